@@ -763,3 +763,37 @@ def test_interrupt_keeps_the_last_picture(photo_path, painting_path, full_weight
     saved = re.fullmatch(r".*: interrupted; the last picture is (.*\.png)\n", err)[1]
     nst.load_image(saved)
     assert not list(tmp_path.glob(".*"))
+
+
+# --- The README ----------------------------------------------------------------------------
+
+
+def readme_commands():
+    """Every indented or fenced `neural_style_transfer.py` command line of the README."""
+    text = (ROOT / "README.md").read_text()
+    return re.findall(r"^(?:    )?.*python neural_style_transfer\.py (.+)$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("line", readme_commands())
+def test_readme_command(line, weights_path, photo_path, painting_path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "img").symlink_to(ROOT / "img")
+    Path("base.jpg").symlink_to(photo_path)
+    Path("style_reference.jpg").symlink_to(painting_path)
+    quick = ["--weights", str(weights_path), "--size", "24", "--iter", "1"]
+    assert nst.main([*line.split(), *quick]) == 0
+    assert results(tmp_path)
+
+
+def test_readme_python(weights_path, tmp_path, monkeypatch):
+    (program,) = re.findall(r"```python\n(.+?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(nst, "load_weights", lambda _: vgg19_weights.read_weights(weights_path))
+    exec(program.replace("size=200", "size=24"))
+
+
+def test_readme_lists_every_option():
+    text = (ROOT / "README.md").read_text()
+    for action in nst.build_parser()._actions:
+        for flag in action.option_strings:
+            assert flag in ("-h", "--help", "--version") or f"`{flag}" in text, flag
