@@ -24,7 +24,7 @@ def vgg19(weights):
     model.trainable = False
     wanted = {layer.name: layer.output for layer in model.layers if "conv" in layer.name}
     return keras.Model(
-        model.inputs, {name: wanted[name] for name in ("block5_conv2", *STYLE_LAYERS)}
+        model.input, {name: wanted[name] for name in ("block5_conv2", *STYLE_LAYERS)}
     )
 
 
