@@ -38,18 +38,29 @@ import scipy.optimize
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from vgg19_weights import IMAGENET_MEAN_BGR, VGG19Weights, WeightsError, load_weights
+from vgg19_weights import (
+    CONVOLUTIONS,
+    IMAGENET_MEAN_BGR,
+    VGG19Weights,
+    WeightsError,
+    load_weights,
+)
 
 __version__ = "0.1.0"
 
-CONTENT_LAYER = "block5_conv2"
 STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
 EVALUATIONS_PER_ITERATION = 20
 SMALLEST_SIDE = 16  # pixels: four poolings lie before the deepest layer
+SMALLEST_SCALE = 100  # pixels of the short side at which a pyramid begins, or a little more
 FORMATS = ("png", "jpg", "webp", "tiff")
+PRECISIONS = {  # what a person types: Keras's dtype policy, which keeps variables in float32
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
 
 
-class InputError(ValueError, argparse.ArgumentTypeError):
+class InputError(ValueError):
     """Something the caller gave cannot be used. The message is one line and names the remedy."""
 
 
@@ -117,18 +128,70 @@ def weight(value):
     return number
 
 
+def fraction(value):
+    """Returns `value` as a float from 0 to 1. Raises InputError."""
+    number = weight(value)
+    if number > 1:
+        raise InputError(f"must be from 0 to 1, received {value!r}")
+    return number
+
+
+def scale_count(value):
+    """Returns "auto" or `value` as an int of at least 1. Raises InputError."""
+    return value if value == "auto" else whole_number(value)
+
+
+def one_of(*names):
+    """Returns a check that lets only `names` pass."""
+
+    def check(value):
+        if value not in names:
+            raise InputError(f"must be one of {', '.join(names)}, received {value!r}")
+        return value
+
+    return check
+
+
+def layer_weights(value):
+    """Returns layers with their shares, which add up to 1.
+
+    Args:
+        value: {"block4_conv2": 0.6, ...}, or ["block4_conv2:0.6", "block5_conv2", ...], where a
+            layer without a number counts 1; numbers are relative.
+
+    Raises:
+        InputError: an unknown layer, or shares that add up to 0.
+    """
+    if not isinstance(value, dict):
+        pairs = [str(item).partition(":") for item in value]
+        value = {name: share or 1 for name, _, share in pairs}
+    unknown = [name for name in value if name not in CONVOLUTIONS]
+    if unknown or not value:
+        raise InputError(f"must be among {', '.join(CONVOLUTIONS)}, received {unknown}")
+    shares = {name: weight(share) for name, share in value.items()}
+    total = sum(shares.values())
+    if total == 0:
+        raise InputError(f"must not add up to 0, received {value}")
+    return {name: share / total for name, share in shares.items()}
+
+
 class Setting(NamedTuple):
-    """One number of a run: how the command line spells it, and what it may be."""
+    """One choice of a run: how the command line spells it, and what it may be."""
 
     flag: str
     check: Callable
     metavar: str
     help: str
+    nargs: str | None = None
 
 
 SETTINGS = {
+    "strength": Setting("--strength", fraction, "0..1", "from the photo (0) to the painting (1)"),
     "iterations": Setting(
-        "--iter", whole_number, "N", f"iterations of {EVALUATIONS_PER_ITERATION} evaluations each"
+        "--iter",
+        whole_number,
+        "N",
+        f"iterations of {EVALUATIONS_PER_ITERATION} evaluations each, at every size",
     ),
     "content_weight": Setting("--content_weight", weight, "W", "faithfulness to the photo"),
     "style_weight": Setting("--style_weight", weight, "W", "faithfulness to the style"),
@@ -139,19 +202,75 @@ SETTINGS = {
         "ROWS",
         "rows of the result; its columns follow from the photo",
     ),
+    "scales": Setting(
+        "--scales",
+        scale_count,
+        "auto|N",
+        "sizes to paint at, each twice the one before; auto starts at about 100 pixels",
+    ),
+    "content_layers": Setting(
+        "--content_layers", layer_weights, "LAYER[:SHARE]", "where content is compared", nargs="+"
+    ),
+    "style_layers": Setting(
+        "--style_layers", layer_weights, "LAYER[:SHARE]", "where style is compared", nargs="+"
+    ),
+    "tolerance": Setting(
+        "--tolerance", fraction, "0..1", "stop when an iteration lowers the loss by less than this"
+    ),
+    "precision": Setting(
+        "--precision",
+        one_of(*PRECISIONS, "auto"),
+        "TYPE",
+        f"of the network: {', '.join(PRECISIONS)}, or auto: bfloat16 where that is faster and as "
+        "good",
+    ),
 }
 
-# A recipe is a value for every setting. What the caller gives wins over it.
+# A recipe is a value for every setting, which the caller's wins over, and what makes the recipe:
+#   resample       the filter that resizes pictures
+#   restart        whether L-BFGS starts anew in every iteration, as in the Keras example
+#   bounded        whether pixels are kept within black and white while they are optimised. Without
+#                  it L-BFGS moves one in twenty outside, and clipping them undoes much of its work
+#   reference_rows the rows at which content_weight and tv_weight mean what the formulas say. Both
+#                  terms are sums over pixels; at other sizes they are weighted by the ratio of
+#                  pixels, so that a weight gives the same look at any size. None: no such ratio.
 RECIPES = {
+    "pyramid": {
+        "strength": 0.5,
+        "iterations": 2,
+        "content_weight": 0.05,
+        "style_weight": 1.0,
+        "tv_weight": 0.1,
+        "size": 400,
+        "scales": "auto",
+        "content_layers": {"block4_conv2": 1.0},
+        "style_layers": dict.fromkeys(STYLE_LAYERS, 0.2),
+        "tolerance": 0.0,
+        "precision": "auto",
+        "resample": Image.Resampling.LANCZOS,
+        "restart": False,
+        "bounded": True,
+        "reference_rows": 400,
+    },
     "keras": {
+        "strength": 0.5,
         "iterations": 10,
         "content_weight": 0.025,
         "style_weight": 1.0,
         "tv_weight": 1.0,
         "size": 400,
+        "scales": 1,
+        "content_layers": {"block5_conv2": 1.0},
+        "style_layers": dict.fromkeys(STYLE_LAYERS, 0.2),
+        "tolerance": 0.0,
+        "precision": "float32",
+        "resample": Image.Resampling.NEAREST,
+        "restart": True,
+        "bounded": False,
+        "reference_rows": None,
     },
 }
-DEFAULT_RECIPE = "keras"
+DEFAULT_RECIPE = "pyramid"
 
 
 def choose_settings(recipe=DEFAULT_RECIPE, **given):
@@ -170,7 +289,7 @@ def choose_settings(recipe=DEFAULT_RECIPE, **given):
             try:
                 settings[name] = SETTINGS[name].check(value)
             except InputError as error:
-                raise InputError(f"{name} {error}") from None
+                raise InputError(f"{SETTINGS[name].flag} {error}") from None
     return settings
 
 
@@ -266,9 +385,23 @@ def working_size(image, rows):
     return rows, cols
 
 
-def resize_image(image, rows, cols):
-    """Resizes as Keras's `load_img` does: to the nearest pixel, without antialiasing."""
-    return image.resize((cols, rows), Image.Resampling.NEAREST)
+def resize_image(image, rows, cols, resample):
+    """Resizes a Pillow image with a Pillow filter.
+
+    Keras's `load_img` takes `Resampling.NEAREST`; `Resampling.LANCZOS` does not alias.
+    """
+    return image.resize((cols, rows), resample)
+
+
+def enlarge(x, rows, cols):
+    """Resizes a combination (rows, cols, 3), float, without rounding or clipping it."""
+    channels = [
+        Image.fromarray(np.ascontiguousarray(channel, np.float32)).resize(
+            (cols, rows), Image.Resampling.BICUBIC
+        )
+        for channel in np.moveaxis(x, -1, 0)
+    ]
+    return np.stack(channels, axis=-1)  # (rows, cols, 3)
 
 
 def preprocess_image(image):
@@ -322,17 +455,18 @@ def save_image(image, path):
 # ---------------------------------------------------------------------------------------------
 
 
-def build_network(weights, layers=(CONTENT_LAYER, *STYLE_LAYERS)):
+def build_network(weights, layers, precision="float32"):
     """Builds the Keras VGG19, cut off after the deepest of `layers`.
 
     Args:
         weights: a `VGG19Weights`; the number of channels is taken from its kernels.
         layers: the Keras layer names whose outputs, after the ReLU, are wanted.
+        precision: of the convolutions, a name in `PRECISIONS`.
 
     Returns:
         A Keras model from pictures (n, rows, cols, 3), as `preprocess_image` makes them, to a
-        dictionary: layer name -> features (n, rows, cols, channels). Keras's image data format
-        decides how it computes, not what goes in and comes out.
+        dictionary: layer name -> float32 features (n, rows, cols, channels). Keras's image data
+        format decides how it computes, not what goes in and comes out.
 
     Raises:
         InputError: the data format is channels_first and the backend cannot compute that here.
@@ -351,16 +485,25 @@ def build_network(weights, layers=(CONTENT_LAYER, *STYLE_LAYERS)):
         if outputs.keys() >= set(layers):
             break
         if not name.startswith(block):
-            x = keras.layers.MaxPooling2D(2, name=f"{block}_pool")(x)
+            pooling = keras.layers.MaxPooling2D(
+                2, name=f"{block}_pool", dtype=PRECISIONS[precision]
+            )
+            x = pooling(x)
             block = name.partition("_")[0]
         if not _passes_through(kernel, bias):
             convolution = keras.layers.Conv2D(
-                kernel.shape[-1], 3, padding="same", activation="relu", name=name
+                kernel.shape[-1],
+                3,
+                padding="same",
+                activation="relu",
+                name=name,
+                dtype=PRECISIONS[precision],
             )
             x = convolution(x)
             convolutions.append(convolution)
         if name in layers:
-            outputs[name] = keras.ops.transpose(x, (0, 2, 3, 1)) if channels_first else x
+            output = keras.ops.transpose(x, (0, 2, 3, 1)) if channels_first else x
+            outputs[name] = keras.ops.cast(output, "float32")
     for convolution in convolutions:
         convolution.set_weights(weights.layers[convolution.name])
     network = keras.Model(inputs, outputs, name="vgg19")
@@ -471,56 +614,80 @@ class Losses(NamedTuple):
     total_variation: float
 
 
+class LossWeights(NamedTuple):
+    """What each layer's content and style loss, and the total variation, are multiplied with."""
+
+    content: dict[str, float]
+    style: dict[str, float]
+    total_variation: float
+
+
+def loss_weights(settings, rows):
+    """The `LossWeights` at `rows` rows: the settings' weights, turned by strength and size.
+
+    Strength s multiplies content by 2 (1 - s) and style and total variation by 2 s: nothing at 0.5.
+    Content and total variation are sums over pixels and follow `reference_rows`; the style loss
+    means the same at every size as it stands.
+    """
+    to_photo, to_painting = 2 * (1 - settings["strength"]), 2 * settings["strength"]
+    per_pixel = ((settings["reference_rows"] or rows) / rows) ** 2
+    content = settings["content_weight"] * to_photo * per_pixel
+    style = settings["style_weight"] * to_painting
+    return LossWeights(
+        content={layer: content * share for layer, share in settings["content_layers"].items()},
+        style={layer: style * share for layer, share in settings["style_layers"].items()},
+        total_variation=settings["tv_weight"] * to_painting * per_pixel,
+    )
+
+
 class Targets(NamedTuple):
     """What the combination is compared with; it never changes during a run."""
 
-    content: np.ndarray  # (1, rows, cols, channels) at CONTENT_LAYER
-    style: dict[str, np.ndarray]  # layer name -> Gram matrix (channels, channels)
+    content: dict  # layer name -> tensor of features (1, rows, cols, channels)
+    style: dict  # layer name -> tensor of the Gram matrix (channels, channels)
 
 
-def compute_targets(network, base, style_reference):
+def compute_targets(network, base, style_reference, weights):
     """Runs VGG19 on the base and the style reference, once.
 
     The Keras example runs both in every evaluation, concatenated with the combination. They never
     change, so here every evaluation runs the combination alone: the same numbers for a third of
     the work. One picture at a time, as the three concatenated take twice the memory.
+    """
+    features = network.predict_on_batch(base[np.newaxis])
+    content = {layer: keras.ops.convert_to_tensor(features[layer]) for layer in weights.content}
+    features = network.predict_on_batch(style_reference[np.newaxis])
+    style = {layer: gram_matrix(features[layer]) for layer in weights.style}
+    return Targets(content, style)
+
+
+def make_objective(network, base, style_reference, weights):
+    """Returns the loss and gradient to minimise, see `make_loss_and_grads`.
+
+    Its losses are three: content, style and total variation, in this order.
 
     Args:
         network: from `build_network`.
         base, style_reference: (rows, cols, 3), as `preprocess_image` makes them.
-
-    Returns:
-        The `Targets`.
+        weights: the `LossWeights`.
     """
-    content = network.predict_on_batch(base[np.newaxis])[CONTENT_LAYER]
-    features = network.predict_on_batch(style_reference[np.newaxis])
-    grams = {
-        layer: keras.ops.convert_to_numpy(gram_matrix(features[layer])) for layer in STYLE_LAYERS
-    }
-    return Targets(content, grams)
-
-
-def make_losses(network, targets, settings, rows, cols):
-    """Returns the function from a combination (1, rows, cols, 3) to its weighted losses (3,).
-
-    They are the content, style and total variation losses, in this order.
-    """
+    rows, cols, _ = base.shape
+    targets = compute_targets(network, base, style_reference, weights)
 
     def losses(combination):
         features = network(combination)
-        content = content_loss(targets.content, features[CONTENT_LAYER])
-        style = sum(
-            style_loss(targets.style[layer], gram_matrix(features[layer]), rows, cols)
-            for layer in STYLE_LAYERS
+        content = sum(
+            share * content_loss(targets.content[layer], features[layer])
+            for layer, share in weights.content.items()
         )
-        terms = [
-            settings["content_weight"] * content,
-            settings["style_weight"] / len(STYLE_LAYERS) * style,
-            settings["tv_weight"] * total_variation_loss(combination),
-        ]
-        return keras.ops.stack(terms)
+        style = sum(
+            share * style_loss(targets.style[layer], gram_matrix(features[layer]), rows, cols)
+            for layer, share in weights.style.items()
+        )
+        total_variation = weights.total_variation * total_variation_loss(combination)
+        return keras.ops.stack([content, style, total_variation])
 
-    return losses
+    return make_loss_and_grads(losses, rows, cols)
 
 
 def make_loss_and_grads(losses, rows, cols):
@@ -535,11 +702,17 @@ def make_loss_and_grads(losses, rows, cols):
         of shape (n,) and (rows*cols*3,), float64.
     """
     value_and_grad = _COMPILERS[keras.backend.backend()](losses)
+    scale = np.float32(1)
 
     def loss_and_grads(x):
+        nonlocal scale
         combination = np.asarray(x, np.float32).reshape(1, rows, cols, 3)
-        values, gradient = value_and_grad(combination)
-        return np.asarray(values, np.float64), np.asarray(gradient, np.float64).ravel()
+        values, gradient = value_and_grad(combination, scale)
+        # On its way back through a float16 network a large gradient overflows: scale it down.
+        while not np.isfinite(gradient).all() and np.isfinite(values).all() and scale > 1e-30:
+            scale /= np.float32(256)
+            values, gradient = value_and_grad(combination, scale)
+        return np.asarray(values, np.float64), np.asarray(gradient, np.float64).ravel() / scale
 
     return loss_and_grads
 
@@ -548,48 +721,90 @@ def _tensorflow_value_and_grad(losses):
     import tensorflow as tf
 
     @tf.function
-    def value_and_grad(combination):
+    def value_and_grad(combination, scale):
         with tf.GradientTape() as tape:
             tape.watch(combination)
             values = losses(combination)
-            total = tf.reduce_sum(values)
+            total = scale * tf.reduce_sum(values)
         return values, tape.gradient(total, combination)
 
-    return lambda combination: value_and_grad(tf.constant(combination))
+    def in_numpy(combination, scale):
+        values, gradient = value_and_grad(tf.constant(combination), tf.constant(scale))
+        return values.numpy(), gradient.numpy()
+
+    return in_numpy
 
 
 def _jax_value_and_grad(losses):
     import jax
 
-    def total(combination):
+    def total(combination, scale):
         values = losses(combination)
-        return values.sum(), values
+        return scale * values.sum(), values
 
     value_and_grad = jax.jit(jax.value_and_grad(total, has_aux=True))
 
-    def swapped(combination):
-        (_, values), gradient = value_and_grad(combination)
-        return values, gradient
+    def in_numpy(combination, scale):
+        (_, values), gradient = value_and_grad(combination, scale)
+        return np.asarray(values), np.asarray(gradient)
 
-    return swapped
+    return in_numpy
 
 
 def _torch_value_and_grad(losses):
     import torch
 
-    def value_and_grad(combination):
+    def in_numpy(combination, scale):
         x = keras.ops.convert_to_tensor(combination).requires_grad_()
         values = losses(x)
-        (gradient,) = torch.autograd.grad(values.sum(), x)
+        (gradient,) = torch.autograd.grad(float(scale) * values.sum(), x)
         return values.detach().cpu().numpy(), gradient.cpu().numpy()
 
-    return value_and_grad
+    return in_numpy
 
 
 _COMPILERS = {
     "tensorflow": _tensorflow_value_and_grad,
     "jax": _jax_value_and_grad,
     "torch": _torch_value_and_grad,
+}
+
+
+def peak_memory():
+    """Peak MiB so far of this process, and of the backend's GPU where it has one."""
+    peaks = {}
+    with contextlib.suppress(ImportError):  # not on Windows
+        import resource
+
+        unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, else KiB
+        peaks["process"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    gpu = _GPU_PEAKS[keras.backend.backend()]()
+    return {**peaks, "GPU": gpu / 2**20} if gpu else peaks
+
+
+def _tensorflow_gpu_peak():
+    import tensorflow as tf
+
+    gpu = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_memory_info("GPU:0")["peak"] if gpu else 0
+
+
+def _jax_gpu_peak():
+    import jax
+
+    return (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use", 0)
+
+
+def _torch_gpu_peak():
+    import torch
+
+    return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+
+
+_GPU_PEAKS = {
+    "tensorflow": _tensorflow_gpu_peak,
+    "jax": _jax_gpu_peak,
+    "torch": _torch_gpu_peak,
 }
 
 
@@ -601,10 +816,11 @@ class Evaluator:
     Args:
         loss_and_grads: from `make_loss_and_grads`.
         on_evaluation: called with the `Losses` after every evaluation.
+        evaluations: to count on from.
     """
 
-    def __init__(self, loss_and_grads, on_evaluation=None):
-        self.evaluations = 0
+    def __init__(self, loss_and_grads, on_evaluation=None, evaluations=0):
+        self.evaluations = evaluations
         self._loss_and_grads = loss_and_grads
         self._on_evaluation = on_evaluation
         self._x = self._losses = self._grads = None
@@ -653,16 +869,27 @@ def _require_finite(losses, grads, evaluation):
 # ---------------------------------------------------------------------------------------------
 
 
+class Stage(NamedTuple):
+    """A part of a run: so many iterations at one size and precision."""
+
+    rows: int
+    cols: int
+    iterations: int
+    precision: str
+
+
 @dataclasses.dataclass(frozen=True)
 class Iterate:
     """What is known after an iteration.
 
     Attributes:
-        iteration: from 0.
+        iteration: from 0 at each size.
         image: the picture so far, a Pillow RGB image.
         losses: of this very picture, before it was rounded to 8 bits.
-        evaluations: made since the start.
+        evaluations: made since the start, at all sizes.
         seconds: that this iteration took.
+        final: whether this is the size asked for, not a smaller one on the way to it.
+        stopped: why no iteration follows at this size, where there are fewer than asked for.
     """
 
     iteration: int
@@ -670,6 +897,8 @@ class Iterate:
     losses: Losses
     evaluations: int
     seconds: float
+    final: bool = True
+    stopped: str = ""
 
 
 def style_transfer(
@@ -680,6 +909,7 @@ def style_transfer(
     *,
     recipe=DEFAULT_RECIPE,
     weights="imagenet",
+    on_stage=None,
     on_evaluation=None,
     **settings,
 ):
@@ -691,6 +921,7 @@ def style_transfer(
         callback: called with an `Iterate` after every iteration.
         recipe: a name in `RECIPES`.
         weights: what `vgg19_weights.load_weights` takes, or a `VGG19Weights`.
+        on_stage: called with the list of `Stage` and the index of the one that begins.
         on_evaluation: called with the `Losses` after every evaluation.
         **settings: any other of `SETTINGS`, such as `content_weight` or `size`.
 
@@ -704,43 +935,156 @@ def style_transfer(
     """
     settings = choose_settings(recipe, iterations=iterations, **settings)
     base, style_reference = load_image(base), load_image(style_reference)
-    rows, cols = working_size(base, settings["size"])
+    stages = plan_stages(base, settings)
     if not isinstance(weights, VGG19Weights):
         weights = load_weights(weights)
-    network = build_network(weights)
+    layers = {**settings["content_layers"], **settings["style_layers"]}
+    network = functools.cache(lambda precision: build_network(weights, layers, precision))
 
-    base = preprocess_image(resize_image(base, rows, cols))
-    style_reference = preprocess_image(resize_image(style_reference, rows, cols))
-    targets = compute_targets(network, base, style_reference)
-    losses = make_losses(network, targets, settings, rows, cols)
-    evaluator = Evaluator(make_loss_and_grads(losses, rows, cols), on_evaluation)
-    for iterate in minimize(evaluator, base, settings["iterations"]):
-        if callback:
-            callback(iterate)
+    x, evaluations = None, 0
+    for index, stage in enumerate(stages):
+        if on_stage:
+            on_stage(stages, index)
+        pictures = [
+            preprocess_image(resize_image(image, stage.rows, stage.cols, settings["resample"]))
+            for image in (base, style_reference)
+        ]
+        objective = make_objective(
+            network(stage.precision), *pictures, loss_weights(settings, stage.rows)
+        )
+        evaluator = Evaluator(objective, on_evaluation, evaluations)
+        x = pictures[0] if x is None else enlarge(x, stage.rows, stage.cols)
+        x, iterate = _paint(evaluator, x, stage, settings, stage is stages[-1], callback)
+        evaluations = evaluator.evaluations
     return iterate.image
 
 
-def minimize(evaluator, combination, iterations):
-    """Runs L-BFGS `iterations` times, `EVALUATIONS_PER_ITERATION` each, from where the last ended.
+def plan_stages(base, settings):
+    """The list of `Stage` of a run on the Pillow image `base`, from the coarsest to the result.
+
+    Raises:
+        InputError: a side would be too small for VGG19.
+    """
+    rows, cols = working_size(base, settings["size"])
+    scales = settings["scales"]
+    if scales == "auto":
+        scales = 1 + max(0, math.floor(math.log2(min(rows, cols) / SMALLEST_SCALE)))
+    precision = settings["precision"]
+    stages = []
+    for halvings in reversed(range(scales)):
+        size = working_size(base, round(rows / 2**halvings))
+        coarse = "bfloat16" if halvings and bfloat16_is_fast() else "float32"
+        stages.append(
+            Stage(*size, settings["iterations"], coarse if precision == "auto" else precision)
+        )
+    return stages
+
+
+def bfloat16_is_fast():
+    """Whether this is TensorFlow on a CPU that computes in bfloat16, where it was seen to pay."""
+    with contextlib.suppress(OSError):
+        flags = Path("/proc/cpuinfo").read_text()
+        return keras.backend.backend() == "tensorflow" and (
+            " avx512_bf16" in flags or " amx_bf16" in flags
+        )
+    return False
+
+
+def _paint(evaluator, combination, stage, settings, final, callback):
+    """Runs one `Stage`. Returns the combination (rows, cols, 3) and the last `Iterate`."""
+    iterate, start = None, time.perf_counter()
+
+    def on_iteration(x, stopped):
+        nonlocal iterate, start
+        iterate = Iterate(
+            iteration=iterate.iteration + 1 if iterate else 0,
+            image=Image.fromarray(deprocess_image(x.reshape(combination.shape))),
+            losses=evaluator.losses(x),
+            evaluations=evaluator.evaluations,
+            seconds=time.perf_counter() - start,
+            final=final,
+            stopped=stopped,
+        )
+        if callback:
+            callback(iterate)
+        start = time.perf_counter()
+
+    x, bounds = combination.astype(np.float64).ravel(), None
+    if settings["bounded"]:
+        black = np.tile(np.negative(IMAGENET_MEAN_BGR), stage.rows * stage.cols)
+        bounds = black, black + 255
+        x = x.clip(*bounds)
+    x = minimize(
+        evaluator,
+        x,
+        stage.iterations,
+        on_iteration,
+        restart=settings["restart"],
+        bounds=bounds,
+        tolerance=settings["tolerance"],
+    )
+    return x.reshape(combination.shape), iterate
+
+
+def minimize(evaluator, x, iterations, on_iteration, restart=False, bounds=None, tolerance=0.0):
+    """Lowers the loss with SciPy's L-BFGS, in one run or in one per iteration.
+
+    Where L-BFGS gives up before the last iteration (its line search finds no lower point, or the
+    loss changes by less than float32 can tell), it is started once more from there.
 
     Args:
         evaluator: an `Evaluator`.
-        combination: the start, (rows, cols, 3), as `preprocess_image` makes it.
-        iterations: at least 1.
+        x: the start, a flat float64 vector.
+        iterations: at least 1, of `EVALUATIONS_PER_ITERATION` evaluations (SciPy may add one).
+        on_iteration: called as on_iteration(x, stopped) after each; `stopped` says why no more
+            follow, and is empty while they do.
+        restart: start L-BFGS anew, without its history, in each iteration.
+        bounds: (lowest, highest) value of each element of x, two flat vectors, or None.
+        tolerance: stop when an iteration lowers the loss by less than this part of it.
 
-    Yields:
-        An `Iterate` after each.
+    Returns:
+        The last x.
     """
-    x = combination.astype(np.float64).ravel()
-    for iteration in range(iterations):
-        start = time.perf_counter()
+    first, iteration, stalled, ended = evaluator.evaluations, 0, False, False
+    loss = evaluator.loss(x)
+
+    def finish_iteration(x, stopped=""):
+        nonlocal iteration, loss, ended
+        iteration += 1
+        before, loss = loss, evaluator.loss(x)
+        if tolerance and iteration < iterations and before - loss < tolerance * before:
+            gain = (before - loss) / before
+            stopped = f"an iteration gained {gain:.2%}, less than the tolerance of {tolerance:.2%}"
+        on_iteration(x, stopped)
+        ended = bool(stopped) or iteration == iterations
+
+    def after_step(x):
+        due = first + (iteration + 1) * EVALUATIONS_PER_ITERATION
+        if iteration + 1 < iterations and evaluator.evaluations >= due:
+            finish_iteration(x)
+            if ended:
+                raise StopIteration
+
+    while True:
+        left = first + iterations * EVALUATIONS_PER_ITERATION - evaluator.evaluations
         x, _, _ = scipy.optimize.fmin_l_bfgs_b(
-            evaluator.loss, x, fprime=evaluator.grads, maxfun=EVALUATIONS_PER_ITERATION
+            evaluator.loss,
+            x,
+            fprime=evaluator.grads,
+            bounds=None if bounds is None else np.stack(bounds, axis=1),
+            maxfun=EVALUATIONS_PER_ITERATION if restart else left,
+            callback=None if restart else after_step,
         )
-        losses = evaluator.losses(x)
-        image = Image.fromarray(deprocess_image(x.reshape(combination.shape)))
-        seconds = time.perf_counter() - start
-        yield Iterate(iteration, image, losses, evaluator.evaluations, seconds)
+        if ended:  # by after_step
+            return x
+        used = evaluator.evaluations - first
+        if restart or used >= iterations * EVALUATIONS_PER_ITERATION:
+            finish_iteration(x)
+        elif stalled:
+            finish_iteration(x, "L-BFGS finds no lower point")
+        stalled = True
+        if ended:
+            return x
 
 
 # ---------------------------------------------------------------------------------------------
@@ -753,6 +1097,11 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message):
         self.exit(2, f"{self.prog}: error: {message}; see --help\n")
+
+
+def as_typed(value):
+    """A setting's value as a person would type it."""
+    return " ".join(f"{k}:{v:.3g}" for k, v in value.items()) if isinstance(value, dict) else value
 
 
 def build_parser():
@@ -771,9 +1120,9 @@ def build_parser():
         parser.add_argument(
             setting.flag,
             dest=name,
-            type=setting.check,
+            nargs=setting.nargs,
             metavar=setting.metavar,
-            help=f"{setting.help} (default: {default[name]})",
+            help=f"{setting.help} (default: {as_typed(default[name])})",
         )
     parser.add_argument(
         "--recipe",
@@ -792,6 +1141,7 @@ def build_parser():
         "--format", choices=FORMATS, default="png", help="of the results (default: %(default)s)"
     )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    parser.add_argument("--verbose", action="store_true", help="print the peak memory at the end")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 
@@ -829,14 +1179,12 @@ class Report:
         saved: the path of the last picture, None before the first.
     """
 
-    def __init__(self, prefix, suffix, iterations, quiet):
+    def __init__(self, prefix, suffix, quiet):
         self.saved = None
-        self._prefix, self._suffix, self._iterations, self._quiet = (
-            *(prefix, suffix, iterations, quiet),
-        )
+        self._prefix, self._suffix, self._quiet = prefix, suffix, quiet
+        self._stage = self._evaluation_cost = None
         self._bar = tqdm(
-            total=iterations * EVALUATIONS_PER_ITERATION,
-            unit="evaluation",
+            bar_format="{percentage:3.0f}%|{bar}| {elapsed}, {remaining} left{postfix}",
             leave=False,
             disable=True if quiet else None,  # None: only on a terminal
         )
@@ -847,15 +1195,33 @@ class Report:
             self._bar.write(line)
             sys.stdout.flush()
 
-    def start(self, iteration):
-        self.print(f"Start of iteration {iteration}")
+    def on_stage(self, stages, index):
+        """Announces a size. The bar counts pixels evaluated, as time goes with them."""
+        pixels = [stage.rows * stage.cols for stage in stages]
+        self._bar.total = EVALUATIONS_PER_ITERATION * sum(
+            stage.iterations * count for stage, count in zip(stages, pixels, strict=True)
+        )
+        self._stage, self._evaluation_cost = stages[index], pixels[index]
+        if index + 1 == len(stages):
+            self.print("Start of iteration 0")
 
     def on_evaluation(self, losses):
         self._bar.set_postfix(loss=f"{losses.total:.4g}", refresh=False)
-        self._bar.update()
+        self._bar.update(self._evaluation_cost)
 
     def on_iterate(self, iterate):
-        """Saves the iterate's picture, reports it, and announces the next."""
+        """Reports an iteration; at the size asked for, saves its picture and announces the next."""
+        if iterate.final:
+            self._on_final_iterate(iterate)
+        else:
+            self.print(
+                f"On the way, at {iterate.image.width}x{iterate.image.height} pixels: "
+                f"loss {iterate.losses.total:.6g} after {iterate.seconds:.0f}s"
+            )
+        if iterate.stopped:
+            self.print(f"Stopped at this size: {iterate.stopped}")
+
+    def _on_final_iterate(self, iterate):
         path = Path(f"{self._prefix}_at_iteration_{iterate.iteration}.{self._suffix}")
         losses = iterate.losses
         self.print(f"Current loss value: {losses.total}")
@@ -867,8 +1233,8 @@ class Report:
         self.saved = path
         self.print(f"Image saved as {path}")
         self.print(f"Iteration {iterate.iteration} completed in {iterate.seconds:.0f}s")
-        if iterate.iteration + 1 < self._iterations:
-            self.start(iterate.iteration + 1)
+        if iterate.iteration + 1 < self._stage.iterations and not iterate.stopped:
+            self.print(f"Start of iteration {iterate.iteration + 1}")
 
     def kept(self):
         """What is left of a run that did not finish, in words."""
@@ -881,23 +1247,26 @@ class Report:
 def run(args):
     """Checks everything that is cheap to check, then paints. Returns the exit status."""
     settings = {name: getattr(args, name) for name in SETTINGS}
-    iterations = choose_settings(args.recipe, **settings)["iterations"]
     base, style_reference = load_image(args.base), load_image(args.style_reference)
+    working_size(base, choose_settings(args.recipe, **settings)["size"])
     check_writable(args.result_prefix)
-    report = Report(args.result_prefix, args.format, iterations, args.quiet)
+    report = Report(args.result_prefix, args.format, args.quiet)
     try:
         weights = load_weights(args.weights, quiet=args.quiet)
         report.print(f"Using {weights.source}")
-        report.start(0)
         style_transfer(
             base,
             style_reference,
             callback=report.on_iterate,
             recipe=args.recipe,
             weights=weights,
+            on_stage=report.on_stage,
             on_evaluation=report.on_evaluation,
             **settings,
         )
+        if args.verbose:
+            for where, mib in peak_memory().items():
+                report.print(f"Peak memory of the {where}: {mib:.0f} MiB")
     except NonFiniteLoss as error:
         return fail(1, f"{error}; {report.kept()}")
     except OSError as error:

@@ -28,20 +28,20 @@ WAYS = ("concatenated", "ours")
 
 def prepare(way, weights, rows):
     """(the function that evaluates, the flat picture to evaluate at) for `way` at `rows` rows."""
+    settings = nst.choose_settings("keras")
     base, style = nst.load_image(BASE), nst.load_image(STYLE)
-    rows, cols = nst.working_size(base, rows)
+    size = nst.working_size(base, rows)
     base, style = (
-        nst.preprocess_image(nst.resize_image(image, rows, cols)) for image in (base, style)
+        nst.preprocess_image(nst.resize_image(image, *size, settings["resample"]))
+        for image in (base, style)
     )
     x = base.astype("float64").ravel()
     if way == "concatenated":
         import keras_example
 
         return keras_example.concatenated_loss_and_grads(weights, base, style), x
-    network = nst.build_network(weights)
-    targets = nst.compute_targets(network, base, style)
-    losses = nst.make_losses(network, targets, nst.choose_settings("keras"), rows, cols)
-    return nst.make_loss_and_grads(losses, rows, cols), x
+    network = nst.build_network(weights, {**settings["content_layers"], **settings["style_layers"]})
+    return nst.make_objective(network, base, style, nst.loss_weights(settings, rows)), x
 
 
 def seconds_each(weights, rows, repeats):
