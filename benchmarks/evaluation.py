@@ -60,7 +60,8 @@ def seconds_each(weights, rows, repeats):
 def peak_mib(way, rows, weights):
     """Peak resident MiB of a new process that sets up and evaluates twice."""
     command = [sys.executable, __file__, "--rows", str(rows), "--weights", weights, "--only", way]
-    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return float(output.split()[0])
 
 
 def own_peak_mib():
@@ -85,8 +86,11 @@ def main(argv=None):
     weights = load_weights(args.weights)
     if args.only:
         evaluate, x = prepare(args.only, weights, args.rows[0])
-        evaluate(x), evaluate(x)
-        print(own_peak_mib())
+        evaluate(x)
+        start = time.perf_counter()
+        evaluate(x)
+        seconds = time.perf_counter() - start
+        print(own_peak_mib(), seconds)
         return 0
     print(f"{'rows':>5} {'concatenated':>13} {'ours':>8} {'ratio':>6} {'peak MiB':>9} {'ours':>6}")
     figures = []
