@@ -53,6 +53,8 @@ EVALUATIONS_PER_ITERATION = 20
 SMALLEST_SIDE = 16  # pixels: four poolings lie before the deepest layer
 SMALLEST_SCALE = 100  # pixels of the short side at which a pyramid begins, or a little more
 FORMATS = ("png", "jpg", "webp", "tiff")
+COLOR_METHODS = ("none", "luma", "linear", "linear_cholesky", "histogram")
+NOISE = 0.256  # standard deviation of the noise to start from, around the mean pixel
 PRECISIONS = {  # what a person types: Keras's dtype policy, which keeps variables in float32
     "float32": "float32",
     "bfloat16": "mixed_bfloat16",
@@ -136,6 +138,38 @@ def fraction(value):
     return number
 
 
+def positive(value):
+    """Returns `value` as a finite float above 0. Raises InputError."""
+    number = weight(value)
+    if number == 0:
+        raise InputError(f"must be above 0, received {value!r}")
+    return number
+
+
+def fit_or_scales(value):
+    """Returns "fit", or `value`, a number or several, as a list of floats above 0."""
+    values = [value] if isinstance(value, (str, int, float)) else list(value)
+    return "fit" if values == ["fit"] else [positive(scale) for scale in values]
+
+
+def shares(value):
+    """Returns `value`, numbers of at least 0, as a list of floats that add up to 1."""
+    numbers = [weight(number) for number in value]
+    if not sum(numbers):
+        raise InputError(f"must not add up to 0, received {list(value)}")
+    return [number / sum(numbers) for number in numbers]
+
+
+def rows_or_own(value):
+    """Returns "own" or `value` as an int of at least `SMALLEST_SIDE`. Raises InputError."""
+    return value if value == "own" else whole_number(value, minimum=SMALLEST_SIDE)
+
+
+def anything(value):
+    """Returns `value`: what it may be is checked where it is used."""
+    return value
+
+
 def scale_count(value):
     """Returns "auto" or `value` as an int of at least 1. Raises InputError."""
     return value if value == "auto" else whole_number(value)
@@ -168,11 +202,7 @@ def layer_weights(value):
     unknown = [name for name in value if name not in CONVOLUTIONS]
     if unknown or not value:
         raise InputError(f"must be among {', '.join(CONVOLUTIONS)}, received {unknown}")
-    shares = {name: weight(share) for name, share in value.items()}
-    total = sum(shares.values())
-    if total == 0:
-        raise InputError(f"must not add up to 0, received {value}")
-    return {name: share / total for name, share in shares.items()}
+    return dict(zip(value, shares(value.values()), strict=True))
 
 
 class Setting(NamedTuple):
@@ -198,9 +228,9 @@ SETTINGS = {
     "tv_weight": Setting("--tv_weight", weight, "W", "smoothness (total variation)"),
     "size": Setting(
         "--size",
-        functools.partial(whole_number, minimum=SMALLEST_SIDE),
-        "ROWS",
-        "rows of the result; its columns follow from the photo",
+        rows_or_own,
+        "ROWS|own",
+        "rows of the result; its columns follow from the photo; own: the photo's own size",
     ),
     "scales": Setting(
         "--scales",
@@ -208,12 +238,49 @@ SETTINGS = {
         "auto|N",
         "sizes to paint at, each twice the one before; auto starts at about 100 pixels",
     ),
+    "style_scale": Setting(
+        "--style_scale",
+        fit_or_scales,
+        "fit|SCALE",
+        "columns of each style in those of the result, its aspect kept; fit: the result's size",
+        nargs="+",
+    ),
+    "style_blend": Setting(
+        "--style_blend", shares, "SHARE", "of each style, where there are several", nargs="+"
+    ),
+    "preserve_colors": Setting(
+        "--preserve_colors",
+        one_of(*COLOR_METHODS),
+        "METHOD",
+        f"keep the photo's colours: {', '.join(COLOR_METHODS)}",
+    ),
+    "style_masks": Setting(
+        "--style_masks",
+        anything,
+        "MASK",
+        "one gray picture a style: white where in the result that style goes",
+        nargs="+",
+    ),
+    "content_mask": Setting(
+        "--content_mask", anything, "MASK", "a gray picture: white where the photo is kept"
+    ),
     "content_layers": Setting(
         "--content_layers", layer_weights, "LAYER[:SHARE]", "where content is compared", nargs="+"
     ),
     "style_layers": Setting(
         "--style_layers", layer_weights, "LAYER[:SHARE]", "where style is compared", nargs="+"
     ),
+    "pooling": Setting("--pooling", one_of("max", "avg"), "max|avg", "the network's pooling"),
+    "init": Setting("--init", anything, "base|noise|PATH", "the picture to start from"),
+    "noise_blend": Setting("--noise_blend", fraction, "0..1", "how much noise is in the start"),
+    "seed": Setting("--seed", functools.partial(whole_number, minimum=0), "N", "of the noise"),
+    "optimizer": Setting(
+        "--optimizer", one_of("lbfgs", "adam"), "lbfgs|adam", "what lowers the loss"
+    ),
+    "learning_rate": Setting("--learning_rate", positive, "RATE", "of adam"),
+    "beta1": Setting("--beta1", fraction, "0..1", "of adam: decay of the mean"),
+    "beta2": Setting("--beta2", fraction, "0..1", "of adam: decay of the mean square"),
+    "epsilon": Setting("--epsilon", positive, "E", "of adam: added to the root mean square"),
     "tolerance": Setting(
         "--tolerance", fraction, "0..1", "stop when an iteration lowers the loss by less than this"
     ),
@@ -227,7 +294,9 @@ SETTINGS = {
 }
 
 # A recipe is a value for every setting, which the caller's wins over, and what makes the recipe:
+#   formula        the constants in the losses, a name in FORMULAS
 #   resample       the filter that resizes pictures
+#   pool_padding   "valid" leaves an odd last row and column out, "same" pools them alone
 #   restart        whether L-BFGS starts anew in every iteration, as in the Keras example
 #   bounded        whether pixels are kept within black and white while they are optimised. Without
 #                  it L-BFGS moves one in twenty outside, and clipping them undoes much of its work
@@ -235,23 +304,6 @@ SETTINGS = {
 #                  terms are sums over pixels; at other sizes they are weighted by the ratio of
 #                  pixels, so that a weight gives the same look at any size. None: no such ratio.
 RECIPES = {
-    "pyramid": {
-        "strength": 0.5,
-        "iterations": 2,
-        "content_weight": 0.05,
-        "style_weight": 1.0,
-        "tv_weight": 0.1,
-        "size": 400,
-        "scales": "auto",
-        "content_layers": {"block4_conv2": 1.0},
-        "style_layers": dict.fromkeys(STYLE_LAYERS, 0.2),
-        "tolerance": 0.0,
-        "precision": "auto",
-        "resample": Image.Resampling.LANCZOS,
-        "restart": False,
-        "bounded": True,
-        "reference_rows": 400,
-    },
     "keras": {
         "strength": 0.5,
         "iterations": 10,
@@ -260,15 +312,68 @@ RECIPES = {
         "tv_weight": 1.0,
         "size": 400,
         "scales": 1,
+        "style_scale": "fit",
+        "style_blend": None,  # equal shares
+        "preserve_colors": "none",
+        "style_masks": None,
+        "content_mask": None,
         "content_layers": {"block5_conv2": 1.0},
         "style_layers": dict.fromkeys(STYLE_LAYERS, 0.2),
+        "pooling": "max",
+        "init": "base",
+        "noise_blend": 0.0,
+        "seed": 0,
+        "optimizer": "lbfgs",
+        "learning_rate": 10.0,
+        "beta1": 0.9,
+        "beta2": 0.999,
+        "epsilon": 1e-8,
         "tolerance": 0.0,
         "precision": "float32",
+        "formula": "keras",
         "resample": Image.Resampling.NEAREST,
+        "pool_padding": "valid",
         "restart": True,
         "bounded": False,
         "reference_rows": None,
     },
+}
+RECIPES["pyramid"] = RECIPES["keras"] | {
+    "iterations": 2,
+    "content_weight": 0.05,
+    "tv_weight": 0.1,
+    "scales": "auto",
+    "content_layers": {"block4_conv2": 1.0},
+    "precision": "auto",
+    "resample": Image.Resampling.LANCZOS,
+    "restart": False,
+    "bounded": True,
+    "reference_rows": 400,
+}
+RECIPES["athalye"] = RECIPES["keras"] | {  # 1000 steps of Adam
+    "iterations": 50,
+    "content_weight": 5.0,
+    "style_weight": 500.0,
+    "tv_weight": 100.0,
+    "size": "own",
+    "style_scale": [1.0],
+    "content_layers": {"block4_conv2": 1.0},
+    "init": "noise",
+    "optimizer": "adam",
+    "formula": "athalye",
+    "resample": Image.Resampling.BICUBIC,
+    "pool_padding": "same",
+}
+RECIPES["gatys"] = RECIPES["keras"] | {
+    "content_weight": 1.0,
+    "style_weight": 1000.0,
+    "tv_weight": 0.0,
+    "content_layers": {"block4_conv2": 1.0},
+    "pooling": "avg",
+    "init": "noise",
+    "formula": "gatys",
+    "resample": Image.Resampling.LANCZOS,
+    "restart": False,
 }
 DEFAULT_RECIPE = "pyramid"
 
@@ -371,11 +476,12 @@ def _to_rgb(image):
 
 
 def working_size(image, rows):
-    """(rows, cols) of the result: `rows` as asked, columns by the aspect of `image`.
+    """(rows, cols) of the result: `rows` as asked or "own", columns by the aspect of `image`.
 
     Raises:
         InputError: a side would be too small for VGG19.
     """
+    rows = image.height if rows == "own" else rows
     cols = int(image.width * rows / image.height)
     if min(rows, cols) < SMALLEST_SIDE:
         raise InputError(
@@ -450,18 +556,98 @@ def save_image(image, path):
         temporary.unlink(missing_ok=True)
 
 
+def load_mask(picture):
+    """Reads a mask: a Pillow image of mode L. Raises InputError, also where all of it is black."""
+    mask = load_image(picture).convert("L")
+    if not mask.getbbox():
+        raise InputError(f"mask {picture}: all of it is black; paint white where it should count")
+    return mask
+
+
+def resize_mask(mask, rows, cols):
+    """A mask as an array (rows, cols), float32, 0..1."""
+    return np.asarray(mask.resize((cols, rows), Image.Resampling.BILINEAR), np.float32) / 255
+
+
+# ---------------------------------------------------------------------------------------------
+# Colours
+# ---------------------------------------------------------------------------------------------
+
+
+def match_mean_and_covariance(style, content, cholesky=False):
+    """Moves a style's colours linearly so that their mean and covariance are the content's.
+
+    Args:
+        style, content: Pillow RGB images or arrays (rows, cols, 3), RGB, 0..255.
+        cholesky: take A = L_c L_s^-1 of the Cholesky factors, else A = C_c^(1/2) C_s^(-1/2) of the
+            symmetric roots, which turns no colour into another without need. Where the style's
+            covariance is singular (a gray picture), only the symmetric roots can be had; a colour
+            that does not vary there stays as it is.
+
+    Returns:
+        float64 (rows, cols, 3), RGB, not clipped.
+
+    Source: Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer"
+    (arXiv:1606.05897), sec. 5.1.
+    """
+    style, content = (np.asarray(image, np.float64) for image in (style, content))
+    covariances = [np.cov(image.reshape(-1, 3), rowvar=False) for image in (style, content)]
+    singular = min(np.linalg.cond(c) for c in covariances) > 1e10 or any(
+        np.linalg.eigvalsh(c)[0] <= 1e-6 for c in covariances
+    )
+    if cholesky and not singular:
+        of_style, of_content = map(np.linalg.cholesky, covariances)
+        matrix = of_content @ np.linalg.inv(of_style)
+    else:
+        of_style, of_content = map(_symmetric_root, covariances)
+        matrix = of_content @ np.linalg.pinv(of_style, rcond=1e-6)
+    return (style - style.mean((0, 1))) @ matrix.T + content.mean((0, 1))
+
+
+def _symmetric_root(covariance):
+    """The symmetric square root of a covariance matrix."""
+    values, vectors = np.linalg.eigh(covariance)
+    return (vectors * np.sqrt(values.clip(0))) @ vectors.T
+
+
+def match_histograms(style, content):
+    """Gives each channel of a style the content's histogram. Arguments as above."""
+    from skimage.exposure import match_histograms
+
+    return match_histograms(np.asarray(style), np.asarray(content), channel_axis=-1)
+
+
+def keep_luma(result, content):
+    """The brightness of `result` with the colours of `content`, Pillow images of one size.
+
+    Source: Gatys et al. 2016 (arXiv:1606.05897), sec. 5.2, in Rec. 601 YCbCr as Pillow has it.
+    """
+    luma, _, _ = result.convert("YCbCr").split()
+    _, blue, red = content.convert("YCbCr").split()
+    return Image.merge("YCbCr", (luma, blue, red)).convert("RGB")
+
+
+COLOR_TRANSFERS = {  # applied to the style before a run; luma is applied to the result
+    "linear": match_mean_and_covariance,
+    "linear_cholesky": functools.partial(match_mean_and_covariance, cholesky=True),
+    "histogram": match_histograms,
+}
+
+
 # ---------------------------------------------------------------------------------------------
 # Features
 # ---------------------------------------------------------------------------------------------
 
 
-def build_network(weights, layers, precision="float32"):
+def build_network(weights, layers, precision="float32", pooling="max", pool_padding="valid"):
     """Builds the Keras VGG19, cut off after the deepest of `layers`.
 
     Args:
         weights: a `VGG19Weights`; the number of channels is taken from its kernels.
         layers: the Keras layer names whose outputs, after the ReLU, are wanted.
         precision: of the convolutions, a name in `PRECISIONS`.
+        pooling: "max", or "avg" as Gatys et al. suggest.
+        pool_padding: what happens to an odd last row: "valid" leaves it out, "same" pools it alone.
 
     Returns:
         A Keras model from pictures (n, rows, cols, 3), as `preprocess_image` makes them, to a
@@ -481,14 +667,14 @@ def build_network(weights, layers, precision="float32"):
     if channels_first:
         x = keras.ops.transpose(x, (0, 3, 1, 2))
     outputs, convolutions, block = {}, [], "block1"
+    pool_class = {"max": keras.layers.MaxPooling2D, "avg": keras.layers.AveragePooling2D}[pooling]
+    dtype = PRECISIONS[precision]
     for name, (kernel, bias) in weights.layers.items():
         if outputs.keys() >= set(layers):
             break
         if not name.startswith(block):
-            pooling = keras.layers.MaxPooling2D(
-                2, name=f"{block}_pool", dtype=PRECISIONS[precision]
-            )
-            x = pooling(x)
+            pool = pool_class(2, name=f"{block}_pool", padding=pool_padding, dtype=dtype)
+            x = pool(x)
             block = name.partition("_")[0]
         if not _passes_through(kernel, bias):
             convolution = keras.layers.Conv2D(
@@ -497,7 +683,7 @@ def build_network(weights, layers, precision="float32"):
                 padding="same",
                 activation="relu",
                 name=name,
-                dtype=PRECISIONS[precision],
+                dtype=dtype,
             )
             x = convolution(x)
             convolutions.append(convolution)
@@ -538,50 +724,57 @@ def _require_channels_first():
 # ---------------------------------------------------------------------------------------------
 
 
-def gram_matrix(features):
+def gram_matrix(features, mask=None):
     """How often channels respond together, wherever they do: G = F^T F.
 
     Args:
         features: (rows, cols, channels), or any (..., channels).
+        mask: weights of the positions, (rows*cols, 1), or None. G then is (T F)^T (T F), scaled to
+            the number of positions: a mask of ones changes nothing.
 
     Returns:
         (channels, channels), not normalised.
 
-    Source: Gatys et al. 2015, eq. 3.
+    Source: Gatys et al. 2015, eq. 3; with a mask, Gatys et al. 2016 (arXiv:1611.07865), eq. 5.
     """
     flat = keras.ops.reshape(features, (-1, features.shape[-1]))  # (rows*cols, channels)
-    return keras.ops.matmul(keras.ops.transpose(flat), flat)
+    if mask is None:
+        return keras.ops.matmul(keras.ops.transpose(flat), flat)
+    masked = flat * mask
+    gram = keras.ops.matmul(keras.ops.transpose(masked), masked)
+    return gram * (mask.shape[0] / keras.ops.sum(keras.ops.square(mask)))
 
 
-def style_loss(style_gram, combination_gram, rows, cols):
-    """One layer's distance in style: sum (G(S) - G(C))^2 / (4 * 3^2 * (rows * cols)^2).
+def style_loss(style_gram, combination_gram):
+    """One layer's distance in style: sum (G(S) - G(C))^2.
 
     Args:
         style_gram, combination_gram: (channels, channels), from `gram_matrix`.
-        rows, cols: of the picture, not of the layer.
 
     Returns:
         A scalar, 0 where both are equal.
 
-    Source: Gatys et al. 2015, eq. 4. Differs from Gatys: 3 and rows * cols are the picture's
-    channels and pixels, as in the Keras example, where the paper has the layer's.
+    Source: Gatys et al. 2015, eq. 4; the constant in front of it is in `FORMULAS`.
     """
-    difference = keras.ops.sum(keras.ops.square(style_gram - combination_gram))
-    return difference / (4.0 * 3**2 * (rows * cols) ** 2)
+    return keras.ops.sum(keras.ops.square(keras.ops.subtract(style_gram, combination_gram)))
 
 
-def content_loss(base_features, combination_features):
-    """Distance in content: sum (F(B) - F(C))^2.
+def content_loss(base_features, combination_features, mask=None):
+    """One layer's distance in content: sum (F(B) - F(C))^2.
 
     Args:
-        base_features, combination_features: of one shape.
+        base_features, combination_features: (1, rows, cols, channels).
+        mask: weights of the positions, (rows*cols, 1), or None for ones.
 
     Returns:
         A scalar, 0 where both are equal.
 
-    Source: Gatys et al. 2015, eq. 1. Differs from Gatys: no factor 1/2.
+    Source: Gatys et al. 2015, eq. 1; the constant in front of it is in `FORMULAS`.
     """
-    return keras.ops.sum(keras.ops.square(combination_features - base_features))
+    squares = keras.ops.square(keras.ops.subtract(combination_features, base_features))
+    if mask is None:
+        return keras.ops.sum(squares)
+    return keras.ops.sum(mask * keras.ops.reshape(squares, (-1, squares.shape[-1])))
 
 
 def total_variation_loss(x):
@@ -598,6 +791,57 @@ def total_variation_loss(x):
     down = keras.ops.square(x[:, :-1, :-1, :] - x[:, 1:, :-1, :])
     right = keras.ops.square(x[:, :-1, :-1, :] - x[:, :-1, 1:, :])
     return keras.ops.sum(keras.ops.power(down + right, 1.25))
+
+
+def mean_square_variation(x):
+    """Roughness: the mean of (x[i,j] - x[i+1,j])^2 plus the mean of (x[i,j] - x[i,j+1])^2.
+
+    Args:
+        x: pictures (n, rows, cols, 3).
+
+    Returns:
+        A scalar, 0 for a constant picture.
+
+    Source: the TensorFlow neural-style program.
+    """
+    down = keras.ops.mean(keras.ops.square(x[:, 1:] - x[:, :-1]))
+    right = keras.ops.mean(keras.ops.square(x[:, :, 1:] - x[:, :, :-1]))
+    return down + right
+
+
+class Formula(NamedTuple):
+    """The constants in front of a layer's sums of squares, and the roughness.
+
+    Attributes:
+        content: function of the layer's (positions, channels).
+        style: function of the layer's (positions, channels) and the picture's pixels.
+        total_variation: function of the combination.
+    """
+
+    content: Callable[[int, int], float]
+    style: Callable[[int, int, int], float]
+    total_variation: Callable
+
+
+FORMULAS = {
+    # Gatys's M and N are positions and channels; the Keras example has the picture's here.
+    "keras": Formula(
+        content=lambda M, N: 1.0,
+        style=lambda M, N, pixels: 1 / (4 * 3**2 * pixels**2),
+        total_variation=total_variation_loss,
+    ),
+    "gatys": Formula(
+        content=lambda M, N: 0.5,
+        style=lambda M, N, pixels: 1 / (4 * N**2 * M**2),
+        total_variation=total_variation_loss,
+    ),
+    # Means instead of sums: of squared differences, and of Gram matrices divided by M * N.
+    "athalye": Formula(
+        content=lambda M, N: 1 / (M * N),
+        style=lambda M, N, pixels: 1 / (N**2 * (M * N) ** 2),
+        total_variation=mean_square_variation,
+    ),
+}
 
 
 # ---------------------------------------------------------------------------------------------
@@ -640,81 +884,133 @@ def loss_weights(settings, rows):
     )
 
 
+class Style(NamedTuple):
+    """A style at one size of the combination."""
+
+    picture: np.ndarray  # (rows, cols, 3), as `preprocess_image` makes it, of any size
+    share: float = 1.0
+    mask: np.ndarray | None = None  # (rows, cols) of the combination, 0..1: where the style goes
+
+
 class Targets(NamedTuple):
     """What the combination is compared with; it never changes during a run."""
 
     content: dict  # layer name -> tensor of features (1, rows, cols, channels)
-    style: dict  # layer name -> tensor of the Gram matrix (channels, channels)
+    content_mask: dict  # layer name -> (positions, 1), or None
+    style: list  # for each style: layer name -> tensor of the Gram matrix (channels, channels)
+    style_masks: list  # for each style: layer name -> (positions, 1), or None
 
 
-def compute_targets(network, base, style_reference, weights):
-    """Runs VGG19 on the base and the style reference, once.
+def compute_targets(network, base, styles, weights, content_mask=None):
+    """Runs VGG19 on the base and on each `Style`, once.
 
     The Keras example runs both in every evaluation, concatenated with the combination. They never
     change, so here every evaluation runs the combination alone: the same numbers for a third of
     the work. One picture at a time, as the three concatenated take twice the memory.
+
+    A style's Gram matrices are scaled to as many positions as the base has.
     """
     features = network.predict_on_batch(base[np.newaxis])
-    content = {layer: keras.ops.convert_to_tensor(features[layer]) for layer in weights.content}
-    features = network.predict_on_batch(style_reference[np.newaxis])
-    style = {layer: gram_matrix(features[layer]) for layer in weights.style}
-    return Targets(content, style)
+    grams = []
+    for style in styles:
+        of_style = network.predict_on_batch(style.picture[np.newaxis])
+        grams.append(
+            {
+                layer: gram_matrix(of_style[layer])
+                * (features[layer][0, ..., 0].size / of_style[layer][0, ..., 0].size)
+                for layer in weights.style
+            }
+        )
+    return Targets(
+        content={layer: keras.ops.convert_to_tensor(features[layer]) for layer in weights.content},
+        content_mask={layer: _layer_mask(content_mask, features[layer]) for layer in features},
+        style=grams,
+        style_masks=[
+            {layer: _layer_mask(style.mask, features[layer]) for layer in weights.style}
+            for style in styles
+        ],
+    )
 
 
-def make_objective(network, base, style_reference, weights):
-    """Returns the loss and gradient to minimise, see `make_loss_and_grads`.
+def _layer_mask(mask, features):
+    """A mask (rows, cols) averaged down to a layer's positions, (positions, 1), or None."""
+    if mask is None:
+        return None
+    size = features.shape[2], features.shape[1]
+    image = Image.fromarray(np.asarray(mask, np.float32))
+    return np.asarray(image.resize(size, Image.Resampling.BOX)).reshape(-1, 1)
 
-    Its losses are three: content, style and total variation, in this order.
+
+def make_objective(network, base, styles, weights, formula="keras", content_mask=None):
+    """Returns the `LossAndGrads` to minimise: content, style and total variation.
 
     Args:
         network: from `build_network`.
-        base, style_reference: (rows, cols, 3), as `preprocess_image` makes them.
+        base: (rows, cols, 3), as `preprocess_image` makes it.
+        styles: a list of `Style`.
         weights: the `LossWeights`.
+        formula: a name in `FORMULAS`.
+        content_mask: (rows, cols), 0..1: where the content counts; None: everywhere.
     """
     rows, cols, _ = base.shape
-    targets = compute_targets(network, base, style_reference, weights)
+    formula = FORMULAS[formula]
+    targets = compute_targets(network, base, styles, weights, content_mask)
 
     def losses(combination):
         features = network(combination)
-        content = sum(
-            share * content_loss(targets.content[layer], features[layer])
-            for layer, share in weights.content.items()
-        )
-        style = sum(
-            share * style_loss(targets.style[layer], gram_matrix(features[layer]), rows, cols)
-            for layer, share in weights.style.items()
-        )
-        total_variation = weights.total_variation * total_variation_loss(combination)
+        gram = functools.cache(lambda layer: gram_matrix(features[layer]))
+        content = style = keras.ops.zeros(())
+        for layer, weight in weights.content.items():
+            _, height, width, channels = features[layer].shape
+            content += (weight * formula.content(height * width, channels)) * content_loss(
+                targets.content[layer], features[layer], targets.content_mask[layer]
+            )
+        for layer, weight in weights.style.items():
+            _, height, width, channels = features[layer].shape
+            scale = weight * formula.style(height * width, channels, rows * cols)
+            for index, (_, share, _) in enumerate(styles):
+                mask = targets.style_masks[index][layer]
+                own = gram(layer) if mask is None else gram_matrix(features[layer], mask)
+                style += (share * scale) * style_loss(targets.style[index][layer], own)
+        total_variation = weights.total_variation * formula.total_variation(combination)
         return keras.ops.stack([content, style, total_variation])
 
-    return make_loss_and_grads(losses, rows, cols)
+    return LossAndGrads(losses, rows, cols)
 
 
-def make_loss_and_grads(losses, rows, cols):
-    """Compiles `losses` and the gradient of their sum for SciPy. All that knows the backend.
+class LossAndGrads:
+    """The losses of a combination and the gradient of their sum. Only this knows the backend.
+
+    Calling it is what SciPy needs: from a flat float64 vector of rows*cols*3 values to (losses,
+    gradient), NumPy arrays of shape (n,) and (rows*cols*3,), float64.
 
     Args:
         losses: function from a float32 tensor (1, rows, cols, 3) to a tensor (n,).
         rows, cols: of the picture.
-
-    Returns:
-        A function from a flat float64 vector of rows*cols*3 values to (losses, gradient): arrays
-        of shape (n,) and (rows*cols*3,), float64.
     """
-    value_and_grad = _COMPILERS[keras.backend.backend()](losses)
-    scale = np.float32(1)
 
-    def loss_and_grads(x):
-        nonlocal scale
-        combination = np.asarray(x, np.float32).reshape(1, rows, cols, 3)
-        values, gradient = value_and_grad(combination, scale)
+    def __init__(self, losses, rows, cols):
+        self.shape = (1, rows, cols, 3)
+        self._value_and_grad = _COMPILERS[keras.backend.backend()](losses)
+        self._scale = np.float32(1)
+
+    def __call__(self, x):
+        values, gradient = self.on_device(np.asarray(x, np.float32).reshape(self.shape))
+        values, gradient = map(keras.ops.convert_to_numpy, (values, gradient))
+        return values.astype(np.float64), gradient.astype(np.float64).ravel()
+
+    def on_device(self, combination):
+        """The same for and in the backend's tensors: (1, rows, cols, 3) to (losses, gradient)."""
+        values, gradient = self._value_and_grad(combination, self._scale)
         # On its way back through a float16 network a large gradient overflows: scale it down.
-        while not np.isfinite(gradient).all() and np.isfinite(values).all() and scale > 1e-30:
-            scale /= np.float32(256)
-            values, gradient = value_and_grad(combination, scale)
-        return np.asarray(values, np.float64), np.asarray(gradient, np.float64).ravel() / scale
+        while _is_finite(values) and not _is_finite(gradient) and self._scale > 1e-30:
+            self._scale /= np.float32(256)
+            values, gradient = self._value_and_grad(combination, self._scale)
+        return values, gradient if self._scale == 1 else gradient / self._scale
 
-    return loss_and_grads
+
+def _is_finite(tensor):
+    return bool(keras.ops.all(keras.ops.isfinite(tensor)))
 
 
 def _tensorflow_value_and_grad(losses):
@@ -728,11 +1024,9 @@ def _tensorflow_value_and_grad(losses):
             total = scale * tf.reduce_sum(values)
         return values, tape.gradient(total, combination)
 
-    def in_numpy(combination, scale):
-        values, gradient = value_and_grad(tf.constant(combination), tf.constant(scale))
-        return values.numpy(), gradient.numpy()
-
-    return in_numpy
+    return lambda combination, scale: value_and_grad(
+        tf.convert_to_tensor(combination), tf.convert_to_tensor(scale)
+    )
 
 
 def _jax_value_and_grad(losses):
@@ -744,23 +1038,23 @@ def _jax_value_and_grad(losses):
 
     value_and_grad = jax.jit(jax.value_and_grad(total, has_aux=True))
 
-    def in_numpy(combination, scale):
+    def without_total(combination, scale):
         (_, values), gradient = value_and_grad(combination, scale)
-        return np.asarray(values), np.asarray(gradient)
+        return values, gradient
 
-    return in_numpy
+    return without_total
 
 
 def _torch_value_and_grad(losses):
     import torch
 
-    def in_numpy(combination, scale):
-        x = keras.ops.convert_to_tensor(combination).requires_grad_()
+    def value_and_grad(combination, scale):
+        x = keras.ops.convert_to_tensor(combination).detach().requires_grad_()
         values = losses(x)
         (gradient,) = torch.autograd.grad(float(scale) * values.sum(), x)
-        return values.detach().cpu().numpy(), gradient.cpu().numpy()
+        return values.detach(), gradient
 
-    return in_numpy
+    return value_and_grad
 
 
 _COMPILERS = {
@@ -814,7 +1108,7 @@ class Evaluator:
     It keeps a copy of the last x with both, and evaluates again only when x differs.
 
     Args:
-        loss_and_grads: from `make_loss_and_grads`.
+        loss_and_grads: a `LossAndGrads`, or any function like it.
         on_evaluation: called with the `Losses` after every evaluation.
         evaluations: to count on from.
     """
@@ -840,17 +1134,28 @@ class Evaluator:
         self.losses(x)
         return self._grads.copy()
 
+    def on_device(self, combination):
+        """(`Losses`, gradient) for and in the backend's tensors. Raises NonFiniteLoss."""
+        terms, gradient = self._loss_and_grads.on_device(combination)
+        losses = self._count(keras.ops.convert_to_numpy(terms), _is_finite(gradient))
+        return losses, gradient
+
     def _evaluate(self, x):
         terms, grads = self._loss_and_grads(x)
-        losses = Losses(float(terms.sum()), *map(float, terms))
-        self.evaluations += 1
-        _require_finite(losses, grads, self.evaluations)
+        losses = self._count(terms, np.isfinite(grads).all())
         self._x, self._losses, self._grads = np.copy(x), losses, grads
+
+    def _count(self, terms, grads_are_finite):
+        """Counts an evaluation, checks and reports it. Returns its `Losses`."""
+        self.evaluations += 1
+        losses = Losses(float(np.sum(terms)), *map(float, terms))
+        _require_finite(losses, grads_are_finite, self.evaluations)
         if self._on_evaluation:
             self._on_evaluation(losses)
+        return losses
 
 
-def _require_finite(losses, grads, evaluation):
+def _require_finite(losses, grads_are_finite, evaluation):
     """Raises NonFiniteLoss, naming the term, unless every number is finite."""
     for name in ("content", "style", "total_variation"):
         if not math.isfinite(value := getattr(losses, name)):
@@ -858,15 +1163,183 @@ def _require_finite(losses, grads, evaluation):
                 f"the {name.replace('_', ' ')} loss became {value} at evaluation {evaluation}; "
                 "lower its weight"
             )
-    if not (math.isfinite(losses.total) and np.isfinite(grads).all()):
+    if not (math.isfinite(losses.total) and grads_are_finite):
         raise NonFiniteLoss(
             f"the gradient became infinite at evaluation {evaluation}; lower the weights"
         )
 
 
 # ---------------------------------------------------------------------------------------------
+# The optimizers
+# ---------------------------------------------------------------------------------------------
+
+
+def minimize_lbfgs(
+    evaluator,
+    x,
+    iterations,
+    on_iteration,
+    evaluations=EVALUATIONS_PER_ITERATION,
+    restart=False,
+    bounds=None,
+    tolerance=0.0,
+):
+    """Lowers the loss with SciPy's L-BFGS, in one run or in one per iteration.
+
+    Where L-BFGS gives up before the last iteration (its line search finds no lower point, or the
+    loss changes by less than float32 can tell), it is started once more from there.
+
+    Args:
+        evaluator: an `Evaluator`.
+        x: the start, a flat float64 vector.
+        iterations: at least 1.
+        on_iteration: called as on_iteration(x, losses, stopped) after each; `stopped` says why no
+            more follow, where there are fewer than asked for, and is empty otherwise.
+        evaluations: of an iteration; SciPy may add one or two.
+        restart: start L-BFGS anew, without its history, in each iteration.
+        bounds: (lowest, highest) value of each element of x, two flat vectors, or None.
+        tolerance: stop when an iteration lowers the loss by less than this part of it.
+
+    Returns:
+        The last x.
+    """
+    first, iteration, stalled, ended = evaluator.evaluations, 0, False, False
+    loss = evaluator.loss(x)
+
+    def finish_iteration(x, stopped=""):
+        nonlocal iteration, loss, ended
+        iteration += 1
+        before, loss = loss, evaluator.loss(x)
+        if iteration < iterations and not stopped:
+            stopped = too_little(before, loss, tolerance)
+        on_iteration(x, evaluator.losses(x), stopped)
+        ended = bool(stopped) or iteration == iterations
+
+    def after_step(x):
+        due = first + (iteration + 1) * evaluations
+        if iteration + 1 < iterations and evaluator.evaluations >= due:
+            finish_iteration(x)
+            if ended:
+                raise StopIteration
+
+    while True:
+        left = first + iterations * evaluations - evaluator.evaluations
+        x, _, _ = scipy.optimize.fmin_l_bfgs_b(
+            evaluator.loss,
+            x,
+            fprime=evaluator.grads,
+            bounds=None if bounds is None else np.stack(bounds, axis=1),
+            maxfun=evaluations if restart else left,
+            callback=None if restart else after_step,
+        )
+        if ended:  # by after_step
+            return x
+        if restart or evaluator.evaluations - first >= iterations * evaluations:
+            finish_iteration(x)
+        elif stalled:
+            finish_iteration(x, "L-BFGS finds no lower point")
+        stalled = True
+        if ended:
+            return x
+
+
+def minimize_adam(
+    evaluator,
+    x,
+    iterations,
+    on_iteration,
+    evaluations=EVALUATIONS_PER_ITERATION,
+    tolerance=0.0,
+    **hyperparameters,
+):
+    """Lowers the loss with Keras's Adam; everything but the losses stays on the device.
+
+    Adam's steps may go up. What counts is the best combination of all steps so far: an evaluation
+    tells the loss before a step, so one more evaluation follows the last step.
+
+    Args:
+        evaluator: an `Evaluator` of a `LossAndGrads`.
+        x: the start, (1, rows, cols, 3).
+        iterations, evaluations, tolerance: as in `minimize_lbfgs`; a step is one evaluation.
+        on_iteration: as in `minimize_lbfgs`, with the best x so far, a tensor, and its losses.
+        hyperparameters: of `keras.optimizers.Adam`.
+
+    Returns:
+        The best x, a tensor (1, rows, cols, 3).
+    """
+    combination = keras.Variable(x.astype(np.float32), name="combination")
+    optimizer = keras.optimizers.Adam(**hyperparameters)
+    optimizer.build([combination])
+    losses, gradient = evaluator.on_device(combination.value)
+    best, lowest, before = keras.ops.copy(combination.value), losses, losses
+    for step in range(1, iterations * evaluations + 1):
+        optimizer.apply([gradient], [combination])
+        losses, gradient = evaluator.on_device(combination.value)
+        if losses.total < lowest.total:
+            best, lowest = keras.ops.copy(combination.value), losses
+        if step % evaluations == 0:
+            more = step < iterations * evaluations
+            stopped = too_little(before.total, lowest.total, tolerance) if more else ""
+            before = lowest
+            on_iteration(best, lowest, stopped)
+            if stopped:
+                break
+    return best
+
+
+def too_little(before, loss, tolerance):
+    """Why an iteration that took the loss from `before` to `loss` is the last, "" if it is not."""
+    if not tolerance or before - loss >= tolerance * before:
+        return ""
+    gain = (before - loss) / before
+    return f"an iteration gained {gain:.2%}, less than the tolerance of {tolerance:.2%}"
+
+
+# ---------------------------------------------------------------------------------------------
 # The run
 # ---------------------------------------------------------------------------------------------
+
+
+class Inputs(NamedTuple):
+    """The pictures of a run, read and checked."""
+
+    base: Image.Image
+    styles: list[Image.Image]
+    style_scales: list  # for each style: None (the size of the result) or a number
+    style_shares: list[float]
+    style_masks: list  # for each style: a gray Pillow image or None
+    content_mask: Image.Image | None
+    start: Image.Image
+    noise: float  # share of noise in the start
+
+
+def read_inputs(base, style_reference, settings):
+    """Reads the pictures that the arguments and the settings name.
+
+    Raises:
+        InputError: a picture that cannot be used, or a number of them that does not fit.
+    """
+    several = isinstance(style_reference, (list, tuple))
+    styles = [load_image(s) for s in (style_reference if several else [style_reference])]
+    base = load_image(base)
+    scales = [None] if settings["style_scale"] == "fit" else settings["style_scale"]
+    blend = settings["style_blend"] or [1 / len(styles)] * len(styles)
+    masks = settings["style_masks"] or [None] * len(styles)
+    scales = scales * len(styles) if len(scales) == 1 else scales
+    for flag, given in [("style_scale", scales), ("style_blend", blend), ("style_masks", masks)]:
+        if len(given) != len(styles):
+            raise InputError(f"--{flag}: give one for each style: {len(styles)}, not {len(given)}")
+    init, noise = settings["init"], settings["noise_blend"]
+    return Inputs(
+        base=base,
+        styles=styles,
+        style_scales=scales,
+        style_shares=blend,
+        style_masks=[mask and load_mask(mask) for mask in masks],
+        content_mask=settings["content_mask"] and load_mask(settings["content_mask"]),
+        start=base if init in ("base", "noise") else load_image(init),
+        noise=1.0 if init == "noise" else noise,
+    )
 
 
 class Stage(NamedTuple):
@@ -875,7 +1348,38 @@ class Stage(NamedTuple):
     rows: int
     cols: int
     iterations: int
+    evaluations: int  # of an iteration
     precision: str
+
+
+def plan_stages(base, settings, evaluations=EVALUATIONS_PER_ITERATION):
+    """The list of `Stage` of a run on the Pillow image `base`, from the coarsest to the result.
+
+    Raises:
+        InputError: a side would be too small for VGG19.
+    """
+    rows, cols = working_size(base, settings["size"])
+    scales = settings["scales"]
+    if scales == "auto":
+        scales = 1 + max(0, math.floor(math.log2(min(rows, cols) / SMALLEST_SCALE)))
+    stages = []
+    for halvings in reversed(range(scales)):
+        size = working_size(base, round(rows / 2**halvings)) if halvings else (rows, cols)
+        precision = settings["precision"]
+        if precision == "auto":
+            precision = "bfloat16" if halvings and bfloat16_is_fast() else "float32"
+        stages.append(Stage(*size, settings["iterations"], evaluations, precision))
+    return stages
+
+
+def bfloat16_is_fast():
+    """Whether this is TensorFlow on a CPU that computes in bfloat16, where it was seen to pay."""
+    with contextlib.suppress(OSError):
+        flags = Path("/proc/cpuinfo").read_text()
+        return keras.backend.backend() == "tensorflow" and (
+            " avx512_bf16" in flags or " amx_bf16" in flags
+        )
+    return False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -884,21 +1388,26 @@ class Iterate:
 
     Attributes:
         iteration: from 0 at each size.
-        image: the picture so far, a Pillow RGB image.
-        losses: of this very picture, before it was rounded to 8 bits.
+        losses: of this iterate, before it was rounded to 8 bits.
         evaluations: made since the start, at all sizes.
         seconds: that this iteration took.
         final: whether this is the size asked for, not a smaller one on the way to it.
         stopped: why no iteration follows at this size, where there are fewer than asked for.
+        make_image: makes `image`, which costs nothing until it is asked for.
     """
 
     iteration: int
-    image: Image.Image
     losses: Losses
     evaluations: int
     seconds: float
-    final: bool = True
-    stopped: str = ""
+    final: bool
+    stopped: str
+    make_image: Callable = dataclasses.field(repr=False)
+
+    @functools.cached_property
+    def image(self):
+        """The picture so far, a Pillow RGB image."""
+        return self.make_image()
 
 
 def style_transfer(
@@ -909,6 +1418,7 @@ def style_transfer(
     *,
     recipe=DEFAULT_RECIPE,
     weights="imagenet",
+    evaluations_per_iteration=EVALUATIONS_PER_ITERATION,
     on_stage=None,
     on_evaluation=None,
     **settings,
@@ -916,8 +1426,9 @@ def style_transfer(
     """Paints `base` in the style of `style_reference`.
 
     Args:
-        base, style_reference: paths, Pillow images or uint8 arrays, see `load_image`.
-        iterations: of `EVALUATIONS_PER_ITERATION` evaluations each; the recipe's where None.
+        base: a path, a Pillow image or a uint8 array, see `load_image`.
+        style_reference: the same, or a list of them.
+        iterations: of `evaluations_per_iteration` evaluations each; the recipe's where None.
         callback: called with an `Iterate` after every iteration.
         recipe: a name in `RECIPES`.
         weights: what `vgg19_weights.load_weights` takes, or a `VGG19Weights`.
@@ -934,157 +1445,108 @@ def style_transfer(
         NonFiniteLoss: a term of the loss became NaN or infinite.
     """
     settings = choose_settings(recipe, iterations=iterations, **settings)
-    base, style_reference = load_image(base), load_image(style_reference)
-    stages = plan_stages(base, settings)
+    inputs = read_inputs(base, style_reference, settings)
+    stages = plan_stages(inputs.base, settings, evaluations_per_iteration)
     if not isinstance(weights, VGG19Weights):
         weights = load_weights(weights)
     layers = {**settings["content_layers"], **settings["style_layers"]}
-    network = functools.cache(lambda precision: build_network(weights, layers, precision))
+    network = functools.cache(
+        lambda precision: build_network(
+            weights, layers, precision, settings["pooling"], settings["pool_padding"]
+        )
+    )
 
     x, evaluations = None, 0
     for index, stage in enumerate(stages):
         if on_stage:
             on_stage(stages, index)
-        pictures = [
-            preprocess_image(resize_image(image, stage.rows, stage.cols, settings["resample"]))
-            for image in (base, style_reference)
-        ]
-        objective = make_objective(
-            network(stage.precision), *pictures, loss_weights(settings, stage.rows)
-        )
+        x = start_picture(inputs, stage, settings) if x is None else enlarge(x, *stage[:2])
+        objective = stage_objective(network(stage.precision), inputs, stage, settings)
         evaluator = Evaluator(objective, on_evaluation, evaluations)
-        x = pictures[0] if x is None else enlarge(x, stage.rows, stage.cols)
-        x, iterate = _paint(evaluator, x, stage, settings, stage is stages[-1], callback)
+        last = index + 1 == len(stages)
+        x, iterate = _paint(evaluator, x, stage, settings, inputs.base, last, callback)
         evaluations = evaluator.evaluations
     return iterate.image
 
 
-def plan_stages(base, settings):
-    """The list of `Stage` of a run on the Pillow image `base`, from the coarsest to the result.
-
-    Raises:
-        InputError: a side would be too small for VGG19.
-    """
-    rows, cols = working_size(base, settings["size"])
-    scales = settings["scales"]
-    if scales == "auto":
-        scales = 1 + max(0, math.floor(math.log2(min(rows, cols) / SMALLEST_SCALE)))
-    precision = settings["precision"]
-    stages = []
-    for halvings in reversed(range(scales)):
-        size = working_size(base, round(rows / 2**halvings))
-        coarse = "bfloat16" if halvings and bfloat16_is_fast() else "float32"
-        stages.append(
-            Stage(*size, settings["iterations"], coarse if precision == "auto" else precision)
-        )
-    return stages
+def start_picture(inputs, stage, settings):
+    """The first combination, (rows, cols, 3), as `preprocess_image` makes it."""
+    x = preprocess_image(resize_image(inputs.start, stage.rows, stage.cols, settings["resample"]))
+    if not inputs.noise:
+        return x
+    noise = np.random.default_rng(settings["seed"]).normal(0, NOISE, x.shape)
+    return ((1 - inputs.noise) * x + inputs.noise * noise).astype(np.float32)
 
 
-def bfloat16_is_fast():
-    """Whether this is TensorFlow on a CPU that computes in bfloat16, where it was seen to pay."""
-    with contextlib.suppress(OSError):
-        flags = Path("/proc/cpuinfo").read_text()
-        return keras.backend.backend() == "tensorflow" and (
-            " avx512_bf16" in flags or " amx_bf16" in flags
-        )
-    return False
+def stage_objective(network, inputs, stage, settings):
+    """The `LossAndGrads` of a stage."""
+    rows, cols, resample = stage.rows, stage.cols, settings["resample"]
+    base = resize_image(inputs.base, rows, cols, resample)
+    recolor = COLOR_TRANSFERS.get(settings["preserve_colors"], lambda style, content: style)
+    styles = []
+    for image, scale, share, mask in zip(*inputs[1:5], strict=True):
+        size = rows, cols
+        if scale is not None:
+            factor = scale * cols / image.width
+            size = (max(SMALLEST_SIDE, int(side * factor)) for side in (image.height, image.width))
+        picture = preprocess_image(recolor(resize_image(image, *size, resample), base))
+        styles.append(Style(picture, share, mask and resize_mask(mask, rows, cols)))
+    return make_objective(
+        network,
+        preprocess_image(base),
+        styles,
+        loss_weights(settings, rows),
+        settings["formula"],
+        inputs.content_mask and resize_mask(inputs.content_mask, rows, cols),
+    )
 
 
-def _paint(evaluator, combination, stage, settings, final, callback):
+def _paint(evaluator, combination, stage, settings, base, final, callback):
     """Runs one `Stage`. Returns the combination (rows, cols, 3) and the last `Iterate`."""
     iterate, start = None, time.perf_counter()
+    shape = combination.shape
 
-    def on_iteration(x, stopped):
+    def on_iteration(x, losses, stopped):
         nonlocal iterate, start
         iterate = Iterate(
             iteration=iterate.iteration + 1 if iterate else 0,
-            image=Image.fromarray(deprocess_image(x.reshape(combination.shape))),
-            losses=evaluator.losses(x),
+            losses=losses,
             evaluations=evaluator.evaluations,
             seconds=time.perf_counter() - start,
             final=final,
             stopped=stopped,
+            make_image=lambda: make_image(x),
         )
         if callback:
             callback(iterate)
         start = time.perf_counter()
 
-    x, bounds = combination.astype(np.float64).ravel(), None
-    if settings["bounded"]:
-        black = np.tile(np.negative(IMAGENET_MEAN_BGR), stage.rows * stage.cols)
-        bounds = black, black + 255
-        x = x.clip(*bounds)
-    x = minimize(
-        evaluator,
-        x,
-        stage.iterations,
-        on_iteration,
-        restart=settings["restart"],
-        bounds=bounds,
-        tolerance=settings["tolerance"],
-    )
-    return x.reshape(combination.shape), iterate
+    def make_image(x):
+        x = keras.ops.convert_to_numpy(x).reshape(shape)
+        image = Image.fromarray(deprocess_image(x))
+        if settings["preserve_colors"] == "luma":
+            image = keep_luma(image, resize_image(base, *shape[:2], settings["resample"]))
+        return image
 
-
-def minimize(evaluator, x, iterations, on_iteration, restart=False, bounds=None, tolerance=0.0):
-    """Lowers the loss with SciPy's L-BFGS, in one run or in one per iteration.
-
-    Where L-BFGS gives up before the last iteration (its line search finds no lower point, or the
-    loss changes by less than float32 can tell), it is started once more from there.
-
-    Args:
-        evaluator: an `Evaluator`.
-        x: the start, a flat float64 vector.
-        iterations: at least 1, of `EVALUATIONS_PER_ITERATION` evaluations (SciPy may add one).
-        on_iteration: called as on_iteration(x, stopped) after each; `stopped` says why no more
-            follow, and is empty while they do.
-        restart: start L-BFGS anew, without its history, in each iteration.
-        bounds: (lowest, highest) value of each element of x, two flat vectors, or None.
-        tolerance: stop when an iteration lowers the loss by less than this part of it.
-
-    Returns:
-        The last x.
-    """
-    first, iteration, stalled, ended = evaluator.evaluations, 0, False, False
-    loss = evaluator.loss(x)
-
-    def finish_iteration(x, stopped=""):
-        nonlocal iteration, loss, ended
-        iteration += 1
-        before, loss = loss, evaluator.loss(x)
-        if tolerance and iteration < iterations and before - loss < tolerance * before:
-            gain = (before - loss) / before
-            stopped = f"an iteration gained {gain:.2%}, less than the tolerance of {tolerance:.2%}"
-        on_iteration(x, stopped)
-        ended = bool(stopped) or iteration == iterations
-
-    def after_step(x):
-        due = first + (iteration + 1) * EVALUATIONS_PER_ITERATION
-        if iteration + 1 < iterations and evaluator.evaluations >= due:
-            finish_iteration(x)
-            if ended:
-                raise StopIteration
-
-    while True:
-        left = first + iterations * EVALUATIONS_PER_ITERATION - evaluator.evaluations
-        x, _, _ = scipy.optimize.fmin_l_bfgs_b(
-            evaluator.loss,
-            x,
-            fprime=evaluator.grads,
-            bounds=None if bounds is None else np.stack(bounds, axis=1),
-            maxfun=EVALUATIONS_PER_ITERATION if restart else left,
-            callback=None if restart else after_step,
-        )
-        if ended:  # by after_step
-            return x
-        used = evaluator.evaluations - first
-        if restart or used >= iterations * EVALUATIONS_PER_ITERATION:
-            finish_iteration(x)
-        elif stalled:
-            finish_iteration(x, "L-BFGS finds no lower point")
-        stalled = True
-        if ended:
-            return x
+    common = {
+        "iterations": stage.iterations,
+        "on_iteration": on_iteration,
+        "evaluations": stage.evaluations,
+        "tolerance": settings["tolerance"],
+    }
+    if settings["optimizer"] == "adam":
+        names = ("learning_rate", "beta1", "beta2", "epsilon")
+        adam = {name.replace("beta", "beta_"): settings[name] for name in names}
+        x = minimize_adam(evaluator, combination[np.newaxis], **common, **adam)
+        x = keras.ops.convert_to_numpy(x)
+    else:
+        x, bounds = combination.astype(np.float64).ravel(), None
+        if settings["bounded"]:
+            black = np.tile(np.negative(IMAGENET_MEAN_BGR), stage.rows * stage.cols)
+            bounds = black, black + 255
+            x = x.clip(*bounds)
+        x = minimize_lbfgs(evaluator, x, restart=settings["restart"], bounds=bounds, **common)
+    return x.reshape(shape), iterate
 
 
 # ---------------------------------------------------------------------------------------------
@@ -1101,7 +1563,9 @@ class _Parser(argparse.ArgumentParser):
 
 def as_typed(value):
     """A setting's value as a person would type it."""
-    return " ".join(f"{k}:{v:.3g}" for k, v in value.items()) if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return " ".join(f"{name}:{share:.3g}" for name, share in value.items())
+    return "none" if value is None else value
 
 
 def build_parser():
@@ -1114,6 +1578,9 @@ def build_parser():
     parser.add_argument("style_reference", help="the picture whose style is wanted")
     parser.add_argument(
         "result_prefix", help="pictures are saved as PREFIX_at_iteration_N.png; folders are created"
+    )
+    parser.add_argument(
+        "--styles", nargs="+", default=[], metavar="STYLE", help="further styles, blended with it"
     )
     default = RECIPES[DEFAULT_RECIPE]
     for name, setting in SETTINGS.items():
@@ -1198,8 +1665,9 @@ class Report:
     def on_stage(self, stages, index):
         """Announces a size. The bar counts pixels evaluated, as time goes with them."""
         pixels = [stage.rows * stage.cols for stage in stages]
-        self._bar.total = EVALUATIONS_PER_ITERATION * sum(
-            stage.iterations * count for stage, count in zip(stages, pixels, strict=True)
+        self._bar.total = sum(
+            stage.iterations * stage.evaluations * count
+            for stage, count in zip(stages, pixels, strict=True)
         )
         self._stage, self._evaluation_cost = stages[index], pixels[index]
         if index + 1 == len(stages):
@@ -1247,16 +1715,17 @@ class Report:
 def run(args):
     """Checks everything that is cheap to check, then paints. Returns the exit status."""
     settings = {name: getattr(args, name) for name in SETTINGS}
-    base, style_reference = load_image(args.base), load_image(args.style_reference)
-    working_size(base, choose_settings(args.recipe, **settings)["size"])
+    styles = [args.style_reference, *args.styles]
+    chosen = choose_settings(args.recipe, **settings)
+    working_size(read_inputs(args.base, styles, chosen).base, chosen["size"])
     check_writable(args.result_prefix)
     report = Report(args.result_prefix, args.format, args.quiet)
     try:
         weights = load_weights(args.weights, quiet=args.quiet)
         report.print(f"Using {weights.source}")
         style_transfer(
-            base,
-            style_reference,
+            args.base,
+            styles,
             callback=report.on_iterate,
             recipe=args.recipe,
             weights=weights,

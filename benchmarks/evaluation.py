@@ -41,7 +41,9 @@ def prepare(way, weights, rows):
 
         return keras_example.concatenated_loss_and_grads(weights, base, style), x
     network = nst.build_network(weights, {**settings["content_layers"], **settings["style_layers"]})
-    return nst.make_objective(network, base, style, nst.loss_weights(settings, rows)), x
+    return nst.make_objective(
+        network, base, [nst.Style(style)], nst.loss_weights(settings, rows)
+    ), x
 
 
 def seconds_each(weights, rows, repeats):

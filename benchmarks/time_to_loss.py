@@ -123,7 +123,8 @@ def run_pyramid(weights, base, style, pictures, clock):
     settings["tv_weight"] *= per_pixel
     layers = {**settings["content_layers"], **settings["style_layers"]}
     network = nst.build_network(weights, layers)
-    formula = nst.make_objective(network, *pictures, nst.loss_weights(KERAS, rows))
+    targets = pictures[0], [nst.Style(pictures[1])]
+    formula = nst.make_objective(network, *targets, nst.loss_weights(KERAS, rows))
     formula(pictures[0].ravel())
     clock.__init__()  # what measures the formula is not part of the algorithm
 

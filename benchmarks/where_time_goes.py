@@ -89,10 +89,12 @@ def main(argv=None):
     ]
     layers = {**settings["content_layers"], **settings["style_layers"]}
     network = nst.build_network(weights, layers)
-    whole = nst.make_objective(network, *pictures, nst.loss_weights(settings, rows))
+    whole = nst.make_objective(
+        network, pictures[0], [nst.Style(pictures[1])], nst.loss_weights(settings, rows)
+    )
     deepest = max(layers)
     ops = nst.keras.ops
-    network_only = nst.make_loss_and_grads(
+    network_only = nst.LossAndGrads(
         lambda x: ops.reshape(ops.sum(network(x)[deepest]), (1,)), rows, cols
     )
     import tensorflow as tf
