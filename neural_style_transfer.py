@@ -557,10 +557,17 @@ def save_image(image, path):
 
 
 def load_mask(picture):
-    """Reads a mask: a Pillow image of mode L. Raises InputError, also where all of it is black."""
+    """Reads a mask: a Pillow image of mode L, None for None.
+
+    Raises:
+        InputError: what `load_image` raises, and where all of it is black.
+    """
+    if picture is None:
+        return None
     mask = load_image(picture).convert("L")
     if not mask.getbbox():
-        raise InputError(f"mask {picture}: all of it is black; paint white where it should count")
+        name = picture if isinstance(picture, (str, os.PathLike)) else "given"
+        raise InputError(f"mask {name}: all of it is black; paint white where it should count")
     return mask
 
 
@@ -1335,10 +1342,10 @@ def read_inputs(base, style_reference, settings):
         styles=styles,
         style_scales=scales,
         style_shares=blend,
-        style_masks=[mask and load_mask(mask) for mask in masks],
-        content_mask=settings["content_mask"] and load_mask(settings["content_mask"]),
-        start=base if init in ("base", "noise") else load_image(init),
-        noise=1.0 if init == "noise" else noise,
+        style_masks=[load_mask(mask) for mask in masks],
+        content_mask=load_mask(settings["content_mask"]),
+        start=base if isinstance(init, str) and init in ("base", "noise") else load_image(init),
+        noise=1.0 if isinstance(init, str) and init == "noise" else noise,
     )
 
 
@@ -1554,7 +1561,7 @@ def _paint(evaluator, combination, stage, settings, base, final, callback):
 # ---------------------------------------------------------------------------------------------
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Reports an error as one line."""
 
     def error(self, message):
@@ -1570,7 +1577,7 @@ def as_typed(value):
 
 def build_parser():
     """The command line's parser. Settings that are not given stay None: the recipe has them."""
-    parser = _Parser(
+    parser = Parser(
         description="Paints a photo in the style of a picture.",
         epilog="Options may be spelled with hyphens too: --content-weight.",
     )
@@ -1626,7 +1633,7 @@ def underscored(arguments):
 
 def check_writable(prefix):
     """Raises InputError unless files can be created under `prefix`. Touches no other file."""
-    folder = Path(prefix + "_").parent
+    folder = Path(f"{prefix}_").parent
     probe = folder / f".{os.getpid()}.probe"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -1634,8 +1641,7 @@ def check_writable(prefix):
         probe.unlink()
     except OSError as error:
         raise InputError(
-            f"result_prefix {prefix}: cannot write in {folder} ({error.strerror}); "
-            "choose another folder"
+            f"{prefix}: cannot write in {folder} ({error.strerror}); choose another folder"
         ) from None
 
 
@@ -1712,58 +1718,67 @@ class Report:
         self._bar.close()
 
 
-def run(args):
-    """Checks everything that is cheap to check, then paints. Returns the exit status."""
+def run(args, report):
+    """Checks everything that is cheap to check, then paints."""
     settings = {name: getattr(args, name) for name in SETTINGS}
     styles = [args.style_reference, *args.styles]
     chosen = choose_settings(args.recipe, **settings)
-    working_size(read_inputs(args.base, styles, chosen).base, chosen["size"])
+    inputs = read_inputs(args.base, styles, chosen)
     check_writable(args.result_prefix)
-    report = Report(args.result_prefix, args.format, args.quiet)
+    plan_stages(inputs.base, chosen)
+    weights = load_weights(args.weights, quiet=args.quiet)
+    report.print(f"Using {weights.source}")
+    style_transfer(
+        args.base,
+        styles,
+        callback=report.on_iterate,
+        recipe=args.recipe,
+        weights=weights,
+        on_stage=report.on_stage,
+        on_evaluation=report.on_evaluation,
+        **settings,
+    )
+    if args.verbose:
+        for where, mib in peak_memory().items():
+            report.print(f"Peak memory of the {where}: {mib:.0f} MiB")
+
+
+def exit_status(program, action, kept):
+    """Runs `action` and returns the exit status, having said on stderr in a line why it is not 0.
+
+    Args:
+        program: the name to begin the line with.
+        action: a function without arguments.
+        kept: a function that says what is left of an action that did not finish.
+    """
+
+    def fail(status, message):
+        print(f"{program}: error: {message}", file=sys.stderr)
+        return status
+
     try:
-        weights = load_weights(args.weights, quiet=args.quiet)
-        report.print(f"Using {weights.source}")
-        style_transfer(
-            args.base,
-            styles,
-            callback=report.on_iterate,
-            recipe=args.recipe,
-            weights=weights,
-            on_stage=report.on_stage,
-            on_evaluation=report.on_evaluation,
-            **settings,
-        )
-        if args.verbose:
-            for where, mib in peak_memory().items():
-                report.print(f"Peak memory of the {where}: {mib:.0f} MiB")
+        action()
+    except InputError as error:
+        return fail(2, error)
+    except WeightsError as error:
+        return fail(1, error)
     except NonFiniteLoss as error:
-        return fail(1, f"{error}; {report.kept()}")
+        return fail(1, f"{error}; {kept()}")
     except OSError as error:
-        return fail(1, f"cannot write: {error.strerror or error}; {report.kept()}")
+        return fail(1, f"cannot write: {error.strerror or error}; {kept()}")
     except KeyboardInterrupt:
-        return fail(130, f"interrupted; {report.kept()}")
-    finally:
-        report.close()
+        return fail(130, f"interrupted; {kept()}")
     return 0
-
-
-def fail(status, message):
-    """Prints one line to stderr and returns the exit status."""
-    print(f"neural_style_transfer.py: error: {message}", file=sys.stderr)
-    return status
 
 
 def main(argv=None):
     """The command line. Returns 0, 1 (it failed), 2 (it cannot be done as asked), 130 (Ctrl-C)."""
     args = build_parser().parse_args(underscored(sys.argv[1:] if argv is None else argv))
+    report = Report(args.result_prefix, args.format, args.quiet)
     try:
-        return run(args)
-    except InputError as error:
-        return fail(2, str(error))
-    except WeightsError as error:
-        return fail(1, str(error))
-    except KeyboardInterrupt:
-        return fail(130, "interrupted; no picture was finished")
+        return exit_status(Path(__file__).name, lambda: run(args, report), report.kept)
+    finally:
+        report.close()
 
 
 if __name__ == "__main__":

@@ -289,6 +289,51 @@ def test_failed_save_leaves_the_earlier_picture(photo, tmp_path, monkeypatch):
     assert path.read_bytes() == b"precious"
 
 
+# --- Colours -------------------------------------------------------------------------------
+
+
+def mean_and_covariance(image):
+    pixels = np.asarray(image, float).reshape(-1, 3)
+    return pixels.mean(axis=0), np.cov(pixels, rowvar=False)
+
+
+@pytest.mark.parametrize("cholesky", [False, True])
+def test_linear_gives_the_style_the_contents_mean_and_covariance(cholesky, photo, painting):
+    matched = nst.match_mean_and_covariance(painting, photo, cholesky)
+    for received, expected in zip(
+        mean_and_covariance(matched), mean_and_covariance(photo), strict=True
+    ):
+        np.testing.assert_allclose(received, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_linear_is_the_identity_for_a_picture_and_itself(photo):
+    np.testing.assert_allclose(nst.match_mean_and_covariance(photo, photo), photo, atol=1e-6)
+
+
+@pytest.mark.parametrize("cholesky", [False, True])
+def test_linear_with_a_gray_style_falls_back_to_what_can_be_had(cholesky, photo, painting):
+    gray = Image.fromarray(painting).convert("L").convert("RGB")
+    matched = nst.match_mean_and_covariance(gray, photo, cholesky)
+    assert np.isfinite(matched).all()
+    np.testing.assert_allclose(matched.mean((0, 1)), photo.mean((0, 1)))
+
+
+def test_histogram_gives_each_channel_the_contents_values(photo, painting):
+    matched = nst.match_histograms(painting, photo)
+    for channel in range(3):
+        percentiles = [np.percentile(i[..., channel], range(5, 100, 10)) for i in (matched, photo)]
+        np.testing.assert_allclose(*percentiles, atol=6)
+
+
+def test_luma_is_the_results_and_chroma_the_contents(photo, painting):
+    result = Image.fromarray(painting).resize((48, 40))
+    ycbcr = np.asarray(Image.fromarray(photo).convert("YCbCr")).copy()
+    ycbcr[..., 0] = np.asarray(result.convert("YCbCr"))[..., 0]
+    expected = Image.fromarray(ycbcr, mode="YCbCr").convert("RGB")
+    kept = nst.keep_luma(result, Image.fromarray(photo))
+    np.testing.assert_array_equal(kept, expected)
+
+
 # --- Features ------------------------------------------------------------------------------
 
 
@@ -414,8 +459,23 @@ def test_equal_features_have_no_loss(random_features):
     assert float(nst.content_loss(random_features, random_features)) == 0
 
 
-def test_total_variation_of_a_constant_is_zero():
-    assert float(nst.total_variation_loss(np.full((1, 6, 5, 3), 7, np.float32))) == 0
+@pytest.mark.parametrize("roughness", [nst.total_variation_loss, nst.mean_square_variation])
+def test_total_variation_of_a_constant_is_zero(roughness):
+    assert float(roughness(np.full((1, 6, 5, 3), 7, np.float32))) == 0
+
+
+def test_gram_with_a_mask_of_ones_is_the_gram(random_features):
+    plain = nst.gram_matrix(random_features[0])
+    masked = nst.gram_matrix(random_features[0], np.ones((20, 1), np.float32))
+    np.testing.assert_allclose(masked, plain, rtol=1e-5)
+
+
+def test_gram_with_a_mask_sees_only_its_positions(random_features):
+    features = random_features[0]
+    mask = np.zeros((5, 4), np.float32)
+    mask[1:3] = 1
+    masked = nst.gram_matrix(features, mask.reshape(-1, 1))
+    np.testing.assert_allclose(masked, numpy_gram(features[1:3]) * 20 / 8, rtol=1e-5)
 
 
 def test_total_variation_of_a_checkerboard():
@@ -573,6 +633,158 @@ def test_backends_agree_with_tensorflow(
     assert np.linalg.norm(result["grads"] - grads) < 1e-4 * np.linalg.norm(grads)
 
 
+def numpy_features(weights, x, pooling="max", pool_padding="valid"):
+    """VGG19 in NumPy, tap by tap: layer name -> (rows, cols, channels) after the ReLU."""
+    features, block = {}, "block1"
+    for name, (kernel, bias) in weights.layers.items():
+        if not name.startswith(block):
+            x, block = numpy_pool(x, pooling, pool_padding), name.partition("_")[0]
+        rows, cols, _ = x.shape
+        padded = np.pad(x, ((1, 1), (1, 1), (0, 0)))
+        taps = (
+            padded[i : i + rows, j : j + cols] @ kernel[i, j] for i in range(3) for j in range(3)
+        )
+        features[name] = x = np.maximum(sum(taps) + bias, 0)
+    return features
+
+
+def numpy_pool(x, pooling, pool_padding):
+    rows, cols, _ = x.shape
+    if pool_padding == "valid":
+        rows, cols = rows // 2 * 2, cols // 2 * 2
+    reduce = {"max": np.max, "avg": np.mean}[pooling]
+    return np.array(
+        [
+            [
+                reduce(x[i : min(i + 2, rows), j : min(j + 2, cols)], (0, 1))
+                for j in range(0, cols, 2)
+            ]
+            for i in range(0, rows, 2)
+        ]
+    )
+
+
+def numpy_athalye(features, content, styles, x, settings):
+    """The formulas of the TensorFlow program, from features in NumPy."""
+    content_loss = sum(
+        share * np.mean((features[layer] - content[layer]) ** 2)
+        for layer, share in settings["content_layers"].items()
+    )
+    style_loss = 0
+    for blend, style in zip(settings["style_blend"], styles, strict=True):
+        for layer, share in settings["style_layers"].items():
+            a, g = (numpy_gram(f[layer]) / f[layer].size for f in (style, features))
+            style_loss += blend * share * np.mean((g - a) ** 2)
+    dy, dx = x[1:] - x[:-1], x[:, 1:] - x[:, :-1]
+    variation = np.sum(dy**2) / dy.size + np.sum(dx**2) / dx.size
+    return content_loss, style_loss, variation
+
+
+def numpy_gatys(features, content, styles, x, settings):
+    """The paper's equations 1, 4 and 5; M are positions and N channels."""
+    content_loss = sum(
+        share * np.sum((features[layer] - content[layer]) ** 2) / 2
+        for layer, share in settings["content_layers"].items()
+    )
+    style_loss = 0
+    for blend, style in zip(settings["style_blend"], styles, strict=True):
+        for layer, share in settings["style_layers"].items():
+            rows, cols, channels = features[layer].shape
+            positions = rows * cols
+            own_positions = style[layer][..., 0].size
+            a = numpy_gram(style[layer]) * positions / own_positions
+            g = numpy_gram(features[layer])
+            style_loss += blend * share * np.sum((g - a) ** 2) / (4 * channels**2 * positions**2)
+    return content_loss, style_loss, numpy_total_variation(x)
+
+
+@pytest.mark.parametrize("pooling", ["max", "avg"])
+@pytest.mark.parametrize("recipe", ["athalye", "gatys"])
+def test_recipes_against_numpy(recipe, pooling, small_vgg19, photo, painting):
+    settings = nst.choose_settings(
+        recipe,
+        pooling=pooling,
+        tv_weight=3,
+        content_layers=["block4_conv2:0.6", "block5_conv2:0.4"],
+        style_layers={layer: 0.8**i for i, layer in enumerate(nst.STYLE_LAYERS)},
+        style_blend=[3, 1],
+        style_scale=[1.0, 0.7],
+        size="own",
+    )
+    assert settings["style_blend"] == [0.75, 0.25]
+    photo = photo[:39, :45]  # odd sides: pooling's padding matters
+    inputs = nst.read_inputs(photo, [painting, painting[::-1]], settings)
+    (stage,) = nst.plan_stages(inputs.base, settings)
+    padding = settings["pool_padding"]
+    layers = {**settings["content_layers"], **settings["style_layers"]}
+    network = nst.build_network(small_vgg19, layers, pooling=pooling, pool_padding=padding)
+    x = np.random.default_rng(0).normal(0, 60, (39, 45, 3)).astype(np.float32)
+    terms, _ = nst.stage_objective(network, inputs, stage, settings)(x.ravel())
+
+    def features(picture):
+        return numpy_features(small_vgg19, picture, pooling, padding)
+
+    styles = [
+        features(nst.preprocess_image(image.resize((cols, rows), settings["resample"])))
+        for image, (rows, cols) in zip(inputs.styles, [(57, 45), (40, 31)], strict=True)
+    ]
+    oracle = {"athalye": numpy_athalye, "gatys": numpy_gatys}[recipe]
+    content = features(nst.preprocess_image(photo))
+    expected = oracle(features(x), content, styles, x.astype(float), settings)
+    weights = [settings[f"{name}_weight"] for name in ("content", "style", "tv")]
+    np.testing.assert_allclose(terms, np.multiply(expected, weights), rtol=1e-4)
+
+
+def masked_objective(weights, base, styles, content_mask=None):
+    settings = nst.choose_settings("keras")
+    layers = {**settings["content_layers"], **settings["style_layers"]}
+    network = nst.build_network(weights, layers)
+    loss_weights = nst.loss_weights(settings, base.shape[0])
+    return nst.make_objective(network, base, styles, loss_weights, content_mask=content_mask)
+
+
+def test_mask_of_ones_is_no_mask(small_vgg19, photo, painting):
+    base, style = working_pictures(photo, painting)
+    ones = np.ones(base.shape[:2], np.float32)
+    x = base.ravel() + np.random.default_rng(5).normal(0, 20, base.size)
+    plain, _ = masked_objective(small_vgg19, base, [nst.Style(style)])(x)
+    masked, _ = masked_objective(small_vgg19, base, [nst.Style(style, 1.0, ones)], ones)(x)
+    np.testing.assert_allclose(masked, plain, rtol=1e-4)
+
+
+def test_complementary_masks_give_each_half_its_own_style(small_vgg19, photo, painting):
+    """A style pulls only where its mask is white (as far as deep layers can tell positions)."""
+    base, style = working_pictures(np.tile(photo, (4, 1, 1)), painting, rows=160)
+    left = np.zeros(base.shape[:2], np.float32)
+    left[:80] = 1
+    x = base.astype(float).ravel()
+    nothing = {"content_weight": 0, "tv_weight": 0, "style_layers": ["block1_conv1"]}
+    settings = nst.choose_settings("keras", **nothing)
+    network = nst.build_network(small_vgg19, ["block1_conv1", "block5_conv2"])
+    weights = nst.loss_weights(settings, 160)
+
+    def objective(*styles):
+        return nst.make_objective(network, base, list(styles), weights)(x)
+
+    upper, lower = nst.Style(style, 0.5, left), nst.Style(style[::-1] / 2, 0.5, 1 - left)
+    both, both_grads = objective(upper, lower)
+    of_upper, upper_grads = objective(upper)
+    of_lower, lower_grads = objective(lower)
+    assert both[1] == pytest.approx(of_upper[1] + of_lower[1], rel=1e-4)
+    np.testing.assert_allclose(both_grads, upper_grads + lower_grads, atol=1e-3 * both_grads.max())
+    assert not upper_grads.reshape(base.shape)[82:].any()
+    assert not lower_grads.reshape(base.shape)[:78].any()
+    assert upper_grads.any() and lower_grads.any()
+
+
+def test_content_mask_frees_what_is_black(small_vgg19, photo, painting):
+    base, style = working_pictures(photo, painting)
+    mask = np.zeros(base.shape[:2], np.float32)
+    objective = masked_objective(small_vgg19, base, [nst.Style(style, 0.0)], mask)
+    x = base.ravel() + np.random.default_rng(5).normal(0, 20, base.size)
+    assert objective(x)[0][0] == 0
+
+
 def test_term_with_weight_zero_is_zero(small_vgg19, photo, painting):
     base, style = working_pictures(photo, painting)
     objective = make_objective(small_vgg19, base, style, style_weight=0, tv_weight=0)
@@ -709,6 +921,136 @@ def test_bounds_are_kept():
     bounds = np.full(50, -2.0), np.full(50, 0.5)
     _, x = run_minimize(Rosenbrock(), 3, bounds=bounds)
     assert x.max() == 0.5  # the minimum is at 1
+
+
+class Quadratic:
+    """A `LossAndGrads` of (x - 3)^2 / 10, as content, with what it was asked for."""
+
+    def __new__(cls, shape):
+        def losses(x):
+            content = keras.ops.sum(keras.ops.square(x - 3.0)) / 10
+            return keras.ops.stack([content, 0 * content, 0 * content])
+
+        return nst.LossAndGrads(losses, *shape)
+
+
+def test_adam_follows_numpys_adam_for_twenty_steps():
+    x = start = np.random.default_rng(0).normal(0, 30, (1, 4, 5, 3)).astype(np.float32)
+    rate, b1, b2, eps = 10.0, 0.9, 0.999, 1e-8
+    expected, m, v = [], 0, 0
+    for t in range(1, 21):
+        g = (x - 3.0) / 5
+        m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g**2
+        x = x - rate * np.sqrt(1 - b2**t) / (1 - b1**t) * m / (np.sqrt(v) + eps)
+        expected.append(np.sum((x - 3.0) ** 2) / 10)
+    seen, all_losses = [], []
+    evaluator = nst.Evaluator(Quadratic((4, 5)), all_losses.append)
+    best = nst.minimize_adam(
+        evaluator,
+        start,
+        20,
+        lambda x, losses, stopped: seen.append(losses.total),
+        evaluations=1,
+        learning_rate=rate,
+        beta_1=b1,
+        beta_2=b2,
+        epsilon=eps,
+    )
+    assert evaluator.evaluations == 21  # one a step, and one after the last
+    np.testing.assert_allclose([losses.total for losses in all_losses[1:]], expected, rtol=1e-4)
+    lowest = np.minimum.accumulate([losses.total for losses in all_losses])
+    np.testing.assert_allclose(seen, lowest[1:])
+    assert np.sum((np.asarray(best) - 3.0) ** 2) / 10 == pytest.approx(lowest[-1], rel=1e-5)
+
+
+def test_adam_stops_by_tolerance():
+    seen = []
+    nst.minimize_adam(
+        nst.Evaluator(Quadratic((4, 5))),
+        np.zeros((1, 4, 5, 3), np.float32),
+        50,
+        lambda x, losses, stopped: seen.append(stopped),
+        tolerance=1,
+        learning_rate=0.1,
+    )
+    assert len(seen) == 1
+    assert "less than the tolerance" in seen[0]
+
+
+def test_seed_decides_the_noise(small_vgg19, photo, painting):
+    def start(seed):
+        settings = nst.choose_settings("athalye", seed=seed)
+        inputs = nst.read_inputs(photo, painting, settings)
+        return nst.start_picture(inputs, nst.plan_stages(inputs.base, settings)[0], settings)
+
+    np.testing.assert_array_equal(start(1), start(1))
+    assert (start(1) != start(2)).any()
+    assert start(0).std() == pytest.approx(0.256, rel=0.05)
+    assert abs(start(0).mean()) < 0.01
+
+
+def test_noise_is_blended_into_the_start(photo, painting):
+    def start(**given):
+        settings = nst.choose_settings("keras", size="own", **given)
+        inputs = nst.read_inputs(photo, painting, settings)
+        return nst.start_picture(inputs, nst.plan_stages(inputs.base, settings)[0], settings)
+
+    base, noise = start(), start(init="noise")
+    np.testing.assert_array_equal(base, nst.preprocess_image(photo))
+    blended = start(noise_blend=0.25)
+    np.testing.assert_allclose(blended, 0.75 * base + 0.25 * noise, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"style_scale": [1, 2, 3]}, "--style_scale: give one for each style: 2, not 3"),
+        ({"style_blend": [1]}, "--style_blend: give one for each style: 2, not 1"),
+        ({"style_blend": [0, 0]}, "--style_blend must not add up to 0"),
+        ({"style_blend": [1, -1]}, "--style_blend must be a finite number of at least 0"),
+        ({"style_masks": ["a.png"]}, "--style_masks: give one for each style: 2, not 1"),
+        ({"init": "none.png"}, "picture none.png: no such file"),
+        ({"pooling": "min"}, "--pooling must be one of max, avg"),
+        ({"preserve_colors": "hue"}, "--preserve_colors must be one of none, luma"),
+    ],
+)
+def test_pictures_and_numbers_that_do_not_fit(given, message, photo, painting):
+    with pytest.raises(InputError, match=message):
+        nst.read_inputs(photo, [painting, painting], nst.choose_settings("keras", **given))
+
+
+def test_black_mask_is_refused(photo, painting):
+    settings = nst.choose_settings("keras", style_masks=[np.zeros((20, 20), np.uint8)])
+    with pytest.raises(InputError, match="all of it is black; paint white"):
+        nst.read_inputs(photo, painting, settings)
+
+
+@pytest.mark.parametrize("method", nst.COLOR_METHODS)
+def test_colours_are_kept(method, small_vgg19, photo, painting):
+    result = nst.style_transfer(
+        photo, painting, 1, weights=small_vgg19, size=40, preserve_colors=method
+    )
+    assert result.size == (48, 40)
+    if method == "luma":
+        chroma = [
+            np.asarray(i.convert("YCbCr"), int)[..., 1:] for i in (result, Image.fromarray(photo))
+        ]
+        assert np.abs(chroma[0] - chroma[1]).mean() < 12  # but for colours that RGB has not
+
+
+def test_masks_of_another_size_are_resized(small_vgg19, photo, painting):
+    half = np.zeros((20, 31), np.uint8)
+    half[:, :15] = 255
+    result = nst.style_transfer(
+        photo,
+        [painting, painting[::-1]],
+        1,
+        weights=small_vgg19,
+        size=40,
+        style_masks=[half, 255 - half],
+        content_mask=half,
+    )
+    assert result.size == (48, 40)
 
 
 def test_pyramid_doubles_up_to_the_size_from_about_100_pixels():
@@ -959,7 +1301,7 @@ def test_prefix_that_cannot_be_written_is_found_before_the_network_loads(
 ):
     monkeypatch.setattr(nst, "load_weights", None)  # calling it would be a TypeError
     command[2] = photo_path / "r"  # its folder is a file
-    fails(command, 2, "result_prefix .*: cannot write in .*; choose another folder", capsys)
+    fails(command, 2, "photo.png/r: cannot write in .*; choose another folder", capsys)
     command[2] = "/proc/none/r"
     fails(command, 2, "cannot write in /proc/none", capsys)
 

@@ -1,0 +1,172 @@
+"""The second command line, as the tutorials type it."""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import neural_style
+import neural_style_transfer as nst
+import vgg19_weights
+
+
+@pytest.fixture
+def folder(tmp_path, photo, painting, weights_path, monkeypatch):
+    """The tutorials' folder: pictures in examples/, and a network found by default."""
+    monkeypatch.chdir(tmp_path)
+    Path("examples").mkdir()
+    Image.fromarray(photo).save("examples/cat.jpg", quality=95)
+    Image.fromarray(painting).save("examples/a.jpg")
+    Image.fromarray(painting[::-1]).save("examples/b.jpg")
+    monkeypatch.setattr(neural_style, "NETWORK", str(weights_path))
+    return tmp_path
+
+
+def run(line):
+    return neural_style.main(line.split())
+
+
+QUICK = "--content examples/cat.jpg --styles examples/a.jpg --output out.jpg --iterations 2"
+
+
+def test_tutorials_command(folder, capsys):
+    line = "--content examples/cat.jpg --styles examples/a.jpg examples/b.jpg --output out.jpg"
+    assert run(f"{line} --iterations 3") == 0
+    assert nst.load_image("out.jpg").size == (48, 40)
+    out, err = capsys.readouterr()
+    assert err == ""
+    times = r"\(\d:\d\d:\d\d elapsed, \d:\d\d:\d\d remaining\)\n"
+    assert re.fullmatch("".join(rf"Iteration +{i}/ +3 {times}" for i in (1, 2, 3)), out)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--width 32",
+        "--style-scales 0.5",
+        "--initial examples/b.jpg",
+        "--initial examples/b.jpg --initial-noiseblend 0.3",
+        "--initial-noiseblend 0.5",
+        "--preserve-colors",
+        "--pooling avg",
+        "--content-weight-blend 0.6 --style-layer-weight-exp 0.8",
+        "--content-weight 1 --style-weight 2 --tv-weight 3",
+        "--learning-rate 1 --beta1 0.8 --beta2 0.99 --eps 1e-3 --seed 7",
+        "--style-blend-weights 2",
+    ],
+)
+def test_every_option_runs_and_changes_the_result(options, folder):
+    run(QUICK)
+    assert run(f"{QUICK} {options} --overwrite --output changed.jpg") == 0
+    if "--style-blend-weights" not in options:  # of one style
+        assert Path("out.jpg").read_bytes() != Path("changed.jpg").read_bytes()
+    assert nst.load_image("changed.jpg").width == (32 if "width" in options else 48)
+
+
+def test_same_seed_gives_the_same_bytes(folder):
+    for name in ("one.png", "two.png"):
+        run(f"{QUICK} --output {name} --seed 3")
+    assert Path("one.png").read_bytes() == Path("two.png").read_bytes()
+
+
+def test_losses_are_printed_when_the_original_prints_them(folder, capsys):
+    """Before the first step, after steps 0, 2 and 4, and after the last, which is step 5."""
+    assert run(f"{QUICK} --iterations 6 --print-iterations 2") == 0
+    number = r"[-+.e0-9]+"
+    block = rf" *content loss: {number}\n *style loss: {number}\n *tv loss: {number}\n"
+    block += rf" *total loss: {number}\n"
+    printed = re.findall(rf"{block}|Iteration +\d+", capsys.readouterr().out)
+    order = ["loss" if "loss" in line else int(line.split()[1]) for line in printed]
+    assert order == ["loss", "loss", 1, 2, "loss", 3, 4, "loss", 5, "loss", 6]
+
+
+@pytest.mark.parametrize("pattern", ["mid_%s.jpg", "mid_%d.jpg", "mid_{}.jpg"])
+def test_checkpoints(pattern, folder):
+    assert (
+        run(f"{QUICK} --iterations 4 --checkpoint-output {pattern} --checkpoint-iterations 2") == 0
+    )
+    assert sorted(Path().glob("mid_*")) == [Path(f"mid_{i}.jpg") for i in (0, 2, 3)]
+
+
+def test_best_of_all_steps_is_written(folder, monkeypatch):
+    """With a learning rate that leaps, the best step is the start itself."""
+    given = "--initial examples/cat.jpg --style-weight 0 --tv-weight 0 --learning-rate 1000"
+    assert run(f"{QUICK} {given} --output best.png") == 0
+    np.testing.assert_array_equal(nst.load_image("best.png"), nst.load_image("examples/cat.jpg"))
+
+
+def test_jpeg_quality_is_95(folder):
+    run(QUICK)
+    result = Image.open("out.jpg")
+    expected = folder / "expected.jpg"
+    Image.new("RGB", (16, 16)).save(expected, quality=95)
+    with result, Image.open(expected) as reference:
+        assert result.quantization == reference.quantization
+
+
+def test_network_of_the_folder_else_imagenet(folder, monkeypatch):
+    asked = []
+
+    def load_weights(source):
+        asked.append(source)
+        return vgg19_weights.read_weights(folder / "small.h5")
+
+    monkeypatch.setattr(neural_style, "load_weights", load_weights)
+    run(QUICK)
+    monkeypatch.setattr(neural_style, "NETWORK", "none.mat")
+    run(f"{QUICK} --overwrite")
+    run(f"{QUICK} --overwrite --network mirror")
+    assert asked == [str(folder / "small.h5"), "imagenet", "mirror"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--content none.jpg", "picture none.jpg: no such file"),
+        ("--styles none.jpg", "picture none.jpg: no such file"),
+        ("--style-scales 1 2", "--style_scale: give one for each style: 1, not 2"),
+        ("--style-scales 0", "--style_scale must be above 0"),
+        ("--style-blend-weights 1 2", "--style_blend: give one for each style: 1, not 2"),
+        ("--style-blend-weights 0", "must not add up to 0"),
+        ("--content-weight -1", "--content_weight must be a finite number of at least 0"),
+        ("--content-weight-blend 2", "must be from 0 to 1"),
+        ("--iterations 0", "--iterations must be at least 1, received 0"),
+        ("--iterations x", "--iterations: invalid int value"),
+        ("--checkpoint-output a.jpg --checkpoint-iterations 1", "a.jpg: must contain %s"),
+        ("--checkpoint-output a%z.jpg --checkpoint-iterations 1", "a%z.jpg: must contain %s"),
+        ("--checkpoint-iterations 1", "give both of --checkpoint-output and"),
+        ("--output out.xyz", "name it .jpg or .png"),
+        ("--output examples/a.jpg", "examples/a.jpg is there already; give --overwrite"),
+        ("--output examples/a.jpg/b.jpg", "cannot write in examples/a.jpg"),
+        ("--pooling min", "--pooling: invalid choice: 'min'"),
+    ],
+)
+def test_errors_are_one_line_and_cost_nothing(options, message, folder, capsys):
+    before = Path("examples/a.jpg").read_bytes()
+    try:
+        status = run(f"{QUICK} {options}")
+    except SystemExit as exit:
+        status = exit.code
+    out, err = capsys.readouterr()
+    assert re.search(re.escape(message), err), err
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("neural_style.py: error: ") or err.startswith("__main__.py: error: ")
+    assert sorted(os.listdir("examples")) == ["a.jpg", "b.jpg", "cat.jpg"]
+    assert Path("examples/a.jpg").read_bytes() == before
+    assert not Path("out.jpg").exists()
+
+
+def test_wrong_network_is_named(folder, capsys):
+    Path("bad.mat").write_bytes(b"bad")
+    assert run(f"{QUICK} --network bad.mat") == 1
+    assert "weights bad.mat: damaged, or not a .mat weight file" in capsys.readouterr().err
+
+
+def test_command_line_holds_no_numerics():
+    source = Path(neural_style.__file__).read_text()
+    assert len(source.splitlines()) < 200
+    for word in ("keras", "tensorflow", "numpy", "scipy", "gram"):
+        assert f"import {word}" not in source
