@@ -170,3 +170,15 @@ def test_command_line_holds_no_numerics():
     assert len(source.splitlines()) < 200
     for word in ("keras", "tensorflow", "numpy", "scipy", "gram"):
         assert f"import {word}" not in source
+
+
+def readme_commands():
+    """Every `neural_style.py` command line of the README."""
+    text = (Path(neural_style.__file__).parent / "README.md").read_text()
+    return re.findall(r"^ +python neural_style\.py (.+)$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("line", readme_commands())
+def test_readme_command(line, folder):
+    Path("img").symlink_to(Path(neural_style.__file__).parent / "img")
+    assert run(f"{line} --iterations 1 --width 32") == 0

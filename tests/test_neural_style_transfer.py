@@ -1067,12 +1067,13 @@ def test_pyramid_doubles_up_to_the_size_from_about_100_pixels():
         sizes(300, 300, size=64, scales=4)
 
 
-def test_auto_precision_is_float32_at_the_size_asked_for():
-    settings = nst.choose_settings("pyramid")
-    stages = nst.plan_stages(Image.new("RGB", (300, 300)), settings)
-    assert stages[-1].precision == "float32"
-    coarse = "bfloat16" if nst.bfloat16_is_fast() else "float32"
-    assert {stage.precision for stage in stages[:-1]} == {coarse}
+@pytest.mark.parametrize(("fast", "precision"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_precision_is_bfloat16_only_where_that_is_fast(fast, precision, monkeypatch):
+    monkeypatch.setattr(nst, "bfloat16_is_fast", lambda: fast)
+    for asked, expected in [("auto", precision), ("float32", "float32"), ("float16", "float16")]:
+        settings = nst.choose_settings("pyramid", precision=asked)
+        stages = nst.plan_stages(Image.new("RGB", (300, 300)), settings)
+        assert {stage.precision for stage in stages} == {expected}
 
 
 def test_pyramid_reports_small_sizes_as_not_final(small_vgg19, photo, painting):

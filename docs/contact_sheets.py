@@ -1,0 +1,91 @@
+"""Paints the pictures of docs/defaults.md and the README.
+
+    python docs/contact_sheets.py grid choices colours
+
+The photos and textures that are not in img/ come with scikit-image (public domain and CC0).
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import skimage.data
+from PIL import Image, ImageDraw
+
+import neural_style_transfer as nst
+from vgg19_weights import load_weights
+
+ROWS = 200
+BASES = {
+    "astronaut": ROOT / "img/astronaut.jpg",
+    "coffee": ROOT / "img/coffee.jpg",
+    "rocket": skimage.data.rocket(),
+    "cat": skimage.data.chelsea(),
+}
+STYLES = {
+    "swirling night": ROOT / "img/swirling_night.jpg",
+    "stained glass": ROOT / "img/stained_glass.jpg",
+    "hubble": skimage.data.hubble_deep_field(),
+    "tissue": skimage.data.immunohistochemistry(),
+}
+PAIRS = [("astronaut", "swirling night"), ("coffee", "stained glass")]
+CHOICES = {
+    "the defaults": {},
+    "content at block5_conv2, weight 2.5": {
+        "content_layers": ["block5_conv2"],
+        "content_weight": 2.5,
+    },
+    "content_weight 0.25": {"content_weight": 0.25},
+    "content_weight 0.01": {"content_weight": 0.01},
+    "tv_weight 1": {"tv_weight": 1},
+    "one size (--scales 1)": {"scales": 1},
+    "pixels not bounded, clipped at the end": {"bounded": False},
+    "--strength 0.2": {"strength": 0.2},
+    "--strength 0.8": {"strength": 0.8},
+}
+
+
+def paint(base, style, weights, **settings):
+    if "bounded" in settings:  # not a setting of the command line
+        nst.RECIPES["unbounded"] = nst.RECIPES["pyramid"] | settings
+        settings = {"recipe": "unbounded"}
+    print(base, "+", style, settings, flush=True)
+    return nst.style_transfer(BASES[base], STYLES[style], weights=weights, size=ROWS, **settings)
+
+
+def sheet(rows, path):
+    """Saves rows of (title, pictures) under each other."""
+    width = max(sum(image.width for image in images) for _, images in rows)
+    result = Image.new("RGB", (width, (ROWS + 14) * len(rows)), "white")
+    for row, (title, images) in enumerate(rows):
+        ImageDraw.Draw(result).text((2, row * (ROWS + 14) + 1), title, "black")
+        x = 0
+        for image in images:
+            result.paste(image, (x, row * (ROWS + 14) + 14))
+            x += image.width
+    result.save(path, quality=85)
+
+
+def main(names):
+    weights = load_weights("imagenet")
+    if "grid" in names:
+        rows = [(style, [paint(base, style, weights) for base in BASES]) for style in STYLES]
+        sheet(rows, ROOT / "docs/grid.jpg")
+    if "choices" in names:
+        rows = [
+            (title, [paint(*pair, weights, **settings) for pair in PAIRS])
+            for title, settings in CHOICES.items()
+        ]
+        sheet(rows, ROOT / "docs/choices.jpg")
+    if "colours" in names:
+        methods = ("none", "luma", "linear", "histogram")
+        images = [
+            paint("coffee", "swirling night", weights, preserve_colors=method) for method in methods
+        ]
+        sheet([("none, luma, linear, histogram", images)], ROOT / "img/colours.jpg")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
