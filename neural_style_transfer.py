@@ -1769,7 +1769,8 @@ def exit_status(program, action, kept):
     except NonFiniteLoss as error:
         return fail(1, f"{error}; {kept()}")
     except OSError as error:
-        return fail(1, f"cannot write: {error.strerror or error}; {kept()}")
+        what = error.filename or "cannot write"
+        return fail(1, f"{what}: {error.strerror or error}; {kept()}")
     except KeyboardInterrupt:
         return fail(130, f"interrupted; {kept()}")
     return 0
