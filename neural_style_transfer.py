@@ -25,6 +25,7 @@ import contextlib
 import dataclasses
 import functools
 import importlib
+import logging
 import math
 import os
 import sys
@@ -83,6 +84,8 @@ class _Keras:
             with _silenced_stderr():
                 keras = importlib.import_module("keras")
                 keras.ops.zeros(())  # the backend starts its devices here
+            # It would warn that a function is traced anew at each size, as it must be.
+            logging.getLogger("tensorflow").setLevel(logging.ERROR)
         return getattr(sys.modules["keras"], name)
 
 
@@ -966,10 +969,11 @@ def make_objective(network, base, styles, weights, formula="keras", content_mask
     def losses(combination):
         features = network(combination)
         gram = functools.cache(lambda layer: gram_matrix(features[layer]))
-        content = style = keras.ops.zeros(())
+        content = style = 0.0
         for layer, weight in weights.content.items():
             _, height, width, channels = features[layer].shape
-            content += (weight * formula.content(height * width, channels)) * content_loss(
+            scale = weight * formula.content(height * width, channels)
+            content = content + scale * content_loss(
                 targets.content[layer], features[layer], targets.content_mask[layer]
             )
         for layer, weight in weights.style.items():
@@ -978,7 +982,7 @@ def make_objective(network, base, styles, weights, formula="keras", content_mask
             for index, (_, share, _) in enumerate(styles):
                 mask = targets.style_masks[index][layer]
                 own = gram(layer) if mask is None else gram_matrix(features[layer], mask)
-                style += (share * scale) * style_loss(targets.style[index][layer], own)
+                style = style + share * scale * style_loss(targets.style[index][layer], own)
         total_variation = weights.total_variation * formula.total_variation(combination)
         return keras.ops.stack([content, style, total_variation])
 

@@ -1346,7 +1346,16 @@ def test_interrupt_keeps_the_last_picture(photo_path, painting_path, full_weight
     process = subprocess.Popen(
         [
             *(sys.executable, SCRIPT, photo_path, painting_path, tmp_path / "r"),
-            *("--weights", full_weights_path, "--size", "24", "--iter", "100000"),
+            *(
+                "--weights",
+                full_weights_path,
+                "--size",
+                "24",
+                "--iter",
+                "100000",
+                "--recipe",
+                "keras",
+            ),
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
