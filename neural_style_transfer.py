@@ -7,7 +7,7 @@
 The combination C starts as the base B and is changed by L-BFGS until the loss is small:
 
     loss            = content + style + total variation
-    content         = content_weight * sum (F(B) - F(C))^2                    at block5_conv2
+    content         = content_weight * sum (F(B) - F(C))^2
     style           = style_weight/5 * sum over block1..5_conv1 of
                       sum (G(S) - G(C))^2 / (4 * 3^2 * (rows * cols)^2),      G = F^T F
     total variation = tv_weight * sum ((C[i,j] - C[i+1,j])^2 + (C[i,j] - C[i,j+1])^2)^1.25
@@ -15,9 +15,10 @@ The combination C starts as the base B and is changed by L-BFGS until the loss i
 F are VGG19's features after the ReLU, one row a position and one column a channel; S is the style
 reference. The method is Gatys, Ecker and Bethge, "A Neural Algorithm of Artistic Style" (2015,
 arXiv:1508.06576); the regulariser is Mahendran and Vedaldi's (2014, arXiv:1412.0035) with
-beta = 2.5. The numbers are those of the Keras example script. Both depart from the paper in the
-content layer, in starting from the photo instead of noise, in the constants in front of the sums,
-and in the total variation, which the paper does not have.
+beta = 2.5. The formulas are those of the Keras example script; `--recipe keras` has its numbers too.
+They depart from the paper in starting from the photo instead of noise, in the constants in front of
+the sums, and in the total variation, which the paper does not have. The default recipe, `pyramid`,
+minimises them coarse to fine; `gatys` and `athalye` have formulas of their own (`FORMULAS`).
 """
 
 import argparse
@@ -719,14 +720,17 @@ def _passes_through(kernel, bias):
 
 def _require_channels_first():
     """Raises InputError where this machine's backend has no channels_first convolution."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
+    if keras.backend.backend() == "tensorflow" and not _tensorflow_gpus():
+        raise InputError(
+            "TensorFlow has no channels_first convolution on a CPU; set image_data_format to "
+            "channels_last in ~/.keras/keras.json, or KERAS_BACKEND to jax or torch"
+        )
 
-        if not tf.config.list_physical_devices("GPU"):
-            raise InputError(
-                "TensorFlow has no channels_first convolution on a CPU; set image_data_format to "
-                "channels_last in ~/.keras/keras.json, or KERAS_BACKEND to jax or torch"
-            )
+
+def _tensorflow_gpus():
+    import tensorflow as tf
+
+    return tf.config.list_physical_devices("GPU")
 
 
 # ---------------------------------------------------------------------------------------------
@@ -1090,8 +1094,7 @@ def peak_memory():
 def _tensorflow_gpu_peak():
     import tensorflow as tf
 
-    gpu = tf.config.list_physical_devices("GPU")
-    return tf.config.experimental.get_memory_info("GPU:0")["peak"] if gpu else 0
+    return tf.config.experimental.get_memory_info("GPU:0")["peak"] if _tensorflow_gpus() else 0
 
 
 def _jax_gpu_peak():
@@ -1389,11 +1392,11 @@ def bfloat16_is_fast():
     There an evaluation takes 0.6 of the time, and the result's loss, measured in float32, is no
     higher (docs/defaults.md has the figures). Elsewhere nothing is known, so it is not used.
     """
+    if keras.backend.backend() != "tensorflow" or _tensorflow_gpus():
+        return False
     with contextlib.suppress(OSError):
         flags = Path("/proc/cpuinfo").read_text()
-        return keras.backend.backend() == "tensorflow" and (
-            " avx512_bf16" in flags or " amx_bf16" in flags
-        )
+        return " avx512_bf16" in flags or " amx_bf16" in flags
     return False
 
 
