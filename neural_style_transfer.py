@@ -15,8 +15,8 @@ The combination C starts as the base B and is changed by L-BFGS until the loss i
 F are VGG19's features after the ReLU, one row a position and one column a channel; S is the style
 reference. The method is Gatys, Ecker and Bethge, "A Neural Algorithm of Artistic Style" (2015,
 arXiv:1508.06576); the regulariser is Mahendran and Vedaldi's (2014, arXiv:1412.0035) with
-beta = 2.5. The formulas are those of the Keras example script; `--recipe keras` has its numbers too.
-They depart from the paper in starting from the photo instead of noise, in the constants in front of
+beta = 2.5. Formulas, and with `--recipe keras` numbers, are those of the Keras example script. They
+depart from the paper in starting from the photo instead of noise, in the constants in front of
 the sums, and in the total variation, which the paper does not have. The default recipe, `pyramid`,
 minimises them coarse to fine; `gatys` and `athalye` have formulas of their own (`FORMULAS`).
 """
@@ -883,11 +883,12 @@ class LossWeights(NamedTuple):
 def loss_weights(settings, rows):
     """The `LossWeights` at `rows` rows: the settings' weights, turned by strength and size.
 
-    Strength s multiplies content by 2 (1 - s) and style and total variation by 2 s: nothing at 0.5.
-    Content and total variation are sums over pixels and follow `reference_rows`; the style loss
+    Strength s multiplies content by (2 (1 - s))^2, style and total variation by (2 s)^2: at 0.5 by
+    one. Content and total variation are sums over pixels and follow `reference_rows`; the style loss
     means the same at every size as it stands.
     """
-    to_photo, to_painting = 2 * (1 - settings["strength"]), 2 * settings["strength"]
+    strength = settings["strength"]
+    to_photo, to_painting = (2 * (1 - strength)) ** 2, (2 * strength) ** 2
     per_pixel = ((settings["reference_rows"] or rows) / rows) ** 2
     content = settings["content_weight"] * to_photo * per_pixel
     style = settings["style_weight"] * to_painting

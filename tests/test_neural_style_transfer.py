@@ -563,8 +563,8 @@ def test_strength_turns_the_weights_and_is_neutral_in_the_middle():
     assert weights(1).content == {"block5_conv2": 0}
     assert set(weights(0).style.values()) == {0}
     assert weights(0).total_variation == 0
-    assert weights(0.75).content == {"block5_conv2": pytest.approx(0.0125)}
-    assert weights(0.75).style["block1_conv1"] == pytest.approx(0.3)
+    assert weights(0.75).content == {"block5_conv2": pytest.approx(0.025 / 4)}
+    assert weights(0.75).style["block1_conv1"] == pytest.approx(0.2 * 9 / 4)
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
