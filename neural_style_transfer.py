@@ -883,9 +883,9 @@ class LossWeights(NamedTuple):
 def loss_weights(settings, rows):
     """The `LossWeights` at `rows` rows: the settings' weights, turned by strength and size.
 
-    Strength s multiplies content by (2 (1 - s))^2, style and total variation by (2 s)^2: at 0.5 by
-    one. Content and total variation are sums over pixels and follow `reference_rows`; the style loss
-    means the same at every size as it stands.
+    Strength s multiplies content by (2 (1 - s))^2, style and total variation by (2 s)^2, which is
+    one at 0.5. Content and total variation are sums over pixels and follow `reference_rows`; the
+    style loss means the same at every size as it stands.
     """
     strength = settings["strength"]
     to_photo, to_painting = (2 * (1 - strength)) ** 2, (2 * strength) ** 2
