@@ -15,6 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 import neural_style_transfer as nst
+import recipes
 from vgg19_weights import load_weights
 
 NETWORK = "imagenet-vgg-verydeep-19.mat"  # taken where it lies in the folder, as tutorials have it
@@ -24,7 +25,7 @@ ITERATIONS = RECIPE["iterations"] * nst.EVALUATIONS_PER_ITERATION
 
 def build_parser():
     """The command line's parser."""
-    parser = nst.Parser(description="Paints a content picture in one or more styles, with Adam.")
+    parser = nst.Parser(Path(__file__).name, description="Paints a picture in one or more styles.")
     add = parser.add_argument
     add("--content", required=True, metavar="CONTENT", help="content picture")
     add("--styles", required=True, nargs="+", metavar="STYLE", help="one or more style pictures")
@@ -91,9 +92,9 @@ def checkpoint_path(pattern, step):
 
 def settings_of(options):
     """The engine's settings: recipe `athalye` with the options in place."""
-    blend = nst.fraction(options.content_weight_blend)
-    exponents = range(len(nst.STYLE_LAYERS))
-    growth = nst.positive(options.style_layer_weight_exp)
+    blend = recipes.fraction(options.content_weight_blend)
+    exponents = range(len(recipes.STYLE_LAYERS))
+    growth = recipes.positive(options.style_layer_weight_exp)
     init, noise = options.initial, options.initial_noiseblend
     if noise is None:
         noise = 0.0 if init else 1.0
@@ -110,7 +111,7 @@ def settings_of(options):
             if share
         },
         "style_layers": dict(
-            zip(nst.STYLE_LAYERS, (growth**exponent for exponent in exponents), strict=True)
+            zip(recipes.STYLE_LAYERS, (growth**exponent for exponent in exponents), strict=True)
         ),
         "pooling": options.pooling,
         "init": init or "base",

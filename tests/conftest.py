@@ -1,5 +1,9 @@
 """Pictures and networks that the tests share. Nothing here needs the net or real weights."""
 
+import errno
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -88,3 +92,38 @@ def photo_path(photo, tmp_path):
 def painting_path(painting, tmp_path):
     Image.fromarray(painting).save(tmp_path / "painting.png")
     return tmp_path / "painting.png"
+
+
+def make_bad_picture(kind, folder):
+    """A path that `load_image` must refuse."""
+    path = folder / "bad.png"
+    if kind == "a folder":
+        path.mkdir()
+    elif kind == "empty":
+        path.touch()
+    elif kind == "no picture":
+        path.write_text("hello")
+    elif kind == "truncated":
+        Image.effect_noise((99, 99), 50).save(path)
+        path.write_bytes(path.read_bytes()[:3000])
+    elif kind == "too small":
+        Image.new("RGB", (15, 99)).save(path)
+    elif kind == "a bomb":
+        Image.new("1", (20000, 20000)).save(path)
+    return path
+
+
+BAD_PICTURES = {
+    "missing": "no such file; check the path",
+    "a folder": "is a folder; give one picture in it",
+    "empty": "the file is empty",
+    "no picture": "not a picture that can be read; save it as JPEG or PNG",
+    "truncated": "damaged or truncated",
+    "too small": "15x99 pixels is too small; VGG19 needs at least 16x16",
+    "a bomb": "too large to be safe",
+}
+
+
+def disk_full(self, path, **options):
+    Path(path).write_bytes(b"half")
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

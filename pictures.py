@@ -1,0 +1,269 @@
+"""Pictures: reading any, resizing, what VGG19 expects of them and back, colours, writing.
+
+A *picture* is a path, a Pillow image or a uint8 array; once read it is a Pillow RGB image.
+"""
+
+import functools
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from vgg19_weights import IMAGENET_MEAN_BGR
+
+SMALLEST_SIDE = 16  # pixels: four poolings lie before the deepest layer
+FORMATS = ("png", "jpg", "webp", "tiff")
+
+
+class InputError(ValueError):
+    """Something the caller gave cannot be used. The message is one line and names the remedy."""
+
+
+# ---------------------------------------------------------------------------------------------
+# Reading
+# ---------------------------------------------------------------------------------------------
+
+
+def load_image(picture):
+    """Reads a picture as a person sees it: upright, in RGB, transparency on white.
+
+    Args:
+        picture: a path, a Pillow image, or a uint8 array of shape (rows, cols), (rows, cols, 3) or
+            (rows, cols, 4). Of an animation, the first frame counts.
+
+    Returns:
+        A Pillow image of mode RGB.
+
+    Raises:
+        InputError: missing, not a picture, damaged, or with a side under `SMALLEST_SIDE` pixels.
+    """
+    name, opened = _open_image(picture)
+    try:
+        with opened as image:
+            rgb = _to_rgb(ImageOps.exif_transpose(image))
+    except Exception as error:  # Pillow's decoders raise whatever a damaged file makes them
+        raise InputError(f"{name}: damaged or truncated ({error}); save it anew") from error
+    if min(rgb.size) < SMALLEST_SIDE:
+        raise InputError(
+            f"{name}: {rgb.width}x{rgb.height} pixels is too small; VGG19 needs at least "
+            f"{SMALLEST_SIDE}x{SMALLEST_SIDE}"
+        )
+    return rgb
+
+
+def _open_image(picture):
+    """(what to call it, the Pillow image, not yet decoded) for anything `load_image` takes."""
+    if isinstance(picture, Image.Image):
+        return "picture", picture.copy()
+    if isinstance(picture, np.ndarray):
+        if picture.dtype != np.uint8 or picture.ndim not in (2, 3):
+            raise InputError(
+                "a picture array must be uint8 of shape (rows, cols, 3); "
+                f"received {picture.dtype} of shape {picture.shape}"
+            )
+        return "picture", Image.fromarray(picture)
+    name = f"picture {os.fspath(picture)}"
+    try:
+        if os.path.getsize(picture) == 0:
+            raise InputError(f"{name}: the file is empty")
+        return name, Image.open(picture)
+    except FileNotFoundError:
+        raise InputError(f"{name}: no such file; check the path") from None
+    except IsADirectoryError:
+        raise InputError(f"{name}: is a folder; give one picture in it") from None
+    except Image.UnidentifiedImageError:
+        raise InputError(
+            f"{name}: not a picture that can be read; save it as JPEG or PNG"
+        ) from None
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{name}: too large to be safe ({error}); make it smaller") from None
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror or error})") from None
+
+
+def _to_rgb(image):
+    """Any Pillow mode to RGB: 16-bit grays scaled down, transparency composited on white."""
+    if image.mode.startswith("I") or image.mode == "F":
+        gray = np.asarray(image, np.float64)
+        if image.mode == "F":
+            gray = gray * 255 if gray.max() <= 1 else gray
+        elif gray.max() > 255:
+            gray = gray / 257
+        return Image.fromarray(np.clip(np.rint(gray), 0, 255).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+    return image.convert("RGB")
+
+
+# ---------------------------------------------------------------------------------------------
+# Sizes and values
+# ---------------------------------------------------------------------------------------------
+
+
+def working_size(image, rows):
+    """(rows, cols) of the result: `rows` as asked or "own", columns by the aspect of `image`.
+
+    Raises:
+        InputError: a side would be too small for VGG19.
+    """
+    rows = image.height if rows == "own" else rows
+    cols = int(image.width * rows / image.height)
+    if min(rows, cols) < SMALLEST_SIDE:
+        raise InputError(
+            f"the result would have {rows} rows and {cols} columns; VGG19 needs at least "
+            f"{SMALLEST_SIDE} of each: raise --size"
+        )
+    return rows, cols
+
+
+def resize_image(image, rows, cols, resample):
+    """Resizes a Pillow image with a Pillow filter.
+
+    Keras's `load_img` takes `Resampling.NEAREST`; `Resampling.LANCZOS` does not alias.
+    """
+    return image.resize((cols, rows), resample)
+
+
+def enlarge(x, rows, cols):
+    """Resizes a combination (rows, cols, 3), float, without rounding or clipping it."""
+    channels = [
+        Image.fromarray(np.ascontiguousarray(channel, np.float32)).resize(
+            (cols, rows), Image.Resampling.BICUBIC
+        )
+        for channel in np.moveaxis(x, -1, 0)
+    ]
+    return np.stack(channels, axis=-1)  # (rows, cols, 3)
+
+
+def preprocess_image(image):
+    """Turns a picture into what VGG19 expects: BGR minus ImageNet's mean pixel.
+
+    Args:
+        image: a Pillow RGB image or an array of shape (..., rows, cols, 3), RGB, 0..255; it is not
+            changed.
+
+    Returns:
+        float32 of the same shape, BGR, about -124..152.
+    """
+    return np.asarray(image, np.float32)[..., ::-1] - np.float32(IMAGENET_MEAN_BGR)
+
+
+def deprocess_image(x):
+    """The exact inverse of `preprocess_image`, rounded and clipped to 0..255.
+
+    Args:
+        x: array of shape (..., rows, cols, 3), BGR minus the mean pixel; it is not changed.
+
+    Returns:
+        uint8 of the same shape, RGB.
+    """
+    rgb = (np.asarray(x, np.float64) + IMAGENET_MEAN_BGR)[..., ::-1]
+    return np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+
+
+def save_image(image, path):
+    """Writes a Pillow image in the format of its suffix, whole or not at all.
+
+    It is written under another name in the same folder (created where missing), then renamed, so
+    that an interrupted or failed write leaves what was there before.
+
+    Raises:
+        OSError: the folder cannot be written, or the disk is full.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        # Without these a JPEG or WebP would smear the strokes; PNG and TIFF ignore them.
+        image.save(temporary, quality=95, subsampling=0)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_mask(picture):
+    """Reads a mask: a Pillow image of mode L, None for None.
+
+    Raises:
+        InputError: what `load_image` raises, and where all of it is black.
+    """
+    if picture is None:
+        return None
+    mask = load_image(picture).convert("L")
+    if not mask.getbbox():
+        name = picture if isinstance(picture, (str, os.PathLike)) else "given"
+        raise InputError(f"mask {name}: all of it is black; paint white where it should count")
+    return mask
+
+
+def resize_mask(mask, rows, cols):
+    """A mask as an array (rows, cols), float32, 0..1."""
+    return np.asarray(mask.resize((cols, rows), Image.Resampling.BILINEAR), np.float32) / 255
+
+
+# ---------------------------------------------------------------------------------------------
+# Colours
+# ---------------------------------------------------------------------------------------------
+
+
+def match_mean_and_covariance(style, content, cholesky=False):
+    """Moves a style's colours linearly so that their mean and covariance are the content's.
+
+    Args:
+        style, content: Pillow RGB images or arrays (rows, cols, 3), RGB, 0..255.
+        cholesky: take A = L_c L_s^-1 of the Cholesky factors, else A = C_c^(1/2) C_s^(-1/2) of the
+            symmetric roots, which turns no colour into another without need. Where the style's
+            covariance is singular (a gray picture), only the symmetric roots can be had; a colour
+            that does not vary there stays as it is.
+
+    Returns:
+        float64 (rows, cols, 3), RGB, not clipped.
+
+    Source: Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer"
+    (arXiv:1606.05897), sec. 5.1.
+    """
+    style, content = (np.asarray(image, np.float64) for image in (style, content))
+    covariances = [np.cov(image.reshape(-1, 3), rowvar=False) for image in (style, content)]
+    singular = min(np.linalg.cond(c) for c in covariances) > 1e10 or any(
+        np.linalg.eigvalsh(c)[0] <= 1e-6 for c in covariances
+    )
+    if cholesky and not singular:
+        of_style, of_content = map(np.linalg.cholesky, covariances)
+        matrix = of_content @ np.linalg.inv(of_style)
+    else:
+        of_style, of_content = map(_symmetric_root, covariances)
+        matrix = of_content @ np.linalg.pinv(of_style, rcond=1e-6)
+    return (style - style.mean((0, 1))) @ matrix.T + content.mean((0, 1))
+
+
+def _symmetric_root(covariance):
+    """The symmetric square root of a covariance matrix."""
+    values, vectors = np.linalg.eigh(covariance)
+    return (vectors * np.sqrt(values.clip(0))) @ vectors.T
+
+
+def match_histograms(style, content):
+    """Gives each channel of a style the content's histogram. Arguments as above."""
+    from skimage.exposure import match_histograms
+
+    return match_histograms(np.asarray(style), np.asarray(content), channel_axis=-1)
+
+
+def keep_luma(result, content):
+    """The brightness of `result` with the colours of `content`, Pillow images of one size.
+
+    Source: Gatys et al. 2016 (arXiv:1606.05897), sec. 5.2, in Rec. 601 YCbCr as Pillow has it.
+    """
+    luma, _, _ = result.convert("YCbCr").split()
+    _, blue, red = content.convert("YCbCr").split()
+    return Image.merge("YCbCr", (luma, blue, red)).convert("RGB")
+
+
+COLOR_TRANSFERS = {  # applied to the style before a run; luma is applied to the result
+    "linear": match_mean_and_covariance,
+    "linear_cholesky": functools.partial(match_mean_and_covariance, cholesky=True),
+    "histogram": match_histograms,
+}
+COLOR_METHODS = ("none", "luma", *COLOR_TRANSFERS)

@@ -1,0 +1,313 @@
+"""The settings of a run, and the recipes: named sets of them.
+
+`SETTINGS` says how each is spelled on the command line and what it may be; `RECIPES` gives each
+a value; `choose_settings` puts what a person gave in place of the recipe's.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+from PIL import Image
+
+from pictures import COLOR_METHODS, SMALLEST_SIDE, InputError
+from vgg19_weights import CONVOLUTIONS
+
+STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
+EVALUATIONS_PER_ITERATION = 20
+PRECISIONS = {  # what a person types: Keras's dtype policy, which keeps variables in float32
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
+
+
+def whole_number(value, minimum=1):
+    """Returns `value` as an int of at least `minimum`. Raises InputError."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = None
+    if number is None or number != float(value) or number < minimum:
+        raise InputError(f"must be a whole number of at least {minimum}, received {value!r}")
+    return number
+
+
+def weight(value):
+    """Returns `value` as a finite float of at least 0. Raises InputError."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise InputError(f"must be a finite number of at least 0, received {value!r}")
+    return number
+
+
+def fraction(value):
+    """Returns `value` as a float from 0 to 1. Raises InputError."""
+    number = weight(value)
+    if number > 1:
+        raise InputError(f"must be from 0 to 1, received {value!r}")
+    return number
+
+
+def positive(value):
+    """Returns `value` as a finite float above 0. Raises InputError."""
+    number = weight(value)
+    if number == 0:
+        raise InputError(f"must be above 0, received {value!r}")
+    return number
+
+
+def fit_or_scales(value):
+    """Returns "fit", or `value`, a number or several, as a list of floats above 0."""
+    values = [value] if isinstance(value, (str, int, float)) else list(value)
+    return "fit" if values == ["fit"] else [positive(scale) for scale in values]
+
+
+def shares(value):
+    """Returns `value`, numbers of at least 0, as a list of floats that add up to 1."""
+    numbers = [weight(number) for number in value]
+    if not sum(numbers):
+        raise InputError(f"must not add up to 0, received {list(value)}")
+    return [number / sum(numbers) for number in numbers]
+
+
+def rows_or_own(value):
+    """Returns "own" or `value` as an int of at least `SMALLEST_SIDE`. Raises InputError."""
+    return value if value == "own" else whole_number(value, minimum=SMALLEST_SIDE)
+
+
+def anything(value):
+    """Returns `value`: what it may be is checked where it is used."""
+    return value
+
+
+def scale_count(value):
+    """Returns "auto" or `value` as an int of at least 1. Raises InputError."""
+    return value if value == "auto" else whole_number(value)
+
+
+def one_of(*names):
+    """Returns a check that lets only `names` pass."""
+
+    def check(value):
+        if value not in names:
+            raise InputError(f"must be one of {', '.join(names)}, received {value!r}")
+        return value
+
+    return check
+
+
+def layer_weights(value):
+    """Returns layers with their shares, which add up to 1.
+
+    Args:
+        value: {"block4_conv2": 0.6, ...}, or ["block4_conv2:0.6", "block5_conv2", ...], where a
+            layer without a number counts 1; numbers are relative.
+
+    Raises:
+        InputError: an unknown layer, or shares that add up to 0.
+    """
+    if not isinstance(value, dict):
+        pairs = [str(item).partition(":") for item in value]
+        value = {name: share or 1 for name, _, share in pairs}
+    unknown = [name for name in value if name not in CONVOLUTIONS]
+    if unknown or not value:
+        raise InputError(f"must be among {', '.join(CONVOLUTIONS)}, received {unknown}")
+    return dict(zip(value, shares(value.values()), strict=True))
+
+
+class Setting(NamedTuple):
+    """One choice of a run: how the command line spells it, and what it may be."""
+
+    flag: str
+    check: Callable
+    metavar: str
+    help: str
+    nargs: str | None = None
+
+
+SETTINGS = {
+    "strength": Setting("--strength", fraction, "0..1", "from the photo (0) to the painting (1)"),
+    "iterations": Setting(
+        "--iter",
+        whole_number,
+        "N",
+        f"iterations of {EVALUATIONS_PER_ITERATION} evaluations each, at every size",
+    ),
+    "content_weight": Setting("--content_weight", weight, "W", "faithfulness to the photo"),
+    "style_weight": Setting("--style_weight", weight, "W", "faithfulness to the style"),
+    "tv_weight": Setting("--tv_weight", weight, "W", "smoothness (total variation)"),
+    "size": Setting(
+        "--size",
+        rows_or_own,
+        "ROWS|own",
+        "rows of the result; its columns follow from the photo; own: the photo's own size",
+    ),
+    "scales": Setting(
+        "--scales",
+        scale_count,
+        "auto|N",
+        "sizes to paint at, each twice the one before; auto starts at about 100 pixels",
+    ),
+    "style_scale": Setting(
+        "--style_scale",
+        fit_or_scales,
+        "fit|SCALE",
+        "columns of each style in those of the result, its aspect kept; fit: the result's size",
+        nargs="+",
+    ),
+    "style_blend": Setting(
+        "--style_blend", shares, "SHARE", "of each style, where there are several", nargs="+"
+    ),
+    "preserve_colors": Setting(
+        "--preserve_colors",
+        one_of(*COLOR_METHODS),
+        "METHOD",
+        f"keep the photo's colours: {', '.join(COLOR_METHODS)}",
+    ),
+    "style_masks": Setting(
+        "--style_masks",
+        anything,
+        "MASK",
+        "one gray picture a style: white where in the result that style goes",
+        nargs="+",
+    ),
+    "content_mask": Setting(
+        "--content_mask", anything, "MASK", "a gray picture: white where the photo is kept"
+    ),
+    "content_layers": Setting(
+        "--content_layers", layer_weights, "LAYER[:SHARE]", "where content is compared", nargs="+"
+    ),
+    "style_layers": Setting(
+        "--style_layers", layer_weights, "LAYER[:SHARE]", "where style is compared", nargs="+"
+    ),
+    "pooling": Setting("--pooling", one_of("max", "avg"), "max|avg", "the network's pooling"),
+    "init": Setting("--init", anything, "base|noise|PATH", "the picture to start from"),
+    "noise_blend": Setting("--noise_blend", fraction, "0..1", "how much noise is in the start"),
+    "seed": Setting("--seed", functools.partial(whole_number, minimum=0), "N", "of the noise"),
+    "optimizer": Setting(
+        "--optimizer", one_of("lbfgs", "adam"), "lbfgs|adam", "what lowers the loss"
+    ),
+    "learning_rate": Setting("--learning_rate", positive, "RATE", "of adam"),
+    "beta1": Setting("--beta1", fraction, "0..1", "of adam: decay of the mean"),
+    "beta2": Setting("--beta2", fraction, "0..1", "of adam: decay of the mean square"),
+    "epsilon": Setting("--epsilon", positive, "E", "of adam: added to the root mean square"),
+    "tolerance": Setting(
+        "--tolerance", fraction, "0..1", "stop when an iteration lowers the loss by less than this"
+    ),
+    "precision": Setting(
+        "--precision",
+        one_of(*PRECISIONS, "auto"),
+        "TYPE",
+        f"of the network: {', '.join(PRECISIONS)}, or auto: bfloat16 where that is faster and as "
+        "good",
+    ),
+}
+
+# A recipe is a value for every setting, which the caller's wins over, and what makes the recipe:
+#   formula        the constants in the losses, a name in FORMULAS
+#   resample       the filter that resizes pictures
+#   pool_padding   "valid" leaves an odd last row and column out, "same" pools them alone
+#   restart        whether L-BFGS starts anew in every iteration, as in the Keras example
+#   bounded        whether pixels are kept within black and white while they are optimised. Without
+#                  it L-BFGS moves one in twenty outside, and clipping them undoes much of its work
+#   reference_rows the rows at which content_weight and tv_weight mean what the formulas say. Both
+#                  terms are sums over pixels; at other sizes they are weighted by the ratio of
+#                  pixels, so that a weight gives the same look at any size. None: no such ratio.
+RECIPES = {
+    "keras": {
+        "strength": 0.5,
+        "iterations": 10,
+        "content_weight": 0.025,
+        "style_weight": 1.0,
+        "tv_weight": 1.0,
+        "size": 400,
+        "scales": 1,
+        "style_scale": "fit",
+        "style_blend": None,  # equal shares
+        "preserve_colors": "none",
+        "style_masks": None,
+        "content_mask": None,
+        "content_layers": {"block5_conv2": 1.0},
+        "style_layers": dict.fromkeys(STYLE_LAYERS, 0.2),
+        "pooling": "max",
+        "init": "base",
+        "noise_blend": 0.0,
+        "seed": 0,
+        "optimizer": "lbfgs",
+        "learning_rate": 10.0,
+        "beta1": 0.9,
+        "beta2": 0.999,
+        "epsilon": 1e-8,
+        "tolerance": 0.0,
+        "precision": "float32",
+        "formula": "keras",
+        "resample": Image.Resampling.NEAREST,
+        "pool_padding": "valid",
+        "restart": True,
+        "bounded": False,
+        "reference_rows": None,
+    },
+}
+RECIPES["pyramid"] = RECIPES["keras"] | {
+    "iterations": 2,
+    "content_weight": 0.05,
+    "tv_weight": 0.1,
+    "scales": "auto",
+    "content_layers": {"block4_conv2": 1.0},
+    "precision": "auto",
+    "resample": Image.Resampling.LANCZOS,
+    "restart": False,
+    "bounded": True,
+    "reference_rows": 400,
+}
+RECIPES["athalye"] = RECIPES["keras"] | {  # 1000 steps of Adam
+    "iterations": 50,
+    "content_weight": 5.0,
+    "style_weight": 500.0,
+    "tv_weight": 100.0,
+    "size": "own",
+    "style_scale": [1.0],
+    "content_layers": {"block4_conv2": 1.0},
+    "init": "noise",
+    "optimizer": "adam",
+    "formula": "athalye",
+    "resample": Image.Resampling.BICUBIC,
+    "pool_padding": "same",
+}
+RECIPES["gatys"] = RECIPES["keras"] | {
+    "content_weight": 1.0,
+    "style_weight": 1000.0,
+    "tv_weight": 0.0,
+    "content_layers": {"block4_conv2": 1.0},
+    "pooling": "avg",
+    "init": "noise",
+    "formula": "gatys",
+    "resample": Image.Resampling.LANCZOS,
+    "restart": False,
+}
+DEFAULT_RECIPE = "pyramid"
+
+
+def choose_settings(recipe=DEFAULT_RECIPE, **given):
+    """Returns the recipe's settings with the `given` ones (but for None) in place of its own.
+
+    Raises:
+        InputError: an unknown recipe or setting, or a value out of range.
+    """
+    if recipe not in RECIPES:
+        raise InputError(f"recipe must be one of {', '.join(RECIPES)}; received {recipe!r}")
+    settings = dict(RECIPES[recipe])
+    for name, value in given.items():
+        if name not in SETTINGS:
+            raise InputError(f"unknown setting {name!r}; there are {', '.join(SETTINGS)}")
+        if value is not None:
+            try:
+                settings[name] = SETTINGS[name].check(value)
+            except InputError as error:
+                raise InputError(f"{SETTINGS[name].flag} {error}") from None
+    return settings

@@ -1,0 +1,216 @@
+"""Pictures, in the module's own order. Oracles are lossless files, Keras and Pillow."""
+
+import os
+
+import numpy as np
+import pytest
+from conftest import BAD_PICTURES, disk_full, make_bad_picture
+from PIL import Image
+
+import pictures
+from neural_style_transfer import keras
+from pictures import InputError
+
+NEAREST = Image.Resampling.NEAREST
+
+
+# --- Reading ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "tiff", "bmp"])
+def test_lossless_files_are_read_exactly(suffix, photo, tmp_path):
+    Image.fromarray(photo).save(tmp_path / f"p.{suffix}", lossless=True)
+    np.testing.assert_array_equal(pictures.load_image(tmp_path / f"p.{suffix}"), photo)
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA", "LA", "CMYK", "YCbCr"])
+def test_every_mode_becomes_what_is_seen(mode, photo):
+    image = Image.fromarray(photo).convert(mode)
+    np.testing.assert_array_equal(pictures.load_image(image), image.convert("RGB"))
+
+
+def test_cmyk_jpeg(photo, tmp_path):
+    Image.fromarray(photo).convert("CMYK").save(tmp_path / "p.jpg", quality=100)
+    difference = np.abs(np.asarray(pictures.load_image(tmp_path / "p.jpg"), int) - photo)
+    assert difference.mean() < 4
+
+
+def test_transparency_is_composited_on_white(photo):
+    alpha = np.full((*photo.shape[:2], 1), 64, np.uint8)
+    expected = photo * (64 / 255) + 255 * (191 / 255)
+    loaded = np.asarray(pictures.load_image(np.concatenate([photo, alpha], axis=2)), float)
+    np.testing.assert_allclose(loaded, expected, atol=1)
+
+
+def test_transparent_palette_colour_is_white(tmp_path):
+    image = Image.new("P", (20, 20), 0)
+    image.putpalette([255, 0, 0])
+    image.save(tmp_path / "p.gif", transparency=0)
+    assert pictures.load_image(tmp_path / "p.gif").getpixel((3, 3)) == (255, 255, 255)
+
+
+def test_sixteen_bit_grays_keep_their_brightness(tmp_path):
+    gray = np.linspace(0, 65535, 400).reshape(20, 20).astype(np.uint16)
+    for name in ("p.png", "p.tiff"):
+        Image.fromarray(gray).save(tmp_path / name)
+        loaded = np.asarray(pictures.load_image(tmp_path / name))
+        np.testing.assert_array_equal(loaded[..., 0], np.rint(gray / 257))
+
+
+def test_float_pictures_are_taken_from_zero_to_one(tmp_path):
+    gray = np.linspace(0, 1, 400, dtype=np.float32).reshape(20, 20)
+    Image.fromarray(gray).save(tmp_path / "p.tiff")
+    np.testing.assert_array_equal(
+        np.asarray(pictures.load_image(tmp_path / "p.tiff"))[..., 1], np.rint(gray * 255)
+    )
+
+
+def test_exif_orientation_is_honoured(photo, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn clockwise by 90 degrees to see it upright
+    Image.fromarray(photo).save(tmp_path / "p.png", exif=exif)
+    np.testing.assert_array_equal(pictures.load_image(tmp_path / "p.png"), np.rot90(photo, -1))
+
+
+def test_first_frame_of_an_animation_counts(tmp_path):
+    frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "p.gif", save_all=True, append_images=frames[1:])
+    assert pictures.load_image(tmp_path / "p.gif").getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_arrays_and_images_are_taken_and_not_changed(photo):
+    before = photo.copy()
+    image = Image.fromarray(photo)
+    np.testing.assert_array_equal(pictures.load_image(photo), photo)
+    np.testing.assert_array_equal(pictures.load_image(image), photo)
+    np.testing.assert_array_equal(photo, before)
+    image.load()  # still open
+
+
+def test_arrays_that_are_no_pictures_are_refused(photo):
+    with pytest.raises(InputError, match=r"must be uint8 of shape \(rows, cols, 3\); rec.*float64"):
+        pictures.load_image(photo / 255)
+
+
+@pytest.mark.parametrize("kind", BAD_PICTURES)
+def test_bad_pictures_are_named_with_the_remedy(kind, tmp_path):
+    path = make_bad_picture(kind, tmp_path)
+    with pytest.raises(InputError, match=f"picture {path}: .*{BAD_PICTURES[kind]}") as caught:
+        pictures.load_image(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_columns_follow_the_photo_rounded_down():
+    assert pictures.working_size(Image.new("RGB", (533, 401)), 400) == (400, 531)
+    with pytest.raises(InputError, match="400 rows and 4 columns; VGG19 needs at least 16"):
+        pictures.working_size(Image.new("RGB", (20, 2000)), 400)
+
+
+def test_resize_is_that_of_keras(photo, photo_path):
+    expected = keras.utils.img_to_array(keras.utils.load_img(photo_path, target_size=(33, 21)))
+    resized = pictures.resize_image(pictures.load_image(photo), 33, 21, NEAREST)
+    np.testing.assert_array_equal(resized, expected)
+
+
+def test_enlarging_keeps_values_that_no_picture_has():
+    x = np.full((6, 8, 3), 300.5, np.float32)
+    np.testing.assert_allclose(pictures.enlarge(x, 12, 16), np.full((12, 16, 3), 300.5))
+
+
+def test_preprocess_is_that_of_keras(photo):
+    before = photo.copy()
+    expected = keras.applications.vgg19.preprocess_input(photo.astype(np.float32))
+    np.testing.assert_allclose(pictures.preprocess_image(photo), expected, rtol=1e-6)
+    assert pictures.preprocess_image(photo).dtype == np.float32
+    np.testing.assert_array_equal(photo, before)
+
+
+def test_preprocess_of_one_pixel_by_hand():
+    rgb = np.array([[[10, 20, 30]]], np.uint8)
+    expected = [[[30 - 103.939, 20 - 116.779, 10 - 123.68]]]
+    np.testing.assert_allclose(pictures.preprocess_image(rgb), expected, rtol=1e-6)
+
+
+def test_deprocess_is_the_exact_inverse_of_preprocess():
+    every = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
+    x = pictures.preprocess_image(every)
+    before = x.copy()
+    np.testing.assert_array_equal(pictures.deprocess_image(x), every)
+    np.testing.assert_array_equal(pictures.deprocess_image(x.astype(np.float64)), every)
+    np.testing.assert_array_equal(x, before)
+
+
+def test_deprocess_clips():
+    np.testing.assert_array_equal(pictures.deprocess_image([[[-999.0, 0, 999]]]), [[[255, 117, 0]]])
+
+
+def test_save_creates_folders_and_leaves_nothing_else(photo, tmp_path):
+    path = tmp_path / "a" / "b" / "c.png"
+    pictures.save_image(Image.fromarray(photo), path)
+    np.testing.assert_array_equal(pictures.load_image(path), photo)
+    assert os.listdir(path.parent) == ["c.png"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "format"), [("png", "PNG"), ("jpg", "JPEG"), ("webp", "WEBP"), ("tiff", "TIFF")]
+)
+def test_suffix_decides_the_format(suffix, format, photo, tmp_path):
+    pictures.save_image(Image.fromarray(photo), tmp_path / f"p.{suffix}")
+    with Image.open(tmp_path / f"p.{suffix}") as image:
+        assert image.format == format
+        assert np.abs(np.asarray(image, int) - photo).mean() < 3
+
+
+def test_failed_save_leaves_the_earlier_picture(photo, tmp_path, monkeypatch):
+    path = tmp_path / "p.png"
+    path.write_bytes(b"precious")
+    monkeypatch.setattr(Image.Image, "save", disk_full)
+    with pytest.raises(OSError, match="No space left"):
+        pictures.save_image(Image.fromarray(photo), path)
+    assert os.listdir(tmp_path) == ["p.png"]
+    assert path.read_bytes() == b"precious"
+
+
+# --- Colours -------------------------------------------------------------------------------
+
+
+def mean_and_covariance(image):
+    pixels = np.asarray(image, float).reshape(-1, 3)
+    return pixels.mean(axis=0), np.cov(pixels, rowvar=False)
+
+
+@pytest.mark.parametrize("cholesky", [False, True])
+def test_linear_gives_the_style_the_contents_mean_and_covariance(cholesky, photo, painting):
+    matched = pictures.match_mean_and_covariance(painting, photo, cholesky)
+    for received, expected in zip(
+        mean_and_covariance(matched), mean_and_covariance(photo), strict=True
+    ):
+        np.testing.assert_allclose(received, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_linear_is_the_identity_for_a_picture_and_itself(photo):
+    np.testing.assert_allclose(pictures.match_mean_and_covariance(photo, photo), photo, atol=1e-6)
+
+
+@pytest.mark.parametrize("cholesky", [False, True])
+def test_linear_with_a_gray_style_falls_back_to_what_can_be_had(cholesky, photo, painting):
+    gray = Image.fromarray(painting).convert("L").convert("RGB")
+    matched = pictures.match_mean_and_covariance(gray, photo, cholesky)
+    assert np.isfinite(matched).all()
+    np.testing.assert_allclose(matched.mean((0, 1)), photo.mean((0, 1)))
+
+
+def test_histogram_gives_each_channel_the_contents_values(photo, painting):
+    matched = pictures.match_histograms(painting, photo)
+    for channel in range(3):
+        percentiles = [np.percentile(i[..., channel], range(5, 100, 10)) for i in (matched, photo)]
+        np.testing.assert_allclose(*percentiles, atol=6)
+
+
+def test_luma_is_the_results_and_chroma_the_contents(photo, painting):
+    result = Image.fromarray(painting).resize((48, 40))
+    ycbcr = np.asarray(Image.fromarray(photo).convert("YCbCr")).copy()
+    ycbcr[..., 0] = np.asarray(result.convert("YCbCr"))[..., 0]
+    expected = Image.fromarray(ycbcr, mode="YCbCr").convert("RGB")
+    kept = pictures.keep_luma(result, Image.fromarray(photo))
+    np.testing.assert_array_equal(kept, expected)
