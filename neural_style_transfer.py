@@ -344,11 +344,15 @@ class Losses(NamedTuple):
 
 
 class LossWeights(NamedTuple):
-    """What each layer's content and style loss, and the total variation, are multiplied with."""
+    """What each layer's content and style loss, and the total variation, are multiplied with.
+
+    `style_energy`, where it is not None, is what each style's energy is brought to.
+    """
 
     content: dict[str, float]
     style: dict[str, float]
     total_variation: float
+    style_energy: float | None = None
 
 
 def loss_weights(settings, rows):
@@ -367,6 +371,7 @@ def loss_weights(settings, rows):
         content={layer: content * share for layer, share in settings["content_layers"].items()},
         style={layer: style * share for layer, share in settings["style_layers"].items()},
         total_variation=settings["tv_weight"] * to_painting * per_pixel,
+        style_energy=settings["style_energy"],
     )
 
 
@@ -385,6 +390,7 @@ class Targets(NamedTuple):
     content_mask: dict  # layer name -> (positions, 1), or None
     style: list  # for each style: layer name -> tensor of the Gram matrix (channels, channels)
     style_masks: list  # for each style: layer name -> (positions, 1), or None
+    shapes: dict  # layer name -> (positions, channels)
 
 
 def compute_targets(network, base, styles, weights, content_mask=None):
@@ -415,6 +421,7 @@ def compute_targets(network, base, styles, weights, content_mask=None):
             {layer: _layer_mask(style.mask, features[layer]) for layer in weights.style}
             for style in styles
         ],
+        shapes={layer: (f[0, ..., 0].size, f.shape[-1]) for layer, f in features.items()},
     )
 
 
@@ -425,6 +432,31 @@ def _layer_mask(mask, features):
     size = features.shape[2], features.shape[1]
     image = Image.fromarray(np.asarray(mask, np.float32))
     return np.asarray(image.resize(size, Image.Resampling.BOX)).reshape(-1, 1)
+
+
+def even_out(shares, grams, scales, energy):
+    """The styles' `shares`, changed so that all weigh as a style of this `energy` would.
+
+    A style's energy is sum over layers of scale * sum G(S)^2: the style loss of a picture without
+    any response. Contrasts and edges that repeat have much of it; from one picture to another it
+    differs fifty times, and the same style_weight would paint over the photo with one and hardly
+    show with another.
+
+    Args:
+        shares: of the styles.
+        grams: for each style: layer name -> Gram matrix (channels, channels).
+        scales: layer name -> what the layer's style loss is multiplied with.
+        energy: what each style's is brought to; None changes nothing.
+    """
+    if energy is None:
+        return shares
+    energies = [
+        sum(scale * float(style_loss(0.0, gram[layer])) for layer, scale in scales.items())
+        for gram in grams
+    ]
+    return [
+        share * energy / own if own else share for share, own in zip(shares, energies, strict=True)
+    ]
 
 
 def make_objective(network, base, styles, weights, formula="keras", content_mask=None):
@@ -441,21 +473,27 @@ def make_objective(network, base, styles, weights, formula="keras", content_mask
     rows, cols, _ = base.shape
     formula = FORMULAS[formula]
     targets = compute_targets(network, base, styles, weights, content_mask)
+    content_scales = {
+        layer: weight * formula.content(*targets.shapes[layer])
+        for layer, weight in weights.content.items()
+    }
+    style_scales = {
+        layer: weight * formula.style(*targets.shapes[layer], rows * cols)
+        for layer, weight in weights.style.items()
+    }
+    energy = weights.style_energy and weights.style_energy * sum(weights.style.values())
+    shares = even_out([style.share for style in styles], targets.style, style_scales, energy)
 
     def losses(combination):
         features = network(combination)
         gram = functools.cache(lambda layer: gram_matrix(features[layer]))
         content = style = 0.0
-        for layer, weight in weights.content.items():
-            _, height, width, channels = features[layer].shape
-            scale = weight * formula.content(height * width, channels)
+        for layer, scale in content_scales.items():
             content = content + scale * content_loss(
                 targets.content[layer], features[layer], targets.content_mask[layer]
             )
-        for layer, weight in weights.style.items():
-            _, height, width, channels = features[layer].shape
-            scale = weight * formula.style(height * width, channels, rows * cols)
-            for index, (_, share, _) in enumerate(styles):
+        for layer, scale in style_scales.items():
+            for index, share in enumerate(shares):
                 mask = targets.style_masks[index][layer]
                 own = gram(layer) if mask is None else gram_matrix(features[layer], mask)
                 style = style + share * scale * style_loss(targets.style[index][layer], own)

@@ -218,6 +218,8 @@ SETTINGS = {
 #   reference_rows the rows at which content_weight and tv_weight mean what the formulas say. Both
 #                  terms are sums over pixels; at other sizes they are weighted by the ratio of
 #                  pixels, so that a weight gives the same look at any size. None: no such ratio.
+#   style_energy   what each style's energy is taken to be, see `style_energies`, so that
+#                  style_weight gives the same look with any style. None: left as it is.
 RECIPES = {
     "keras": {
         "strength": 0.5,
@@ -251,6 +253,7 @@ RECIPES = {
         "restart": True,
         "bounded": False,
         "reference_rows": None,
+        "style_energy": None,
     },
 }
 RECIPES["pyramid"] = RECIPES["keras"] | {
@@ -264,6 +267,7 @@ RECIPES["pyramid"] = RECIPES["keras"] | {
     "restart": False,
     "bounded": True,
     "reference_rows": 400,
+    "style_energy": 9e10,  # about that of img/swirling_night.jpg
 }
 RECIPES["athalye"] = RECIPES["keras"] | {  # 1000 steps of Adam
     "iterations": 50,

@@ -9,8 +9,13 @@
 All three are given the pictures as the Keras example resizes them, so that they aim at the same.
 Each runs in a process of its own, on the same weights and pictures, in turns of one iteration, so
 that a slow moment of the machine hits all. The clock runs only in a process's turns, from when
-pictures and weights are read: building, compiling and targets count. Every loss is the Keras
-example's formula at full size (for `pyramid` it is computed while its clock stands still).
+pictures and weights are read: building, compiling and targets count.
+
+Every loss is the Keras example's formula at full size in float32, computed while the clock stands
+still: `loss` of the values that L-BFGS has, and, every fifth evaluation, `picture_loss` of the
+picture that they make, with every value a whole number from 0 to 255. L-BFGS left free, as in
+`original` and `keras`, moves values outside, which no picture can show; what a person gets is the
+picture. What computes these losses is in the peak memory of all three.
 """
 
 import argparse
@@ -32,26 +37,40 @@ from vgg19_weights import load_weights
 
 ALGORITHMS = ("original", "keras", "pyramid")
 KERAS = nst.RECIPES["keras"]
+PICTURE_EVERY = 5  # evaluations
 
 
 class Clock:
-    """Counts the seconds in which a worker has its turn, and records a loss at each evaluation."""
+    """Counts the seconds in which a worker has its turn, and records losses at full size.
 
-    def __init__(self):
+    Args:
+        formula: the Keras example's, from a flat picture to (terms, gradient).
+    """
+
+    def __init__(self, formula):
         self.trace = []  # [seconds, loss] of each evaluation at full size
+        self.picture_trace = []  # [seconds, picture_loss] of every fifth
         self.evaluations = 0
+        self._formula = formula
         self._seconds = 0.0
         self._started = time.perf_counter()
 
-    def evaluated(self, loss=None):
-        """Notes an evaluation; `loss` is a function, called while the clock stands still."""
+    def evaluated(self, x, loss=None):
+        """Notes an evaluation at the flat `x`; a `loss` is given where it is the formula's."""
         self._seconds += time.perf_counter() - self._started
         self.evaluations += 1
-        if loss:
-            self.trace.append([self._seconds, loss()])
+        if x.size == np.prod(self._formula.shape):
+            self.trace.append([self._seconds, loss or self._loss(x)])
+            if len(self.trace) % PICTURE_EVERY == 0:
+                picture = nst.deprocess_image(x.reshape(self._formula.shape))
+                picture_loss = self._loss(nst.preprocess_image(picture))
+                self.picture_trace.append([self._seconds, picture_loss])
         if self.evaluations % nst.EVALUATIONS_PER_ITERATION == 0:
             self._wait_for_turn()
         self._started = time.perf_counter()
+
+    def _loss(self, x):
+        return float(self._formula(x)[0].sum())
 
     def _wait_for_turn(self):
         print("done", flush=True)
@@ -71,29 +90,25 @@ def work(algorithm, args):
         nst.resize_image(image, rows, cols, KERAS["resample"]) for image in (base, style)
     )
     pictures = [nst.preprocess_image(image) for image in (base, style)]
-    nst.keras.backend.backend()
+    network = nst.build_network(weights, {**KERAS["content_layers"], **KERAS["style_layers"]})
+    formula = nst.make_objective(
+        network, pictures[0], [nst.Style(pictures[1])], nst.loss_weights(KERAS, rows)
+    )
+    formula(pictures[0])  # compiled before the clock starts
     sys.stdin.readline()
-    clock = Clock()
+    clock = Clock(formula)
     if algorithm == "original":
         run_original(weights, pictures, args.iter, clock)
-    elif algorithm == "keras":
-        nst.style_transfer(
-            base,
-            style,
-            args.iter,
-            recipe="keras",
-            size=rows,
-            weights=weights,
-            on_evaluation=lambda losses: clock.evaluated(lambda: losses.total),
-        )
     else:
-        run_pyramid(weights, base, style, pictures, clock)
+        run_ours(algorithm, weights, base, style, args.iter, clock)
     figures = {
         "evaluations": clock.evaluations,
         "seconds": clock.stop(),
         "peak_mib": evaluation.own_peak_mib(),
         "loss": min(loss for _, loss in clock.trace),
-        "trace": clock.trace,
+        "picture_loss": min(loss for _, loss in clock.picture_trace),
+        "loss_trace": clock.trace,
+        "picture_loss_trace": clock.picture_trace,
     }
     print(json.dumps(figures), flush=True)
 
@@ -105,37 +120,27 @@ def run_original(weights, pictures, iterations, clock):
 
     def timed(x):
         loss, grads = loss_and_grads(x)
-        clock.evaluated(lambda: loss)
+        clock.evaluated(x, loss)
         return loss, grads
 
     for _ in keras_example.run(timed, pictures[0].astype(np.float64), iterations):
         pass
 
 
-def run_pyramid(weights, base, style, pictures, clock):
-    """Like `keras` in what is minimised; at full size, x is measured by the Keras formula."""
+def run_ours(recipe, weights, base, style, iterations, clock):
+    """`keras` as it is; `pyramid` with the layers and weights of `keras`, its own iterations."""
     same = ("content_weight", "style_weight", "tv_weight", "content_layers", "style_layers")
-    settings = {name: KERAS[name] for name in same}
-    rows, cols, _ = pictures[0].shape
-    # The pyramid's weights of sums over pixels mean what they say at reference_rows.
-    per_pixel = (rows / nst.RECIPES["pyramid"]["reference_rows"]) ** 2
-    settings["content_weight"] *= per_pixel
-    settings["tv_weight"] *= per_pixel
-    layers = {**settings["content_layers"], **settings["style_layers"]}
-    network = nst.build_network(weights, layers)
-    targets = pictures[0], [nst.Style(pictures[1])]
-    formula = nst.make_objective(network, *targets, nst.loss_weights(KERAS, rows))
-    formula(pictures[0].ravel())
-    clock.__init__()  # what measures the formula is not part of the algorithm
+    nst.RECIPES["pyramid"] |= {name: KERAS[name] for name in same}
+    nst.RECIPES["pyramid"] |= {"reference_rows": base.height, "style_energy": None}
 
     class Watched(nst.Evaluator):
         def _evaluate(self, x):
             super()._evaluate(x)
-            full_size = x.size == rows * cols * 3
-            clock.evaluated((lambda: float(formula(x)[0].sum())) if full_size else None)
+            clock.evaluated(x, self._losses.total if recipe == "keras" else None)
 
     nst.Evaluator = Watched
-    nst.style_transfer(base, style, recipe="pyramid", size=rows, weights=weights, **settings)
+    iterations = iterations if recipe == "keras" else None
+    nst.style_transfer(base, style, iterations, recipe=recipe, size=base.height, weights=weights)
 
 
 def run_in_turns(argv):
@@ -166,34 +171,37 @@ def run_in_turns(argv):
 
 
 def add_comparisons(figures):
-    """Adds the seconds to the original's last loss, and what `keras` has when `pyramid` ends."""
-    for algorithm in ("keras", "pyramid"):
-        reached = [
-            seconds
-            for seconds, loss in figures[algorithm]["trace"]
-            if loss <= figures["original"]["loss"]
-        ]
-        figures[algorithm]["seconds_to_original_loss"] = reached[0] if reached else None
+    """Adds the seconds to the original's last losses, and what `keras` has when `pyramid` ends."""
     end = figures["pyramid"]["seconds"]
-    meanwhile = [loss for seconds, loss in figures["keras"]["trace"] if seconds <= end]
-    figures["keras"]["loss_when_pyramid_ends"] = min(meanwhile) if meanwhile else None
+    for loss in ("loss", "picture_loss"):
+        for algorithm in ALGORITHMS:
+            trace = figures[algorithm][f"{loss}_trace"]
+            reached = (point[0] for point in trace if point[1] <= figures["original"][loss])
+            figures[algorithm][f"seconds_to_original_{loss}"] = next(reached, None)
+        meanwhile = [point[1] for point in figures["keras"][f"{loss}_trace"] if point[0] <= end]
+        figures["keras"][f"{loss}_when_pyramid_ends"] = min(meanwhile) if meanwhile else None
 
 
 def print_table(figures):
-    print(f"{'':>9} {'evaluations':>11} {'seconds':>8} {'peak MiB':>8} {'loss':>10} {'reached':>9}")
+    columns = ("evaluations", "seconds", "peak MiB", "loss", "reached", "picture", "reached")
+    print(" " * 9 + "".join(f"{column:>12}" for column in columns))
     for algorithm in ALGORITHMS:
         row = figures[algorithm]
-        reached = row["seconds"] if algorithm == "original" else row["seconds_to_original_loss"]
+        reached = [
+            f"{seconds:.1f} s" if (seconds := row[f"seconds_to_original_{loss}"]) else "never"
+            for loss in ("loss", "picture_loss")
+        ]
         print(
-            "{:>9} {evaluations:11d} {seconds:8.1f} {peak_mib:8.0f} {loss:10.4g} {}".format(
-                algorithm, f"{reached:7.1f} s" if reached else "   never", **row
-            )
+            f"{algorithm:>9}{row['evaluations']:12d}{row['seconds']:12.1f}{row['peak_mib']:12.0f}"
+            f"{row['loss']:12.4g}{reached[0]:>12}{row['picture_loss']:12.4g}{reached[1]:>12}"
         )
-    if reached := figures["pyramid"]["seconds_to_original_loss"]:
-        print(f"original / pyramid: {figures['original']['seconds'] / reached:.1f} times faster")
-    if meanwhile := figures["keras"]["loss_when_pyramid_ends"]:
-        ratio = figures["pyramid"]["loss"] / meanwhile
-        print(f"loss when pyramid ends: {ratio:.2f} of that of keras at that time")
+    for loss in ("loss", "picture_loss"):
+        if reached := figures["pyramid"][f"seconds_to_original_{loss}"]:
+            times = figures["original"][f"seconds_to_original_{loss}"] / reached
+            print(f"{loss}: pyramid reaches the original's last {times:.1f} times sooner")
+        if meanwhile := figures["keras"][f"{loss}_when_pyramid_ends"]:
+            ratio = figures["pyramid"][loss] / meanwhile
+            print(f"{loss}: when pyramid ends, it has {ratio:.2f} of that of keras")
 
 
 def plot(figures, path):
@@ -205,8 +213,14 @@ def plot(figures, path):
 
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for algorithm in ALGORITHMS:
-        seconds, losses = zip(*figures[algorithm]["trace"], strict=True)
-        axes.loglog(seconds, np.minimum.accumulate(losses), label=algorithm)
+        color = None
+        for loss, style in (("picture_loss", "-"), ("loss", ":")):
+            seconds, losses = zip(*figures[algorithm][f"{loss}_trace"], strict=True)
+            (line,) = axes.loglog(seconds, np.minimum.accumulate(losses), style, color=color)
+            color = line.get_color()
+        axes.plot([], [], color=color, label=algorithm)
+    axes.plot([], [], "k", label="of the picture")
+    axes.plot([], [], "k:", label="of L-BFGS's values")
     axes.set(xlabel="seconds", ylabel="loss so far (Keras formula, full size)")
     axes.legend()
     figure.savefig(path, dpi=120)
@@ -265,9 +279,11 @@ def main(argv=None):
     if args.json:
         plot(figures, args.json.with_suffix(".png"))
         for row in figures.values():
-            row["trace"] = [
-                [round(seconds, 2), float(f"{loss:.6g}")] for seconds, loss in row["trace"]
-            ]
+            for loss in ("loss", "picture_loss"):
+                row[f"{loss}_trace"] = [
+                    [round(seconds, 2), float(f"{value:.6g}")]
+                    for seconds, value in row[f"{loss}_trace"]
+                ]
         figures["scaling"] = {"sizes": sizes, "exponent": exponent(sizes) if sizes else None}
         args.json.write_text(json.dumps(figures) + "\n")
     return 0

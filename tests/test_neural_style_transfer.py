@@ -265,6 +265,30 @@ def test_weights_mean_the_same_at_every_size(small_vgg19):
     np.testing.assert_allclose(terms[1], terms[0], rtol=0.1)  # the border differs a little
 
 
+def test_style_is_weighed_by_its_energy(small_vgg19, photo, painting):
+    """Twice the style_energy, twice the loss; at the style's own, that of the plain formula."""
+    base, style = working_pictures(photo, painting)
+    grams = {
+        layer: numpy_gram(features)
+        for layer, features in numpy_features(small_vgg19, style).items()
+        if layer in STYLE_LAYERS
+    }
+    energy = sum(0.2 * np.sum(gram**2) for gram in grams.values()) / (36 * (40 * 48) ** 2)
+    settings = nst.choose_settings("keras", style_weight=3)
+    network = nst.build_network(small_vgg19, KERAS_LAYERS)
+    x = base.astype(float).ravel()
+    plain, same, double = (
+        nst.make_objective(
+            network,
+            base,
+            [nst.Style(style)],
+            nst.loss_weights(settings | {"style_energy": energy}, base.shape[0]),
+        )(x)[0][1]
+        for energy in (None, energy, 2 * energy)
+    )
+    np.testing.assert_allclose([same, double], [plain, 2 * plain], rtol=1e-4)
+
+
 def test_strength_turns_the_weights_and_is_neutral_in_the_middle():
     def weights(strength):
         return nst.loss_weights(nst.choose_settings("keras", strength=strength), 400)
