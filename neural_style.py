@@ -134,7 +134,7 @@ class Report:
         self._evaluations = 0
         self._start = None
 
-    def on_evaluation(self, losses):
+    def on_evaluation(self, losses, _pixels):
         """Prints the losses before the first step and after the steps that are due."""
         options, step = self._options, self._evaluations - 1
         self._evaluations += 1

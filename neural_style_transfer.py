@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# PYTHON_ARGCOMPLETE_OK
 """Paints a photo in the style of a picture by optimising pixels against VGG19 features.
 
     python neural_style_transfer.py base.jpg style_reference.jpg results/prefix
@@ -24,8 +25,10 @@ minimises them coarse to fine; `gatys` and `athalye` have formulas of their own 
 import argparse
 import contextlib
 import dataclasses
+import difflib
 import functools
 import importlib
+import json
 import logging
 import math
 import os
@@ -36,23 +39,27 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import psutil
 import scipy.optimize
 from PIL import Image
 from tqdm import tqdm
 
+import records
 from pictures import (
     COLOR_TRANSFERS,
+    DEEP_FORMATS,
     FORMATS,
     SMALLEST_SIDE,
     InputError,
-    deprocess_image,
     enlarge,
     keep_luma,
     load_image,
     load_mask,
     preprocess_image,
+    quantize,
     resize_image,
     resize_mask,
+    rgb_values,
     save_image,
     working_size,
 )
@@ -74,6 +81,8 @@ from vgg19_weights import (
 __version__ = "0.1.0"
 
 SMALLEST_SCALE = 100  # pixels of the short side at which a pyramid begins, or a little more
+PROCESS_MIB = 800  # of memory, before a picture is there
+BYTES_PER_PIXEL = {"float32": 2300, "bfloat16": 2300, "float16": 2300}  # of the largest size
 NOISE = 0.256  # standard deviation of the noise to start from, around the mean pixel
 
 
@@ -398,40 +407,54 @@ def compute_targets(network, base, styles, weights, content_mask=None):
 
     The Keras example runs both in every evaluation, concatenated with the combination. They never
     change, so here every evaluation runs the combination alone: the same numbers for a third of
-    the work. One picture at a time, as the three concatenated take twice the memory.
+    the work. One picture at a time, and only what is needed of it, as all features of the three
+    concatenated would take more memory than an evaluation.
 
     A style's Gram matrices are scaled to as many positions as the base has.
     """
-    features = network.predict_on_batch(base[np.newaxis])
-    grams = []
+    shapes = _feature_shapes(network, base)
+    to_content = _model_of(network, weights.content)
+    to_grams = _model_of(network, weights.style, gram_matrix)
+    content = to_content.predict_on_batch(base[np.newaxis])
+    style_grams = []
     for style in styles:
-        of_style = network.predict_on_batch(style.picture[np.newaxis])
-        grams.append(
-            {
-                layer: gram_matrix(of_style[layer])
-                * (features[layer][0, ..., 0].size / of_style[layer][0, ..., 0].size)
-                for layer in weights.style
-            }
+        grams = to_grams.predict_on_batch(style.picture[np.newaxis])
+        own = _feature_shapes(network, style.picture)
+        scales = {layer: math.prod(shapes[layer]) / math.prod(own[layer]) for layer in grams}
+        style_grams.append(
+            {layer: keras.ops.convert_to_tensor(grams[layer] * scales[layer]) for layer in grams}
         )
     return Targets(
-        content={layer: keras.ops.convert_to_tensor(features[layer]) for layer in weights.content},
-        content_mask={layer: _layer_mask(content_mask, features[layer]) for layer in features},
-        style=grams,
+        content={layer: keras.ops.convert_to_tensor(f) for layer, f in content.items()},
+        content_mask={layer: _layer_mask(content_mask, shapes[layer]) for layer in weights.content},
+        style=style_grams,
         style_masks=[
-            {layer: _layer_mask(style.mask, features[layer]) for layer in weights.style}
+            {layer: _layer_mask(style.mask, shapes[layer]) for layer in weights.style}
             for style in styles
         ],
-        shapes={layer: (f[0, ..., 0].size, f.shape[-1]) for layer, f in features.items()},
+        shapes={
+            layer: (rows * cols, channels) for layer, (_, rows, cols, channels) in shapes.items()
+        },
     )
 
 
-def _layer_mask(mask, features):
+def _model_of(network, layers, function=lambda features: features):
+    """The Keras model from pictures to a `function` of the features of `layers`, by layer name."""
+    outputs = {layer: function(network.output[layer]) for layer in layers}
+    return keras.Model(network.inputs, outputs)
+
+
+def _feature_shapes(network, picture):
+    """Layer name -> (1, rows, cols, channels) of its features of a picture (rows, cols, 3)."""
+    return network.compute_output_shape((1, *picture.shape))
+
+
+def _layer_mask(mask, shape):
     """A mask (rows, cols) averaged down to a layer's positions, (positions, 1), or None."""
     if mask is None:
         return None
-    size = features.shape[2], features.shape[1]
     image = Image.fromarray(np.asarray(mask, np.float32))
-    return np.asarray(image.resize(size, Image.Resampling.BOX)).reshape(-1, 1)
+    return np.asarray(image.resize((shape[2], shape[1]), Image.Resampling.BOX)).reshape(-1, 1)
 
 
 def even_out(shares, grams, scales, energy):
@@ -633,7 +656,7 @@ class Evaluator:
 
     Args:
         loss_and_grads: a `LossAndGrads`, or any function like it.
-        on_evaluation: called with the `Losses` after every evaluation.
+        on_evaluation: called with the `Losses` and x after every evaluation.
         evaluations: to count on from.
     """
 
@@ -661,21 +684,21 @@ class Evaluator:
     def on_device(self, combination):
         """(`Losses`, gradient) for and in the backend's tensors. Raises NonFiniteLoss."""
         terms, gradient = self._loss_and_grads.on_device(combination)
-        losses = self._count(keras.ops.convert_to_numpy(terms), _is_finite(gradient))
-        return losses, gradient
+        terms = keras.ops.convert_to_numpy(terms)
+        return self._count(combination, terms, _is_finite(gradient)), gradient
 
     def _evaluate(self, x):
         terms, grads = self._loss_and_grads(x)
-        losses = self._count(terms, np.isfinite(grads).all())
+        losses = self._count(x, terms, np.isfinite(grads).all())
         self._x, self._losses, self._grads = np.copy(x), losses, grads
 
-    def _count(self, terms, grads_are_finite):
+    def _count(self, x, terms, grads_are_finite):
         """Counts an evaluation, checks and reports it. Returns its `Losses`."""
         self.evaluations += 1
         losses = Losses(float(np.sum(terms)), *map(float, terms))
         _require_finite(losses, grads_are_finite, self.evaluations)
         if self._on_evaluation:
-            self._on_evaluation(losses)
+            self._on_evaluation(losses, x)
         return losses
 
 
@@ -896,6 +919,22 @@ def plan_stages(base, settings, evaluations=EVALUATIONS_PER_ITERATION):
     return stages
 
 
+def needed_mib(stage):
+    """About the peak MiB of a process that evaluates at the size of a `Stage`, on a CPU."""
+    return PROCESS_MIB + stage.rows * stage.cols * BYTES_PER_PIXEL[stage.precision] / 2**20
+
+
+def warn_of_memory(stage, report):
+    """Says how much memory the largest size needs; warns where there is not as much."""
+    needed, free = needed_mib(stage), psutil.virtual_memory().available / 2**20
+    report.print(f"This needs about {needed / 1024:.1f} GiB of memory")
+    if needed > free:
+        report.warn(
+            f"{stage.cols}x{stage.rows} pixels need about {needed / 1024:.1f} GiB of memory and "
+            f"{free / 1024:.1f} GiB are free; choose a smaller --size"
+        )
+
+
 def bfloat16_is_fast():
     """Whether this is TensorFlow on a CPU that computes in bfloat16.
 
@@ -921,7 +960,7 @@ class Iterate:
         seconds: that this iteration took.
         final: whether this is the size asked for, not a smaller one on the way to it.
         stopped: why no iteration follows at this size, where there are fewer than asked for.
-        make_image: makes `image`, which costs nothing until it is asked for.
+        make_pixels: makes `pixels`, which cost nothing until they are asked for.
     """
 
     iteration: int
@@ -930,12 +969,17 @@ class Iterate:
     seconds: float
     final: bool
     stopped: str
-    make_image: Callable = dataclasses.field(repr=False)
+    make_pixels: Callable = dataclasses.field(repr=False)
+
+    @functools.cached_property
+    def pixels(self):
+        """The picture so far, float64 (rows, cols, 3), RGB, 0..255, not rounded."""
+        return self.make_pixels()
 
     @functools.cached_property
     def image(self):
         """The picture so far, a Pillow RGB image."""
-        return self.make_image()
+        return Image.fromarray(quantize(self.pixels))
 
 
 def style_transfer(
@@ -949,6 +993,7 @@ def style_transfer(
     evaluations_per_iteration=EVALUATIONS_PER_ITERATION,
     on_stage=None,
     on_evaluation=None,
+    on_estimate=None,
     **settings,
 ):
     """Paints `base` in the style of `style_reference`.
@@ -961,7 +1006,10 @@ def style_transfer(
         recipe: a name in `RECIPES`.
         weights: what `vgg19_weights.load_weights` takes, or a `VGG19Weights`.
         on_stage: called with the list of `Stage` and the index of the one that begins.
-        on_evaluation: called with the `Losses` after every evaluation.
+        on_evaluation: called after every evaluation with the `Losses`, and a function that makes
+            the picture evaluated, as `Iterate.pixels` is, and must be called at once if at all.
+        on_estimate: called before the first iteration with the seconds that the run will take,
+            from one timed evaluation.
         **settings: any other of `SETTINGS`, such as `content_weight` or `size`.
 
     Returns:
@@ -986,15 +1034,49 @@ def style_transfer(
 
     x, evaluations = None, 0
     for index, stage in enumerate(stages):
-        if on_stage:
-            on_stage(stages, index)
         x = start_picture(inputs, stage, settings) if x is None else enlarge(x, *stage[:2])
         objective = stage_objective(network(stage.precision), inputs, stage, settings)
-        evaluator = Evaluator(objective, on_evaluation, evaluations)
+        if on_estimate and index == 0:
+            on_estimate(estimate_seconds(objective, x, stages))
+        if on_stage:
+            on_stage(stages, index)
+        to_pixels = _picture_maker(inputs.base, stage, settings)
+        report = on_evaluation and (
+            lambda losses, x, to_pixels=to_pixels: on_evaluation(losses, lambda: to_pixels(x))
+        )
+        evaluator = Evaluator(objective, report, evaluations)
         last = index + 1 == len(stages)
-        x, iterate = _paint(evaluator, x, stage, settings, inputs.base, last, callback)
+        x, iterate = _paint(evaluator, x, stage, settings, to_pixels, last, callback)
         evaluations = evaluator.evaluations
     return iterate.image
+
+
+def estimate_seconds(objective, x, stages):
+    """The seconds that all `Stage` will take: those of one evaluation, in proportion to pixels."""
+    objective(x)  # compiles
+    start = time.perf_counter()
+    objective(x)
+    seconds_per_pixel = (time.perf_counter() - start) / (stages[0].rows * stages[0].cols)
+    return seconds_per_pixel * sum(map(pixels_evaluated, stages))
+
+
+def pixels_evaluated(stage):
+    """The pixels of all evaluations of a `Stage`; time goes with them."""
+    return stage.rows * stage.cols * stage.iterations * stage.evaluations
+
+
+def _picture_maker(base, stage, settings):
+    """The function from a combination, a tensor or array of any shape, to `Iterate.pixels`."""
+    size = stage.rows, stage.cols
+    content = None
+    if settings["preserve_colors"] == "luma":
+        content = resize_image(base, *size, settings["resample"])
+
+    def to_pixels(x):
+        rgb = rgb_values(keras.ops.convert_to_numpy(x).reshape(*size, 3))
+        return rgb if content is None else keep_luma(rgb, content)
+
+    return to_pixels
 
 
 def start_picture(inputs, stage, settings):
@@ -1029,7 +1111,7 @@ def stage_objective(network, inputs, stage, settings):
     )
 
 
-def _paint(evaluator, combination, stage, settings, base, final, callback):
+def _paint(evaluator, combination, stage, settings, to_pixels, final, callback):
     """Runs one `Stage`. Returns the combination (rows, cols, 3) and the last `Iterate`."""
     iterate, start = None, time.perf_counter()
     shape = combination.shape
@@ -1043,18 +1125,11 @@ def _paint(evaluator, combination, stage, settings, base, final, callback):
             seconds=time.perf_counter() - start,
             final=final,
             stopped=stopped,
-            make_image=lambda: make_image(x),
+            make_pixels=lambda: to_pixels(x),
         )
         if callback:
             callback(iterate)
         start = time.perf_counter()
-
-    def make_image(x):
-        x = keras.ops.convert_to_numpy(x).reshape(shape)
-        image = Image.fromarray(deprocess_image(x))
-        if settings["preserve_colors"] == "luma":
-            image = keep_luma(image, resize_image(base, *shape[:2], settings["resample"]))
-        return image
 
     common = {
         "iterations": stage.iterations,
@@ -1082,11 +1157,45 @@ def _paint(evaluator, combination, stage, settings, base, final, callback):
 # ---------------------------------------------------------------------------------------------
 
 
+GROUPS = {  # of the options, as --help shows them
+    "pictures": "what to paint, and where the results go",
+    "look": "what the result looks like",
+    "optimisation": "how the loss is lowered",
+    "output": "what is saved",
+    "machine": "what it runs on",
+}
+EXAMPLE = """example:
+  %(prog)s photo.jpg painting.jpg results/photo
+  %(prog)s photo.jpg painting.jpg results/strong --strength 0.7 --size 800
+
+Options may be spelled with hyphens too: --content-weight."""
+
+
 class Parser(argparse.ArgumentParser):
-    """Reports an error as one line."""
+    """Reports an error as one line, and suggests the option that a misspelt one may mean."""
 
     def error(self, message):
         self.exit(2, f"{self.prog}: error: {message}; see --help\n")
+
+    def parse_args(self, args=None, namespace=None):
+        args, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            name = unknown[0].partition("=")[0]
+            options = [option for option in self._option_string_actions if option.startswith("--")]
+            close = difflib.get_close_matches(name, options, n=1)
+            suggestion = f"; did you mean {close[0]}" if close else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{suggestion}")
+        return args
+
+
+class Show(argparse.Action):
+    """Prints how a picture was made and exits."""
+
+    def __call__(self, parser, namespace, path, option=None):
+        status = exit_status(
+            parser.prog, lambda: print(json.dumps(records.read_record(path), indent=2))
+        )
+        parser.exit(status)
 
 
 def as_typed(value):
@@ -1100,46 +1209,67 @@ def build_parser():
     """The command line's parser. Settings that are not given stay None: the recipe has them."""
     parser = Parser(
         Path(__file__).name,
+        usage="%(prog)s base style_reference result_prefix [options]",
         description="Paints a photo in the style of a picture.",
-        epilog="Options may be spelled with hyphens too: --content-weight.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("base", help="the photo")
-    parser.add_argument("style_reference", help="the picture whose style is wanted")
-    parser.add_argument(
-        "result_prefix", help="pictures are saved as PREFIX_at_iteration_N.png; folders are created"
+    groups = {name: parser.add_argument_group(*pair) for name, *pair in _group_titles()}
+    _add_pictures(groups["pictures"].add_argument)
+    recipes = groups["look"].add_mutually_exclusive_group()
+    recipes.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        help=f"the settings to start from (default: {DEFAULT_RECIPE})",
     )
-    parser.add_argument(
-        "--styles", nargs="+", default=[], metavar="STYLE", help="further styles, blended with it"
+    recipes.add_argument(
+        "--like", metavar="RESULT", help="the settings that made an earlier result, a picture"
     )
     default = RECIPES[DEFAULT_RECIPE]
     for name, setting in SETTINGS.items():
-        parser.add_argument(
+        groups[setting.group].add_argument(
             setting.flag,
             dest=name,
             nargs=setting.nargs,
             metavar=setting.metavar,
             help=f"{setting.help} (default: {as_typed(default[name])})",
         )
-    parser.add_argument(
-        "--recipe",
-        choices=RECIPES,
-        default=DEFAULT_RECIPE,
-        help="the settings to start from (default: %(default)s)",
-    )
-    parser.add_argument(
+    _add_output(groups["output"].add_argument)
+    _add_machine(groups["machine"].add_argument)
+    return parser
+
+
+def _group_titles():
+    return [(name, name, description) for name, description in GROUPS.items()]
+
+
+def _add_pictures(add):
+    add("base", help="the photo")
+    add("style_reference", help="the picture whose style is wanted")
+    add("result_prefix", help="results are saved as PREFIX_...; folders are created")
+    add("--styles", nargs="+", default=[], metavar="STYLE", help="further styles, blended with it")
+
+
+def _add_output(add):
+    add("--format", choices=FORMATS, help="of the results (default: png)")
+    add("--bits", type=int, choices=(8, 16), help="of a channel (default: 8); 16: png and tiff")
+    add("--plot", action="store_true", help="save a plot of the losses, PREFIX_losses.png")
+    add("--gif", action="store_true", help="save a film of the growing picture, PREFIX.gif")
+    add("--mp4", action="store_true", help="the same as PREFIX.mp4")
+    add("--show", action=Show, metavar="RESULT", help="print how an earlier result was made; exit")
+    add("--quiet", action="store_true", help="print nothing but errors")
+    add("--verbose", action="store_true", help="print the peak memory at the end")
+    add("--version", action="version", version=f"%(prog)s {__version__}")
+
+
+def _add_machine(add):
+    add(
         "--weights",
         default="imagenet",
         metavar="imagenet|mirror|PATH",
         help="VGG19's weights: Keras's own, those on the package index, or a .h5 or .mat file "
         "(default: %(default)s)",
     )
-    parser.add_argument(
-        "--format", choices=FORMATS, default="png", help="of the results (default: %(default)s)"
-    )
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    parser.add_argument("--verbose", action="store_true", help="print the peak memory at the end")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    return parser
 
 
 def underscored(arguments):
@@ -1170,14 +1300,25 @@ def check_writable(prefix):
 class Report:
     """Prints, shows progress and saves as a run goes on.
 
+    Args:
+        prefix: of the files that are saved.
+        quiet: print nothing.
+
     Attributes:
         saved: the path of the last picture, None before the first.
+        suffix, bits: of the pictures.
+        record: how they are made, as `records.make_record` has it.
+        films: the `records.Film` to add to.
     """
 
-    def __init__(self, prefix, suffix, quiet):
+    def __init__(self, prefix, quiet=False):
         self.saved = None
-        self._prefix, self._suffix, self._quiet = prefix, suffix, quiet
-        self._stage = self._evaluation_cost = None
+        self.suffix, self.bits = "png", 8
+        self.record = {}
+        self.films = []
+        self._prefix, self._quiet = prefix, quiet
+        self._table = records.LossTable()
+        self._stage = self._iteration = self._lowest = self._start = None
         self._bar = tqdm(
             bar_format="{percentage:3.0f}%|{bar}| {elapsed}, {remaining} left{postfix}",
             leave=False,
@@ -1190,47 +1331,75 @@ class Report:
             self._bar.write(line)
             sys.stdout.flush()
 
+    def warn(self, line):
+        """Prints a warning, on stderr."""
+        self._bar.write(f"warning: {line}", file=sys.stderr)
+
+    def on_estimate(self, seconds):
+        self.print(f"This will take about {seconds:.0f}s")
+
     def on_stage(self, stages, index):
         """Announces a size. The bar counts pixels evaluated, as time goes with them."""
-        pixels = [stage.rows * stage.cols for stage in stages]
-        self._bar.total = sum(
-            stage.iterations * stage.evaluations * count
-            for stage, count in zip(stages, pixels, strict=True)
-        )
-        self._stage, self._evaluation_cost = stages[index], pixels[index]
+        self._start = self._start or time.perf_counter()
+        self._bar.total = sum(map(pixels_evaluated, stages))
+        self._stage, self._iteration, self._lowest = stages[index], 0, math.inf
         if index + 1 == len(stages):
             self.print("Start of iteration 0")
 
-    def on_evaluation(self, losses):
+    def on_evaluation(self, losses, pixels):
+        seconds = round(time.perf_counter() - self._start, 3)
+        number = len(self._table.rows) + 1
+        terms = losses.content, losses.style, losses.total_variation, losses.total
+        self._table.add(self._iteration, number, seconds, *terms, self._stage.rows)
+        if losses.total < self._lowest:
+            self._lowest = losses.total
+            for film in self.films:
+                film.add(pixels)
         self._bar.set_postfix(loss=f"{losses.total:.4g}", refresh=False)
-        self._bar.update(self._evaluation_cost)
+        self._bar.update(self._stage.rows * self._stage.cols)
 
     def on_iterate(self, iterate):
         """Reports an iteration; at the size asked for, saves its picture and announces the next."""
+        self._iteration += 1
         if iterate.final:
             self._on_final_iterate(iterate)
         else:
             self.print(
-                f"On the way, at {iterate.image.width}x{iterate.image.height} pixels: "
+                f"On the way, at {self._stage.cols}x{self._stage.rows} pixels: "
                 f"loss {iterate.losses.total:.6g} after {iterate.seconds:.0f}s"
             )
         if iterate.stopped:
             self.print(f"Stopped at this size: {iterate.stopped}")
 
     def _on_final_iterate(self, iterate):
-        path = Path(f"{self._prefix}_at_iteration_{iterate.iteration}.{self._suffix}")
+        path = Path(f"{self._prefix}_at_iteration_{iterate.iteration}.{self.suffix}")
         losses = iterate.losses
         self.print(f"Current loss value: {losses.total}")
         self.print(
             f"  content {losses.content:.6g}, style {losses.style:.6g}, "
             f"total variation {losses.total_variation:.6g}"
         )
-        save_image(iterate.image, path)
+        more = {"iteration": iterate.iteration, "losses": losses._asdict()}
+        save_image(iterate.pixels, path, self.bits, records.to_text(self.record, **more))
         self.saved = path
         self.print(f"Image saved as {path}")
         self.print(f"Iteration {iterate.iteration} completed in {iterate.seconds:.0f}s")
         if iterate.iteration + 1 < self._stage.iterations and not iterate.stopped:
             self.print(f"Start of iteration {iterate.iteration + 1}")
+
+    def save_extras(self, plot):
+        """Saves the table of losses, the plot where it is wanted, and the films.
+
+        A run that was interrupted has them too, if it finished a picture.
+        """
+        if not self.saved:
+            return
+        self._table.save(f"{self._prefix}_losses.csv")
+        if plot:
+            self._table.plot(f"{self._prefix}_losses.png")
+        for film in self.films:
+            film.save()
+            self.print(f"Film saved as {film.path}")
 
     def kept(self):
         """What is left of a run that did not finish, in words."""
@@ -1240,32 +1409,77 @@ class Report:
         self._bar.close()
 
 
+def follow(result, args):
+    """Fills in what is not given in `args` from the record of an earlier result. Returns it.
+
+    Raises:
+        InputError: it says nothing of how it was made, or was made with other pictures too.
+    """
+    record = records.read_record(result)
+    given = {name: getattr(args, name) for name in SETTINGS}
+    chosen = records.settings_like(record, given, result)
+    chosen["recipe"] = record["recipe"]
+    for name in ("format", "bits"):
+        chosen[name] = getattr(args, name) or record[name]
+    vars(args).update(chosen)
+    return record
+
+
 def run(args, report):
     """Checks everything that is cheap to check, then paints."""
-    settings = {name: getattr(args, name) for name in SETTINGS}
+    earlier = follow(args.like, args) if args.like else None
+    given = {name: getattr(args, name) for name in SETTINGS}
+    recipe = args.recipe or DEFAULT_RECIPE
     styles = [args.style_reference, *args.styles]
-    chosen = choose_settings(args.recipe, **settings)
-    inputs = read_inputs(args.base, styles, chosen)
+    settings = choose_settings(recipe, **given)
+    inputs = read_inputs(args.base, styles, settings)
     check_writable(args.result_prefix)
-    plan_stages(inputs.base, chosen)
+    report.suffix, report.bits = args.format or "png", args.bits or 8
+    if report.bits == 16 and report.suffix not in DEEP_FORMATS:
+        raise InputError(f"--bits 16 needs --format {' or '.join(DEEP_FORMATS)}")
+    stages = plan_stages(inputs.base, settings)
+    warn_of_memory(stages[-1], report)
     weights = load_weights(args.weights, quiet=args.quiet)
     report.print(f"Using {weights.source}")
-    style_transfer(
+
+    settings["precision"] = stages[-1].precision
+    report.record = records.make_record(
+        f"neural_style_transfer {__version__}",
+        recipe,
+        settings,
+        weights,
         args.base,
         styles,
-        callback=report.on_iterate,
-        recipe=args.recipe,
-        weights=weights,
-        on_stage=report.on_stage,
-        on_evaluation=report.on_evaluation,
-        **settings,
-    )
+        keras.backend.backend(),
+    ) | {"format": report.suffix, "bits": report.bits}
+    if earlier and (others := records.differences(earlier, report.record)):
+        report.warn(f"the result will differ a little from {args.like}: other {', '.join(others)}")
+    evaluations = sum(stage.iterations * stage.evaluations for stage in stages)
+    report.films = [
+        records.Film(f"{args.result_prefix}.{suffix}", *stages[-1][:2], evaluations)
+        for suffix in ("gif", "mp4")
+        if getattr(args, suffix)
+    ]
+    try:
+        style_transfer(
+            args.base,
+            styles,
+            callback=report.on_iterate,
+            recipe=recipe,
+            weights=weights,
+            on_stage=report.on_stage,
+            on_evaluation=report.on_evaluation,
+            on_estimate=report.on_estimate,
+            **given,
+        )
+    finally:
+        report.save_extras(args.plot)
     if args.verbose:
         for where, mib in peak_memory().items():
             report.print(f"Peak memory of the {where}: {mib:.0f} MiB")
 
 
-def exit_status(program, action, kept):
+def exit_status(program, action, kept=lambda: "nothing was written"):
     """Runs `action` and returns the exit status, having said on stderr in a line why it is not 0.
 
     Args:
@@ -1296,8 +1510,13 @@ def exit_status(program, action, kept):
 
 def main(argv=None):
     """The command line. Returns 0, 1 (it failed), 2 (it cannot be done as asked), 130 (Ctrl-C)."""
-    args = build_parser().parse_args(underscored(sys.argv[1:] if argv is None else argv))
-    report = Report(args.result_prefix, args.format, args.quiet)
+    parser = build_parser()
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks how a line could go on
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    args = parser.parse_args(underscored(sys.argv[1:] if argv is None else argv))
+    report = Report(args.result_prefix, args.quiet)
     try:
         return exit_status(Path(__file__).name, lambda: run(args, report), report.kept)
     finally:

@@ -1,19 +1,24 @@
 """Pictures: reading any, resizing, what VGG19 expects of them and back, colours, writing.
 
-A *picture* is a path, a Pillow image or a uint8 array; once read it is a Pillow RGB image.
+A *picture* is a path, a Pillow image or a uint8 array; once read it is a Pillow RGB image in sRGB.
 """
 
+import contextlib
 import functools
+import io
 import os
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from vgg19_weights import IMAGENET_MEAN_BGR
 
 SMALLEST_SIDE = 16  # pixels: four poolings lie before the deepest layer
 FORMATS = ("png", "jpg", "webp", "tiff")
+DEEP_FORMATS = ("png", "tiff")  # those that can hold 16 bits a channel
+LUMA = (0.299, 0.587, 0.114)  # of red, green, blue: Rec. 601
+IMAGE_DESCRIPTION = 270  # the tag of EXIF and TIFF
 
 
 class InputError(ValueError):
@@ -25,12 +30,13 @@ class InputError(ValueError):
 # ---------------------------------------------------------------------------------------------
 
 
-def load_image(picture):
-    """Reads a picture as a person sees it: upright, in RGB, transparency on white.
+def load_image(picture, name=None):
+    """Reads a picture as a person sees it: upright, in sRGB, transparency on white.
 
     Args:
         picture: a path, a Pillow image, or a uint8 array of shape (rows, cols), (rows, cols, 3) or
             (rows, cols, 4). Of an animation, the first frame counts.
+        name: what errors call it; None: its path.
 
     Returns:
         A Pillow image of mode RGB.
@@ -38,7 +44,7 @@ def load_image(picture):
     Raises:
         InputError: missing, not a picture, damaged, or with a side under `SMALLEST_SIDE` pixels.
     """
-    name, opened = _open_image(picture)
+    name, opened = _open_image(picture, name)
     try:
         with opened as image:
             rgb = _to_rgb(ImageOps.exif_transpose(image))
@@ -52,18 +58,18 @@ def load_image(picture):
     return rgb
 
 
-def _open_image(picture):
+def _open_image(picture, name=None):
     """(what to call it, the Pillow image, not yet decoded) for anything `load_image` takes."""
     if isinstance(picture, Image.Image):
-        return "picture", picture.copy()
+        return name or "picture", picture.copy()
     if isinstance(picture, np.ndarray):
         if picture.dtype != np.uint8 or picture.ndim not in (2, 3):
             raise InputError(
                 "a picture array must be uint8 of shape (rows, cols, 3); "
                 f"received {picture.dtype} of shape {picture.shape}"
             )
-        return "picture", Image.fromarray(picture)
-    name = f"picture {os.fspath(picture)}"
+        return name or "picture", Image.fromarray(picture)
+    name = name or f"picture {os.fspath(picture)}"
     try:
         if os.path.getsize(picture) == 0:
             raise InputError(f"{name}: the file is empty")
@@ -83,7 +89,10 @@ def _open_image(picture):
 
 
 def _to_rgb(image):
-    """Any Pillow mode to RGB: 16-bit grays scaled down, transparency composited on white."""
+    """Any Pillow mode to RGB: 16-bit grays scaled down, transparency composited on white.
+
+    Colours of another space than sRGB, as phones and cameras write them, are converted.
+    """
     if image.mode.startswith("I") or image.mode == "F":
         gray = np.asarray(image, np.float64)
         if image.mode == "F":
@@ -92,8 +101,22 @@ def _to_rgb(image):
             gray = gray / 257
         return Image.fromarray(np.clip(np.rint(gray), 0, 255).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+        rgba = image.convert("RGBA")
+        opaque = _to_srgb(rgba.convert("RGB"), image.info.get("icc_profile"))
+        return Image.composite(opaque, Image.new("RGB", image.size, "white"), rgba.getchannel("A"))
+    if image.mode == "P":
+        image = image.convert("RGB")
+    return _to_srgb(image, image.info.get("icc_profile"))
+
+
+def _to_srgb(image, profile):
+    """A Pillow image of mode RGB, L, CMYK ... to RGB, by its ICC profile, bytes, if it has one."""
+    if profile:
+        # A damaged profile, or one of another mode, says nothing: the picture is taken as sRGB.
+        with contextlib.suppress(ImageCms.PyCMSError, OSError):
+            return ImageCms.profileToProfile(
+                image, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
     return image.convert("RGB")
 
 
@@ -159,28 +182,18 @@ def deprocess_image(x):
     Returns:
         uint8 of the same shape, RGB.
     """
-    rgb = (np.asarray(x, np.float64) + IMAGENET_MEAN_BGR)[..., ::-1]
-    return np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+    return quantize(rgb_values(x))
 
 
-def save_image(image, path):
-    """Writes a Pillow image in the format of its suffix, whole or not at all.
+def rgb_values(x):
+    """The same as `deprocess_image`, but not rounded: float64 RGB, clipped to 0..255."""
+    return (np.asarray(x, np.float64) + IMAGENET_MEAN_BGR)[..., ::-1].clip(0, 255)
 
-    It is written under another name in the same folder (created where missing), then renamed, so
-    that an interrupted or failed write leaves what was there before.
 
-    Raises:
-        OSError: the folder cannot be written, or the disk is full.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    try:
-        # Without these a JPEG or WebP would smear the strokes; PNG and TIFF ignore them.
-        image.save(temporary, quality=95, subsampling=0)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def quantize(rgb, bits=8):
+    """RGB values 0..255, of any shape, rounded to uint8, or to uint16 with 65535 for 255."""
+    scale, dtype = {8: (1, np.uint8), 16: (257, np.uint16)}[bits]
+    return np.rint(np.asarray(rgb, np.float64) * scale).astype(dtype)
 
 
 def load_mask(picture):
@@ -252,13 +265,15 @@ def match_histograms(style, content):
 
 
 def keep_luma(result, content):
-    """The brightness of `result` with the colours of `content`, Pillow images of one size.
+    """The brightness of `result` with the colours of `content`, arrays (rows, cols, 3), RGB 0..255.
 
-    Source: Gatys et al. 2016 (arXiv:1606.05897), sec. 5.2, in Rec. 601 YCbCr as Pillow has it.
+    In YCbCr, Y of the one and Cb, Cr of the other: that adds the difference in Y to every channel.
+
+    Source: Gatys et al. 2016 (arXiv:1606.05897), sec. 5.2, with Rec. 601's luma.
     """
-    luma, _, _ = result.convert("YCbCr").split()
-    _, blue, red = content.convert("YCbCr").split()
-    return Image.merge("YCbCr", (luma, blue, red)).convert("RGB")
+    result, content = np.asarray(result, np.float64), np.asarray(content, np.float64)
+    difference = (result - content) @ LUMA  # (rows, cols)
+    return (content + difference[..., np.newaxis]).clip(0, 255)
 
 
 COLOR_TRANSFERS = {  # applied to the style before a run; luma is applied to the result
@@ -267,3 +282,107 @@ COLOR_TRANSFERS = {  # applied to the style before a run; luma is applied to the
     "histogram": match_histograms,
 }
 COLOR_METHODS = ("none", "luma", *COLOR_TRANSFERS)
+
+
+# ---------------------------------------------------------------------------------------------
+# Writing
+# ---------------------------------------------------------------------------------------------
+
+
+def save_image(picture, path, bits=8, description=""):
+    """Writes a picture in the format of its suffix, tagged as sRGB, whole or not at all.
+
+    It is written under another name in the same folder (created where missing), then renamed, so
+    that an interrupted or failed write leaves what was there before.
+
+    Args:
+        picture: a Pillow RGB image, or an array (rows, cols, 3), RGB 0..255.
+        bits: of a channel, 8, or 16 for .png and .tiff.
+        description: text to store with the picture, see `read_description`.
+
+    Raises:
+        OSError: the folder cannot be written, or the disk is full.
+    """
+    pixels = quantize(picture, bits)
+    write = {8: _write_8_bits, 16: _write_16_bits}[bits]
+    with replacing(path) as temporary:
+        write(pixels, temporary, description)
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """A path to write to, which takes the place of `path` when all went well, and is gone if not.
+
+    The folder is created where it is missing. Raises OSError.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@functools.cache
+def srgb_profile():
+    """sRGB's ICC profile, bytes, without the time at which it was made: 588 bytes."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile[:24] + bytes(12) + profile[36:]
+
+
+def _write_8_bits(pixels, path, description):
+    # Without the first two a JPEG or WebP would smear the strokes; the others ignore them.
+    options = {"quality": 95, "subsampling": 0, "icc_profile": srgb_profile()}
+    if description and path.suffix == ".png":
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_text("Description", description)
+    elif description:
+        options["exif"] = Image.Exif()
+        options["exif"][IMAGE_DESCRIPTION] = description
+    Image.fromarray(pixels).save(path, **options)
+
+
+def _write_16_bits(pixels, path, description):
+    """As Pillow, which has no 16-bit RGB, would write them."""
+    rows, cols, _ = pixels.shape
+    if path.suffix == ".png":
+        import png
+
+        buffer = io.BytesIO()
+        png.Writer(cols, rows, greyscale=False, bitdepth=16).write(buffer, pixels.reshape(rows, -1))
+        buffer.seek(0)
+        header, *chunks = png.Reader(buffer).chunks()
+        text = [(b"tEXt", b"Description\0" + description.encode("latin-1"))] if description else []
+        with path.open("wb") as file:
+            png.write_chunks(file, [header, (b"sRGB", b"\0"), *text, *chunks])
+    else:
+        import tifffile
+
+        tifffile.imwrite(
+            path,
+            pixels,
+            photometric="rgb",
+            compression="zlib",
+            iccprofile=srgb_profile(),
+            description=description or None,
+            metadata=None,  # of tifffile's own
+            software=False,
+        )
+
+
+def read_description(path):
+    """The text that `save_image` stored with the picture at `path`, "" where there is none.
+
+    It is the text chunk "Description" of a PNG, the image description of EXIF or TIFF otherwise.
+
+    Raises:
+        InputError: not a picture that can be read.
+    """
+    name, opened = _open_image(path)
+    try:
+        with opened as image:
+            return image.info.get("Description") or image.getexif().get(IMAGE_DESCRIPTION, "")
+    except Exception as error:  # as in load_image
+        raise InputError(f"{name}: damaged or truncated ({error})") from error

@@ -127,77 +127,117 @@ class Setting(NamedTuple):
     check: Callable
     metavar: str
     help: str
+    group: str  # of the command line's help
     nargs: str | None = None
 
 
 SETTINGS = {
-    "strength": Setting("--strength", fraction, "0..1", "from the photo (0) to the painting (1)"),
+    "strength": Setting(
+        "--strength", fraction, "0..1", "from the photo (0) to the painting (1)", "look"
+    ),
     "iterations": Setting(
         "--iter",
         whole_number,
         "N",
         f"iterations of {EVALUATIONS_PER_ITERATION} evaluations each, at every size",
+        "optimisation",
     ),
-    "content_weight": Setting("--content_weight", weight, "W", "faithfulness to the photo"),
-    "style_weight": Setting("--style_weight", weight, "W", "faithfulness to the style"),
-    "tv_weight": Setting("--tv_weight", weight, "W", "smoothness (total variation)"),
+    "content_weight": Setting("--content_weight", weight, "W", "faithfulness to the photo", "look"),
+    "style_weight": Setting("--style_weight", weight, "W", "faithfulness to the style", "look"),
+    "tv_weight": Setting("--tv_weight", weight, "W", "smoothness (total variation)", "look"),
     "size": Setting(
         "--size",
         rows_or_own,
         "ROWS|own",
         "rows of the result; its columns follow from the photo; own: the photo's own size",
+        "output",
     ),
     "scales": Setting(
         "--scales",
         scale_count,
         "auto|N",
         "sizes to paint at, each twice the one before; auto starts at about 100 pixels",
+        "optimisation",
     ),
     "style_scale": Setting(
         "--style_scale",
         fit_or_scales,
         "fit|SCALE",
         "columns of each style in those of the result, its aspect kept; fit: the result's size",
+        "look",
         nargs="+",
     ),
     "style_blend": Setting(
-        "--style_blend", shares, "SHARE", "of each style, where there are several", nargs="+"
+        "--style_blend",
+        shares,
+        "SHARE",
+        "of each style, where there are several",
+        "look",
+        nargs="+",
     ),
     "preserve_colors": Setting(
         "--preserve_colors",
         one_of(*COLOR_METHODS),
         "METHOD",
         f"keep the photo's colours: {', '.join(COLOR_METHODS)}",
+        "look",
     ),
     "style_masks": Setting(
         "--style_masks",
         anything,
         "MASK",
         "one gray picture a style: white where in the result that style goes",
+        "look",
         nargs="+",
     ),
     "content_mask": Setting(
-        "--content_mask", anything, "MASK", "a gray picture: white where the photo is kept"
+        "--content_mask", anything, "MASK", "a gray picture: white where the photo is kept", "look"
     ),
     "content_layers": Setting(
-        "--content_layers", layer_weights, "LAYER[:SHARE]", "where content is compared", nargs="+"
+        "--content_layers",
+        layer_weights,
+        "LAYER[:SHARE]",
+        "where content is compared",
+        "look",
+        nargs="+",
     ),
     "style_layers": Setting(
-        "--style_layers", layer_weights, "LAYER[:SHARE]", "where style is compared", nargs="+"
+        "--style_layers",
+        layer_weights,
+        "LAYER[:SHARE]",
+        "where style is compared",
+        "look",
+        nargs="+",
     ),
-    "pooling": Setting("--pooling", one_of("max", "avg"), "max|avg", "the network's pooling"),
-    "init": Setting("--init", anything, "base|noise|PATH", "the picture to start from"),
-    "noise_blend": Setting("--noise_blend", fraction, "0..1", "how much noise is in the start"),
-    "seed": Setting("--seed", functools.partial(whole_number, minimum=0), "N", "of the noise"),
+    "pooling": Setting(
+        "--pooling", one_of("max", "avg"), "max|avg", "the network's pooling", "look"
+    ),
+    "init": Setting(
+        "--init", anything, "base|noise|PATH", "the picture to start from", "optimisation"
+    ),
+    "noise_blend": Setting(
+        "--noise_blend", fraction, "0..1", "how much noise is in the start", "optimisation"
+    ),
+    "seed": Setting(
+        "--seed", functools.partial(whole_number, minimum=0), "N", "of the noise", "optimisation"
+    ),
     "optimizer": Setting(
-        "--optimizer", one_of("lbfgs", "adam"), "lbfgs|adam", "what lowers the loss"
+        "--optimizer", one_of("lbfgs", "adam"), "lbfgs|adam", "what lowers the loss", "optimisation"
     ),
-    "learning_rate": Setting("--learning_rate", positive, "RATE", "of adam"),
-    "beta1": Setting("--beta1", fraction, "0..1", "of adam: decay of the mean"),
-    "beta2": Setting("--beta2", fraction, "0..1", "of adam: decay of the mean square"),
-    "epsilon": Setting("--epsilon", positive, "E", "of adam: added to the root mean square"),
+    "learning_rate": Setting("--learning_rate", positive, "RATE", "of adam", "optimisation"),
+    "beta1": Setting("--beta1", fraction, "0..1", "of adam: decay of the mean", "optimisation"),
+    "beta2": Setting(
+        "--beta2", fraction, "0..1", "of adam: decay of the mean square", "optimisation"
+    ),
+    "epsilon": Setting(
+        "--epsilon", positive, "E", "of adam: added to the root mean square", "optimisation"
+    ),
     "tolerance": Setting(
-        "--tolerance", fraction, "0..1", "stop when an iteration lowers the loss by less than this"
+        "--tolerance",
+        fraction,
+        "0..1",
+        "stop when an iteration lowers the loss by less than this",
+        "optimisation",
     ),
     "precision": Setting(
         "--precision",
@@ -205,6 +245,7 @@ SETTINGS = {
         "TYPE",
         f"of the network: {', '.join(PRECISIONS)}, or auto: bfloat16 where that is faster and as "
         "good",
+        "machine",
     ),
 }
 

@@ -33,6 +33,7 @@ import evaluation
 import numpy as np
 
 import neural_style_transfer as nst
+from pictures import deprocess_image
 from vgg19_weights import load_weights
 
 ALGORITHMS = ("original", "keras", "pyramid")
@@ -62,7 +63,7 @@ class Clock:
         if x.size == np.prod(self._formula.shape):
             self.trace.append([self._seconds, loss or self._loss(x)])
             if len(self.trace) % PICTURE_EVERY == 0:
-                picture = nst.deprocess_image(x.reshape(self._formula.shape))
+                picture = deprocess_image(x.reshape(self._formula.shape))
                 picture_loss = self._loss(nst.preprocess_image(picture))
                 self.picture_trace.append([self._seconds, picture_loss])
         if self.evaluations % nst.EVALUATIONS_PER_ITERATION == 0:

@@ -1,6 +1,7 @@
 """The script, in its own order. Oracles are closed forms, naive NumPy, finite differences, Keras's
 own VGG19 and the Keras example; none shares code with what it checks."""
 
+import csv
 import json
 import math
 import os
@@ -15,10 +16,12 @@ import keras_example
 import numpy as np
 import pytest
 import scipy.optimize
+import tifffile
 from conftest import BAD_PICTURES, disk_full, make_bad_picture
 from PIL import Image
 
 import neural_style_transfer as nst
+import records
 import vgg19_weights
 from neural_style_transfer import InputError, keras
 from pictures import COLOR_METHODS
@@ -573,9 +576,9 @@ def test_evaluator_notices_x_changed_in_place_and_hands_out_copies():
 
 def test_evaluator_reports_every_evaluation():
     seen = []
-    evaluator = nst.Evaluator(CountedQuadratic(), seen.append)
+    evaluator = nst.Evaluator(CountedQuadratic(), lambda losses, x: seen.append((losses, x[0])))
     evaluator.loss(np.zeros(1)), evaluator.loss(np.ones(1))
-    assert seen == [nst.Losses(11, 9, 2, 0), nst.Losses(12, 4, 8, 0)]
+    assert seen == [(nst.Losses(11, 9, 2, 0), 0), (nst.Losses(12, 4, 8, 0), 1)]
 
 
 @pytest.mark.parametrize(
@@ -859,7 +862,7 @@ def test_style_transfer_reports_iterates_and_returns_the_last(small_vgg19, photo
         recipe="keras",
         weights=small_vgg19,
         size=32,
-        on_evaluation=evaluations.append,
+        on_evaluation=lambda losses, pixels: evaluations.append(losses),
     )
     assert [iterate.iteration for iterate in seen] == [0, 1]
     assert result.size == (38, 32)  # 48 * 32 / 40
@@ -900,7 +903,7 @@ def test_real_features_paint(tmp_path, monkeypatch):
         recipe="keras",
         weights=weights,
         size=128,
-        on_evaluation=losses.append,
+        on_evaluation=lambda evaluated, pixels: losses.append(evaluated),
     )
     assert losses[0].style > 5 * seen[-1].losses.style
 
@@ -918,8 +921,10 @@ def command(photo_path, painting_path, weights_path, tmp_path):
 
 
 def results(tmp_path):
+    """The names of what was saved, but for the table of losses, which is always there."""
     folder = tmp_path / "results"
-    return sorted(os.listdir(folder)) if folder.exists() else []
+    names = os.listdir(folder) if folder.exists() else []
+    return sorted(name for name in names if name != "r_losses.csv")
 
 
 def test_prints_the_originals_words_and_saves_each_iteration(command, tmp_path, capsys):
@@ -934,7 +939,8 @@ def test_prints_the_originals_words_and_saves_each_iteration(command, tmp_path, 
         r"Image saved as .*/results/r_at_iteration_{0}\.png\n"
         r"Iteration {0} completed in \d+s\n"
     )
-    assert re.fullmatch(r"Using .*small\.h5\n" + iteration.format(0) + iteration.format(1), out)
+    before = r"This needs about 0\.\d GiB of memory\nUsing .*small\.h5\nThis will take about \ds\n"
+    assert re.fullmatch(before + iteration.format(0) + iteration.format(1), out)
     assert results(tmp_path) == ["r_at_iteration_0.png", "r_at_iteration_1.png"]
     assert nst.load_image(tmp_path / "results" / "r_at_iteration_1.png").size == (28, 24)
 
@@ -976,6 +982,112 @@ def test_progress_bar_with_time_left_on_a_terminal(command, capsys, monkeypatch)
 def test_format(format, command, tmp_path):
     assert nst.main([*command, "--iter", "1", "--format", format]) == 0
     assert results(tmp_path) == [f"r_at_iteration_0.{format}"]
+
+
+def test_sixteen_bits(command, tmp_path, capsys):
+    assert nst.main([*command, "--iter", "1", "--bits", "16", "--format", "tiff"]) == 0
+    pixels = tifffile.imread(tmp_path / "results" / "r_at_iteration_0.tiff")
+    assert pixels.dtype == np.uint16
+    assert np.unique(pixels % 257).size > 100  # not 8 bits, stretched
+    fails([*command, "--bits", "16", "--format", "jpg"], 2, "needs --format png or tiff", capsys)
+
+
+def test_results_say_how_they_were_made_and_can_be_made_again(command, tmp_path, capsys):
+    """Byte for byte, films and settings that are not the default included."""
+    given = ["--strength", "0.6", "--noise_blend", "0.1", "--seed", "7", "--gif", "--plot"]
+    assert nst.main([*command, *given]) == 0
+    folder = tmp_path / "results"
+    first = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert first.keys() == {
+        *("r.gif", "r_losses.csv", "r_losses.png"),
+        *("r_at_iteration_0.png", "r_at_iteration_1.png"),
+    }
+    earlier = tmp_path / "earlier.png"
+    (folder / "r_at_iteration_1.png").rename(earlier)
+    capsys.readouterr()
+
+    with pytest.raises(SystemExit, match="0"):
+        nst.main(["--show", str(earlier)])
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["recipe"] == "keras"
+    assert (shown["settings"]["seed"], shown["base"]["name"]) == (7, "photo.png")
+    assert shown["losses"]["total"] == pytest.approx(sum(list(shown["losses"].values())[1:]))
+
+    inputs = command[:3]
+    weights = command[command.index("--weights") :][:2]
+    assert nst.main([*inputs, *weights, "--like", str(earlier), "--gif"]) == 0
+    assert capsys.readouterr().err == ""
+    for name in ("r.gif", "r_at_iteration_0.png", "r_at_iteration_1.png"):
+        assert (folder / name).read_bytes() == first[name]
+
+
+def test_like_warns_of_other_weights(command, tmp_path, full_weights_path, monkeypatch, capsys):
+    assert nst.main([*command, "--iter", "1"]) == 0
+    result = str(tmp_path / "results" / "r_at_iteration_0.png")
+    record = records.read_record(result)
+    monkeypatch.setattr(records, "weights_digest", lambda weights: "another")
+    monkeypatch.setattr(records.platform, "python_version", lambda: "another")
+    assert nst.main([*command, "--like", result]) == 0
+    err = capsys.readouterr().err
+    assert err == f"warning: the result will differ a little from {result}: other weights\n"
+    assert records.read_record(result)["settings"] == record["settings"]
+
+
+def test_losses_are_tabled(command, tmp_path):
+    assert nst.main([*command, "--size", "40", "--scales", "2"]) == 0
+    with open(tmp_path / "results" / "r_losses.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [
+        *("iteration", "evaluation", "seconds", "content", "style", "tv", "total", "size")
+    ]
+    assert [int(row["evaluation"]) for row in rows] == list(range(1, len(rows) + 1))
+    assert {(row["size"], row["iteration"]) for row in rows} >= {
+        *(("20", "0"), ("20", "1"), ("40", "0"), ("40", "1")),
+    }
+    for row in rows:
+        terms = (float(row[name]) for name in ("content", "style", "tv"))
+        assert sum(terms) == pytest.approx(float(row["total"]))
+
+
+def test_memory_that_will_not_do_is_warned_of(command, monkeypatch, capsys):
+    little = nst.psutil.virtual_memory()._replace(available=2**20)
+    monkeypatch.setattr(nst.psutil, "virtual_memory", lambda: little)
+    assert nst.main([*command, "--iter", "1"]) == 0
+    assert re.fullmatch(
+        "warning: 28x24 pixels need about 0.. GiB of memory and 0.0 GiB are free; "
+        "choose a smaller --size\n",
+        capsys.readouterr().err,
+    )
+
+
+def test_help_groups_every_setting(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        nst.main(["--help"])
+    out = capsys.readouterr().out
+    assert all(f"\n{group}:\n" in out for group in nst.GROUPS)
+    assert {setting.group for setting in nst.SETTINGS.values()} <= nst.GROUPS.keys()
+
+
+def test_close_misses_are_suggested(command, capsys):
+    fails([*command, "--stile-weight", "2"], 2, "did you mean --style_weight", capsys)
+    fails([*command, "--nothing_like_it"], 2, "arguments: --nothing_like_it; see", capsys)
+
+
+def test_shell_completion(tmp_path):
+    """As Bash asks for it through argcomplete: the answer comes on file descriptor 8."""
+    line = f"{SCRIPT} --conte"
+    answer = tmp_path / "answer"
+    environment = os.environ | {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(answer),
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+        "COMP_TYPE": "9",
+    }
+    subprocess.run([sys.executable, SCRIPT], env=environment, check=True, timeout=60)
+    assert set(re.split(r"[\s\x0b]+", answer.read_text().strip())) >= {
+        *("--content_weight", "--content_layers", "--content_mask")
+    }
 
 
 def test_hyphens_are_as_good_as_underscores(command, tmp_path):

@@ -1,0 +1,208 @@
+"""The web page in a real browser, as visitors use it, with random weights."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import pictures
+import records
+
+pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
+playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
+expect = playwright.expect
+
+APP = Path(pictures.__file__).with_name("app.py")
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+SECONDS = 60_000  # milliseconds; what is waited for comes sooner
+QUIET = (  # no talk with Google; as root, no sandbox
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome is installed")
+
+
+@pytest.fixture(scope="module")
+def address(full_weights_path, tmp_path_factory):
+    """The page's address. It may paint up to 64 pixels, for a minute."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("page")
+    command = [sys.executable, APP, "--port", str(port), "--weights", full_weights_path]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "--max_size", "64", "--max_seconds", "60"],
+            stdout=log,
+            stderr=log,
+            env=os.environ | {"TMPDIR": str(folder)},
+        )
+    while "Running on local URL" not in (folder / "log").read_text():
+        assert process.poll() is None, (folder / "log").read_text()
+        time.sleep(0.1)
+    yield f"http://127.0.0.1:{port}"
+    assert list(folder.glob("style_transfer_*"))  # what visitors left ...
+    process.send_signal(signal.SIGTERM)
+    process.wait(30)
+    assert not list(folder.glob("style_transfer_*"))  # ... is gone with the page
+    assert "Traceback" not in (folder / "log").read_text()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=BROWSER, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """A function that opens the page as a new visitor."""
+    visitors = []
+
+    def open_page():
+        page = browser.new_context(accept_downloads=True).new_page()
+        page.set_default_timeout(SECONDS)
+        outside = []
+        page.on("request", lambda request: outside.append(request.url))
+        page.goto(address)
+        expect(page.locator("#status")).to_contain_text("Ready", timeout=SECONDS)
+        visitors.append((page, outside))
+        return page
+
+    yield open_page
+    for page, requests in visitors:
+        page.context.close()
+        assert all(url.startswith((address, "data:", "blob:")) for url in requests)
+
+
+def give(page, photo, painting):
+    """Uploads both pictures and sets a size that the small machine paints in a second."""
+    for label, path in (("Photo", photo), ("Painting", painting)):
+        page.get_by_test_id("image").nth(["Photo", "Painting"].index(label)).locator(
+            "input[type=file]"
+        ).set_input_files(path)
+    page.get_by_label("Size").fill("32")
+
+
+def paint(page, iterations):
+    page.get_by_label("number input for Iterations").fill(str(iterations))
+    page.get_by_role("button", name="Paint", exact=True).click()
+
+
+def status(page, pattern):
+    expect(page.locator("#status")).to_contain_text(re.compile(pattern), timeout=SECONDS)
+
+
+def shown(page):
+    """The address of the picture shown as the result, None before the first."""
+    result = page.locator("#result img")
+    return result.get_attribute("src") if result.count() else None
+
+
+def test_upload_paint_watch_and_download(visit, photo_path, painting_path, tmp_path):
+    page = visit()
+    give(page, photo_path, painting_path)
+    expect(page.get_by_role("button", name="Download PNG")).to_be_disabled()
+    paint(page, 6)
+    seen = set()
+    while "Done" not in page.locator("#status").inner_text():
+        seen.add(shown(page))
+        page.wait_for_timeout(20)
+    status(page, r"Done: 38x32 pixels")
+    assert len(seen - {None}) >= 2  # the preview changed while it was painted
+    page.get_by_text("Losses").click()
+    expect(page.get_by_test_id("matplotlib")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download PNG").click()
+    download.value.save_as(tmp_path / "painted.png")
+    assert pictures.load_image(tmp_path / "painted.png").size == (38, 32)
+    record = records.read_record(tmp_path / "painted.png")
+    assert record["settings"]["iterations"] == 6
+    assert record["base"]["name"] == "photo.png"
+
+
+def test_stop_keeps_what_is_there(visit, photo_path, painting_path):
+    page = visit()
+    give(page, photo_path, painting_path)
+    paint(page, 20)
+    page.locator("#result img").wait_for()
+    page.get_by_role("button", name="Stop").click()
+    status(page, "Stopped: 38x32 pixels")
+    assert shown(page)
+    expect(page.get_by_role("button", name="Download PNG")).to_be_enabled()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"hello", "not a picture that can be read"), (b"", "the file is empty")],
+)
+def test_corrupt_upload_is_answered(content, message, visit, painting_path, tmp_path):
+    page = visit()
+    (tmp_path / "bad.png").write_bytes(content)
+    give(page, tmp_path / "bad.png", painting_path)
+    paint(page, 1)
+    expect(page.get_by_text(message)).to_be_visible()
+    assert shown(page) is None
+
+
+def test_missing_and_too_large_pictures_are_answered(visit, photo_path, painting_path):
+    page = visit()
+    page.get_by_role("button", name="Paint", exact=True).click()
+    expect(page.get_by_text("Give a photo and a painting")).to_be_visible()
+    give(page, photo_path, painting_path)
+    page.get_by_label("Size").fill("100")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    expect(page.get_by_text("120x100 pixels; here at most 64 are painted")).to_be_visible()
+
+
+def test_two_visitors_at_once_take_turns(visit, photo_path, painting_path):
+    first, second = visit(), visit()
+    for page in (first, second):
+        give(page, photo_path, painting_path)
+    paint(first, 20)
+    first.locator("#result img").wait_for()
+    paint(second, 1)
+    expect(second.get_by_text(re.compile("queue: 1/1")).first).to_be_visible()
+    assert shown(second) is None
+    first.get_by_role("button", name="Stop").click()
+    status(first, "Stopped")
+    status(second, "Done: 38x32 pixels")
+
+
+def test_visitor_who_leaves_does_not_hold_the_next_up(visit, photo_path, painting_path):
+    first, second = visit(), visit()
+    for page in (first, second):
+        give(page, photo_path, painting_path)
+    paint(first, 20)
+    first.locator("#result img").wait_for()
+    first.goto("about:blank")
+    paint(second, 1)
+    status(second, "Done: 38x32 pixels")
+
+
+def test_examples_are_there(visit):
+    page = visit()
+    page.get_by_role("gridcell").first.click()
+    expect(page.get_by_test_id("image").nth(0).locator("img")).to_be_visible()
+
+
+def test_page_takes_any_size_of_upload(visit, painting_path, tmp_path):
+    page = visit()
+    Image.effect_noise((900, 600), 80).save(tmp_path / "large.jpg")
+    give(page, tmp_path / "large.jpg", painting_path)
+    paint(page, 1)
+    status(page, "Done: 48x32 pixels")
