@@ -108,9 +108,7 @@ class Job:
         self._check()
 
     def _on_evaluation(self, losses, pixels):
-        seconds = time.perf_counter() - self._start
-        terms = losses.content, losses.style, losses.total_variation, losses.total
-        self.table.add(0, len(self.table.rows) + 1, seconds, *terms, self._stage.rows)
+        self.table.add(0, time.perf_counter() - self._start, losses, self._stage.rows)
         self._done += self._stage.rows * self._stage.cols
         self._check()
 

@@ -188,6 +188,12 @@ def build_network(weights, layers, precision="float32", pooling="max", pool_padd
     return network
 
 
+@functools.lru_cache(maxsize=2)
+def _kept_network(*arguments):
+    """The same network as the last time, for those who paint one picture after another."""
+    return build_network(*arguments)
+
+
 def _passes_through(kernel, bias):
     """Whether a convolution gives back what it is given, features being at least 0.
 
@@ -1025,17 +1031,14 @@ def style_transfer(
     stages = plan_stages(inputs.base, settings, evaluations_per_iteration)
     if not isinstance(weights, VGG19Weights):
         weights = load_weights(weights)
-    layers = {**settings["content_layers"], **settings["style_layers"]}
-    network = functools.cache(
-        lambda precision: build_network(
-            weights, layers, precision, settings["pooling"], settings["pool_padding"]
-        )
-    )
+    layers = tuple({**settings["content_layers"], **settings["style_layers"]})
+    pooling = settings["pooling"], settings["pool_padding"]
 
     x, evaluations = None, 0
     for index, stage in enumerate(stages):
         x = start_picture(inputs, stage, settings) if x is None else enlarge(x, *stage[:2])
-        objective = stage_objective(network(stage.precision), inputs, stage, settings)
+        network = _kept_network(weights, layers, stage.precision, *pooling)
+        objective = stage_objective(network, inputs, stage, settings)
         if on_estimate and index == 0:
             on_estimate(estimate_seconds(objective, x, stages))
         if on_stage:
@@ -1348,9 +1351,7 @@ class Report:
 
     def on_evaluation(self, losses, pixels):
         seconds = round(time.perf_counter() - self._start, 3)
-        number = len(self._table.rows) + 1
-        terms = losses.content, losses.style, losses.total_variation, losses.total
-        self._table.add(self._iteration, number, seconds, *terms, self._stage.rows)
+        self._table.add(self._iteration, seconds, losses, self._stage.rows)
         if losses.total < self._lowest:
             self._lowest = losses.total
             for film in self.films:

@@ -145,8 +145,10 @@ class LossTable:
     def __init__(self):
         self.rows = []
 
-    def add(self, *row):
-        self.rows.append(row)
+    def add(self, iteration, seconds, losses, size):
+        """Adds an evaluation: its iteration, seconds since the start, `Losses`, and rows."""
+        terms = losses.content, losses.style, losses.total_variation, losses.total
+        self.rows.append((iteration, len(self.rows) + 1, seconds, *terms, size))
 
     def save(self, path):
         """Writes a CSV file, whole or not at all. Raises OSError."""

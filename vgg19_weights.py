@@ -70,7 +70,7 @@ class WeightsError(RuntimeError):
     """The weights cannot be had, or a file does not hold them. The message is one line."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # each is equal to itself only, and has a hash
 class VGG19Weights:
     """The sixteen convolutions of a VGG19.
 

@@ -6,6 +6,7 @@ import pytest
 
 import pictures
 import records
+from neural_style_transfer import Losses
 from pictures import InputError
 from recipes import RECIPES, SETTINGS
 
@@ -67,8 +68,8 @@ def test_differences_name_what_may_change_the_picture(record):
 
 def table():
     result = records.LossTable()
-    for evaluation, size in enumerate([20, 20, 40, 40], start=1):
-        result.add(0, evaluation, 0.5, 1.0, 0.0, 2.0, 3.0, size)
+    for size in (20, 20, 40, 40):
+        result.add(0, 0.5, Losses(total=3.0, content=1.0, style=0.0, total_variation=2.0), size)
     return result
 
 
