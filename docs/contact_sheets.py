@@ -1,8 +1,8 @@
-"""Paints the pictures of docs/defaults.md and the README.
+"""Paints the pictures of docs/ and the README.
 
-    python docs/contact_sheets.py grid choices colours
+    python docs/contact_sheets.py grid choices colours triptych gallery
 
-The photos and textures that are not in img/ come with scikit-image (public domain and CC0).
+The textures that are not in img/ come with scikit-image (public domain and CC0).
 """
 
 import sys
@@ -18,12 +18,7 @@ import neural_style_transfer as nst
 from vgg19_weights import load_weights
 
 ROWS = 200
-BASES = {
-    "astronaut": ROOT / "img/astronaut.jpg",
-    "coffee": ROOT / "img/coffee.jpg",
-    "rocket": skimage.data.rocket(),
-    "cat": skimage.data.chelsea(),
-}
+BASES = {name: ROOT / f"img/{name}.jpg" for name in ("astronaut", "coffee", "rocket", "cat")}
 STYLES = {
     "swirling night": ROOT / "img/swirling_night.jpg",
     "stained glass": ROOT / "img/stained_glass.jpg",
@@ -42,17 +37,29 @@ CHOICES = {
     "tv_weight 1": {"tv_weight": 1},
     "one size (--scales 1)": {"scales": 1},
     "pixels not bounded, clipped at the end": {"bounded": False},
+    "styles weighed as they come": {"style_energy": None},
     "--strength 0.2": {"strength": 0.2},
     "--strength 0.8": {"strength": 0.8},
 }
 
 
-def paint(base, style, weights, **settings):
-    if "bounded" in settings:  # not a setting of the command line
-        nst.RECIPES["unbounded"] = nst.RECIPES["pyramid"] | settings
-        settings = {"recipe": "unbounded"}
+def paint(base, style, weights, size=ROWS, **settings):
+    if settings.keys() - nst.SETTINGS:  # of a recipe, not of the command line
+        nst.RECIPES["changed"] = nst.RECIPES["pyramid"] | settings
+        settings = {"recipe": "changed"}
     print(base, "+", style, settings, flush=True)
-    return nst.style_transfer(BASES[base], STYLES[style], weights=weights, size=ROWS, **settings)
+    return nst.style_transfer(BASES[base], STYLES[style], weights=weights, size=size, **settings)
+
+
+def side_by_side(images, path, rows):
+    """Saves images next to each other, scaled to as many rows."""
+    images = [image.resize((image.width * rows // image.height, rows), 3) for image in images]
+    result = Image.new("RGB", (sum(i.width for i in images) + 8 * (len(images) - 1), rows), "white")
+    x = 0
+    for image in images:
+        result.paste(image, (x, 0))
+        x += image.width + 8
+    result.save(path, quality=90)
 
 
 def sheet(rows, path):
@@ -85,6 +92,17 @@ def main(names):
             paint("coffee", "swirling night", weights, preserve_colors=method) for method in methods
         ]
         sheet([("none, luma, linear, histogram", images)], ROOT / "img/colours.jpg")
+    if "triptych" in names:
+        pair = PAIRS[0]
+        pictures = [Image.open(path).convert("RGB") for path in (BASES[pair[0]], STYLES[pair[1]])]
+        side_by_side([*pictures, paint(*pair, weights, size=400)], ROOT / "img/triptych.jpg", 400)
+    if "gallery" in names:
+        for base in BASES:
+            for style in ("swirling night", "stained glass"):
+                name = f"{base}_{style.replace(' ', '_')}.jpg"
+                side_by_side(
+                    [paint(base, style, weights, size=400)], ROOT / "docs/gallery" / name, 300
+                )
 
 
 if __name__ == "__main__":

@@ -1219,24 +1219,35 @@ def test_interrupt_keeps_the_last_picture(photo_path, painting_path, full_weight
     assert not list(tmp_path.glob(".*"))
 
 
-# --- The README ----------------------------------------------------------------------------
+# --- The documentation ----------------------------------------------------------------------------
 
 
-def readme_commands():
-    """Every indented or fenced `neural_style_transfer.py` command line of the README."""
-    text = (ROOT / "README.md").read_text()
-    return re.findall(r"^(?:    )?.*python neural_style_transfer\.py (.+)$", text, re.MULTILINE)
+def documented_commands():
+    """Every indented or fenced `neural_style_transfer.py` command line, in the reader's order."""
+    pages = [ROOT / "README.md", ROOT / "docs" / "guide.md", *(ROOT / "docs/recipes").iterdir()]
+    text = "\n".join(page.read_text() for page in pages)
+    return re.findall(r"^(?: +)?(?:.*&& \S+/)?python neural_style_transfer\.py (.+)$", text, re.M)
 
 
-@pytest.mark.parametrize("line", readme_commands())
-def test_readme_command(line, weights_path, photo_path, painting_path, tmp_path, monkeypatch):
+def test_documented_commands(weights_path, photo_path, painting_path, tmp_path, monkeypatch):
+    """Each as it stands, but quick, one after another, as later ones use the results of earlier."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "img").symlink_to(ROOT / "img")
-    Path("base.jpg").symlink_to(photo_path)
-    Path("style_reference.jpg").symlink_to(painting_path)
-    quick = ["--weights", str(weights_path), "--size", "24", "--iter", "1"]
-    assert nst.main([*line.split(), *quick]) == 0
-    assert results(tmp_path)
+    for name in ("base", "photo", "other"):
+        Path(f"{name}.jpg").symlink_to(photo_path)
+    for name in ("style_reference", "painting", "ref"):
+        Path(f"{name}.jpg").symlink_to(painting_path)
+    quick = ["--weights", str(weights_path), "--size", "24", "--iter", "2"]
+    commands = documented_commands()
+    assert len(commands) > 10
+    for command in commands:
+        try:
+            status = nst.main([*command.split(), *quick])
+        except SystemExit as exit:  # --show
+            status = exit.code
+        assert status == 0, command
+        results = Path(command.split()[2]) if "--show" not in command else None
+        assert results is None or list(results.parent.glob(f"{results.name}_at_iteration_1.png"))
 
 
 def test_readme_python(weights_path, tmp_path, monkeypatch):
