@@ -6,7 +6,8 @@
     keras      this program with --recipe keras: the same numbers, targets computed once
     pyramid    this program with --recipe pyramid, with the layers and loss weights of the others
 
-All three are given the pictures as the Keras example resizes them, so that they aim at the same.
+All three are given the same pictures, resized without aliasing (the Keras example itself takes the
+nearest pixel), so that they aim at the same loss.
 Each runs in a process of its own, on the same weights and pictures, in turns of one iteration, so
 that a slow moment of the machine hits all. The clock runs only in a process's turns, from when
 pictures and weights are read: building, compiling and targets count.
@@ -37,7 +38,7 @@ from pictures import deprocess_image
 from vgg19_weights import load_weights
 
 ALGORITHMS = ("original", "keras", "pyramid")
-KERAS = nst.RECIPES["keras"]
+KERAS, PYRAMID = nst.RECIPES["keras"], nst.RECIPES["pyramid"]
 PICTURE_EVERY = 5  # evaluations
 
 
@@ -88,7 +89,7 @@ def work(algorithm, args):
     base, style = nst.load_image(args.base), nst.load_image(args.ref)
     rows, cols = nst.working_size(base, args.size)
     base, style = (
-        nst.resize_image(image, rows, cols, KERAS["resample"]) for image in (base, style)
+        nst.resize_image(image, rows, cols, PYRAMID["resample"]) for image in (base, style)
     )
     pictures = [nst.preprocess_image(image) for image in (base, style)]
     network = nst.build_network(weights, {**KERAS["content_layers"], **KERAS["style_layers"]})
@@ -101,7 +102,8 @@ def work(algorithm, args):
     if algorithm == "original":
         run_original(weights, pictures, args.iter, clock)
     else:
-        run_ours(algorithm, weights, base, style, args.iter, clock)
+        iterations = args.iter if algorithm == "keras" else args.pyramid_iter
+        run_ours(algorithm, weights, base, style, iterations, clock)
     figures = {
         "evaluations": clock.evaluations,
         "seconds": clock.stop(),
@@ -129,10 +131,10 @@ def run_original(weights, pictures, iterations, clock):
 
 
 def run_ours(recipe, weights, base, style, iterations, clock):
-    """`keras` as it is; `pyramid` with the layers and weights of `keras`, its own iterations."""
+    """`keras` as it is; `pyramid` with the layers and weights of `keras`."""
     same = ("content_weight", "style_weight", "tv_weight", "content_layers", "style_layers")
-    nst.RECIPES["pyramid"] |= {name: KERAS[name] for name in same}
-    nst.RECIPES["pyramid"] |= {"reference_rows": base.height, "style_energy": None}
+    PYRAMID.update({name: KERAS[name] for name in same})
+    PYRAMID.update(reference_rows=base.height, style_energy=None)
 
     class Watched(nst.Evaluator):
         def _evaluate(self, x):
@@ -140,7 +142,6 @@ def run_ours(recipe, weights, base, style, iterations, clock):
             clock.evaluated(x, self._losses.total if recipe == "keras" else None)
 
     nst.Evaluator = Watched
-    iterations = iterations if recipe == "keras" else None
     nst.style_transfer(base, style, iterations, recipe=recipe, size=base.height, weights=weights)
 
 
@@ -256,6 +257,9 @@ def main(argv=None):
     parser.add_argument("--size", type=int, default=400, help="default: %(default)s rows")
     parser.add_argument(
         "--iter", type=int, default=10, help="of original and keras (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--pyramid_iter", type=int, default=4, help="at each size (default: %(default)s)"
     )
     parser.add_argument(
         "--scaling",
