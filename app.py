@@ -7,9 +7,11 @@ One picture is painted at a time; other visitors wait and see their place. All n
 `style_transfer`. Uploads and results stay in a temporary folder, which goes when the page stops.
 """
 
+import html
 import os
 import queue
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -20,7 +22,7 @@ from PIL import Image
 
 import neural_style_transfer as nst
 import records
-from pictures import COLOR_METHODS, load_image, save_image, working_size
+from pictures import COLOR_METHODS, load_image, save_image
 from recipes import DEFAULT_RECIPE, RECIPES, choose_settings
 from vgg19_weights import load_weights
 
@@ -46,7 +48,7 @@ THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospac
 
 def complaint(message):
     """What shows a visitor what is wrong. It is theirs to mend: no traceback is printed."""
-    return gr.Error(str(message), duration=None, print_exception=False)
+    return gr.Error(html.escape(str(message)), duration=None, print_exception=False)
 
 
 class Stopped(Exception):
@@ -59,13 +61,19 @@ class Job:
     Args:
         paint: called with the keyword arguments of `style_transfer` that watch it; raises what
             `style_transfer` raises.
+        stop: an event that stops the run.
         max_seconds: after which the run is stopped.
+
+    Attributes:
+        last: the last `Iterate`, None before the first.
+        error: what ended the run, None if all went well.
+        table: the `LossTable`.
     """
 
-    def __init__(self, paint, max_seconds):
-        self.stop = threading.Event()
-        self.error = None
+    def __init__(self, paint, stop, max_seconds):
+        self.last = self.error = None
         self.table = records.LossTable()
+        self._stop = stop
         self._paint, self._max_seconds = paint, max_seconds
         self._news = queue.Queue()
         self._start = time.perf_counter()
@@ -74,14 +82,15 @@ class Job:
         self._total = 1
 
     def follow(self):
-        """Runs. Yields (words, picture or None) as it goes on; the picture is an `Iterate`."""
+        """Runs. Yields words as it goes on, and whether there is a new picture, `last`."""
         thread = threading.Thread(target=self._run, daemon=True)
         thread.start()
         try:
-            while (iterate := self._next()) is not self:
-                yield self._words(), iterate
+            while (news := self._next()) is not self:
+                self.last = news or self.last
+                yield self._words(), news is not None
         finally:  # the visitor may have gone
-            self.stop.set()
+            self._stop.set()
             thread.join()
 
     def _next(self):
@@ -93,6 +102,7 @@ class Job:
 
     def _run(self):
         try:
+            self._check()
             self._paint(
                 callback=self._news.put,
                 on_stage=self._on_stage,
@@ -113,7 +123,7 @@ class Job:
         self._check()
 
     def _check(self):
-        if self.stop.is_set():
+        if self._stop.is_set():
             raise Stopped("stopped")
         if time.perf_counter() - self._start > self._max_seconds:
             raise Stopped(f"stopped by the time limit of {self._max_seconds:.0f} s")
@@ -141,12 +151,17 @@ class Studio:
     def __init__(self, weights, folder, max_size, max_seconds):
         self._weights, self._folder = weights, folder
         self._max_size, self._max_seconds = max_size, max_seconds
-        self._jobs = {}  # session -> the Job that it waits for
+        self._stops = {}  # session -> the event that stops its run
 
     def warm_up(self):
         """Builds the network, which stays, before the first visitor needs it."""
         gray = Image.new("RGB", (32, 32), "gray")
         nst.style_transfer(gray, gray, 1, weights=self._weights, size=32, tolerance=1)
+
+    def enter(self, request: gr.Request):
+        """A visitor asks for a picture, and waits from now on. Returns (words, download)."""
+        self._stops[request.session_hash] = threading.Event()
+        return "Waiting for a place ...", gr.DownloadButton(value=None, interactive=False)
 
     def paint(self, base, style, *values, session):
         """Yields (words, picture, plot, download) until the run has ended or was stopped.
@@ -154,59 +169,54 @@ class Studio:
         Args:
             base, style: the paths of the uploads.
             values: of `CONTROLS`, in their order.
-            session: of the visitor.
+            session: of the visitor, who has entered.
         """
+        if session not in self._stops:
+            return  # they left while they waited
         given = dict(zip(CONTROLS, values, strict=True))
-        pictures = self._read(base, style, given)
-        settings = choose_settings(**given)
+        try:
+            pictures, settings, stages = self._check(base, style, given)
+        except gr.Error as error:
+            yield error.message, gr.skip(), gr.skip(), gr.skip()
+            raise
 
         def run(**watch):
             nst.style_transfer(*pictures, weights=self._weights, **given, **watch)
 
-        job = self._jobs[session] = Job(run, self._max_seconds)
-        record = records.make_record(
-            f"neural_style_transfer {nst.__version__}",
-            DEFAULT_RECIPE,
-            settings,
-            self._weights,
-            base,
-            [style],
-            nst.keras.backend.backend(),
-        ) | {"format": "png", "bits": 8}
-        last = None
-        for words, iterate in job.follow():
-            if iterate is None:
-                yield words, gr.skip(), gr.skip(), gr.skip()
-            else:
-                last = iterate
-                yield words, iterate.image, job.table.figure(), gr.skip()
+        job = Job(run, self._stops[session], self._max_seconds)
+        for words, is_new in job.follow():
+            picture = (job.last.image, job.table.figure()) if is_new else (gr.skip(), gr.skip())
+            yield words, *picture, gr.skip()
         if isinstance(job.error, (nst.InputError, nst.NonFiniteLoss)):
             raise complaint(job.error)
         if job.error and not isinstance(job.error, Stopped):
             raise job.error
         words = f"{job.error or 'Done'}".capitalize()
-        if last is None:
+        if job.last is None:
             yield f"{words}; no picture was finished", gr.skip(), gr.skip(), gr.skip()
             return
-        path = self._save(last, record)
-        size = f"{last.image.width}x{last.image.height} pixels"
-        yield f"{words}: {size}", last.image, job.table.figure(), gr.DownloadButton(value=path)
+        record = nst.record_of(DEFAULT_RECIPE, settings, stages, self._weights, base, [style])
+        words += f": {job.last.image.width}x{job.last.image.height} pixels"
+        download = gr.DownloadButton(value=self._save(job.last, record), interactive=True)
+        yield words, job.last.image, job.table.figure(), download
 
-    def _read(self, base, style, given):
-        """Both pictures, read and checked. Raises gr.Error."""
+    def _check(self, base, style, given):
+        """(both pictures, all settings, the stages) of a run. Raises gr.Error."""
         if not (base and style):
             raise complaint("Give a photo and a painting: drop them above, or choose an example.")
         try:
+            settings = choose_settings(**given)
             pictures = load_image(base, "the photo"), load_image(style, "the painting")
-            rows, cols = working_size(pictures[0], choose_settings(**given)["size"])
+            stages = nst.plan_stages(pictures[0], settings)
         except nst.InputError as error:
             raise complaint(error) from None
+        rows, cols = stages[-1][:2]
         if max(rows, cols) > self._max_size:
             raise complaint(
                 f"The result would have {cols}x{rows} pixels; here at most {self._max_size} are "
                 "painted on a side. Choose a smaller size."
             )
-        return pictures
+        return pictures, settings, stages
 
     def _save(self, iterate, record):
         """Saves a result in a folder of its own. Returns its path."""
@@ -216,14 +226,14 @@ class Studio:
         return path
 
     def stop(self, request: gr.Request):
-        """Stops the visitor's run; what is painted so far stays."""
-        if job := self._jobs.get(request.session_hash):
-            job.stop.set()
+        """Stops the visitor's run, or its waiting; what is painted so far stays."""
+        if stop := self._stops.get(request.session_hash):
+            stop.set()
 
     def leave(self, request: gr.Request):
         """Stops the run of a visitor who closes the page, and forgets them."""
-        self.stop(request)
-        self._jobs.pop(request.session_hash, None)
+        if stop := self._stops.pop(request.session_hash, None):
+            stop.set()
 
 
 def build_page(studio, max_size):
@@ -249,6 +259,7 @@ def build_page(studio, max_size):
                     [
                         [str(EXAMPLES / "astronaut.jpg"), str(EXAMPLES / "swirling_night.jpg")],
                         [str(EXAMPLES / "coffee.jpg"), str(EXAMPLES / "stained_glass.jpg")],
+                        [str(EXAMPLES / "cat.jpg"), str(EXAMPLES / "swirling_night.jpg")],
                     ],
                     [photo, painting],
                 )
@@ -264,11 +275,10 @@ def build_page(studio, max_size):
                 )
                 words = gr.Markdown("Ready.", elem_id="status")
                 download = gr.DownloadButton("Download PNG", interactive=False)
-                with gr.Accordion("Losses", open=False):
+                with gr.Accordion("Losses"):
                     plot = gr.Plot(show_label=False)
-        start.click(lambda: gr.DownloadButton(value=None, interactive=False), None, download)
-        event = start.click(paint, inputs, [words, result, plot, download], concurrency_limit=1)
-        event.then(lambda path: gr.DownloadButton(interactive=bool(path)), download, download)
+        entered = start.click(studio.enter, None, [words, download], queue=False)
+        entered.then(paint, inputs, [words, result, plot, download], concurrency_limit=1)
         stop.click(studio.stop, queue=False)
         page.unload(studio.leave)
     return page
@@ -336,7 +346,7 @@ def serve(args):
 
 def main(argv=None):
     """The command line. Returns the exit status."""
-    args = build_parser().parse_args(argv)
+    args = build_parser().parse_args(nst.underscored(sys.argv[1:] if argv is None else argv))
     return nst.exit_status(Path(__file__).name, lambda: serve(args))
 
 

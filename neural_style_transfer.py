@@ -81,8 +81,8 @@ from vgg19_weights import (
 __version__ = "0.1.0"
 
 SMALLEST_SCALE = 100  # pixels of the short side at which a pyramid begins, or a little more
-PROCESS_MIB = 800  # of memory, before a picture is there
-BYTES_PER_PIXEL = {"float32": 2300, "bfloat16": 2300, "float16": 2300}  # of the largest size
+PROCESS_MIB = 900  # of memory, before a picture is there
+BYTES_PER_PIXEL = {"float32": 2900, "bfloat16": 2350, "float16": 2350}  # of the largest size
 NOISE = 0.256  # standard deviation of the noise to start from, around the mean pixel
 
 
@@ -618,6 +618,15 @@ _COMPILERS = {
 }
 
 
+def _uses_gpu():
+    """Whether the backend computes on a GPU."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return bool(_tensorflow_gpus())
+    module = importlib.import_module(backend)
+    return module.cuda.is_available() if backend == "torch" else module.default_backend() != "cpu"
+
+
 def peak_memory():
     """Peak MiB so far of this process, and of the backend's GPU where it has one."""
     peaks = {}
@@ -931,10 +940,13 @@ def needed_mib(stage):
 
 
 def warn_of_memory(stage, report):
-    """Says how much memory the largest size needs; warns where there is not as much."""
+    """Says how much memory the largest size needs; warns where there is not as much.
+
+    On a GPU it is the GPU's, of which nothing is known here.
+    """
     needed, free = needed_mib(stage), psutil.virtual_memory().available / 2**20
     report.print(f"This needs about {needed / 1024:.1f} GiB of memory")
-    if needed > free:
+    if needed > free and not _uses_gpu():
         report.warn(
             f"{stage.cols}x{stage.rows} pixels need about {needed / 1024:.1f} GiB of memory and "
             f"{free / 1024:.1f} GiB are free; choose a smaller --size"
@@ -947,7 +959,7 @@ def bfloat16_is_fast():
     There an evaluation takes 0.6 of the time, and the result's loss, measured in float32, is no
     higher (docs/defaults.md has the figures). Elsewhere nothing is known, so it is not used.
     """
-    if keras.backend.backend() != "tensorflow" or _tensorflow_gpus():
+    if keras.backend.backend() != "tensorflow" or _uses_gpu():
         return False
     with contextlib.suppress(OSError):
         flags = Path("/proc/cpuinfo").read_text()
@@ -1022,6 +1034,7 @@ def style_transfer(
         The final picture, a Pillow RGB image.
 
     Raises:
+        Whatever a callback raises, which ends the run, and
         InputError: a picture or a setting that cannot be used.
         WeightsError: no weights, or not those of a VGG19.
         NonFiniteLoss: a term of the loss became NaN or infinite.
@@ -1300,6 +1313,19 @@ def check_writable(prefix):
         ) from None
 
 
+def record_of(recipe, settings, stages, weights, base, styles):
+    """`records.make_record` for a run of this program, the precision it takes included."""
+    return records.make_record(
+        f"neural_style_transfer {__version__}",
+        recipe,
+        settings | {"precision": stages[-1].precision},
+        weights,
+        base,
+        styles,
+        keras.backend.backend(),
+    ) | {"format": "png", "bits": 8}
+
+
 class Report:
     """Prints, shows progress and saves as a run goes on.
 
@@ -1443,16 +1469,8 @@ def run(args, report):
     weights = load_weights(args.weights, quiet=args.quiet)
     report.print(f"Using {weights.source}")
 
-    settings["precision"] = stages[-1].precision
-    report.record = records.make_record(
-        f"neural_style_transfer {__version__}",
-        recipe,
-        settings,
-        weights,
-        args.base,
-        styles,
-        keras.backend.backend(),
-    ) | {"format": report.suffix, "bits": report.bits}
+    report.record = record_of(recipe, settings, stages, weights, args.base, styles)
+    report.record |= {"format": report.suffix, "bits": report.bits}
     if earlier and (others := records.differences(earlier, report.record)):
         report.warn(f"the result will differ a little from {args.like}: other {', '.join(others)}")
     evaluations = sum(stage.iterations * stage.evaluations for stage in stages)

@@ -124,7 +124,6 @@ def test_upload_paint_watch_and_download(visit, photo_path, painting_path, tmp_p
         page.wait_for_timeout(20)
     status(page, r"Done: 38x32 pixels")
     assert len(seen - {None}) >= 2  # the preview changed while it was painted
-    page.get_by_text("Losses").click()
     expect(page.get_by_test_id("matplotlib")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download PNG").click()
@@ -155,26 +154,34 @@ def test_corrupt_upload_is_answered(content, message, visit, painting_path, tmp_
     (tmp_path / "bad.png").write_bytes(content)
     give(page, tmp_path / "bad.png", painting_path)
     paint(page, 1)
-    expect(page.get_by_text(message)).to_be_visible()
+    status(page, f"the photo: {message}")
+    expect(page.get_by_test_id("toast-body")).to_contain_text(message)
     assert shown(page) is None
 
 
 def test_missing_and_too_large_pictures_are_answered(visit, photo_path, painting_path):
     page = visit()
     page.get_by_role("button", name="Paint", exact=True).click()
-    expect(page.get_by_text("Give a photo and a painting")).to_be_visible()
+    status(page, "Give a photo and a painting")
     give(page, photo_path, painting_path)
     page.get_by_label("Size").fill("100")
     page.get_by_role("button", name="Paint", exact=True).click()
-    expect(page.get_by_text("120x100 pixels; here at most 64 are painted")).to_be_visible()
+    status(page, "120x100 pixels; here at most 64 are painted")
 
 
-def test_two_visitors_at_once_take_turns(visit, photo_path, painting_path):
+@pytest.fixture
+def two(visit, photo_path, painting_path):
+    """Two visitors: the first's picture is being painted, the second has given theirs."""
     first, second = visit(), visit()
     for page in (first, second):
         give(page, photo_path, painting_path)
     paint(first, 20)
     first.locator("#result img").wait_for()
+    return first, second
+
+
+def test_two_visitors_at_once_take_turns(two):
+    first, second = two
     paint(second, 1)
     expect(second.get_by_text(re.compile("queue: 1/1")).first).to_be_visible()
     assert shown(second) is None
@@ -183,12 +190,18 @@ def test_two_visitors_at_once_take_turns(visit, photo_path, painting_path):
     status(second, "Done: 38x32 pixels")
 
 
-def test_visitor_who_leaves_does_not_hold_the_next_up(visit, photo_path, painting_path):
-    first, second = visit(), visit()
-    for page in (first, second):
-        give(page, photo_path, painting_path)
-    paint(first, 20)
-    first.locator("#result img").wait_for()
+def test_stop_while_waiting_gives_the_place_up(two):
+    first, second = two
+    paint(second, 20)
+    status(second, "Waiting for a place")
+    second.get_by_role("button", name="Stop").click()
+    second.wait_for_timeout(500)
+    first.get_by_role("button", name="Stop").click()
+    status(second, "Stopped; no picture was finished")
+
+
+def test_visitor_who_leaves_does_not_hold_the_next_up(two):
+    first, second = two
     first.goto("about:blank")
     paint(second, 1)
     status(second, "Done: 38x32 pixels")
