@@ -239,10 +239,20 @@ def gram_matrix(features, mask=None):
     """
     flat = keras.ops.reshape(features, (-1, features.shape[-1]))  # (rows*cols, channels)
     if mask is None:
-        return keras.ops.matmul(keras.ops.transpose(flat), flat)
-    masked = flat * mask
-    gram = keras.ops.matmul(keras.ops.transpose(masked), masked)
-    return gram * (mask.shape[0] / keras.ops.sum(keras.ops.square(mask)))
+        return _symmetric_product(flat)
+    return _symmetric_product(flat * mask) * (
+        mask.shape[0] / keras.ops.sum(keras.ops.square(mask))
+    )
+
+
+def _symmetric_product(x):
+    """x^T x, with half of the work for its gradient, in a loss that is a function of it.
+
+    The gradient is x (D + D^T), two large products, where D is the loss's with respect to x^T x.
+    Of a symmetric matrix D is symmetric too, so the gradient is twice that of one factor.
+    """
+    product = keras.ops.matmul(keras.ops.transpose(x), keras.ops.stop_gradient(x))
+    return 2 * product - keras.ops.stop_gradient(product)
 
 
 def style_loss(style_gram, combination_gram):
