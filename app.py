@@ -334,14 +334,20 @@ def serve(args):
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         studio = Studio(load_weights(args.weights), folder, args.max_size, args.max_seconds)
         studio.warm_up()
-        build_page(studio, args.max_size).queue(max_size=20).launch(
-            server_name=args.host,
-            server_port=args.port,
-            theme=THEME,
-            css=CSS,
-            footer_links=[],
-            max_file_size="50mb",
-        )
+        page = build_page(studio, args.max_size).queue(max_size=20)
+        try:
+            page.launch(
+                server_name=args.host,
+                server_port=args.port,
+                theme=THEME,
+                css=CSS,
+                footer_links=[],
+                max_file_size="50mb",
+            )
+        except OSError:
+            raise nst.InputError(
+                f"--port {args.port}: cannot be used on {args.host}; choose another"
+            ) from None
 
 
 def main(argv=None):

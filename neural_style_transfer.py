@@ -240,9 +240,7 @@ def gram_matrix(features, mask=None):
     flat = keras.ops.reshape(features, (-1, features.shape[-1]))  # (rows*cols, channels)
     if mask is None:
         return _symmetric_product(flat)
-    return _symmetric_product(flat * mask) * (
-        mask.shape[0] / keras.ops.sum(keras.ops.square(mask))
-    )
+    return _symmetric_product(flat * mask) * (mask.shape[0] / keras.ops.sum(keras.ops.square(mask)))
 
 
 def _symmetric_product(x):

@@ -134,6 +134,16 @@ def test_upload_paint_watch_and_download(visit, photo_path, painting_path, tmp_p
     assert record["base"]["name"] == "photo.png"
 
 
+def test_port_in_use_is_answered_in_one_line(address, full_weights_path):
+    port = address.rpartition(":")[2]
+    command = [sys.executable, APP, "--port", port, "--weights", full_weights_path]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 2
+    assert result.stderr == (
+        f"app.py: error: --port {port}: cannot be used on 127.0.0.1; choose another\n"
+    )
+
+
 def test_stop_keeps_what_is_there(visit, photo_path, painting_path):
     page = visit()
     give(page, photo_path, painting_path)
