@@ -41,8 +41,8 @@ CONTROLS = (  # the settings on the page
 )
 UPDATE_EVERY = 0.5  # seconds between two updates of the page
 STALE_AFTER = 24 * 3600  # seconds after which uploads and results are removed
-# No fonts from elsewhere: the page works where only this computer can be reached.
 CSS = "#result img { width: 100%; height: 100%; object-fit: contain }"  # small sizes too
+# No fonts from elsewhere: the page works where only this computer can be reached.
 THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
 
 
@@ -77,7 +77,7 @@ class Job:
         self._paint, self._max_seconds = paint, max_seconds
         self._news = queue.Queue()
         self._start = time.perf_counter()
-        self._stages = self._stage = None
+        self._stage = None
         self._done = 0  # pixels evaluated, of `_total`
         self._total = 1
 
@@ -113,7 +113,7 @@ class Job:
         self._news.put(self)
 
     def _on_stage(self, stages, index):
-        self._stages, self._stage = stages, stages[index]
+        self._stage = stages[index]
         self._total = sum(map(nst.pixels_evaluated, stages))
         self._check()
 

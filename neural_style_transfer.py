@@ -247,7 +247,7 @@ def _symmetric_product(x):
     """x^T x, with half of the work for its gradient, in a loss that is a function of it.
 
     The gradient is x (D + D^T), two large products, where D is the loss's with respect to x^T x.
-    Of a symmetric matrix D is symmetric too, so the gradient is twice that of one factor.
+    The losses here make D symmetric, as x^T x is, so the gradient is twice that of one factor.
     """
     product = keras.ops.matmul(keras.ops.transpose(x), keras.ops.stop_gradient(x))
     return 2 * product - keras.ops.stop_gradient(product)
@@ -475,9 +475,9 @@ def even_out(shares, grams, scales, energy):
     """The styles' `shares`, changed so that all weigh as a style of this `energy` would.
 
     A style's energy is sum over layers of scale * sum G(S)^2: the style loss of a picture without
-    any response. Contrasts and edges that repeat have much of it; from one picture to another it
-    differs fifty times, and the same style_weight would paint over the photo with one and hardly
-    show with another.
+    any response. Contrasts and edges that repeat have much of it. It differs so much from picture
+    to picture that the same style_weight would paint over the photo with one and hardly show with
+    another.
 
     Args:
         shares: of the styles.
@@ -1238,7 +1238,9 @@ def build_parser():
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    groups = {name: parser.add_argument_group(*pair) for name, *pair in _group_titles()}
+    groups = {
+        name: parser.add_argument_group(name, description) for name, description in GROUPS.items()
+    }
     _add_pictures(groups["pictures"].add_argument)
     recipes = groups["look"].add_mutually_exclusive_group()
     recipes.add_argument(
@@ -1261,10 +1263,6 @@ def build_parser():
     _add_output(groups["output"].add_argument)
     _add_machine(groups["machine"].add_argument)
     return parser
-
-
-def _group_titles():
-    return [(name, name, description) for name, description in GROUPS.items()]
 
 
 def _add_pictures(add):
