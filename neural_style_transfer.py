@@ -42,6 +42,7 @@ import numpy as np
 import psutil
 import scipy.optimize
 from PIL import Image
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 import records
@@ -66,7 +67,6 @@ from pictures import (
 from recipes import (
     DEFAULT_RECIPE,
     EVALUATIONS_PER_ITERATION,
-    PRECISIONS,
     RECIPES,
     SETTINGS,
     choose_settings,
@@ -136,7 +136,7 @@ def build_network(weights, layers, precision="float32", pooling="max", pool_padd
     Args:
         weights: a `VGG19Weights`; the number of channels is taken from its kernels.
         layers: the Keras layer names whose outputs, after the ReLU, are wanted.
-        precision: of the convolutions, a name in `PRECISIONS`.
+        precision: of the convolutions, one of `PRECISIONS`.
         pooling: "max", or "avg" as Gatys et al. suggest.
         pool_padding: what happens to an odd last row: "valid" leaves it out, "same" pools it alone.
 
@@ -159,12 +159,11 @@ def build_network(weights, layers, precision="float32", pooling="max", pool_padd
         x = keras.ops.transpose(x, (0, 3, 1, 2))
     outputs, convolutions, block = {}, [], "block1"
     pool_class = {"max": keras.layers.MaxPooling2D, "avg": keras.layers.AveragePooling2D}[pooling]
-    dtype = PRECISIONS[precision]
     for name, (kernel, bias) in weights.layers.items():
         if outputs.keys() >= set(layers):
             break
         if not name.startswith(block):
-            pool = pool_class(2, name=f"{block}_pool", padding=pool_padding, dtype=dtype)
+            pool = pool_class(2, name=f"{block}_pool", padding=pool_padding, dtype=precision)
             x = pool(x)
             block = name.partition("_")[0]
         if not _passes_through(kernel, bias):
@@ -174,7 +173,7 @@ def build_network(weights, layers, precision="float32", pooling="max", pool_padd
                 padding="same",
                 activation="relu",
                 name=name,
-                dtype=dtype,
+                dtype=precision,
             )
             x = convolution(x)
             convolutions.append(convolution)
@@ -794,14 +793,17 @@ def minimize_lbfgs(
 
     while True:
         left = first + iterations * evaluations - evaluator.evaluations
-        x, _, _ = scipy.optimize.fmin_l_bfgs_b(
-            evaluator.loss,
-            x,
-            fprime=evaluator.grads,
-            bounds=None if bounds is None else np.stack(bounds, axis=1),
-            maxfun=evaluations if restart else left,
-            callback=None if restart else after_step,
-        )
+        # More threads of BLAS would, between SciPy's steps, wait for the next one in a loop, and
+        # take a tenth of the processor from the network.
+        with threadpool_limits(1, "blas"):
+            x, _, _ = scipy.optimize.fmin_l_bfgs_b(
+                evaluator.loss,
+                x,
+                fprime=evaluator.grads,
+                bounds=None if bounds is None else np.stack(bounds, axis=1),
+                maxfun=evaluations if restart else left,
+                callback=None if restart else after_step,
+            )
         if ended:  # by after_step
             return x
         if restart or evaluator.evaluations - first >= iterations * evaluations:

@@ -16,11 +16,7 @@ from vgg19_weights import CONVOLUTIONS
 
 STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
 EVALUATIONS_PER_ITERATION = 20
-PRECISIONS = {  # what a person types: Keras's dtype policy, which keeps variables in float32
-    "float32": "float32",
-    "bfloat16": "mixed_bfloat16",
-    "float16": "mixed_float16",
-}
+PRECISIONS = ("float32", "bfloat16", "float16")  # Keras's names of its dtype policies
 
 
 def whole_number(value, minimum=1):
@@ -259,7 +255,7 @@ SETTINGS = {
 #   reference_rows the rows at which content_weight and tv_weight mean what the formulas say. Both
 #                  terms are sums over pixels; at other sizes they are weighted by the ratio of
 #                  pixels, so that a weight gives the same look at any size. None: no such ratio.
-#   style_energy   what each style's energy is taken to be, see `style_energies`, so that
+#   style_energy   what each style's energy is taken to be, see `even_out`, so that
 #                  style_weight gives the same look with any style. None: left as it is.
 RECIPES = {
     "keras": {

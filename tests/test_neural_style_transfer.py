@@ -19,6 +19,7 @@ import scipy.optimize
 import tifffile
 from conftest import BAD_PICTURES, disk_full, make_bad_picture
 from PIL import Image
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import neural_style_transfer as nst
 import records
@@ -659,6 +660,22 @@ def test_bounds_are_kept():
     bounds = np.full(50, -2.0), np.full(50, 0.5)
     _, x = run_minimize(Rosenbrock(), 3, bounds=bounds)
     assert x.max() == 0.5  # the minimum is at 1
+
+
+def test_scipys_blas_leaves_the_processor_to_the_network():
+    def threads(*_):
+        libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
+        seen.append({library["num_threads"] for library in libraries})
+
+    seen, rosenbrock = [], Rosenbrock()
+    evaluator = nst.Evaluator(rosenbrock, on_evaluation=threads)
+    with threadpool_limits(2, "blas"):
+        threads()
+        nst.minimize_lbfgs(evaluator, np.full(50, -1.0), 1, threads)
+        threads()
+    before, at_the_start, *during, _, after = seen
+    assert len(during) >= 19 and all(counts <= {1} for counts in during)
+    assert before == at_the_start == after
 
 
 class Quadratic:
