@@ -259,7 +259,10 @@ def main(argv=None):
         "--iter", type=int, default=10, help="of original and keras (default: %(default)s)"
     )
     parser.add_argument(
-        "--pyramid_iter", type=int, default=4, help="at each size (default: %(default)s)"
+        "--pyramid_iter",
+        type=int,
+        default=PYRAMID["iterations"],
+        help="at each size (default: %(default)s, the recipe's)",
     )
     parser.add_argument(
         "--scaling",
