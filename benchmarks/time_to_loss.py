@@ -102,8 +102,8 @@ def work(algorithm, args):
     if algorithm == "original":
         run_original(weights, pictures, args.iter, clock)
     else:
-        iterations = args.iter if algorithm == "keras" else args.pyramid_iter
-        run_ours(algorithm, weights, base, style, iterations, clock)
+        iterations = {"keras": args.keras_iter, "pyramid": args.pyramid_iter}[algorithm]
+        run_ours(algorithm, weights, base, style, iterations or args.iter, clock)
     figures = {
         "evaluations": clock.evaluations,
         "seconds": clock.stop(),
@@ -255,8 +255,11 @@ def main(argv=None):
     parser.add_argument("--ref", default=evaluation.STYLE)
     parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
     parser.add_argument("--size", type=int, default=400, help="default: %(default)s rows")
+    parser.add_argument("--iter", type=int, default=10, help="of original (default: %(default)s)")
     parser.add_argument(
-        "--iter", type=int, default=10, help="of original and keras (default: %(default)s)"
+        "--keras_iter",
+        type=int,
+        help="of keras (default: as many); with 3 it goes on for longer than pyramid does",
     )
     parser.add_argument(
         "--pyramid_iter",
