@@ -1,8 +1,10 @@
 """Paints the pictures of docs/ and the README.
 
+    pip install scikit-learn
     python docs/contact_sheets.py grid choices colours triptych gallery
 
-The textures that are not in img/ come with scikit-image (public domain and CC0).
+The textures that are not in img/ come with scikit-image (public domain and CC0), the temple with
+scikit-learn (photo by danielbuechele, CC BY 2.0).
 """
 
 import sys
@@ -13,12 +15,14 @@ sys.path.insert(0, str(ROOT))
 
 import skimage.data
 from PIL import Image, ImageDraw
+from sklearn.datasets import load_sample_image
 
 import neural_style_transfer as nst
 from vgg19_weights import load_weights
 
 ROWS = 200
 BASES = {name: ROOT / f"img/{name}.jpg" for name in ("astronaut", "coffee", "rocket", "cat")}
+GRID = BASES | {"temple": load_sample_image("china.jpg")}
 STYLES = {
     "swirling night": ROOT / "img/swirling_night.jpg",
     "stained glass": ROOT / "img/stained_glass.jpg",
@@ -48,7 +52,7 @@ def paint(base, style, weights, size=ROWS, **settings):
         nst.RECIPES["changed"] = nst.RECIPES["pyramid"] | settings
         settings = {"recipe": "changed"}
     print(base, "+", style, settings, flush=True)
-    return nst.style_transfer(BASES[base], STYLES[style], weights=weights, size=size, **settings)
+    return nst.style_transfer(GRID[base], STYLES[style], weights=weights, size=size, **settings)
 
 
 def side_by_side(images, path, rows):
@@ -78,7 +82,7 @@ def sheet(rows, path):
 def main(names):
     weights = load_weights("imagenet")
     if "grid" in names:
-        rows = [(style, [paint(base, style, weights) for base in BASES]) for style in STYLES]
+        rows = [(style, [paint(base, style, weights) for base in GRID]) for style in STYLES]
         sheet(rows, ROOT / "docs/grid.jpg")
     if "choices" in names:
         rows = [
