@@ -102,8 +102,8 @@ def work(algorithm, args):
     if algorithm == "original":
         run_original(weights, pictures, args.iter, clock)
     else:
-        iterations = {"keras": args.keras_iter, "pyramid": args.pyramid_iter}[algorithm]
-        run_ours(algorithm, weights, base, style, iterations or args.iter, clock)
+        iterations = args.pyramid_iter if algorithm == "pyramid" else args.keras_iter or args.iter
+        run_ours(algorithm, weights, base, style, iterations, clock)
     figures = {
         "evaluations": clock.evaluations,
         "seconds": clock.stop(),
