@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import neural_style_transfer as nst
-from vgg19_weights import load_weights
+from stylize.download import load_weights
+from stylize.pictures import preprocess_image
 
 PAIRS = [("astronaut", "swirling_night"), ("coffee", "stained_glass")]
 PYRAMID = nst.RECIPES["pyramid"]
@@ -37,11 +38,8 @@ def picture(name):
 
 def default_formula(weights, base, style, rows):
     """The default recipe's objective at full size, in float32."""
-    network = nst.build_network(weights, {**PYRAMID["content_layers"], **PYRAMID["style_layers"]})
-    settings = nst.choose_settings("pyramid", size=rows)
-    stage = nst.Stage(*nst.working_size(base, rows), 1, 1, "float32")
-    inputs = nst.read_inputs(base, style, settings)
-    return nst.stage_objective(network, inputs, stage, settings)
+    job = nst.prepare(base, style, PYRAMID, size=rows, scales=1, precision="float32")
+    return nst.stage_objective(job, weights, job.stages[0])
 
 
 def measure(weights, pair, rows):
@@ -53,11 +51,11 @@ def measure(weights, pair, rows):
     )
     default = None
     for name, choice in CHOICES.items():
-        nst.RECIPES["changed"] = PYRAMID | choice
         start = time.perf_counter()
-        result = nst.style_transfer(base, style, recipe="changed", weights=weights, size=rows)
+        recipe = PYRAMID | choice
+        result = nst.style_transfer(base, style, recipe=recipe, weights=weights, size=rows)
         seconds = time.perf_counter() - start
-        loss = formula(nst.preprocess_image(result))[0].sum()
+        loss = formula(preprocess_image(result))[0].sum()
         default = default or loss
         print(f"{name:>32}{seconds:9.1f}{loss:10.4g}{loss / default:16.3f}", flush=True)
 

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import neural_style_transfer as nst
-from vgg19_weights import load_weights
+from stylize.download import load_weights
 
 BASE, STYLE = ROOT / "img" / "astronaut.jpg", ROOT / "img" / "swirling_night.jpg"
 WAYS = ("concatenated", "ours")
@@ -28,22 +28,15 @@ WAYS = ("concatenated", "ours")
 
 def prepare(way, weights, rows):
     """(the function that evaluates, the flat picture to evaluate at) for `way` at `rows` rows."""
-    settings = nst.choose_settings("keras")
-    base, style = nst.load_image(BASE), nst.load_image(STYLE)
-    size = nst.working_size(base, rows)
-    base, style = (
-        nst.preprocess_image(nst.resize_image(image, *size, settings["resample"]))
-        for image in (base, style)
-    )
-    x = base.astype("float64").ravel()
+    job = nst.prepare(BASE, STYLE, "keras", size=rows)
+    (stage,) = job.stages
+    x = job.base(stage).astype("float64").ravel()
     if way == "concatenated":
         import keras_example
 
-        return keras_example.concatenated_loss_and_grads(weights, base, style), x
-    network = nst.build_network(weights, {**settings["content_layers"], **settings["style_layers"]})
-    return nst.make_objective(
-        network, base, [nst.Style(style)], nst.loss_weights(settings, rows)
-    ), x
+        pictures = job.base(stage), job.styles(stage)[0].picture
+        return keras_example.concatenated_loss_and_grads(weights, *pictures), x
+    return nst.stage_objective(job, weights, stage), x
 
 
 def seconds_each(weights, rows, repeats):

@@ -34,8 +34,9 @@ import evaluation
 import numpy as np
 
 import neural_style_transfer as nst
-from pictures import deprocess_image
-from vgg19_weights import load_weights
+from stylize.download import load_weights
+from stylize.pictures import deprocess_image, preprocess_image, resize_image, working_size
+from stylize.settings import EVALUATIONS_PER_ITERATION
 
 ALGORITHMS = ("original", "keras", "pyramid")
 KERAS, PYRAMID = nst.RECIPES["keras"], nst.RECIPES["pyramid"]
@@ -65,9 +66,9 @@ class Clock:
             self.trace.append([self._seconds, loss or self._loss(x)])
             if len(self.trace) % PICTURE_EVERY == 0:
                 picture = deprocess_image(x.reshape(self._formula.shape))
-                picture_loss = self._loss(nst.preprocess_image(picture))
+                picture_loss = self._loss(preprocess_image(picture))
                 self.picture_trace.append([self._seconds, picture_loss])
-        if self.evaluations % nst.EVALUATIONS_PER_ITERATION == 0:
+        if self.evaluations % EVALUATIONS_PER_ITERATION == 0:
             self._wait_for_turn()
         self._started = time.perf_counter()
 
@@ -87,15 +88,11 @@ def work(algorithm, args):
     """A worker: runs one algorithm in turns and prints its figures as JSON."""
     weights = load_weights(args.weights)
     base, style = nst.load_image(args.base), nst.load_image(args.ref)
-    rows, cols = nst.working_size(base, args.size)
-    base, style = (
-        nst.resize_image(image, rows, cols, PYRAMID["resample"]) for image in (base, style)
-    )
-    pictures = [nst.preprocess_image(image) for image in (base, style)]
-    network = nst.build_network(weights, {**KERAS["content_layers"], **KERAS["style_layers"]})
-    formula = nst.make_objective(
-        network, pictures[0], [nst.Style(pictures[1])], nst.loss_weights(KERAS, rows)
-    )
+    size = working_size(base, args.size)
+    base, style = (resize_image(image, *size, PYRAMID["resample"]) for image in (base, style))
+    pictures = [preprocess_image(image) for image in (base, style)]
+    job = nst.prepare(base, style, "keras", size=size)
+    formula = nst.stage_objective(job, weights, job.stages[0])
     formula(pictures[0])  # compiled before the clock starts
     sys.stdin.readline()
     clock = Clock(formula)
@@ -133,16 +130,24 @@ def run_original(weights, pictures, iterations, clock):
 def run_ours(recipe, weights, base, style, iterations, clock):
     """`keras` as it is; `pyramid` with the layers and weights of `keras`."""
     same = ("content_weight", "style_weight", "tv_weight", "content_layers", "style_layers")
-    PYRAMID.update({name: KERAS[name] for name in same})
-    PYRAMID.update(reference_rows=base.height, style_energy=None)
+    like_keras = {name: KERAS[name] for name in same}
+    like_keras |= {"reference_rows": base.height, "style_energy": None}
 
-    class Watched(nst.Evaluator):
-        def _evaluate(self, x):
-            super()._evaluate(x)
-            clock.evaluated(x, self._losses.total if recipe == "keras" else None)
+    class Watch(nst.Progress):
+        def on_evaluation(self, evaluation):
+            super().on_evaluation(evaluation)
+            loss = evaluation.losses.total if recipe == "keras" else None
+            clock.evaluated(evaluation.x, loss)
 
-    nst.Evaluator = Watched
-    nst.style_transfer(base, style, iterations, recipe=recipe, size=base.height, weights=weights)
+    nst.style_transfer(
+        base,
+        style,
+        iterations,
+        recipe=nst.RECIPES[recipe] | like_keras if recipe == "pyramid" else recipe,
+        size=base.height,
+        weights=weights,
+        progress=Watch(),
+    )
 
 
 def run_in_turns(argv):

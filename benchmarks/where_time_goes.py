@@ -20,7 +20,9 @@ import scipy.optimize
 from threadpoolctl import threadpool_limits
 
 import neural_style_transfer as nst
-from vgg19_weights import load_weights
+from stylize.backend import LossAndGrads, keras
+from stylize.download import load_weights
+from stylize.weights import IMAGENET_MEAN_BGR
 
 
 def seconds(function):
@@ -81,29 +83,22 @@ def main(argv=None):
     parser.add_argument("--repeats", type=int, default=5, help="default: %(default)s")
     args = parser.parse_args(argv)
 
-    settings = nst.choose_settings("pyramid")
     weights = load_weights(args.weights)
-    base, style = nst.load_image(evaluation.BASE), nst.load_image(evaluation.STYLE)
-    rows, cols = nst.working_size(base, args.rows)
-    pictures = [
-        nst.preprocess_image(nst.resize_image(image, rows, cols, settings["resample"]))
-        for image in (base, style)
-    ]
-    layers = {**settings["content_layers"], **settings["style_layers"]}
-    network = nst.build_network(weights, layers)
-    whole = nst.make_objective(
-        network, pictures[0], [nst.Style(pictures[1])], nst.loss_weights(settings, rows)
-    )
-    deepest = max(layers)
-    ops = nst.keras.ops
-    network_only = nst.LossAndGrads(
+    given = {"size": args.rows, "scales": 1, "precision": "float32"}
+    job = nst.prepare(evaluation.BASE, evaluation.STYLE, "pyramid", **given)
+    (stage,) = job.stages
+    rows, cols = stage.rows, stage.cols
+    network = nst.build_network(weights, job.layers)
+    whole = nst.stage_objective(job, weights, stage)
+    deepest, ops = max(job.layers), keras.ops
+    network_only = LossAndGrads(
         lambda x: ops.reshape(ops.sum(network(x)[deepest]), (1,)), rows, cols
     )
     import tensorflow as tf
 
     forward = tf.function(network)
-    batch = tf.constant(pictures[0][np.newaxis])
-    x = pictures[0].astype(np.float64).ravel()
+    batch = tf.constant(job.base(stage)[np.newaxis])
+    x = job.base(stage).astype(np.float64).ravel()
     parts = {
         "forward": lambda: forward(batch),
         "network": lambda: network_only(x),
@@ -120,7 +115,7 @@ def main(argv=None):
         for name, part in parts.items():
             times[name].append(seconds(part))
     times = {name: statistics.median(values) for name, values in times.items()}
-    black = np.tile(np.negative(nst.IMAGENET_MEAN_BGR), rows * cols)
+    black = np.tile(np.negative(IMAGENET_MEAN_BGR), rows * cols)
     bounds = np.stack([black, black + 255], axis=1)
     free, _ = seconds_of_scipy(x, None)
     bounded, set_up = seconds_of_scipy(x, bounds)

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 from sklearn.datasets import load_sample_image
 
 import neural_style_transfer as nst
-from vgg19_weights import load_weights
+from stylize.download import load_weights
 
 ROWS = 200
 BASES = {name: ROOT / f"img/{name}.jpg" for name in ("astronaut", "coffee", "rocket", "cat")}
@@ -48,11 +48,11 @@ CHOICES = {
 
 
 def paint(base, style, weights, size=ROWS, **settings):
-    if settings.keys() - nst.SETTINGS:  # of a recipe, not of the command line
-        nst.RECIPES["changed"] = nst.RECIPES["pyramid"] | settings
-        settings = {"recipe": "changed"}
     print(base, "+", style, settings, flush=True)
-    return nst.style_transfer(GRID[base], STYLES[style], weights=weights, size=size, **settings)
+    of_recipe = {name: settings.pop(name) for name in settings.keys() - nst.SETTINGS}
+    recipe = nst.RECIPES["pyramid"] | of_recipe
+    pictures = GRID[base], STYLES[style]
+    return nst.style_transfer(*pictures, recipe=recipe, weights=weights, size=size, **settings)
 
 
 def side_by_side(images, path, rows):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import vgg19_weights
-from neural_style_transfer import keras
+import stylize.weights as vgg19
+from stylize.backend import keras
 
 keras.backend.backend()  # import Keras and its backend once, silently, before the first test
 
@@ -29,7 +29,7 @@ def random_weights(convolutions, seed=0):
     for name, (inputs, outputs) in convolutions.items():
         kernel = rng.normal(0, np.sqrt(2 / (9 * inputs)), (3, 3, inputs, outputs))
         layers[name] = kernel.astype(np.float32), rng.normal(0, 0.1, outputs).astype(np.float32)
-    return vgg19_weights.VGG19Weights(layers, source="random")
+    return vgg19.VGG19Weights(layers, source="random")
 
 
 @pytest.fixture
@@ -37,9 +37,9 @@ def small_vgg19(monkeypatch):
     """VGG19 with 4 to 8 channels: for this test, the shapes that weight files must have."""
     small = {
         name: (inputs if inputs == 3 else max(4, inputs // 64), max(4, outputs // 64))
-        for name, (inputs, outputs) in vgg19_weights.CONVOLUTIONS.items()
+        for name, (inputs, outputs) in vgg19.CONVOLUTIONS.items()
     }
-    monkeypatch.setattr(vgg19_weights, "CONVOLUTIONS", small)
+    monkeypatch.setattr(vgg19, "CONVOLUTIONS", small)
     return random_weights(small)
 
 
@@ -47,21 +47,21 @@ def small_vgg19(monkeypatch):
 def weights_path(small_vgg19, tmp_path):
     """A weight file of the small VGG19."""
     path = tmp_path / "small.h5"
-    vgg19_weights.write_h5(small_vgg19, path)
+    vgg19.write_h5(small_vgg19, path)
     return path
 
 
 @pytest.fixture(scope="session")
 def full_vgg19():
     """VGG19 in its real shapes, with random weights."""
-    return random_weights(vgg19_weights.CONVOLUTIONS)
+    return random_weights(vgg19.CONVOLUTIONS)
 
 
 @pytest.fixture(scope="session")
 def full_weights_path(full_vgg19, tmp_path_factory):
     """A weight file of `full_vgg19`."""
     path = tmp_path_factory.mktemp("weights") / "full.h5"
-    vgg19_weights.write_h5(full_vgg19, path)
+    vgg19.write_h5(full_vgg19, path)
     return path
 
 

@@ -1,32 +1,30 @@
 """The script, in its own order. Oracles are closed forms, naive NumPy, finite differences, Keras's
 own VGG19 and the Keras example; none shares code with what it checks."""
 
-import csv
 import json
 import math
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import keras_example
 import numpy as np
 import pytest
 import scipy.optimize
-import tifffile
-from conftest import BAD_PICTURES, disk_full, make_bad_picture
 from PIL import Image
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import neural_style_transfer as nst
-import records
-import vgg19_weights
-from neural_style_transfer import InputError, keras
-from pictures import COLOR_METHODS
-from recipes import STYLE_LAYERS
+from stylize import pictures, weights
+from stylize.backend import LossAndGrads, keras
+from stylize.download import load_weights
+from stylize.errors import InputError, WeightsError
+from stylize.job import Style, prepare
+from stylize.optimizers import Iterations, minimize_adam
+from stylize.settings import EVALUATIONS_PER_ITERATION, STYLE_LAYERS, LossWeights, choose_settings
+from stylize.weights import VGG19Weights
 
 SCRIPT = nst.__file__
 ROOT = Path(SCRIPT).parent
@@ -53,7 +51,7 @@ def test_keras_itself_is_imported_without_a_word():
 
 
 def test_features_are_those_of_kerass_vgg19(full_vgg19, photo):
-    x = nst.preprocess_image(photo)[np.newaxis]
+    x = pictures.preprocess_image(photo)[np.newaxis]
     expected = keras_example.vgg19(full_vgg19).predict_on_batch(x)
     features = nst.build_network(full_vgg19, KERAS_LAYERS).predict_on_batch(x)
     assert features.keys() == expected.keys() == set(KERAS_LAYERS)
@@ -76,8 +74,8 @@ def test_layers_that_pass_through_are_left_out_unnoticed(small_vgg19, photo):
     kernel = np.zeros((3, 3, channels, channels), np.float32)
     kernel[1, 1] = np.eye(channels)
     layers = {**small_vgg19.layers, "block3_conv4": (kernel, np.zeros(channels, np.float32))}
-    x = nst.preprocess_image(photo)[np.newaxis]
-    network = nst.build_network(vgg19_weights.VGG19Weights(layers), ["block3_conv4"])
+    x = pictures.preprocess_image(photo)[np.newaxis]
+    network = nst.build_network(VGG19Weights(layers), ["block3_conv4"])
     before = nst.build_network(small_vgg19, ["block3_conv3"])
     assert "block3_conv4" not in [layer.name for layer in network.layers]
     np.testing.assert_array_equal(
@@ -87,8 +85,8 @@ def test_layers_that_pass_through_are_left_out_unnoticed(small_vgg19, photo):
 
 def test_weights_own_mean_pixel_is_subtracted(small_vgg19, photo):
     mean = (10.0, 20.0, 30.0)
-    own = vgg19_weights.VGG19Weights(small_vgg19.layers, mean_bgr=mean)
-    x = nst.preprocess_image(photo)[np.newaxis]
+    own = VGG19Weights(small_vgg19.layers, mean_bgr=mean)
+    x = pictures.preprocess_image(photo)[np.newaxis]
     minus_own_mean = photo[np.newaxis, ..., ::-1] - np.float32(mean)
     expected = nst.build_network(small_vgg19, ["block3_conv1"]).predict_on_batch(minus_own_mean)
     features = nst.build_network(own, ["block3_conv1"]).predict_on_batch(x)
@@ -103,7 +101,7 @@ def channels_first():
 
 
 def test_channels_first_computes_the_same_or_says_why_not(small_vgg19, photo, request):
-    x = nst.preprocess_image(photo)[np.newaxis]
+    x = pictures.preprocess_image(photo)[np.newaxis]
     expected = nst.build_network(small_vgg19, KERAS_LAYERS).predict_on_batch(x)
     request.getfixturevalue("channels_first")
     try:
@@ -200,7 +198,7 @@ def test_total_variation_of_a_checkerboard():
 
 
 def test_total_variation_against_numpy(photo):
-    x = nst.preprocess_image(photo)
+    x = pictures.preprocess_image(photo)
     loss = float(nst.total_variation_loss(x[np.newaxis]))
     assert loss == pytest.approx(numpy_total_variation(x), rel=1e-4)
 
@@ -211,20 +209,20 @@ def test_total_variation_against_numpy(photo):
 def working_pictures(photo, painting, rows=40):
     """(base, style reference) as the objective takes them."""
     base = nst.load_image(photo)
-    rows, cols = nst.working_size(base, rows)
+    rows, cols = pictures.working_size(base, rows)
     return [
-        nst.preprocess_image(nst.resize_image(image, rows, cols, NEAREST))
+        pictures.preprocess_image(pictures.resize_image(image, rows, cols, NEAREST))
         for image in (base, nst.load_image(painting))
     ]
 
 
 def make_objective(weights, base, style, precision="float32", **settings):
     """Our function from a flat picture to (terms, gradient), with the Keras example's settings."""
-    settings = nst.choose_settings("keras", **settings)
+    settings = choose_settings("keras", **settings)
     layers = {**settings["content_layers"], **settings["style_layers"]}
     network = nst.build_network(weights, layers, precision)
-    weights = nst.loss_weights(settings, base.shape[0])
-    return nst.make_objective(network, base, [nst.Style(style)], weights)
+    weights = LossWeights.of(settings, base.shape[0])
+    return nst.make_objective(network, base, [Style(style)], weights)
 
 
 def test_combination_alone_equals_the_concatenated_batch(full_vgg19, photo, painting):
@@ -253,18 +251,19 @@ def test_gradient_against_finite_differences(small_vgg19, photo, painting):
 
 def test_weights_mean_the_same_at_every_size(small_vgg19):
     """A picture tiled 2x2 has four times the pixels and the same look: the same losses."""
-    settings = nst.choose_settings("pyramid", tv_weight=1)
+    settings = choose_settings("pyramid", tv_weight=1)
     layers = {**settings["content_layers"], **settings["style_layers"]}
     network = nst.build_network(small_vgg19, layers)
-    pictures = [
-        nst.preprocess_image(np.random.default_rng(seed).integers(0, 256, (128, 128, 3), np.uint8))
-        for seed in range(3)
+    noises = [
+        np.random.default_rng(seed).integers(0, 256, (128, 128, 3), np.uint8) for seed in range(3)
     ]
     terms = []
     for copies in (1, 2):
-        base, style, x = (np.tile(picture, (copies, copies, 1)) for picture in pictures)
-        weights = nst.loss_weights(settings, base.shape[0])
-        objective = nst.make_objective(network, base, [nst.Style(style)], weights)
+        base, style, x = (
+            pictures.preprocess_image(np.tile(noise, (copies, copies, 1))) for noise in noises
+        )
+        weights = LossWeights.of(settings, base.shape[0])
+        objective = nst.make_objective(network, base, [Style(style)], weights)
         terms.append(objective(x.astype(float).ravel())[0])
     np.testing.assert_allclose(terms[1], terms[0], rtol=0.1)  # the border differs a little
 
@@ -278,15 +277,15 @@ def test_style_is_weighed_by_its_energy(small_vgg19, photo, painting):
         if layer in STYLE_LAYERS
     }
     energy = sum(0.2 * np.sum(gram**2) for gram in grams.values()) / (36 * (40 * 48) ** 2)
-    settings = nst.choose_settings("keras", style_weight=3)
+    settings = choose_settings("keras", style_weight=3)
     network = nst.build_network(small_vgg19, KERAS_LAYERS)
     x = base.astype(float).ravel()
     plain, same, double = (
         nst.make_objective(
             network,
             base,
-            [nst.Style(style)],
-            nst.loss_weights(settings | {"style_energy": energy}, base.shape[0]),
+            [Style(style)],
+            LossWeights.of(settings | {"style_energy": energy}, base.shape[0]),
         )(x)[0][1]
         for energy in (None, energy, 2 * energy)
     )
@@ -295,7 +294,7 @@ def test_style_is_weighed_by_its_energy(small_vgg19, photo, painting):
 
 def test_strength_turns_the_weights_and_is_neutral_in_the_middle():
     def weights(strength):
-        return nst.loss_weights(nst.choose_settings("keras", strength=strength), 400)
+        return LossWeights.of(choose_settings("keras", strength=strength), 400)
 
     assert weights(0.5).content == {"block5_conv2": 0.025}
     assert weights(0.5).total_variation == 1
@@ -330,16 +329,12 @@ def test_float16_gradient_that_would_overflow_is_scaled(small_vgg19, photo, pain
 
 
 BACKEND_PROGRAM = """
-import sys, numpy as np, neural_style_transfer as nst, vgg19_weights
-vgg19_weights.CONVOLUTIONS.update(eval(sys.argv[1]))
-settings = nst.choose_settings("keras", tv_weight=0.01)
-network = nst.build_network(
-    vgg19_weights.read_weights(sys.argv[2]),
-    {**settings["content_layers"], **settings["style_layers"]},
-)
+import sys, numpy as np, neural_style_transfer as nst
+from stylize import job, weights
+weights.CONVOLUTIONS.update(eval(sys.argv[1]))
 given = np.load(sys.argv[3])
-weights = nst.loss_weights(settings, given["base"].shape[0])
-objective = nst.make_objective(network, given["base"], [nst.Style(given["style"])], weights)
+job = job.prepare(given["photo"], given["painting"], "keras", size=40, tv_weight=0.01)
+objective = nst.stage_objective(job, weights.read_weights(sys.argv[2]), job.stages[0])
 terms, grads = objective(given["x"])
 np.savez(sys.argv[4], terms=terms, grads=grads)
 """
@@ -354,13 +349,13 @@ def test_backends_agree_with_tensorflow(
     base, style = working_pictures(photo, painting)
     x = base.ravel() + np.random.default_rng(5).normal(0, 20, base.size)
     terms, grads = make_objective(small_vgg19, base, style, tv_weight=0.01)(x)
-    np.savez(tmp_path / "given.npz", base=base, style=style, x=x)
+    np.savez(tmp_path / "given.npz", photo=photo, painting=painting, x=x)
     (tmp_path / "keras_home").mkdir()
     config = {"image_data_format": data_format, "backend": backend, "floatx": "float32"}
     (tmp_path / "keras_home" / "keras.json").write_text(json.dumps(config))
     subprocess.run(
         [
-            *(sys.executable, "-c", BACKEND_PROGRAM, str(vgg19_weights.CONVOLUTIONS)),
+            *(sys.executable, "-c", BACKEND_PROGRAM, str(weights.CONVOLUTIONS)),
             *(weights_path, tmp_path / "given.npz", tmp_path / "result.npz"),
         ],
         cwd=ROOT,
@@ -440,7 +435,10 @@ def numpy_gatys(features, content, styles, x, settings):
 @pytest.mark.parametrize("pooling", ["max", "avg"])
 @pytest.mark.parametrize("recipe", ["athalye", "gatys"])
 def test_recipes_against_numpy(recipe, pooling, small_vgg19, photo, painting):
-    settings = nst.choose_settings(
+    photo = photo[:39, :45]  # odd sides: pooling's padding matters
+    job = prepare(
+        photo,
+        [painting, painting[::-1]],
         recipe,
         pooling=pooling,
         tv_weight=3,
@@ -450,35 +448,30 @@ def test_recipes_against_numpy(recipe, pooling, small_vgg19, photo, painting):
         style_scale=[1.0, 0.7],
         size="own",
     )
+    settings, padding = job.settings, job.settings["pool_padding"]
     assert settings["style_blend"] == [0.75, 0.25]
-    photo = photo[:39, :45]  # odd sides: pooling's padding matters
-    inputs = nst.read_inputs(photo, [painting, painting[::-1]], settings)
-    (stage,) = nst.plan_stages(inputs.base, settings)
-    padding = settings["pool_padding"]
-    layers = {**settings["content_layers"], **settings["style_layers"]}
-    network = nst.build_network(small_vgg19, layers, pooling=pooling, pool_padding=padding)
     x = np.random.default_rng(0).normal(0, 60, (39, 45, 3)).astype(np.float32)
-    terms, _ = nst.stage_objective(network, inputs, stage, settings)(x.ravel())
+    terms, _ = nst.stage_objective(job, small_vgg19, job.stages[0])(x.ravel())
 
     def features(picture):
         return numpy_features(small_vgg19, picture, pooling, padding)
 
     styles = [
-        features(nst.preprocess_image(image.resize((cols, rows), settings["resample"])))
-        for image, (rows, cols) in zip(inputs.styles, [(57, 45), (40, 31)], strict=True)
+        features(pictures.preprocess_image(image.resize((cols, rows), settings["resample"])))
+        for image, (rows, cols) in zip(job.inputs.styles, [(57, 45), (40, 31)], strict=True)
     ]
     oracle = {"athalye": numpy_athalye, "gatys": numpy_gatys}[recipe]
-    content = features(nst.preprocess_image(photo))
+    content = features(pictures.preprocess_image(photo))
     expected = oracle(features(x), content, styles, x.astype(float), settings)
     weights = [settings[f"{name}_weight"] for name in ("content", "style", "tv")]
     np.testing.assert_allclose(terms, np.multiply(expected, weights), rtol=1e-4)
 
 
 def masked_objective(weights, base, styles, content_mask=None):
-    settings = nst.choose_settings("keras")
+    settings = choose_settings("keras")
     layers = {**settings["content_layers"], **settings["style_layers"]}
     network = nst.build_network(weights, layers)
-    loss_weights = nst.loss_weights(settings, base.shape[0])
+    loss_weights = LossWeights.of(settings, base.shape[0])
     return nst.make_objective(network, base, styles, loss_weights, content_mask=content_mask)
 
 
@@ -486,8 +479,8 @@ def test_mask_of_ones_is_no_mask(small_vgg19, photo, painting):
     base, style = working_pictures(photo, painting)
     ones = np.ones(base.shape[:2], np.float32)
     x = base.ravel() + np.random.default_rng(5).normal(0, 20, base.size)
-    plain, _ = masked_objective(small_vgg19, base, [nst.Style(style)])(x)
-    masked, _ = masked_objective(small_vgg19, base, [nst.Style(style, 1.0, ones)], ones)(x)
+    plain, _ = masked_objective(small_vgg19, base, [Style(style)])(x)
+    masked, _ = masked_objective(small_vgg19, base, [Style(style, 1.0, ones)], ones)(x)
     np.testing.assert_allclose(masked, plain, rtol=1e-4)
 
 
@@ -498,14 +491,14 @@ def test_complementary_masks_give_each_half_its_own_style(small_vgg19, photo, pa
     left[:80] = 1
     x = base.astype(float).ravel()
     nothing = {"content_weight": 0, "tv_weight": 0, "style_layers": ["block1_conv1"]}
-    settings = nst.choose_settings("keras", **nothing)
+    settings = choose_settings("keras", **nothing)
     network = nst.build_network(small_vgg19, ["block1_conv1", "block5_conv2"])
-    weights = nst.loss_weights(settings, 160)
+    weights = LossWeights.of(settings, 160)
 
     def objective(*styles):
         return nst.make_objective(network, base, list(styles), weights)(x)
 
-    upper, lower = nst.Style(style, 0.5, left), nst.Style(style[::-1] / 2, 0.5, 1 - left)
+    upper, lower = Style(style, 0.5, left), Style(style[::-1] / 2, 0.5, 1 - left)
     both, both_grads = objective(upper, lower)
     of_upper, upper_grads = objective(upper)
     of_lower, lower_grads = objective(lower)
@@ -519,7 +512,7 @@ def test_complementary_masks_give_each_half_its_own_style(small_vgg19, photo, pa
 def test_content_mask_frees_what_is_black(small_vgg19, photo, painting):
     base, style = working_pictures(photo, painting)
     mask = np.zeros(base.shape[:2], np.float32)
-    objective = masked_objective(small_vgg19, base, [nst.Style(style, 0.0)], mask)
+    objective = masked_objective(small_vgg19, base, [Style(style, 0.0)], mask)
     x = base.ravel() + np.random.default_rng(5).normal(0, 20, base.size)
     assert objective(x)[0][0] == 0
 
@@ -617,20 +610,20 @@ class Rosenbrock:
         return np.array([loss, 0, 0]), grads if loss > self.lying_below else -grads
 
 
-def run_minimize(function, iterations, **options):
+def run_minimize(function, count, minimize=nst.minimize_lbfgs, bounds=None, tolerance=0.0):
     """([(loss, evaluations, stopped) of each iteration], the last x)."""
     evaluator, seen = nst.Evaluator(function), []
 
     def on_iteration(x, losses, stopped):
         seen.append((losses.total, evaluator.evaluations, stopped))
 
-    x = nst.minimize_lbfgs(evaluator, np.full(50, -1.0), iterations, on_iteration, **options)
-    return seen, x
+    iterations = Iterations(evaluator, count, 20, on_iteration, tolerance)
+    return seen, minimize(iterations, np.full(50, -1.0), bounds)
 
 
 def test_one_run_reports_every_twenty_evaluations_and_beats_restarts():
     seen, _ = run_minimize(Rosenbrock(), 4)
-    restarted, _ = run_minimize(Rosenbrock(), 4, restart=True)
+    restarted, _ = run_minimize(Rosenbrock(), 4, nst.minimize_keras)
     assert [stopped for *_, stopped in seen] == [""] * 4
     for number, (_, evaluations, _) in enumerate(seen, start=1):
         assert 20 * number <= evaluations <= 20 * number + 2
@@ -662,20 +655,26 @@ def test_bounds_are_kept():
     assert x.max() == 0.5  # the minimum is at 1
 
 
-def test_scipys_blas_leaves_the_processor_to_the_network():
-    def threads(*_):
+@pytest.mark.parametrize("minimize", [nst.minimize_keras, nst.minimize_lbfgs])
+def test_scipy_has_one_thread_of_blas_and_the_network_all(minimize, monkeypatch):
+    def threads():
         libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
-        seen.append({library["num_threads"] for library in libraries})
+        return {library["num_threads"] for library in libraries}
 
-    seen, rosenbrock = [], Rosenbrock()
-    evaluator = nst.Evaluator(rosenbrock, on_evaluation=threads)
+    def watched_fmin(*arguments, **options):
+        of_scipy.append(threads())
+        return fmin(*arguments, **options)
+
+    fmin, of_scipy, of_network = scipy.optimize.fmin_l_bfgs_b, [], []
+    monkeypatch.setattr(scipy.optimize, "fmin_l_bfgs_b", watched_fmin)
+    rosenbrock = Rosenbrock()
+    evaluator = nst.Evaluator(rosenbrock, lambda losses, x: of_network.append(threads()))
     with threadpool_limits(2, "blas"):
-        threads()
-        nst.minimize_lbfgs(evaluator, np.full(50, -1.0), 1, threads)
-        threads()
-    before, at_the_start, *during, _, after = seen
-    assert len(during) >= 19 and all(counts <= {1} for counts in during)
-    assert before == at_the_start == after
+        iterations = Iterations(evaluator, 1, 20, lambda x, losses, stopped: None)
+        minimize(iterations, np.full(50, -1.0))
+        assert threads() == {2}
+    assert of_scipy == [{1}]
+    assert len(of_network) >= 20 and all(counts == {2} for counts in of_network)
 
 
 class Quadratic:
@@ -686,7 +685,7 @@ class Quadratic:
             content = keras.ops.sum(keras.ops.square(x - 3.0)) / 10
             return keras.ops.stack([content, 0 * content, 0 * content])
 
-        return nst.LossAndGrads(losses, *shape)
+        return LossAndGrads(losses, *shape)
 
 
 def test_adam_follows_numpys_adam_for_twenty_steps():
@@ -700,17 +699,8 @@ def test_adam_follows_numpys_adam_for_twenty_steps():
         expected.append(np.sum((x - 3.0) ** 2) / 10)
     seen, all_losses = [], []
     evaluator = nst.Evaluator(Quadratic((4, 5)), lambda losses, x: all_losses.append(losses))
-    best = nst.minimize_adam(
-        evaluator,
-        start,
-        20,
-        lambda x, losses, stopped: seen.append(losses.total),
-        evaluations=1,
-        learning_rate=rate,
-        beta_1=b1,
-        beta_2=b2,
-        epsilon=eps,
-    )
+    iterations = Iterations(evaluator, 20, 1, lambda x, losses, _: seen.append(losses.total))
+    best = minimize_adam(iterations, start, learning_rate=rate, beta_1=b1, beta_2=b2, epsilon=eps)
     assert evaluator.evaluations == 21  # one a step, and one after the last
     np.testing.assert_allclose([losses.total for losses in all_losses[1:]], expected, rtol=1e-4)
     lowest = np.minimum.accumulate([losses.total for losses in all_losses])
@@ -719,68 +709,14 @@ def test_adam_follows_numpys_adam_for_twenty_steps():
 
 
 def test_adam_stops_by_tolerance():
-    seen = []
-    nst.minimize_adam(
-        nst.Evaluator(Quadratic((4, 5))),
-        np.zeros((1, 4, 5, 3), np.float32),
-        50,
-        lambda x, losses, stopped: seen.append(stopped),
-        tolerance=1,
-        learning_rate=0.1,
-    )
+    seen, evaluator = [], nst.Evaluator(Quadratic((4, 5)))
+    iterations = Iterations(evaluator, 50, 20, lambda x, _, stopped: seen.append(stopped), 1)
+    minimize_adam(iterations, np.zeros((1, 4, 5, 3), np.float32), learning_rate=0.1)
     assert len(seen) == 1
     assert "less than the tolerance" in seen[0]
 
 
-def test_seed_decides_the_noise(small_vgg19, photo, painting):
-    def start(seed):
-        settings = nst.choose_settings("athalye", seed=seed)
-        inputs = nst.read_inputs(photo, painting, settings)
-        return nst.start_picture(inputs, nst.plan_stages(inputs.base, settings)[0], settings)
-
-    np.testing.assert_array_equal(start(1), start(1))
-    assert (start(1) != start(2)).any()
-    assert start(0).std() == pytest.approx(0.256, rel=0.05)
-    assert abs(start(0).mean()) < 0.01
-
-
-def test_noise_is_blended_into_the_start(photo, painting):
-    def start(**given):
-        settings = nst.choose_settings("keras", size="own", **given)
-        inputs = nst.read_inputs(photo, painting, settings)
-        return nst.start_picture(inputs, nst.plan_stages(inputs.base, settings)[0], settings)
-
-    base, noise = start(), start(init="noise")
-    np.testing.assert_array_equal(base, nst.preprocess_image(photo))
-    blended = start(noise_blend=0.25)
-    np.testing.assert_allclose(blended, 0.75 * base + 0.25 * noise, atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"style_scale": [1, 2, 3]}, "--style_scale: give one for each style: 2, not 3"),
-        ({"style_blend": [1]}, "--style_blend: give one for each style: 2, not 1"),
-        ({"style_blend": [0, 0]}, "--style_blend must not add up to 0"),
-        ({"style_blend": [1, -1]}, "--style_blend must be a finite number of at least 0"),
-        ({"style_masks": ["a.png"]}, "--style_masks: give one for each style: 2, not 1"),
-        ({"init": "none.png"}, "picture none.png: no such file"),
-        ({"pooling": "min"}, "--pooling must be one of max, avg"),
-        ({"preserve_colors": "hue"}, "--preserve_colors must be one of none, luma"),
-    ],
-)
-def test_pictures_and_numbers_that_do_not_fit(given, message, photo, painting):
-    with pytest.raises(InputError, match=message):
-        nst.read_inputs(photo, [painting, painting], nst.choose_settings("keras", **given))
-
-
-def test_black_mask_is_refused(photo, painting):
-    settings = nst.choose_settings("keras", style_masks=[np.zeros((20, 20), np.uint8)])
-    with pytest.raises(InputError, match="all of it is black; paint white"):
-        nst.read_inputs(photo, painting, settings)
-
-
-@pytest.mark.parametrize("method", COLOR_METHODS)
+@pytest.mark.parametrize("method", pictures.COLOR_METHODS)
 def test_colours_are_kept(method, small_vgg19, photo, painting):
     result = nst.style_transfer(
         photo, painting, 1, weights=small_vgg19, size=40, preserve_colors=method
@@ -808,37 +744,19 @@ def test_masks_of_another_size_are_resized(small_vgg19, photo, painting):
     assert result.size == (48, 40)
 
 
-def test_pyramid_doubles_up_to_the_size_from_about_100_pixels():
-    def sizes(width, height, **given):
-        settings = nst.choose_settings("pyramid", **given)
-        stages = nst.plan_stages(Image.new("RGB", (width, height)), settings)
-        return [(stage.rows, stage.cols) for stage in stages]
-
-    assert sizes(400, 300) == [(100, 133), (200, 266), (400, 533)]
-    assert sizes(300, 400, size=600) == [(150, 112), (300, 225), (600, 450)]
-    assert sizes(300, 300, size=150) == [(150, 150)]
-    assert sizes(300, 300, size=80, scales=2) == [(40, 40), (80, 80)]
-    with pytest.raises(InputError, match="at least 16"):
-        sizes(300, 300, size=64, scales=4)
-
-
-@pytest.mark.parametrize(("fast", "precision"), [(True, "bfloat16"), (False, "float32")])
-def test_auto_precision_is_bfloat16_only_where_that_is_fast(fast, precision, monkeypatch):
-    monkeypatch.setattr(nst, "bfloat16_is_fast", lambda: fast)
-    for asked, expected in [("auto", precision), ("float32", "float32"), ("float16", "float16")]:
-        settings = nst.choose_settings("pyramid", precision=asked)
-        stages = nst.plan_stages(Image.new("RGB", (300, 300)), settings)
-        assert {stage.precision for stage in stages} == {expected}
-
-
 def test_pyramid_reports_small_sizes_as_not_final(small_vgg19, photo, painting):
+    class Watch(nst.Progress):
+        def on_stage(self, index):
+            super().on_stage(index)
+            stages.append(self.stage.rows)
+
     seen, stages = [], []
     result = nst.style_transfer(
         photo,
         painting,
         iterations=2,
         callback=seen.append,
-        on_stage=lambda all, index: stages.append(all[index].rows),
+        progress=Watch(),
         weights=small_vgg19,
         size=40,
         scales=2,
@@ -870,6 +788,11 @@ def test_every_iteration_is_that_of_the_keras_example(full_vgg19, photo, paintin
 
 
 def test_style_transfer_reports_iterates_and_returns_the_last(small_vgg19, photo, painting):
+    class Watch(nst.Progress):
+        def on_evaluation(self, evaluation):
+            super().on_evaluation(evaluation)
+            evaluations.append(evaluation.losses)
+
     seen, evaluations = [], []
     result = nst.style_transfer(
         photo,
@@ -879,12 +802,12 @@ def test_style_transfer_reports_iterates_and_returns_the_last(small_vgg19, photo
         recipe="keras",
         weights=small_vgg19,
         size=32,
-        on_evaluation=lambda losses, pixels: evaluations.append(losses),
+        progress=Watch(),
     )
     assert [iterate.iteration for iterate in seen] == [0, 1]
     assert result.size == (38, 32)  # 48 * 32 / 40
     np.testing.assert_array_equal(result, seen[-1].image)
-    assert seen[-1].evaluations == len(evaluations) >= 2 * nst.EVALUATIONS_PER_ITERATION
+    assert seen[-1].evaluations == len(evaluations) >= 2 * EVALUATIONS_PER_ITERATION
     assert seen[1].losses.total < seen[0].losses.total < evaluations[0].total
     assert seen[0].losses.total == pytest.approx(sum(seen[0].losses[1:]))
     assert seen[0].seconds > 0
@@ -908,9 +831,15 @@ def test_paths_are_taken_for_pictures_and_weights(weights_path, photo_path, pain
 def test_real_features_paint(tmp_path, monkeypatch):
     monkeypatch.undo()  # back to the user's own cache, so that nothing is fetched twice
     try:
-        weights = vgg19_weights.load_weights("imagenet", quiet=True)
-    except vgg19_weights.WeightsError as error:
+        weights = load_weights("imagenet", quiet=True)
+    except WeightsError as error:
         pytest.skip(f"no real weights: {error}")
+
+    class Watch(nst.Progress):
+        def on_evaluation(self, evaluation):
+            losses.append(evaluation.losses)
+            super().on_evaluation(evaluation)
+
     losses, seen = [], []
     nst.style_transfer(
         ROOT / "img" / "astronaut.jpg",
@@ -920,362 +849,6 @@ def test_real_features_paint(tmp_path, monkeypatch):
         recipe="keras",
         weights=weights,
         size=128,
-        on_evaluation=lambda evaluated, pixels: losses.append(evaluated),
+        progress=Watch(),
     )
     assert losses[0].style > 5 * seen[-1].losses.style
-
-
-# --- The command line ----------------------------------------------------------------------
-
-
-@pytest.fixture
-def command(photo_path, painting_path, weights_path, tmp_path):
-    """A small, valid command line, to be added to."""
-    return [
-        *(str(photo_path), str(painting_path), str(tmp_path / "results" / "r")),
-        *("--weights", str(weights_path), "--size", "24", "--iter", "2"),
-    ]
-
-
-def results(tmp_path):
-    """The names of what was saved, but for the table of losses, which is always there."""
-    folder = tmp_path / "results"
-    names = os.listdir(folder) if folder.exists() else []
-    return sorted(name for name in names if name != "r_losses.csv")
-
-
-def test_prints_the_originals_words_and_saves_each_iteration(command, tmp_path, capsys):
-    assert nst.main(command) == 0
-    out, err = capsys.readouterr()
-    assert err == ""
-    number = r"[0-9.e+]+"
-    iteration = (
-        r"Start of iteration {0}\n"
-        rf"Current loss value: {number}\n"
-        rf"  content {number}, style {number}, total variation {number}\n"
-        r"Image saved as .*/results/r_at_iteration_{0}\.png\n"
-        r"Iteration {0} completed in \d+s\n"
-    )
-    before = r"This needs about 0\.\d GiB of memory\nUsing .*small\.h5\nThis will take about \ds\n"
-    assert re.fullmatch(before + iteration.format(0) + iteration.format(1), out)
-    assert results(tmp_path) == ["r_at_iteration_0.png", "r_at_iteration_1.png"]
-    assert nst.load_image(tmp_path / "results" / "r_at_iteration_1.png").size == (28, 24)
-
-
-def test_quiet_prints_nothing(command, tmp_path, capsys):
-    assert nst.main([*command, "--quiet"]) == 0
-    assert capsys.readouterr() == ("", "")
-    assert len(results(tmp_path)) == 2
-
-
-def test_pyramid_saves_the_size_asked_for_only(command, tmp_path, capsys):
-    assert nst.main([*command, "--size", "40", "--scales", "2"]) == 0
-    out = capsys.readouterr().out
-    assert len(re.findall(r"On the way, at 24x20 pixels: loss [0-9.e+]+ after \d+s\n", out)) == 2
-    assert results(tmp_path) == ["r_at_iteration_0.png", "r_at_iteration_1.png"]
-    assert nst.load_image(tmp_path / "results" / "r_at_iteration_1.png").size == (48, 40)
-
-
-def test_early_stop_is_printed(command, tmp_path, capsys):
-    assert nst.main([*command, "--tolerance", "1"]) == 0
-    assert "Stopped at this size: an iteration gained" in capsys.readouterr().out
-    assert results(tmp_path) == ["r_at_iteration_0.png"]
-
-
-def test_verbose_prints_peak_memory(command, capsys):
-    assert nst.main([*command, "--verbose"]) == 0
-    assert re.search(r"Peak memory of the process: \d+ MiB\n$", capsys.readouterr().out)
-
-
-def test_progress_bar_with_time_left_on_a_terminal(command, capsys, monkeypatch):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    assert nst.main(command) == 0
-    out, err = capsys.readouterr()
-    assert re.search(r" [1-9]\d%\|.*\| 00:\d\d, \d\d:\d\d left, loss=", err)
-    assert "Start of iteration 1\n" in out
-
-
-@pytest.mark.parametrize("format", nst.FORMATS)
-def test_format(format, command, tmp_path):
-    assert nst.main([*command, "--iter", "1", "--format", format]) == 0
-    assert results(tmp_path) == [f"r_at_iteration_0.{format}"]
-
-
-def test_sixteen_bits(command, tmp_path, capsys):
-    assert nst.main([*command, "--iter", "1", "--bits", "16", "--format", "tiff"]) == 0
-    pixels = tifffile.imread(tmp_path / "results" / "r_at_iteration_0.tiff")
-    assert pixels.dtype == np.uint16
-    assert np.unique(pixels % 257).size > 100  # not 8 bits, stretched
-    fails([*command, "--bits", "16", "--format", "jpg"], 2, "needs --format png or tiff", capsys)
-
-
-def test_results_say_how_they_were_made_and_can_be_made_again(command, tmp_path, capsys):
-    """Byte for byte, films and settings that are not the default included."""
-    given = ["--strength", "0.6", "--noise_blend", "0.1", "--seed", "7", "--gif", "--plot"]
-    assert nst.main([*command, *given]) == 0
-    folder = tmp_path / "results"
-    first = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert first.keys() == {
-        *("r.gif", "r_losses.csv", "r_losses.png"),
-        *("r_at_iteration_0.png", "r_at_iteration_1.png"),
-    }
-    earlier = tmp_path / "earlier.png"
-    (folder / "r_at_iteration_1.png").rename(earlier)
-    capsys.readouterr()
-
-    with pytest.raises(SystemExit, match="0"):
-        nst.main(["--show", str(earlier)])
-    shown = json.loads(capsys.readouterr().out)
-    assert shown["recipe"] == "pyramid"
-    assert (shown["settings"]["seed"], shown["base"]["name"]) == (7, "photo.png")
-    assert shown["losses"]["total"] == pytest.approx(sum(list(shown["losses"].values())[1:]))
-
-    inputs = command[:3]
-    weights = command[command.index("--weights") :][:2]
-    assert nst.main([*inputs, *weights, "--like", str(earlier), "--gif"]) == 0
-    assert capsys.readouterr().err == ""
-    for name in ("r.gif", "r_at_iteration_0.png", "r_at_iteration_1.png"):
-        assert (folder / name).read_bytes() == first[name]
-
-
-def test_like_warns_of_other_weights(command, tmp_path, full_weights_path, monkeypatch, capsys):
-    assert nst.main([*command, "--iter", "1"]) == 0
-    result = str(tmp_path / "results" / "r_at_iteration_0.png")
-    record = records.read_record(result)
-    monkeypatch.setattr(records, "weights_digest", lambda weights: "another")
-    monkeypatch.setattr(records.platform, "python_version", lambda: "another")
-    weights = command[command.index("--weights") :][:2]
-    assert nst.main([*command[:3], *weights, "--like", result]) == 0
-    err = capsys.readouterr().err
-    assert err == f"warning: the result will differ a little from {result}: other weights\n"
-    assert records.read_record(result)["settings"] == record["settings"]
-
-
-def test_losses_are_tabled(command, tmp_path):
-    assert nst.main([*command, "--size", "40", "--scales", "2"]) == 0
-    with open(tmp_path / "results" / "r_losses.csv") as file:
-        rows = list(csv.DictReader(file))
-    assert list(rows[0]) == [
-        *("iteration", "evaluation", "seconds", "content", "style", "tv", "total", "size")
-    ]
-    assert [int(row["evaluation"]) for row in rows] == list(range(1, len(rows) + 1))
-    assert {(row["size"], row["iteration"]) for row in rows} >= {
-        *(("20", "0"), ("20", "1"), ("40", "0"), ("40", "1")),
-    }
-    for row in rows:
-        terms = (float(row[name]) for name in ("content", "style", "tv"))
-        assert sum(terms) == pytest.approx(float(row["total"]))
-
-
-def test_memory_that_will_not_do_is_warned_of(command, monkeypatch, capsys):
-    little = nst.psutil.virtual_memory()._replace(available=2**20)
-    monkeypatch.setattr(nst.psutil, "virtual_memory", lambda: little)
-    assert nst.main([*command, "--iter", "1"]) == 0
-    assert re.fullmatch(
-        "warning: 28x24 pixels need about 0.. GiB of memory and 0.0 GiB are free; "
-        "choose a smaller --size\n",
-        capsys.readouterr().err,
-    )
-
-
-def test_help_groups_every_setting(capsys):
-    with pytest.raises(SystemExit, match="0"):
-        nst.main(["--help"])
-    out = capsys.readouterr().out
-    assert all(f"\n{group}:\n" in out for group in nst.GROUPS)
-    assert {setting.group for setting in nst.SETTINGS.values()} <= nst.GROUPS.keys()
-
-
-def test_close_misses_are_suggested(command, capsys):
-    fails([*command, "--stile-weight", "2"], 2, "did you mean --style_weight", capsys)
-    fails([*command, "--nothing_like_it"], 2, "arguments: --nothing_like_it; see", capsys)
-
-
-def test_shell_completion(tmp_path):
-    """As Bash asks for it through argcomplete: the answer comes on file descriptor 8."""
-    line = f"{SCRIPT} --conte"
-    answer = tmp_path / "answer"
-    environment = os.environ | {
-        "_ARGCOMPLETE": "1",
-        "_ARGCOMPLETE_STDOUT_FILENAME": str(answer),
-        "COMP_LINE": line,
-        "COMP_POINT": str(len(line)),
-        "COMP_TYPE": "9",
-    }
-    subprocess.run([sys.executable, SCRIPT], env=environment, check=True, timeout=60)
-    assert set(re.split(r"[\s\x0b]+", answer.read_text().strip())) >= {
-        *("--content_weight", "--content_layers", "--content_mask")
-    }
-
-
-def test_hyphens_are_as_good_as_underscores(command, tmp_path):
-    assert nst.main([*command, "--content-weight=0", "--tv-weight", "0"]) == 0
-    given = ["--a-b=c-d", "e-f", "--", "--g-h"]
-    assert nst.underscored(given) == ["--a_b=c-d", "e-f", "--", "--g-h"]
-
-
-def test_version(capsys):
-    with pytest.raises(SystemExit, match="0"):
-        nst.main(["--version"])
-    assert nst.__version__ in capsys.readouterr().out
-
-
-def fails(argv, status, message, capsys):
-    """Asserts that the command fails with `status` and one line on stderr."""
-    try:
-        received = nst.main([str(argument) for argument in argv])
-    except SystemExit as exit:
-        received = exit.code
-    err = capsys.readouterr().err
-    assert re.search(message, err), err
-    assert err.count("\n") == 1, err
-    assert received == status
-
-
-@pytest.mark.parametrize("position", [0, 1])
-@pytest.mark.parametrize("kind", BAD_PICTURES)
-def test_bad_picture(kind, position, command, tmp_path, capsys):
-    command[position] = make_bad_picture(kind, tmp_path)
-    fails(command, 2, BAD_PICTURES[kind], capsys)
-    assert results(tmp_path) == []
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--iter", "0"], "--iter must be a whole number of at least 1, received '0'"),
-        (["--iter", "1.5"], "--iter must be a whole number"),
-        (["--content_weight", "-1"], "--content_weight must be a finite number of at least 0"),
-        (["--style_weight", "nan"], "--style_weight must be a finite number of at least 0"),
-        (["--tv_weight", "inf"], "--tv_weight must be a finite number of at least 0"),
-        (["--size", "15"], "--size must be a whole number of at least 16"),
-        (["--recipe", "magic"], "--recipe: invalid choice: 'magic'"),
-        (["--format", "bmp"], "--format: invalid choice: 'bmp'"),
-        (["--magic"], "unrecognized arguments: --magic"),
-    ],
-)
-def test_bad_option(options, message, command, capsys):
-    fails([*command, *options], 2, message, capsys)
-
-
-def test_missing_arguments(capsys):
-    fails(["base.jpg"], 2, "required: style_reference, result_prefix", capsys)
-
-
-def test_prefix_that_cannot_be_written_is_found_before_the_network_loads(
-    command, photo_path, capsys, monkeypatch
-):
-    monkeypatch.setattr(nst, "load_weights", None)  # calling it would be a TypeError
-    command[2] = photo_path / "r"  # its folder is a file
-    fails(command, 2, "photo.png/r: cannot write in .*; choose another folder", capsys)
-    command[2] = "/proc/none/r"
-    fails(command, 2, "cannot write in /proc/none", capsys)
-
-
-def test_bad_weights(command, tmp_path, capsys):
-    fails([*command, "--weights", tmp_path / "none.h5"], 1, "none.h5: no such file", capsys)
-    (tmp_path / "bad.h5").write_bytes(b"bad")
-    fails([*command, "--weights", tmp_path / "bad.h5"], 1, "bad.h5: damaged, or not", capsys)
-    assert results(tmp_path) == []
-
-
-def test_disk_full_keeps_what_is_there(command, tmp_path, capsys, monkeypatch):
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "r_at_iteration_0.png").write_bytes(b"precious")
-    monkeypatch.setattr(Image.Image, "save", disk_full)
-    fails(command, 1, "cannot write: No space left on device; no picture was finished", capsys)
-    assert results(tmp_path) == ["r_at_iteration_0.png"]
-    assert (tmp_path / "results" / "r_at_iteration_0.png").read_bytes() == b"precious"
-
-
-def test_infinite_loss_names_the_term(command, tmp_path, capsys):
-    fails([*command, "--style_weight", "1e38"], 1, "style loss became inf at .*lower", capsys)
-    assert results(tmp_path) == []
-
-
-def test_infinite_loss_keeps_the_last_good_picture(command, tmp_path, capsys, monkeypatch):
-    evaluate = nst.Evaluator._evaluate
-
-    def fails_in_iteration_1(self, x):
-        if self.evaluations == 30:
-            self._loss_and_grads = lambda x: (np.array([0, np.nan, 0]), x)
-        evaluate(self, x)
-
-    monkeypatch.setattr(nst.Evaluator, "_evaluate", fails_in_iteration_1)
-    fails(command, 1, "style loss became nan.*the last picture is .*_at_iteration_0.png", capsys)
-    nst.load_image(tmp_path / "results" / "r_at_iteration_0.png")
-
-
-def test_interrupt_keeps_the_last_picture(photo_path, painting_path, full_weights_path, tmp_path):
-    """As a user does it: the real command in a process of its own, stopped by Ctrl-C."""
-    process = subprocess.Popen(
-        [
-            *(sys.executable, SCRIPT, photo_path, painting_path, tmp_path / "r"),
-            *(
-                "--weights",
-                full_weights_path,
-                "--size",
-                "24",
-                "--iter",
-                "100000",
-                "--recipe",
-                "keras",
-            ),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while process.poll() is None and not (tmp_path / "r_at_iteration_1.png").exists():
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate()
-    assert process.returncode == 130
-    saved = re.fullmatch(r".*: interrupted; the last picture is (.*\.png)\n", err)[1]
-    nst.load_image(saved)
-    assert not list(tmp_path.glob(".*"))
-
-
-# --- The documentation ----------------------------------------------------------------------------
-
-
-def documented_commands():
-    """Every indented or fenced `neural_style_transfer.py` command line, in the reader's order."""
-    pages = [ROOT / "README.md", ROOT / "docs" / "guide.md", *(ROOT / "docs/recipes").iterdir()]
-    text = "\n".join(page.read_text() for page in pages)
-    return re.findall(r"^(?: +)?(?:.*&& \S+/)?python neural_style_transfer\.py (.+)$", text, re.M)
-
-
-def test_documented_commands(weights_path, photo_path, painting_path, tmp_path, monkeypatch):
-    """Each as it stands, but quick, one after another, as later ones use the results of earlier."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "img").symlink_to(ROOT / "img")
-    for name in ("base", "photo", "other"):
-        Path(f"{name}.jpg").symlink_to(photo_path)
-    for name in ("style_reference", "painting", "ref"):
-        Path(f"{name}.jpg").symlink_to(painting_path)
-    quick = ["--weights", str(weights_path), "--size", "24", "--iter", "2"]
-    commands = documented_commands()
-    assert len(commands) > 10
-    for command in commands:
-        try:
-            status = nst.main([*command.split(), *quick])
-        except SystemExit as exit:  # --show
-            status = exit.code
-        assert status == 0, command
-        results = Path(command.split()[2]) if "--show" not in command else None
-        assert results is None or list(results.parent.glob(f"{results.name}_at_iteration_1.png"))
-
-
-def test_readme_python(weights_path, tmp_path, monkeypatch):
-    (program,) = re.findall(r"```python\n(.+?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(nst, "load_weights", lambda _: vgg19_weights.read_weights(weights_path))
-    exec(program.replace("size=200", "size=24"))
-
-
-def test_readme_lists_every_option():
-    text = (ROOT / "README.md").read_text()
-    for action in nst.build_parser()._actions:
-        for flag in action.option_strings:
-            assert flag in ("-h", "--help", "--version") or f"`{flag}" in text, flag

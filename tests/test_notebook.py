@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-import pictures
+from stylize import pictures
 
 nbformat = pytest.importorskip("nbformat", reason="needs nbformat")
 nbclient = pytest.importorskip("nbclient", reason="needs nbclient")
 
-ROOT = Path(pictures.__file__).parent
+ROOT = Path(pictures.__file__).parent.parent
 NOTEBOOK = ROOT / "neural_style_transfer.ipynb"
 
 

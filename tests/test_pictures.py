@@ -10,9 +10,9 @@ import tifffile
 from conftest import BAD_PICTURES, disk_full, make_bad_picture
 from PIL import Image
 
-import pictures
-from neural_style_transfer import keras
-from pictures import InputError
+from stylize import pictures
+from stylize.backend import keras
+from stylize.errors import InputError
 
 NEAREST = Image.Resampling.NEAREST
 

@@ -1,24 +1,22 @@
 """What a run leaves with its pictures."""
 
-import imageio.v3 as iio
-import numpy as np
 import pytest
 
-import pictures
-import records
-from neural_style_transfer import Losses
-from pictures import InputError
-from recipes import RECIPES, SETTINGS
+from stylize import pictures, records
+from stylize.errors import InputError
+from stylize.job import prepare
+from stylize.progress import Losses
+from stylize.settings import RECIPES, SETTINGS
 
 NOTHING_GIVEN = dict.fromkeys(SETTINGS)
 
 
 @pytest.fixture
 def record(small_vgg19, photo_path, painting_path):
-    settings = RECIPES["pyramid"] | {"content_mask": photo_path, "init": painting_path}
-    return records.make_record(
-        "program 1", "pyramid", settings, small_vgg19, photo_path, [painting_path], "keras"
-    )
+    """Of a run with two pictures beside photo and painting: a mask and a start."""
+    pictures_given = {"content_mask": photo_path, "init": painting_path}
+    job = prepare(photo_path, painting_path, size=24, **pictures_given)
+    return records.make_record(job, small_vgg19, photo_path, [painting_path])
 
 
 def test_record_survives_a_picture_and_names_no_folder(record, photo, tmp_path):
@@ -27,6 +25,7 @@ def test_record_survives_a_picture_and_names_no_folder(record, photo, tmp_path):
     assert read == record | {"iteration": 3}
     assert str(tmp_path) not in str(read)
     assert read["settings"]["content_mask"] == read["base"]["name"] == "photo.png"
+    assert read["content_mask"] == read["base"]
 
 
 def test_digest_is_of_the_numbers(small_vgg19):
@@ -37,11 +36,33 @@ def test_digest_is_of_the_numbers(small_vgg19):
     assert digest != records.weights_digest(small_vgg19)
 
 
-@pytest.mark.parametrize("text", ["", "hello", "{}", "[]", "3"])
+BASIC = '"recipe": "keras", "base": {}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "hello", "{}", "[]", "3"),
+        f'{{"settings": [], {BASIC}}}',
+        f'{{"settings": {{}}, {BASIC}, "bits": 9}}',
+        f'{{"settings": {{}}, {BASIC}, "format": "exe"}}',
+        f'{{"settings": {{}}, {BASIC}, "weights": 1}}',
+        f'{{"settings": {{}}, {BASIC}, "versions": null}}',
+        '{"settings": {}, "recipe": [], "base": {}}',
+    ],
+)
 def test_pictures_without_a_record_are_named(text, photo, tmp_path):
     pictures.save_image(photo, tmp_path / "p.png", description=text)
     with pytest.raises(InputError, match=r"p\.png: does not say how it was made"):
         records.read_record(tmp_path / "p.png")
+
+
+def test_record_without_what_later_versions_add_is_read(record, photo, tmp_path):
+    old = {name: record[name] for name in ("settings", "recipe", "base")}
+    pictures.save_image(photo, tmp_path / "p.png", description=records.to_text(old))
+    read = records.read_record(tmp_path / "p.png")
+    assert (read["format"], read["bits"]) == ("png", 8)
+    assert f"program (unknown, now {record['program']})" in records.differences(read, record)
 
 
 def test_what_is_given_wins_over_the_record(record):
@@ -52,18 +73,31 @@ def test_what_is_given_wins_over_the_record(record):
 
 
 def test_pictures_that_a_record_only_names_must_be_given_again(record):
-    with pytest.raises(InputError, match="r.png: was made with --init painting.png; give it again"):
+    message = "r.png: was made with --init painting.png; give it again, or --init base to do"
+    with pytest.raises(InputError, match=message):
         records.settings_like(record, NOTHING_GIVEN, "r.png")
+
+
+def test_recorded_mask_can_be_dropped(record):
+    given = NOTHING_GIVEN | {"init": "base", "content_mask": "none"}
+    assert records.settings_like(record, given, "r.png")["content_mask"] == "none"
 
 
 def test_differences_name_what_may_change_the_picture(record):
     assert records.differences(record, record) == []
     other = record | {
+        "program": "neural_style_transfer 0.1.0",
         "weights": {"sha256": "other"},
+        "content_mask": {"name": "photo.png", "sha256": "other"},
         "versions": record["versions"] | {"numpy": "0.1", "python": "2"},
     }
     numpy_version = record["versions"]["numpy"]
-    assert records.differences(record, other) == ["weights", f"numpy ({numpy_version}, now 0.1)"]
+    assert records.differences(other, record) == [
+        "weights",
+        "content mask",
+        f"numpy (0.1, now {numpy_version})",
+        f"program (neural_style_transfer 0.1.0, now {record['program']})",
+    ]
 
 
 def table():
@@ -85,27 +119,3 @@ def test_plot_shows_every_term_and_where_the_size_changes():
 def test_plot_is_a_picture(tmp_path):
     table().plot(tmp_path / "p.png")
     assert pictures.load_image(tmp_path / "p.png").size == (840, 480)
-
-
-# What imageio starts to read a video it leaves to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("suffix", ["gif", "mp4"])
-def test_film_has_the_frames_in_order(suffix, tmp_path):
-    """A growing brightness, read back by imageio, at most `FILM_ROWS` high."""
-    path = tmp_path / f"film.{suffix}"
-    film = records.Film(path, 801, 1001, evaluations=1)
-    for value in (0, 100, 200):
-        film.add(lambda value=value: np.full((20, 25, 3), float(value)))
-    film.save()
-    frames = iio.imread(path, plugin={"gif": "pillow", "mp4": "FFMPEG"}[suffix])
-    assert frames.shape[1:] == (400, 500, 3)
-    brightness = frames.mean((1, 2, 3))
-    np.testing.assert_allclose(brightness[:3], [0, 100, 200], atol=4)
-    np.testing.assert_allclose(brightness[-1], 200, atol=4)
-
-
-def test_long_runs_have_films_of_bounded_length():
-    film = records.Film("film.gif", 20, 20, evaluations=1200)
-    for _ in range(1200):
-        film.add(lambda: np.zeros((20, 20, 3)))
-    assert len(film._frames) == records.FILM_FRAMES

@@ -12,17 +12,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
-from vgg19_weights import IMAGENET_MEAN_BGR
+from stylize.errors import InputError
+from stylize.weights import IMAGENET_MEAN_BGR
 
 SMALLEST_SIDE = 16  # pixels: four poolings lie before the deepest layer
 FORMATS = ("png", "jpg", "webp", "tiff")
+SUFFIXES = {f".{name}": name for name in FORMATS} | {".jpeg": "jpg", ".tif": "tiff"}
 DEEP_FORMATS = ("png", "tiff")  # those that can hold 16 bits a channel
 LUMA = (0.299, 0.587, 0.114)  # of red, green, blue: Rec. 601
 IMAGE_DESCRIPTION = 270  # the tag of EXIF and TIFF
-
-
-class InputError(ValueError):
-    """Something the caller gave cannot be used. The message is one line and names the remedy."""
 
 
 # ---------------------------------------------------------------------------------------------
@@ -128,9 +126,13 @@ def _to_srgb(image, profile):
 def working_size(image, rows):
     """(rows, cols) of the result: `rows` as asked or "own", columns by the aspect of `image`.
 
+    Where `rows` is (rows, cols) already, these are taken.
+
     Raises:
         InputError: a side would be too small for VGG19.
     """
+    if isinstance(rows, tuple):
+        return rows
     rows = image.height if rows == "own" else rows
     cols = int(image.width * rows / image.height)
     if min(rows, cols) < SMALLEST_SIDE:
@@ -138,6 +140,12 @@ def working_size(image, rows):
             f"the result would have {rows} rows and {cols} columns; VGG19 needs at least "
             f"{SMALLEST_SIDE} of each: raise --size"
         )
+    return rows, cols
+
+
+def scaled_size(image, factor):
+    """(rows, cols) of an image times `factor`, each at least `SMALLEST_SIDE`."""
+    rows, cols = (max(SMALLEST_SIDE, int(side * factor)) for side in (image.height, image.width))
     return rows, cols
 
 
@@ -194,6 +202,14 @@ def quantize(rgb, bits=8):
     """RGB values 0..255, of any shape, rounded to uint8, or to uint16 with 65535 for 255."""
     scale, dtype = {8: (1, np.uint8), 16: (257, np.uint16)}[bits]
     return np.rint(np.asarray(rgb, np.float64) * scale).astype(dtype)
+
+
+def layer_mask(mask, shape):
+    """A mask (rows, cols) averaged down to a layer's positions, (positions, 1), or None."""
+    if mask is None:
+        return None
+    image = Image.fromarray(np.asarray(mask, np.float32))
+    return np.asarray(image.resize((shape[2], shape[1]), Image.Resampling.BOX)).reshape(-1, 1)
 
 
 def load_mask(picture):
@@ -287,6 +303,14 @@ COLOR_METHODS = ("none", "luma", *COLOR_TRANSFERS)
 # ---------------------------------------------------------------------------------------------
 # Writing
 # ---------------------------------------------------------------------------------------------
+
+
+def suffix_of(path):
+    """The one of `FORMATS` that the suffix of `path` stands for. Raises InputError."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"{path}: no format for {suffix!r}; name it .png, .jpg, .webp or .tiff")
+    return SUFFIXES[suffix]
 
 
 def save_image(picture, path, bits=8, description=""):

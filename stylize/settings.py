@@ -6,13 +6,14 @@ a value; `choose_settings` puts what a person gave in place of the recipe's.
 
 import functools
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from PIL import Image
 
-from pictures import COLOR_METHODS, SMALLEST_SIDE, InputError
-from vgg19_weights import CONVOLUTIONS
+from stylize.errors import InputError
+from stylize.pictures import COLOR_METHODS, SMALLEST_SIDE
+from stylize.weights import CONVOLUTIONS
 
 STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
 EVALUATIONS_PER_ITERATION = 20
@@ -72,13 +73,29 @@ def shares(value):
 
 
 def rows_or_own(value):
-    """Returns "own" or `value` as an int of at least `SMALLEST_SIDE`. Raises InputError."""
+    """Returns "own", or `value` as an int or (rows, cols), each at least `SMALLEST_SIDE`.
+
+    Only Python's callers can give (rows, cols). Raises InputError.
+    """
+    if isinstance(value, (list, tuple)):
+        rows, cols = (whole_number(side, minimum=SMALLEST_SIDE) for side in value)
+        return rows, cols
     return value if value == "own" else whole_number(value, minimum=SMALLEST_SIDE)
 
 
-def anything(value):
-    """Returns `value`: what it may be is checked where it is used."""
+def picture_or_word(value):
+    """Returns `value`, a picture or a word for one; whether it can be read shows when it is."""
     return value
+
+
+def mask_or_none(value):
+    """Returns None for "none", else `value`, a picture; it is checked when it is read."""
+    return None if isinstance(value, str) and value == "none" else value
+
+
+def masks_or_none(value):
+    """Returns None for "none", else `value`, a list of pictures."""
+    return None if len(value) == 1 and mask_or_none(value[0]) is None else value
 
 
 def scale_count(value):
@@ -180,14 +197,18 @@ SETTINGS = {
     ),
     "style_masks": Setting(
         "--style_masks",
-        anything,
+        masks_or_none,
         "MASK",
-        "one gray picture a style: white where in the result that style goes",
+        "one gray picture a style: white where in the result that style goes; none: everywhere",
         "look",
         nargs="+",
     ),
     "content_mask": Setting(
-        "--content_mask", anything, "MASK", "a gray picture: white where the photo is kept", "look"
+        "--content_mask",
+        mask_or_none,
+        "MASK",
+        "a gray picture: white where the photo is kept; none: everywhere",
+        "look",
     ),
     "content_layers": Setting(
         "--content_layers",
@@ -209,7 +230,7 @@ SETTINGS = {
         "--pooling", one_of("max", "avg"), "max|avg", "the network's pooling", "look"
     ),
     "init": Setting(
-        "--init", anything, "base|noise|PATH", "the picture to start from", "optimisation"
+        "--init", picture_or_word, "base|noise|PATH", "the picture to start from", "optimisation"
     ),
     "noise_blend": Setting(
         "--noise_blend", fraction, "0..1", "how much noise is in the start", "optimisation"
@@ -334,15 +355,17 @@ RECIPES["gatys"] = RECIPES["keras"] | {
 DEFAULT_RECIPE = "pyramid"
 
 
-def choose_settings(recipe=DEFAULT_RECIPE, **given):
+def choose_settings(recipe: str | Mapping = DEFAULT_RECIPE, **given: Any) -> dict[str, Any]:
     """Returns the recipe's settings with the `given` ones (but for None) in place of its own.
+
+    Args:
+        recipe: a name in `RECIPES`, or a mapping with the keys of one of them, such as
+            `RECIPES["pyramid"] | {"bounded": False}`.
 
     Raises:
         InputError: an unknown recipe or setting, or a value out of range.
     """
-    if recipe not in RECIPES:
-        raise InputError(f"recipe must be one of {', '.join(RECIPES)}; received {recipe!r}")
-    settings = dict(RECIPES[recipe])
+    settings = _recipe_settings(recipe)
     for name, value in given.items():
         if name not in SETTINGS:
             raise InputError(f"unknown setting {name!r}; there are {', '.join(SETTINGS)}")
@@ -352,3 +375,49 @@ def choose_settings(recipe=DEFAULT_RECIPE, **given):
             except InputError as error:
                 raise InputError(f"{SETTINGS[name].flag} {error}") from None
     return settings
+
+
+def _recipe_settings(recipe):
+    """A copy of a recipe's settings. Raises InputError."""
+    if isinstance(recipe, Mapping):
+        if wrong := recipe.keys() ^ RECIPES[DEFAULT_RECIPE].keys():
+            raise InputError(
+                f"a recipe must have the keys of RECIPES[{DEFAULT_RECIPE!r}]; "
+                f"missing or unknown: {', '.join(sorted(wrong))}"
+            )
+        return dict(recipe)
+    if recipe not in RECIPES:
+        raise InputError(f"recipe must be one of {', '.join(RECIPES)}; received {recipe!r}")
+    return dict(RECIPES[recipe])
+
+
+class LossWeights(NamedTuple):
+    """What each layer's content and style loss, and the total variation, are multiplied with.
+
+    `style_energy`, where it is not None, is what each style's energy is brought to.
+    """
+
+    content: dict[str, float]
+    style: dict[str, float]
+    total_variation: float
+    style_energy: float | None = None
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], rows: int) -> "LossWeights":
+        """The settings' weights at `rows` rows, turned by strength and size.
+
+        Strength s multiplies content by (2 (1 - s))^2, style and total variation by (2 s)^2, which
+        is one at 0.5. Content and total variation are sums over pixels and follow
+        `reference_rows`; the style loss means the same at every size as it stands.
+        """
+        strength = settings["strength"]
+        to_photo, to_painting = (2 * (1 - strength)) ** 2, (2 * strength) ** 2
+        per_pixel = ((settings["reference_rows"] or rows) / rows) ** 2
+        content = settings["content_weight"] * to_photo * per_pixel
+        style = settings["style_weight"] * to_painting
+        return cls(
+            content={layer: content * share for layer, share in settings["content_layers"].items()},
+            style={layer: style * share for layer, share in settings["style_layers"].items()},
+            total_variation=settings["tv_weight"] * to_painting * per_pixel,
+            style_energy=settings["style_energy"],
+        )

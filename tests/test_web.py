@@ -13,14 +13,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import pictures
-import records
+from stylize import pictures, records
 
 pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
 expect = playwright.expect
 
-APP = Path(pictures.__file__).with_name("app.py")
+APP = Path(pictures.__file__).parent.with_name("app.py")
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 SECONDS = 60_000  # milliseconds; what is waited for comes sooner
 QUIET = (  # no talk with Google; as root, no sandbox

@@ -1,0 +1,259 @@
+"""TensorFlow, JAX or PyTorch under Keras: the only module that knows which of them computes.
+
+`keras` is imported when first used. `LossAndGrads` turns a function of tensors into what an
+optimiser needs; the rest asks the machine: devices, memory, precision.
+"""
+
+import contextlib
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stylize.errors import InputError
+
+OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "out of memory", "OOM when", "can't allocate memory")
+
+
+class _Keras:
+    """The `keras` package, imported when first used.
+
+    The import takes seconds, which `--help` and a mistyped path should not cost. TensorFlow's C++
+    part logs its start-up to file descriptor 2 whatever its log level, so that is closed meanwhile.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if "keras" not in sys.modules:
+            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+            with _silenced_stderr():
+                keras = _import_keras()
+                keras.ops.zeros(())  # the backend starts its devices here
+            # It would warn that a function is traced anew at each size, as it must be.
+            logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        return getattr(sys.modules["keras"], name)
+
+
+def _import_keras():
+    """The `keras` package with its backend. Raises InputError where that is not installed."""
+    asked = os.environ.get("KERAS_BACKEND", "")
+    try:
+        return importlib.import_module("keras")
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"the backend {asked or 'of Keras'} needs the package {error.name}, which is not "
+            f"installed: pip install {error.name}, or set KERAS_BACKEND to another"
+        ) from None
+    except ValueError:  # Keras's own: a name that it does not know
+        raise InputError(f"KERAS_BACKEND={asked}: must be one of tensorflow, jax, torch") from None
+
+
+@contextlib.contextmanager
+def _silenced_stderr() -> Iterator[None]:
+    """Sends file descriptor 2 to nowhere, C and C++ code's messages included."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+keras: Any = _Keras()
+
+
+# ---------------------------------------------------------------------------------------------
+# Losses and gradients
+# ---------------------------------------------------------------------------------------------
+
+
+class LossAndGrads:
+    """The losses of a combination and the gradient of their sum, compiled.
+
+    Calling it is what SciPy needs: from a flat float64 vector of rows*cols*3 values to (losses,
+    gradient), NumPy arrays of shape (n,) and (rows*cols*3,), float64.
+
+    Args:
+        losses: function from a float32 tensor (1, rows, cols, 3) to a tensor (n,).
+        rows, cols: of the picture.
+    """
+
+    def __init__(self, losses: Callable, rows: int, cols: int):
+        self.shape = (1, rows, cols, 3)
+        self._value_and_grad = _COMPILERS[keras.backend.backend()](losses)
+        self._scale = np.float32(1)
+
+    def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values, gradient = self.on_device(np.asarray(x, np.float32).reshape(self.shape))
+        values, gradient = map(keras.ops.convert_to_numpy, (values, gradient))
+        return values.astype(np.float64), gradient.astype(np.float64).ravel()
+
+    def on_device(self, combination):
+        """The same for and in the backend's tensors: (1, rows, cols, 3) to (losses, gradient)."""
+        values, gradient = self._value_and_grad(combination, self._scale)
+        # On its way back through a float16 network a large gradient overflows: scale it down.
+        while is_finite(values) and not is_finite(gradient) and self._scale > 1e-30:
+            self._scale /= np.float32(256)
+            values, gradient = self._value_and_grad(combination, self._scale)
+        return values, gradient if self._scale == 1 else gradient / self._scale
+
+
+def is_finite(tensor) -> bool:
+    """Whether all values of a tensor are finite."""
+    return bool(keras.ops.all(keras.ops.isfinite(tensor)))
+
+
+def _tensorflow_value_and_grad(losses):
+    import tensorflow as tf
+
+    @tf.function
+    def value_and_grad(combination, scale):
+        with tf.GradientTape() as tape:
+            tape.watch(combination)
+            values = losses(combination)
+            total = scale * tf.reduce_sum(values)
+        return values, tape.gradient(total, combination)
+
+    return lambda combination, scale: value_and_grad(
+        tf.convert_to_tensor(combination), tf.convert_to_tensor(scale)
+    )
+
+
+def _jax_value_and_grad(losses):
+    import jax
+
+    def total(combination, scale):
+        values = losses(combination)
+        return scale * values.sum(), values
+
+    value_and_grad = jax.jit(jax.value_and_grad(total, has_aux=True))
+
+    def without_total(combination, scale):
+        (_, values), gradient = value_and_grad(combination, scale)
+        return values, gradient
+
+    return without_total
+
+
+def _torch_value_and_grad(losses):
+    import torch
+
+    def value_and_grad(combination, scale):
+        x = keras.ops.convert_to_tensor(combination).detach().requires_grad_()
+        values = losses(x)
+        (gradient,) = torch.autograd.grad(float(scale) * values.sum(), x)
+        return values.detach(), gradient
+
+    return value_and_grad
+
+
+_COMPILERS = {
+    "tensorflow": _tensorflow_value_and_grad,
+    "jax": _jax_value_and_grad,
+    "torch": _torch_value_and_grad,
+}
+
+
+# ---------------------------------------------------------------------------------------------
+# The machine
+# ---------------------------------------------------------------------------------------------
+
+
+def backend_version() -> str:
+    """The version of TensorFlow, JAX or PyTorch, whatever package brought it."""
+    return importlib.import_module(keras.backend.backend()).__version__
+
+
+def uses_gpu() -> bool:
+    """Whether the backend computes on a GPU."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return bool(_tensorflow_gpus())
+    module = importlib.import_module(backend)
+    return module.cuda.is_available() if backend == "torch" else module.default_backend() != "cpu"
+
+
+def _tensorflow_gpus():
+    import tensorflow as tf
+
+    return tf.config.list_physical_devices("GPU")
+
+
+def bfloat16_is_fast() -> bool:
+    """Whether this is TensorFlow on a CPU that computes in bfloat16.
+
+    There an evaluation takes 0.6 of the time, and the result's loss, measured in float32, is no
+    higher (docs/defaults.md has the figures). Elsewhere nothing is known, so it is not used.
+    """
+    if keras.backend.backend() != "tensorflow" or uses_gpu():
+        return False
+    with contextlib.suppress(OSError):
+        flags = Path("/proc/cpuinfo").read_text()
+        return " avx512_bf16" in flags or " amx_bf16" in flags
+    return False
+
+
+def require_channels_first() -> None:
+    """Raises InputError where this machine's backend has no channels_first convolution."""
+    if keras.backend.backend() == "tensorflow" and not _tensorflow_gpus():
+        raise InputError(
+            "TensorFlow has no channels_first convolution on a CPU; set image_data_format to "
+            "channels_last in ~/.keras/keras.json, or KERAS_BACKEND to jax or torch"
+        )
+
+
+def peak_memory() -> dict[str, float]:
+    """Peak MiB so far of this process, and of the backend's GPU where it has one."""
+    peaks = {}
+    with contextlib.suppress(ImportError):  # not on Windows
+        import resource
+
+        unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, else KiB
+        peaks["process"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    gpu = _GPU_PEAKS[keras.backend.backend()]()
+    return {**peaks, "GPU": gpu / 2**20} if gpu else peaks
+
+
+def _tensorflow_gpu_peak():
+    import tensorflow as tf
+
+    return tf.config.experimental.get_memory_info("GPU:0")["peak"] if _tensorflow_gpus() else 0
+
+
+def _jax_gpu_peak():
+    import jax
+
+    return (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use", 0)
+
+
+def _torch_gpu_peak():
+    import torch
+
+    return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+
+
+_GPU_PEAKS = {
+    "tensorflow": _tensorflow_gpu_peak,
+    "jax": _jax_gpu_peak,
+    "torch": _torch_gpu_peak,
+}
+
+
+@contextlib.contextmanager
+def out_of_memory_as_memory_error() -> Iterator[None]:
+    """Turns what each backend raises where memory runs out into Python's MemoryError."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:  # of a class that only the backend has
+        if any(sign in f"{type(error).__name__}: {error}" for sign in OUT_OF_MEMORY):
+            raise MemoryError("not enough memory") from error
+        raise

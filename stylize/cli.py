@@ -1,0 +1,314 @@
+"""The command line of `neural_style_transfer.py`."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from stylize import __version__, backend, records
+from stylize.download import load_weights
+from stylize.errors import InputError
+from stylize.films import Film
+from stylize.job import memory_warning, prepare
+from stylize.pictures import DEEP_FORMATS, FORMATS, save_image
+from stylize.progress import Progress
+from stylize.settings import DEFAULT_RECIPE, RECIPES, SETTINGS
+from stylize.terminal import Parser, check_writable, exit_status, underscored
+
+PROGRAM = "neural_style_transfer.py"
+GROUPS = {  # of the options, as --help shows them
+    "pictures": "what to paint, and where the results go",
+    "look": "what the result looks like",
+    "optimisation": "how the loss is lowered",
+    "output": "what is saved",
+    "machine": "what it runs on",
+}
+EXAMPLE = """example:
+  %(prog)s photo.jpg painting.jpg results/photo
+  %(prog)s photo.jpg painting.jpg results/strong --strength 0.7 --size 800
+
+Options may be spelled with hyphens too: --content-weight."""
+
+
+# ---------------------------------------------------------------------------------------------
+# Options
+# ---------------------------------------------------------------------------------------------
+
+
+class Show(argparse.Action):
+    """Prints how a picture was made and exits."""
+
+    def __call__(self, parser, namespace, path, option=None):
+        status = exit_status(
+            parser.prog, lambda: print(json.dumps(records.read_record(path), indent=2))
+        )
+        parser.exit(status)
+
+
+def as_typed(value: object) -> object:
+    """A setting's value as a person would type it."""
+    if isinstance(value, dict):
+        return " ".join(f"{name}:{share:.3g}" for name, share in value.items())
+    return "none" if value is None else value
+
+
+def build_parser() -> Parser:
+    """The command line's parser. Settings that are not given stay None: the recipe has them."""
+    parser = Parser(
+        PROGRAM,
+        usage="%(prog)s base style_reference result_prefix [options]",
+        description="Paints a photo in the style of a picture.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    groups = {
+        name: parser.add_argument_group(name, description) for name, description in GROUPS.items()
+    }
+    _add_pictures(groups["pictures"].add_argument)
+    recipes = groups["look"].add_mutually_exclusive_group()
+    recipes.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        help=f"the settings to start from (default: {DEFAULT_RECIPE})",
+    )
+    recipes.add_argument(
+        "--like", metavar="RESULT", help="the settings that made an earlier result, a picture"
+    )
+    default = RECIPES[DEFAULT_RECIPE]
+    for name, setting in SETTINGS.items():
+        groups[setting.group].add_argument(
+            setting.flag,
+            dest=name,
+            nargs=setting.nargs,
+            metavar=setting.metavar,
+            help=f"{setting.help} (default: {as_typed(default[name])})",
+        )
+    _add_output(groups["output"].add_argument)
+    _add_machine(groups["machine"].add_argument)
+    return parser
+
+
+def _add_pictures(add):
+    add("base", help="the photo")
+    add("style_reference", help="the picture whose style is wanted")
+    add("result_prefix", help="the result is saved as PREFIX.png; folders are created")
+    add("--styles", nargs="+", default=[], metavar="STYLE", help="further styles, blended with it")
+
+
+def _add_output(add):
+    add("--format", choices=FORMATS, help="of the results (default: png)")
+    add("--bits", type=int, choices=(8, 16), help="of a channel (default: 8); 16: png and tiff")
+    add("--plot", action="store_true", help="save a plot of the losses, PREFIX_losses.png")
+    add("--gif", action="store_true", help="save a film of the growing picture, PREFIX.gif")
+    add("--mp4", action="store_true", help="the same as PREFIX.mp4")
+    add("--show", action=Show, metavar="RESULT", help="print how an earlier result was made; exit")
+    add("--quiet", action="store_true", help="print nothing but errors")
+    add("--verbose", action="store_true", help="print the peak memory at the end")
+    add("--version", action="version", version=f"%(prog)s {__version__}")
+
+
+def _add_machine(add):
+    add(
+        "--weights",
+        default="imagenet",
+        metavar="imagenet|mirror|PATH",
+        help="VGG19's weights: Keras's own, those on the package index, or a .h5 or .mat file "
+        "(default: %(default)s)",
+    )
+
+
+def follow_record(path: str, args: argparse.Namespace) -> dict:
+    """Fills in what is not given in `args` from the record of an earlier result, and returns it.
+
+    Raises:
+        InputError: it says nothing of how it was made, or was made with other pictures too.
+    """
+    record = records.read_record(path)
+    given = {name: getattr(args, name) for name in SETTINGS}
+    vars(args).update(records.settings_like(record, given, path))
+    args.recipe = record["recipe"]
+    args.format = args.format or record["format"]
+    args.bits = args.bits or record["bits"]
+    return record
+
+
+# ---------------------------------------------------------------------------------------------
+# The run
+# ---------------------------------------------------------------------------------------------
+
+
+class Terminal(Progress):
+    """Prints, shows progress and saves as a run goes on.
+
+    Args:
+        prefix: of the files that are saved.
+        quiet: print nothing.
+
+    Attributes:
+        suffix, bits: of the pictures.
+        saved: the path of the last picture, None before the first.
+        record: how they are made, as `records.make_record` has it.
+        films: the `Film`s to add to.
+    """
+
+    def __init__(self, prefix: str, quiet: bool = False):
+        super().__init__()
+        self.suffix, self.bits = "png", 8
+        self.saved: Path | None = None
+        self.record: dict = {}
+        self.films: list[Film] = []
+        self._prefix, self._quiet = prefix, quiet
+        self._table = records.LossTable()
+        self._bar = tqdm(
+            bar_format="{percentage:3.0f}%|{bar}| {elapsed}, {remaining} left{postfix}",
+            total=1.0,
+            leave=False,
+            disable=True if quiet else None,  # None: only on a terminal
+        )
+
+    def print(self, line):
+        """Prints a line above the progress bar."""
+        if not self._quiet:
+            self._bar.write(line)
+            sys.stdout.flush()
+
+    def warn(self, line):
+        """Prints a warning, on stderr."""
+        if not self._quiet:
+            self._bar.write(f"warning: {line}", file=sys.stderr)
+
+    def on_estimate(self, seconds):
+        self.print(f"This will take about {seconds:.0f}s")
+
+    def on_stage(self, index):
+        super().on_stage(index)
+        if self.stage is self.stages[-1]:
+            self.print("Start of iteration 0")
+
+    def on_evaluation(self, evaluation):
+        super().on_evaluation(evaluation)
+        self._table.add(self.iteration, self.seconds, evaluation.losses, self.stage.rows)
+        if self.improved:
+            for film in self.films:
+                film.add(self.fraction, evaluation)
+        self._bar.set_postfix(loss=f"{evaluation.losses.total:.4g}", refresh=False)
+        self._bar.update(self.fraction - self._bar.n)
+
+    def on_iterate(self, iterate):
+        """Reports an iteration; at the size asked for, saves its picture and announces the next."""
+        super().on_iterate(iterate)
+        if iterate.final:
+            self._on_final_iterate(iterate)
+        else:
+            self.print(
+                f"On the way, at {self.stage.cols}x{self.stage.rows} pixels: "
+                f"loss {iterate.losses.total:.6g} after {iterate.seconds:.0f}s"
+            )
+        if iterate.stopped:
+            self.print(f"Stopped at this size: {iterate.stopped}")
+
+    def _on_final_iterate(self, iterate):
+        losses = iterate.losses
+        self.print(f"Current loss value: {losses.total}")
+        self.print(
+            f"  content {losses.content:.6g}, style {losses.style:.6g}, "
+            f"total variation {losses.total_variation:.6g}"
+        )
+        self._save(iterate, f"_at_iteration_{iterate.iteration}")
+        self.print(f"Iteration {iterate.iteration} completed in {iterate.seconds:.0f}s")
+        if self.iteration < self.stage.iterations and not iterate.stopped:
+            self.print(f"Start of iteration {self.iteration}")
+        else:
+            self._save(iterate, "")
+
+    def _save(self, iterate, name):
+        """Saves the picture of an iterate, and in it how it was made."""
+        path = Path(f"{self._prefix}{name}.{self.suffix}")
+        more = {"iteration": iterate.iteration, "losses": iterate.losses._asdict()}
+        save_image(iterate.pixels, path, self.bits, records.to_text(self.record, **more))
+        self.saved = path
+        self.print(f"Image saved as {path}")
+
+    def save_extras(self, plot):
+        """Saves the table of losses, the plot where it is wanted, and the films.
+
+        A run that was interrupted has them too, if it finished a picture.
+        """
+        if not self.saved:
+            for film in self.films:
+                film.discard()
+            return
+        self._table.save(f"{self._prefix}_losses.csv")
+        if plot:
+            self._table.plot(f"{self._prefix}_losses.png")
+        for film in self.films:
+            film.save()
+            self.print(f"Film saved as {film.path}")
+
+    def kept(self):
+        """What is left of a run that did not finish, in words."""
+        return f"the last picture is {self.saved}" if self.saved else "no picture was finished"
+
+    def close(self):
+        self._bar.close()
+
+
+def run(paint: Callable, args: argparse.Namespace, terminal: Terminal) -> None:
+    """Checks everything that is cheap to check, then paints."""
+    earlier = follow_record(args.like, args) if args.like else None
+    given = {name: getattr(args, name) for name in SETTINGS}
+    styles = [args.style_reference, *args.styles]
+    job = prepare(args.base, styles, args.recipe or DEFAULT_RECIPE, **given)
+    check_writable(args.result_prefix)
+    terminal.suffix, terminal.bits = args.format or "png", args.bits or 8
+    if terminal.bits == 16 and terminal.suffix not in DEEP_FORMATS:
+        raise InputError(f"--bits 16 needs --format {' or '.join(DEEP_FORMATS)}")
+    terminal.print(f"This needs about {job.needed_mib / 1024:.1f} GiB of memory")
+    if warning := memory_warning(job):
+        terminal.warn(warning)
+    weights = load_weights(args.weights, quiet=args.quiet)
+    terminal.print(f"Using {weights.source}")
+    terminal.record = records.make_record(
+        job, weights, args.base, styles, terminal.suffix, terminal.bits
+    )
+    if earlier and (others := records.differences(earlier, terminal.record)):
+        terminal.warn(
+            f"the result will differ a little from {args.like}: other {', '.join(others)}"
+        )
+    rows, cols = job.stages[-1][:2]
+    terminal.films = [
+        Film(f"{args.result_prefix}.{kind}", rows, cols)
+        for kind in ("gif", "mp4")
+        if getattr(args, kind)
+    ]
+    try:
+        paint(job, weights, terminal)
+    finally:
+        terminal.save_extras(args.plot)
+    if args.verbose:
+        for where, mib in backend.peak_memory().items():
+            terminal.print(f"Peak memory of the {where}: {mib:.0f} MiB")
+
+
+def main(paint: Callable, argv: Sequence[str] | None = None) -> int:
+    """The command line. Returns the exit status, see `exit_status`.
+
+    Args:
+        paint: the script's.
+        argv: the arguments; None: those of the process.
+    """
+    parser = build_parser()
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks how a line could go on
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    args = parser.parse_args(underscored(sys.argv[1:] if argv is None else argv))
+    terminal = Terminal(args.result_prefix, args.quiet)
+    try:
+        return exit_status(PROGRAM, lambda: run(paint, args, terminal), terminal.kept)
+    finally:
+        terminal.close()

@@ -1,0 +1,216 @@
+"""A run, prepared once: settings chosen, pictures read and checked, sizes and memory foreseen."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import psutil
+from PIL import Image
+
+from stylize import backend
+from stylize.errors import InputError
+from stylize.pictures import (
+    COLOR_TRANSFERS,
+    keep_luma,
+    load_image,
+    load_mask,
+    preprocess_image,
+    resize_image,
+    resize_mask,
+    rgb_values,
+    scaled_size,
+    working_size,
+)
+from stylize.progress import Stage
+from stylize.settings import DEFAULT_RECIPE, EVALUATIONS_PER_ITERATION, choose_settings
+
+SMALLEST_SCALE = 100  # pixels of the short side at which a pyramid begins, or a little more
+NOISE = 0.256  # standard deviation of the noise to start from, around the mean pixel
+PROCESS_MIB = 900  # of memory, before a picture is there
+BYTES_PER_PIXEL = {"float32": 2900, "bfloat16": 2350, "float16": 2350}  # of the largest size
+
+
+class Style(NamedTuple):
+    """A style at one size of the combination."""
+
+    picture: np.ndarray  # (rows, cols, 3), as `preprocess_image` makes it, of any size
+    share: float = 1.0
+    mask: np.ndarray | None = None  # (rows, cols) of the combination, 0..1: where the style goes
+
+
+class Inputs(NamedTuple):
+    """The pictures of a run, read and checked."""
+
+    base: Image.Image
+    styles: list[Image.Image]
+    style_scales: list[float | None]  # for each style; None: the size of the result
+    style_shares: list[float]
+    style_masks: list[Image.Image | None]  # for each style, gray
+    content_mask: Image.Image | None
+    start: Image.Image
+    noise: float  # share of noise in the start
+
+
+class Job(NamedTuple):
+    """All that there is to know before the first evaluation, but for the weights.
+
+    Attributes:
+        recipe: the name of the recipe, "custom" for a mapping.
+        settings: a value for every key of a recipe.
+        inputs: the pictures.
+        stages: from the coarsest to the result.
+    """
+
+    recipe: str
+    settings: dict[str, Any]
+    inputs: Inputs
+    stages: list[Stage]
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The names of the layers whose features are compared."""
+        return tuple({**self.settings["content_layers"], **self.settings["style_layers"]})
+
+    @property
+    def total_evaluations(self) -> int:
+        """At all sizes."""
+        return sum(stage.total_evaluations for stage in self.stages)
+
+    @property
+    def needed_mib(self) -> float:
+        """About the peak MiB of a process that paints this on a CPU."""
+        largest = self.stages[-1]
+        per_pixel = BYTES_PER_PIXEL[largest.precision]
+        return PROCESS_MIB + largest.rows * largest.cols * per_pixel / 2**20
+
+    def start(self, stage: Stage) -> np.ndarray:
+        """The first combination, (rows, cols, 3), as `preprocess_image` makes it."""
+        x = preprocess_image(self._resized(self.inputs.start, stage))
+        share = self.inputs.noise
+        if not share:
+            return x
+        noise = np.random.default_rng(self.settings["seed"]).normal(0, NOISE, x.shape)
+        return ((1 - share) * x + share * noise).astype(np.float32)
+
+    def base(self, stage: Stage) -> np.ndarray:
+        """The base, (rows, cols, 3), as `preprocess_image` makes it."""
+        return preprocess_image(self._resized(self.inputs.base, stage))
+
+    def styles(self, stage: Stage) -> list[Style]:
+        """The styles, in the base's colours where these are kept so."""
+        inputs, resample = self.inputs, self.settings["resample"]
+        recolor = COLOR_TRANSFERS.get(self.settings["preserve_colors"])
+        styles = []
+        for image, scale, share, mask in zip(
+            inputs.styles, inputs.style_scales, inputs.style_shares, inputs.style_masks, strict=True
+        ):
+            size = stage.rows, stage.cols
+            if scale is not None:
+                size = scaled_size(image, scale * stage.cols / image.width)
+            picture = resize_image(image, *size, resample)
+            if recolor:
+                picture = recolor(picture, self._resized(inputs.base, stage))
+            mask = mask and resize_mask(mask, stage.rows, stage.cols)
+            styles.append(Style(preprocess_image(picture), share, mask))
+        return styles
+
+    def content_mask(self, stage: Stage) -> np.ndarray | None:
+        """(rows, cols), 0..1: where the content counts; None: everywhere."""
+        mask = self.inputs.content_mask
+        return mask and resize_mask(mask, stage.rows, stage.cols)
+
+    def to_pixels(self, stage: Stage) -> Callable[[Any], np.ndarray]:
+        """The function from a combination of any shape to RGB 0..255, float64 (rows, cols, 3)."""
+        keep_colors = self.settings["preserve_colors"] == "luma"
+        base = self._resized(self.inputs.base, stage) if keep_colors else None
+
+        def to_pixels(x):
+            x = backend.keras.ops.convert_to_numpy(x).reshape(stage.rows, stage.cols, 3)
+            return rgb_values(x) if base is None else keep_luma(rgb_values(x), base)
+
+        return to_pixels
+
+    def _resized(self, image, stage):
+        return resize_image(image, stage.rows, stage.cols, self.settings["resample"])
+
+
+def prepare(
+    base: Any,
+    style_reference: Any,
+    recipe: str | Mapping = DEFAULT_RECIPE,
+    evaluations_per_iteration: int = EVALUATIONS_PER_ITERATION,
+    **given: Any,
+) -> Job:
+    """Checks all that can be checked before the network is there, and returns the `Job`.
+
+    Args:
+        base: a path, a Pillow image or a uint8 array, see `load_image`.
+        style_reference: the same, or a list of them.
+        recipe: as in `choose_settings`.
+        evaluations_per_iteration: of every iteration.
+        **given: settings that win over the recipe's; None is not given.
+
+    Raises:
+        InputError: a picture or a setting that cannot be used.
+    """
+    settings = choose_settings(recipe, **given)
+    inputs = _read_inputs(base, style_reference, settings)
+    stages = _plan_stages(inputs.base, settings, evaluations_per_iteration)
+    return Job(recipe if isinstance(recipe, str) else "custom", settings, inputs, stages)
+
+
+def _read_inputs(base, style_reference, settings):
+    """The `Inputs` that the arguments and the settings name. Raises InputError."""
+    several = isinstance(style_reference, (list, tuple))
+    styles = [load_image(s) for s in (style_reference if several else [style_reference])]
+    base = load_image(base)
+    scales = [None] if settings["style_scale"] == "fit" else settings["style_scale"]
+    blend = settings["style_blend"] or [1 / len(styles)] * len(styles)
+    masks = settings["style_masks"] or [None] * len(styles)
+    scales = scales * len(styles) if len(scales) == 1 else scales
+    for flag, given in [("style_scale", scales), ("style_blend", blend), ("style_masks", masks)]:
+        if len(given) != len(styles):
+            raise InputError(f"--{flag}: give one for each style: {len(styles)}, not {len(given)}")
+    init, noise = settings["init"], settings["noise_blend"]
+    return Inputs(
+        base=base,
+        styles=styles,
+        style_scales=scales,
+        style_shares=blend,
+        style_masks=[load_mask(mask) for mask in masks],
+        content_mask=load_mask(settings["content_mask"]),
+        start=base if isinstance(init, str) and init in ("base", "noise") else load_image(init),
+        noise=1.0 if isinstance(init, str) and init == "noise" else noise,
+    )
+
+
+def _plan_stages(base, settings, evaluations_per_iteration):
+    """The list of `Stage` for the Pillow image `base`. Raises InputError: too small for VGG19."""
+    rows, cols = working_size(base, settings["size"])
+    scales = settings["scales"]
+    if scales == "auto":
+        scales = 1 + max(0, math.floor(math.log2(min(rows, cols) / SMALLEST_SCALE)))
+    precision = settings["precision"]
+    if precision == "auto":
+        precision = "bfloat16" if backend.bfloat16_is_fast() else "float32"
+    stages = []
+    for halvings in reversed(range(scales)):
+        size = working_size(base, round(rows / 2**halvings)) if halvings else (rows, cols)
+        stages.append(Stage(*size, settings["iterations"], evaluations_per_iteration, precision))
+    return stages
+
+
+def memory_warning(job: Job) -> str:
+    """What to tell where the machine has less free memory than the job needs, else "".
+
+    On a GPU it is the GPU's memory that counts, of which nothing is known here.
+    """
+    needed, free = job.needed_mib, psutil.virtual_memory().available / 2**20
+    if needed <= free or backend.uses_gpu():
+        return ""
+    rows, cols = job.stages[-1][:2]
+    return (
+        f"{cols}x{rows} pixels need about {needed / 1024:.1f} GiB of memory and "
+        f"{free / 1024:.1f} GiB are free; choose a smaller --size"
+    )

@@ -1,0 +1,110 @@
+"""What optimisers share, and Adam. L-BFGS is in the script, as SciPy drives it there."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from stylize.backend import keras
+from stylize.progress import Losses
+
+
+class Iterations:
+    """Groups the evaluations at one size into iterations, and reports the end of each.
+
+    Args:
+        evaluator: an `Evaluator`, which counts.
+        count: of the iterations, at least 1.
+        evaluations_each: of an iteration.
+        on_iteration: called as on_iteration(x, losses, stopped) after each; `stopped` says why no
+            more follow, where there are fewer than asked for, and is empty otherwise.
+        tolerance: stop when an iteration lowers the loss by less than this part of it.
+
+    Attributes:
+        ended: whether the last one has been reported.
+    """
+
+    def __init__(
+        self,
+        evaluator: Any,
+        count: int,
+        evaluations_each: int,
+        on_iteration: Callable[[Any, Losses, str], None],
+        tolerance: float = 0.0,
+    ):
+        self.evaluator, self.count, self.evaluations_each = evaluator, count, evaluations_each
+        self.done, self.ended = 0, False
+        self._on_iteration, self._tolerance = on_iteration, tolerance
+        self._first = evaluator.evaluations
+        self._loss = math.inf  # after the last iteration
+
+    @property
+    def evaluations_left(self) -> int:
+        """Of all iterations."""
+        spent = self.evaluator.evaluations - self._first
+        return self.count * self.evaluations_each - spent
+
+    def start(self, losses):
+        """Notes the `Losses` of the start."""
+        self._loss = losses.total
+
+    def finish(self, x, losses, stopped=""):
+        """Reports an iteration that ended at x; it is the last where `stopped` says why."""
+        self.done += 1
+        if not stopped and self.done < self.count:
+            stopped = why_stop(self._loss, losses.total, self._tolerance)
+        self._loss = losses.total
+        self.ended = bool(stopped) or self.done == self.count
+        self._on_iteration(x, losses, stopped)
+
+    def after_step(self, x):
+        """SciPy's callback in a run of several: finishes those whose evaluations are spent.
+
+        The last is left to what comes after the run.
+        """
+        still_due = (self.count - self.done - 1) * self.evaluations_each
+        if self.done + 1 < self.count and self.evaluations_left <= still_due:
+            self.finish(x, self.evaluator.losses(x))
+            if self.ended:
+                raise StopIteration
+
+
+def why_stop(before: float, loss: float, tolerance: float) -> str:
+    """Why an iteration that took the loss from `before` to `loss` is the last, "" if it is not."""
+    if not tolerance or before - loss >= tolerance * before:
+        return ""
+    gain = (before - loss) / before
+    return f"an iteration gained {gain:.2%}, less than the tolerance of {tolerance:.2%}"
+
+
+def minimize_adam(iterations: Iterations, x: np.ndarray, **hyperparameters: float) -> Any:
+    """Lowers the loss with Keras's Adam; everything but the losses stays on the device.
+
+    Adam's steps may go up. What counts is the best combination of all steps so far: an evaluation
+    tells the loss before a step, so one more evaluation follows the last step.
+
+    Args:
+        iterations: with an `Evaluator` of a `LossAndGrads`; a step is one evaluation.
+        x: the start, (1, rows, cols, 3).
+        hyperparameters: of `keras.optimizers.Adam`.
+
+    Returns:
+        The best x, a tensor (1, rows, cols, 3).
+    """
+    evaluator = iterations.evaluator
+    combination = keras.Variable(x.astype(np.float32), name="combination")
+    optimizer = keras.optimizers.Adam(**hyperparameters)
+    optimizer.build([combination])
+    losses, gradient = evaluator.on_device(combination.value)
+    iterations.start(losses)
+    best, lowest, step = keras.ops.copy(combination.value), losses, 0
+    while not iterations.ended:
+        optimizer.apply([gradient], [combination])
+        losses, gradient = evaluator.on_device(combination.value)
+        step += 1
+        if losses.total < lowest.total:
+            best, lowest = keras.ops.copy(combination.value), losses
+        if step % iterations.evaluations_each == 0:
+            iterations.finish(best, lowest)
+    return best

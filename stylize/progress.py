@@ -1,0 +1,201 @@
+"""What a run says of itself as it goes on, and where it is by that."""
+
+import dataclasses
+import functools
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from stylize.pictures import quantize
+
+
+class Stage(NamedTuple):
+    """A part of a run: so many iterations at one size and precision."""
+
+    rows: int
+    cols: int
+    iterations: int
+    evaluations_per_iteration: int
+    precision: str
+
+    @property
+    def total_evaluations(self) -> int:
+        """The evaluations of all iterations."""
+        return self.iterations * self.evaluations_per_iteration
+
+    @property
+    def work(self) -> int:
+        """The pixels of all evaluations; time goes with them."""
+        return self.rows * self.cols * self.total_evaluations
+
+
+class Losses(NamedTuple):
+    """The loss and its three weighted terms: `total` is their sum."""
+
+    total: float
+    content: float
+    style: float
+    total_variation: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """A combination and its losses.
+
+    Attributes:
+        losses: of the combination as it is, not rounded to 8 bits.
+        x: the combination, (1, rows, cols, 3) or flat, an array or a tensor of the backend, BGR
+            minus the mean pixel. It may change afterwards: use it at once or copy it.
+        to_pixels: makes `pixels` of `x`, which cost nothing until they are asked for.
+    """
+
+    losses: Losses
+    x: Any = dataclasses.field(repr=False)
+    to_pixels: Callable[[Any], np.ndarray] = dataclasses.field(repr=False)
+
+    @functools.cached_property
+    def pixels(self) -> np.ndarray:
+        """The picture so far, float64 (rows, cols, 3), RGB, 0..255, not rounded."""
+        return self.to_pixels(self.x)
+
+    @functools.cached_property
+    def image(self) -> Image.Image:
+        """The picture so far, a Pillow RGB image."""
+        return Image.fromarray(quantize(self.pixels))
+
+
+@dataclasses.dataclass(frozen=True)
+class Iterate(Evaluation):
+    """What is known after an iteration; its `x` does not change any more.
+
+    Attributes:
+        iteration: from 0 at each size.
+        evaluations: made since the start, at all sizes.
+        seconds: that this iteration took.
+        final: whether this is the size asked for, not a smaller one on the way to it.
+        stopped: why no iteration follows at this size, where there are fewer than asked for.
+    """
+
+    iteration: int
+    evaluations: int
+    seconds: float
+    final: bool
+    stopped: str
+
+
+class Progress:
+    """Where a run is. The run calls the methods in their order; a program that shows or keeps
+    something overrides them and calls those of this class first.
+
+    Whatever a method raises ends the run.
+
+    Attributes:
+        stages: of the run, from the coarsest to the result.
+        stage: the `Stage` that goes on, None before the first.
+        iteration: finished at this stage so far.
+        evaluations: made so far, at all sizes.
+        lowest: the lowest loss at this stage so far; `improved` says whether the last evaluation
+            brought it.
+        last: the last `Iterate`, None before the first.
+    """
+
+    def __init__(self) -> None:
+        self.stages: Sequence[Stage] = ()
+        self.stage: Stage | None = None
+        self.iteration = self.evaluations = 0
+        self.lowest, self.improved = math.inf, False
+        self.last: Iterate | None = None
+        self._started = time.perf_counter()
+        self._done = 0  # pixels evaluated
+
+    @property
+    def seconds(self) -> float:
+        """Since the run started."""
+        return time.perf_counter() - self._started
+
+    @property
+    def fraction(self) -> float:
+        """Of the work that is done, 0..1."""
+        work = sum(stage.work for stage in self.stages)
+        return min(1.0, self._done / work) if work else 0.0
+
+    @property
+    def seconds_left(self) -> float:
+        """About as many, infinite before the first evaluation."""
+        return self.seconds * (1 / self.fraction - 1) if self.fraction else math.inf
+
+    def on_start(self, stages: Sequence[Stage]) -> None:
+        """The run starts."""
+        self.stages, self._started = stages, time.perf_counter()
+
+    def on_estimate(self, seconds: float) -> None:
+        """The run will take so long, from one timed evaluation."""
+
+    def on_stage(self, index: int) -> None:
+        """The stage of this index begins."""
+        self.stage, self.iteration, self.lowest = self.stages[index], 0, math.inf
+        self._done = sum(stage.work for stage in self.stages[:index])
+
+    def on_evaluation(self, evaluation: Evaluation) -> None:
+        """An evaluation was made."""
+        assert self.stage
+        self.evaluations += 1
+        self._done += self.stage.rows * self.stage.cols
+        self.improved = evaluation.losses.total < self.lowest
+        self.lowest = min(self.lowest, evaluation.losses.total)
+
+    def on_iterate(self, iterate: Iterate) -> None:
+        """An iteration has ended."""
+        self.iteration += 1
+        self.last = iterate
+
+
+class Reports:
+    """Tells a `Progress` and a callback of the evaluations and iterations of one stage.
+
+    Args:
+        progress: hears of both.
+        callback: called with every `Iterate`, or None.
+        to_pixels: as `Evaluation` has it.
+        final: as `Iterate` has it.
+
+    Attributes:
+        last: the last `Iterate`, None before the first.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        callback: Callable[[Iterate], None] | None,
+        to_pixels: Callable[[Any], np.ndarray],
+        final: bool,
+    ):
+        self.last: Iterate | None = None
+        self._progress, self._callback = progress, callback
+        self._to_pixels, self._final = to_pixels, final
+        self._iteration_started = time.perf_counter()
+
+    def on_evaluation(self, losses: Losses, x: Any) -> None:
+        """An evaluation was made at x."""
+        self._progress.on_evaluation(Evaluation(losses, x, self._to_pixels))
+
+    def on_iteration(self, x: Any, losses: Losses, stopped: str) -> None:
+        """An iteration has ended at x; it is the last where `stopped` says why."""
+        self.last = Iterate(
+            losses=losses,
+            x=x,
+            to_pixels=self._to_pixels,
+            iteration=self.last.iteration + 1 if self.last else 0,
+            evaluations=self._progress.evaluations,
+            seconds=time.perf_counter() - self._iteration_started,
+            final=self._final,
+            stopped=stopped,
+        )
+        self._progress.on_iterate(self.last)
+        if self._callback:
+            self._callback(self.last)
+        self._iteration_started = time.perf_counter()

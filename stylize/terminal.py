@@ -1,0 +1,122 @@
+"""What the command lines share: their parser, their errors in one line, clean stops."""
+
+import argparse
+import contextlib
+import difflib
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from stylize.errors import InputError, NonFiniteLoss, WeightsError
+
+INTERRUPTED, TERMINATED = 130, 143  # exit statuses, as shells have them: 128 + the signal
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports an error as one line, and suggests the option that a misspelt one may mean."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: error: {message}; see --help\n")
+
+    def parse_args(self, args=None, namespace=None):
+        args, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            name = unknown[0].partition("=")[0]
+            options = [option for option in self._option_string_actions if option.startswith("--")]
+            close = difflib.get_close_matches(name, options, n=1)
+            suggestion = f"; did you mean {close[0]}" if close else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{suggestion}")
+        return args
+
+
+def underscored(arguments: Sequence[str]) -> list[str]:
+    """Spells long options with underscores, as they are declared: --tv-weight -> --tv_weight."""
+    result: list[str] = []
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if name.startswith("--") and "--" not in result:
+            name = "--" + name[2:].replace("-", "_")
+        result.append(name + equals + value)
+    return result
+
+
+def check_writable(prefix: str | os.PathLike) -> None:
+    """Raises InputError unless files can be created under `prefix`. Touches no other file."""
+    folder = Path(f"{prefix}_").parent
+    probe = folder / f".{os.getpid()}.probe"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"{prefix}: cannot write in {folder} ({error.strerror}); choose another folder"
+        ) from None
+
+
+class Terminated(BaseException):
+    """SIGTERM asks the program to stop, as Ctrl-C does."""
+
+
+@contextlib.contextmanager
+def sigterm_raises() -> Iterator[None]:
+    """Raises `Terminated` where SIGTERM comes, so that files are finished or removed."""
+
+    def terminate(*_):
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():  # only it may set handlers
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def exit_status(
+    program: str, action: Callable[[], object], kept: Callable[[], str] = lambda: ""
+) -> int:
+    """Runs `action` and returns the exit status, having said on stderr in a line why it is not 0.
+
+    Args:
+        program: the name to begin the line with.
+        action: a function without arguments.
+        kept: a function that says what is left of an action that did not finish.
+
+    Returns:
+        0, 1 (it failed), 2 (it cannot be done as asked), 130 (Ctrl-C) or 143 (SIGTERM).
+    """
+
+    def fail(status, message, remains=True):
+        left = remains and kept()
+        print(f"{program}: error: {message}{'; ' if left else ''}{left or ''}", file=sys.stderr)
+        return status
+
+    try:
+        with sigterm_raises(), warnings.catch_warnings():
+            # They are for the libraries' developers, and would come with a line of source.
+            if not sys.warnoptions:
+                warnings.simplefilter("ignore")
+            action()
+    except InputError as error:
+        return fail(2, error, remains=False)
+    except WeightsError as error:
+        return fail(1, error, remains=False)
+    except NonFiniteLoss as error:
+        return fail(1, error)
+    except MemoryError:
+        return fail(1, "not enough memory; choose a smaller --size")
+    except OSError as error:
+        what = error.filename or "cannot write"
+        return fail(1, f"{what}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        return fail(INTERRUPTED, "interrupted")
+    except Terminated:
+        return fail(TERMINATED, "terminated")
+    return 0

@@ -1,0 +1,334 @@
+"""The command line, as people type it, with random weights."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psutil
+import pytest
+import tifffile
+from conftest import BAD_PICTURES, disk_full, make_bad_picture
+from PIL import Image
+
+import neural_style_transfer as nst
+from stylize import cli, records
+from stylize.pictures import FORMATS
+from stylize.settings import SETTINGS
+from stylize.terminal import underscored
+
+SCRIPT = nst.__file__
+
+
+@pytest.fixture
+def command(photo_path, painting_path, weights_path, tmp_path):
+    """A small, valid command line, to be added to."""
+    return [
+        *(str(photo_path), str(painting_path), str(tmp_path / "results" / "r")),
+        *("--weights", str(weights_path), "--size", "24", "--iter", "2"),
+    ]
+
+
+def results(tmp_path):
+    """The names of what was saved, but for the table of losses, which is always there."""
+    folder = tmp_path / "results"
+    names = os.listdir(folder) if folder.exists() else []
+    return sorted(name for name in names if name != "r_losses.csv")
+
+
+def test_prints_the_originals_words_and_saves_each_iteration(command, tmp_path, capsys):
+    assert nst.main(command) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    number = r"[0-9.e+]+"
+    iteration = (
+        r"Start of iteration {0}\n"
+        rf"Current loss value: {number}\n"
+        rf"  content {number}, style {number}, total variation {number}\n"
+        r"Image saved as .*/results/r_at_iteration_{0}\.png\n"
+        r"Iteration {0} completed in \d+s\n"
+    )
+    last = r"Image saved as .*/results/r\.png\n"
+    before = r"This needs about 0\.\d GiB of memory\nUsing .*small\.h5\nThis will take about \ds\n"
+    assert re.fullmatch(before + iteration.format(0) + iteration.format(1) + last, out)
+    assert results(tmp_path) == ["r.png", "r_at_iteration_0.png", "r_at_iteration_1.png"]
+    assert nst.load_image(tmp_path / "results" / "r_at_iteration_1.png").size == (28, 24)
+
+
+def test_quiet_prints_nothing(command, tmp_path, capsys):
+    assert nst.main([*command, "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert len(results(tmp_path)) == 3
+
+
+def test_pyramid_saves_the_size_asked_for_only(command, tmp_path, capsys):
+    assert nst.main([*command, "--size", "40", "--scales", "2"]) == 0
+    out = capsys.readouterr().out
+    assert len(re.findall(r"On the way, at 24x20 pixels: loss [0-9.e+]+ after \d+s\n", out)) == 2
+    assert results(tmp_path) == ["r.png", "r_at_iteration_0.png", "r_at_iteration_1.png"]
+    assert nst.load_image(tmp_path / "results" / "r_at_iteration_1.png").size == (48, 40)
+
+
+def test_early_stop_is_printed(command, tmp_path, capsys):
+    assert nst.main([*command, "--tolerance", "1"]) == 0
+    assert "Stopped at this size: an iteration gained" in capsys.readouterr().out
+    assert results(tmp_path) == ["r.png", "r_at_iteration_0.png"]
+
+
+def test_verbose_prints_peak_memory(command, capsys):
+    assert nst.main([*command, "--verbose"]) == 0
+    assert re.search(r"Peak memory of the process: \d+ MiB\n$", capsys.readouterr().out)
+
+
+def test_progress_bar_with_time_left_on_a_terminal(command, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert nst.main(command) == 0
+    out, err = capsys.readouterr()
+    assert re.search(r" [1-9]\d%\|.*\| 00:\d\d, \d\d:\d\d left, loss=", err)
+    assert "Start of iteration 1\n" in out
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_format(format, command, tmp_path):
+    assert nst.main([*command, "--iter", "1", "--format", format]) == 0
+    assert results(tmp_path) == [f"r.{format}", f"r_at_iteration_0.{format}"]
+
+
+def test_sixteen_bits(command, tmp_path, capsys):
+    assert nst.main([*command, "--iter", "1", "--bits", "16", "--format", "tiff"]) == 0
+    pixels = tifffile.imread(tmp_path / "results" / "r_at_iteration_0.tiff")
+    assert pixels.dtype == np.uint16
+    assert np.unique(pixels % 257).size > 100  # not 8 bits, stretched
+    fails([*command, "--bits", "16", "--format", "jpg"], 2, "needs --format png or tiff", capsys)
+
+
+def test_results_say_how_they_were_made_and_can_be_made_again(command, tmp_path, capsys):
+    """Byte for byte, films and settings that are not the default included."""
+    given = ["--strength", "0.6", "--noise_blend", "0.1", "--seed", "7", "--gif", "--plot"]
+    assert nst.main([*command, *given]) == 0
+    folder = tmp_path / "results"
+    first = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert first.keys() == {
+        *("r.png", "r.gif", "r_losses.csv", "r_losses.png"),
+        *("r_at_iteration_0.png", "r_at_iteration_1.png"),
+    }
+    earlier = tmp_path / "earlier.png"
+    (folder / "r_at_iteration_1.png").rename(earlier)
+    capsys.readouterr()
+
+    with pytest.raises(SystemExit, match="0"):
+        nst.main(["--show", str(earlier)])
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["recipe"] == "pyramid"
+    assert (shown["settings"]["seed"], shown["base"]["name"]) == (7, "photo.png")
+    assert shown["losses"]["total"] == pytest.approx(sum(list(shown["losses"].values())[1:]))
+
+    inputs = command[:3]
+    weights = command[command.index("--weights") :][:2]
+    assert nst.main([*inputs, *weights, "--like", str(earlier), "--gif"]) == 0
+    assert capsys.readouterr().err == ""
+    for name in ("r.png", "r.gif", "r_at_iteration_0.png", "r_at_iteration_1.png"):
+        assert (folder / name).read_bytes() == first[name]
+
+
+def test_like_warns_of_other_weights(command, tmp_path, full_weights_path, monkeypatch, capsys):
+    assert nst.main([*command, "--iter", "1"]) == 0
+    result = str(tmp_path / "results" / "r_at_iteration_0.png")
+    record = records.read_record(result)
+    monkeypatch.setattr(records, "weights_digest", lambda weights: "another")
+    monkeypatch.setattr(records.platform, "python_version", lambda: "another")
+    weights = command[command.index("--weights") :][:2]
+    assert nst.main([*command[:3], *weights, "--like", result]) == 0
+    err = capsys.readouterr().err
+    assert err == f"warning: the result will differ a little from {result}: other weights\n"
+    assert records.read_record(result)["settings"] == record["settings"]
+
+
+def test_losses_are_tabled(command, tmp_path):
+    assert nst.main([*command, "--size", "40", "--scales", "2"]) == 0
+    with open(tmp_path / "results" / "r_losses.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [
+        *("iteration", "evaluation", "seconds", "content", "style", "tv", "total", "size")
+    ]
+    assert [int(row["evaluation"]) for row in rows] == list(range(1, len(rows) + 1))
+    assert {(row["size"], row["iteration"]) for row in rows} >= {
+        *(("20", "0"), ("20", "1"), ("40", "0"), ("40", "1")),
+    }
+    for row in rows:
+        terms = (float(row[name]) for name in ("content", "style", "tv"))
+        assert sum(terms) == pytest.approx(float(row["total"]))
+
+
+def test_memory_that_will_not_do_is_warned_of(command, monkeypatch, capsys):
+    little = psutil.virtual_memory()._replace(available=2**20)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: little)
+    assert nst.main([*command, "--iter", "1"]) == 0
+    assert re.fullmatch(
+        "warning: 28x24 pixels need about 0.. GiB of memory and 0.0 GiB are free; "
+        "choose a smaller --size\n",
+        capsys.readouterr().err,
+    )
+
+
+def test_help_groups_every_setting(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        nst.main(["--help"])
+    out = capsys.readouterr().out
+    assert all(f"\n{group}:\n" in out for group in cli.GROUPS)
+    assert {setting.group for setting in SETTINGS.values()} <= cli.GROUPS.keys()
+
+
+def test_close_misses_are_suggested(command, capsys):
+    fails([*command, "--stile-weight", "2"], 2, "did you mean --style_weight", capsys)
+    fails([*command, "--nothing_like_it"], 2, "arguments: --nothing_like_it; see", capsys)
+
+
+def test_shell_completion(tmp_path):
+    """As Bash asks for it through argcomplete: the answer comes on file descriptor 8."""
+    line = f"{SCRIPT} --conte"
+    answer = tmp_path / "answer"
+    environment = os.environ | {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(answer),
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+        "COMP_TYPE": "9",
+    }
+    subprocess.run([sys.executable, SCRIPT], env=environment, check=True, timeout=60)
+    assert set(re.split(r"[\s\x0b]+", answer.read_text().strip())) >= {
+        *("--content_weight", "--content_layers", "--content_mask")
+    }
+
+
+def test_hyphens_are_as_good_as_underscores(command, tmp_path):
+    assert nst.main([*command, "--content-weight=0", "--tv-weight", "0"]) == 0
+    given = ["--a-b=c-d", "e-f", "--", "--g-h"]
+    assert underscored(given) == ["--a_b=c-d", "e-f", "--", "--g-h"]
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        nst.main(["--version"])
+    assert nst.__version__ in capsys.readouterr().out
+
+
+def fails(argv, status, message, capsys):
+    """Asserts that the command fails with `status` and one line on stderr."""
+    try:
+        received = nst.main([str(argument) for argument in argv])
+    except SystemExit as exit:
+        received = exit.code
+    err = capsys.readouterr().err
+    assert re.search(message, err), err
+    assert err.count("\n") == 1, err
+    assert received == status
+
+
+@pytest.mark.parametrize("position", [0, 1])
+@pytest.mark.parametrize("kind", BAD_PICTURES)
+def test_bad_picture(kind, position, command, tmp_path, capsys):
+    command[position] = make_bad_picture(kind, tmp_path)
+    fails(command, 2, BAD_PICTURES[kind], capsys)
+    assert results(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--iter", "0"], "--iter must be a whole number of at least 1, received '0'"),
+        (["--iter", "1.5"], "--iter must be a whole number"),
+        (["--content_weight", "-1"], "--content_weight must be a finite number of at least 0"),
+        (["--style_weight", "nan"], "--style_weight must be a finite number of at least 0"),
+        (["--tv_weight", "inf"], "--tv_weight must be a finite number of at least 0"),
+        (["--size", "15"], "--size must be a whole number of at least 16"),
+        (["--recipe", "magic"], "--recipe: invalid choice: 'magic'"),
+        (["--format", "bmp"], "--format: invalid choice: 'bmp'"),
+        (["--magic"], "unrecognized arguments: --magic"),
+    ],
+)
+def test_bad_option(options, message, command, capsys):
+    fails([*command, *options], 2, message, capsys)
+
+
+def test_missing_arguments(capsys):
+    fails(["base.jpg"], 2, "required: style_reference, result_prefix", capsys)
+
+
+def test_prefix_that_cannot_be_written_is_found_before_the_network_loads(
+    command, photo_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(cli, "load_weights", None)  # calling it would be a TypeError
+    command[2] = photo_path / "r"  # its folder is a file
+    fails(command, 2, "photo.png/r: cannot write in .*; choose another folder", capsys)
+    command[2] = "/proc/none/r"
+    fails(command, 2, "cannot write in /proc/none", capsys)
+
+
+def test_bad_weights(command, tmp_path, capsys):
+    fails([*command, "--weights", tmp_path / "none.h5"], 1, "none.h5: no such file", capsys)
+    (tmp_path / "bad.h5").write_bytes(b"bad")
+    fails([*command, "--weights", tmp_path / "bad.h5"], 1, "bad.h5: damaged, or not", capsys)
+    assert results(tmp_path) == []
+
+
+def test_disk_full_keeps_what_is_there(command, tmp_path, capsys, monkeypatch):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "r_at_iteration_0.png").write_bytes(b"precious")
+    monkeypatch.setattr(Image.Image, "save", disk_full)
+    fails(command, 1, "cannot write: No space left on device; no picture was finished", capsys)
+    assert results(tmp_path) == ["r_at_iteration_0.png"]
+    assert (tmp_path / "results" / "r_at_iteration_0.png").read_bytes() == b"precious"
+
+
+def test_infinite_loss_names_the_term(command, tmp_path, capsys):
+    fails([*command, "--style_weight", "1e38"], 1, "style loss became inf at .*lower", capsys)
+    assert results(tmp_path) == []
+
+
+def test_infinite_loss_keeps_the_last_good_picture(command, tmp_path, capsys, monkeypatch):
+    evaluate = nst.Evaluator._evaluate
+
+    def fails_in_iteration_1(self, x):
+        if self.evaluations == 30:
+            self._loss_and_grads = lambda x: (np.array([0, np.nan, 0]), x)
+        evaluate(self, x)
+
+    monkeypatch.setattr(nst.Evaluator, "_evaluate", fails_in_iteration_1)
+    fails(command, 1, "style loss became nan.*the last picture is .*_at_iteration_0.png", capsys)
+    nst.load_image(tmp_path / "results" / "r_at_iteration_0.png")
+
+
+def test_interrupt_keeps_the_last_picture(photo_path, painting_path, full_weights_path, tmp_path):
+    """As a user does it: the real command in a process of its own, stopped by Ctrl-C."""
+    process = subprocess.Popen(
+        [
+            *(sys.executable, SCRIPT, photo_path, painting_path, tmp_path / "r"),
+            *(
+                "--weights",
+                full_weights_path,
+                "--size",
+                "24",
+                "--iter",
+                "100000",
+                "--recipe",
+                "keras",
+            ),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and not (tmp_path / "r_at_iteration_1.png").exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130
+    saved = re.fullmatch(r".*: interrupted; the last picture is (.*\.png)\n", err)[1]
+    nst.load_image(saved)
+    assert not list(tmp_path.glob(".*"))

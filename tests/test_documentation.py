@@ -1,0 +1,52 @@
+"""What README, guide and recipe pages print is run here as it stands, but small."""
+
+import re
+from pathlib import Path
+
+import neural_style_transfer as nst
+from stylize import cli
+from stylize.weights import read_weights
+
+ROOT = Path(nst.__file__).parent
+
+
+def documented_commands():
+    """Every indented or fenced `neural_style_transfer.py` command line, in the reader's order."""
+    pages = [ROOT / "README.md", ROOT / "docs" / "guide.md", *(ROOT / "docs/recipes").iterdir()]
+    text = "\n".join(page.read_text() for page in pages)
+    return re.findall(r"^(?: +)?(?:.*&& \S+/)?python neural_style_transfer\.py (.+)$", text, re.M)
+
+
+def test_documented_commands(weights_path, photo_path, painting_path, tmp_path, monkeypatch):
+    """Each as it stands, but quick, one after another, as later ones use the results of earlier."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "img").symlink_to(ROOT / "img")
+    for name in ("base", "photo", "other"):
+        Path(f"{name}.jpg").symlink_to(photo_path)
+    for name in ("style_reference", "painting", "ref"):
+        Path(f"{name}.jpg").symlink_to(painting_path)
+    quick = ["--weights", str(weights_path), "--size", "24", "--iter", "2"]
+    commands = documented_commands()
+    assert len(commands) > 10
+    for command in commands:
+        try:
+            status = nst.main([*command.split(), *quick])
+        except SystemExit as exit:  # --show
+            status = exit.code
+        assert status == 0, command
+        results = Path(command.split()[2]) if "--show" not in command else None
+        assert results is None or list(results.parent.glob(f"{results.name}_at_iteration_1.png"))
+
+
+def test_readme_python(weights_path, tmp_path, monkeypatch):
+    (program,) = re.findall(r"```python\n(.+?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(nst, "load_weights", lambda _: read_weights(weights_path))
+    exec(program.replace("size=200", "size=24"))
+
+
+def test_readme_lists_every_option():
+    text = (ROOT / "README.md").read_text()
+    for action in cli.build_parser()._actions:
+        for flag in action.option_strings:
+            assert flag in ("-h", "--help", "--version") or f"`{flag}" in text, flag
