@@ -103,40 +103,39 @@ def build_network(
         x = x + np.float32(np.subtract(IMAGENET_MEAN_BGR, weights.mean_bgr))
     if channels_first:
         x = keras.ops.transpose(x, (0, 3, 1, 2))
-    outputs, convolutions, block = {}, [], "block1"
-    pool_class = {"max": keras.layers.MaxPooling2D, "avg": keras.layers.AveragePooling2D}[pooling]
-    for name, (kernel, bias) in weights.layers.items():
-        if outputs.keys() >= set(layers):
-            break
-        if not name.startswith(block):
-            x = pool_class(
-                2,
-                name=f"{block}_pool",
-                padding=pool_padding,
-                data_format=data_format,
-                dtype=precision,
-            )(x)
-            block = name.partition("_")[0]
-        if not _passes_through(kernel, bias):
-            convolution = keras.layers.Conv2D(
-                kernel.shape[-1],
-                3,
-                padding="same",
-                activation="relu",
-                name=name,
-                data_format=data_format,
-                dtype=precision,
-            )
-            x = convolution(x)
-            convolutions.append(convolution)
+    outputs: dict[str, Any] = {}
+    options = {"dtype": precision, "data_format": data_format}
+    for name, layer in _vgg19_layers(weights, pooling, pool_padding, options):
+        if layer is not None:
+            x = layer(x)
+            layer.set_weights(weights.layers.get(name, ()))
         if name in layers:
             output = keras.ops.transpose(x, (0, 2, 3, 1)) if channels_first else x
             outputs[name] = keras.ops.cast(output, "float32")
-    for convolution in convolutions:
-        convolution.set_weights(weights.layers[convolution.name])
+        if outputs.keys() >= set(layers):
+            break
     network = keras.Model(inputs, outputs, name="vgg19")
     network.trainable = False  # no gradient is ever taken with respect to the weights
     return network
+
+
+def _vgg19_layers(weights, pooling, pool_padding, options):
+    """Yields the name and the Keras layer of each step; None for one that changes nothing."""
+    pool_class = {"max": keras.layers.MaxPooling2D, "avg": keras.layers.AveragePooling2D}[pooling]
+    block = "block1"
+    for name, (kernel, bias) in weights.layers.items():
+        if not name.startswith(block):
+            pool = f"{block}_pool"
+            yield pool, pool_class(2, padding=pool_padding, name=pool, **options)
+            block = name.partition("_")[0]
+        if _passes_through(kernel, bias):
+            yield name, None
+        else:
+            channels = kernel.shape[-1]
+            convolution = keras.layers.Conv2D(
+                channels, 3, padding="same", activation="relu", name=name, **options
+            )
+            yield name, convolution
 
 
 @functools.lru_cache(maxsize=2)
@@ -160,7 +159,7 @@ def _passes_through(kernel, bias):
 # ---------------------------------------------------------------------------------------------
 
 
-def gram_matrix(features, mask=None):
+def gram_matrix(features: Any, mask: Any = None) -> Any:
     """How often channels respond together, wherever they do: G = F^T F.
 
     Args:
@@ -198,7 +197,7 @@ def _style_gram(features, mask=None):
     return _masked(keras.ops.reshape(features, (-1, features.shape[-1])), mask, gram)
 
 
-def style_loss(style_gram, combination_gram):
+def style_loss(style_gram: Any, combination_gram: Any) -> Any:
     """One layer's distance in style: sum (G(S) - G(C))^2.
 
     Args:
@@ -212,7 +211,7 @@ def style_loss(style_gram, combination_gram):
     return keras.ops.sum(keras.ops.square(keras.ops.subtract(style_gram, combination_gram)))
 
 
-def content_loss(base_features, combination_features, mask=None):
+def content_loss(base_features: Any, combination_features: Any, mask: Any = None) -> Any:
     """One layer's distance in content: sum (F(B) - F(C))^2.
 
     Args:
@@ -230,7 +229,7 @@ def content_loss(base_features, combination_features, mask=None):
     return keras.ops.sum(mask * keras.ops.reshape(squares, (-1, squares.shape[-1])))
 
 
-def total_variation_loss(x):
+def total_variation_loss(x: Any) -> Any:
     """Roughness: sum ((x[i,j] - x[i+1,j])^2 + (x[i,j] - x[i,j+1])^2)^1.25 over pixels and channels.
 
     Args:
@@ -246,7 +245,7 @@ def total_variation_loss(x):
     return keras.ops.sum(keras.ops.power(down + right, 1.25))
 
 
-def mean_square_variation(x):
+def mean_square_variation(x: Any) -> Any:
     """Roughness: the mean of (x[i,j] - x[i+1,j])^2 plus the mean of (x[i,j] - x[i,j+1])^2.
 
     Args:
@@ -309,10 +308,16 @@ class Targets(NamedTuple):
     content_mask: dict  # layer name -> (positions, 1), or None
     style: list  # for each style: layer name -> tensor of the Gram matrix (channels, channels)
     style_masks: list  # for each style: layer name -> (positions, 1), or None
-    shapes: dict  # layer name -> (positions, channels)
+    shapes: dict[str, tuple[int, int]]  # layer name -> (positions, channels)
 
 
-def compute_targets(network, base, styles, loss_weights, content_mask=None):
+def compute_targets(
+    network: Any,
+    base: np.ndarray,
+    styles: Sequence[Style],
+    loss_weights: LossWeights,
+    content_mask: np.ndarray | None = None,
+) -> Targets:
     """Runs VGG19 on the base and on each `Style`, once.
 
     The Keras example runs both in every evaluation, concatenated with the combination. They never
@@ -361,7 +366,12 @@ def _feature_shapes(network, picture):
     return network.compute_output_shape((1, *picture.shape))
 
 
-def even_out(shares, grams, scales, energy):
+def even_out(
+    shares: Sequence[float],
+    grams: Sequence[Mapping[str, Any]],
+    scales: Mapping[str, float],
+    energy: float | None,
+) -> Sequence[float]:
     """The styles' `shares`, changed so that all weigh as a style of this `energy` would.
 
     A style's energy is sum over layers of scale * sum G(S)^2: the style loss of a picture without
@@ -451,31 +461,33 @@ class Evaluator:
 
     def __init__(
         self,
-        loss_and_grads: Callable,
+        loss_and_grads: Any,
         on_evaluation: Callable[[Losses, Any], None] | None = None,
         evaluations: int = 0,
     ):
         self.evaluations = evaluations
         self._loss_and_grads = loss_and_grads
         self._on_evaluation = on_evaluation
-        self._x = self._losses = self._grads = None
+        self._x: Any = None
+        self._losses: Any = None
+        self._grads: Any = None
 
-    def losses(self, x):
+    def losses(self, x: np.ndarray) -> Losses:
         """The `Losses` at x. Raises NonFiniteLoss."""
         if self._x is None or not np.array_equal(x, self._x):
             self._evaluate(x)
         return self._losses
 
-    def loss(self, x):
+    def loss(self, x: np.ndarray) -> float:
         """The total loss at x, a float. Raises NonFiniteLoss."""
         return self.losses(x).total
 
-    def grads(self, x):
+    def grads(self, x: np.ndarray) -> np.ndarray:
         """The gradient of the total loss at x, a flat float64 vector. Raises NonFiniteLoss."""
         self.losses(x)
         return self._grads.copy()
 
-    def on_device(self, combination):
+    def on_device(self, combination: Any) -> tuple[Losses, Any]:
         """(`Losses`, gradient) for and in the backend's tensors. Raises NonFiniteLoss."""
         terms, gradient = self._loss_and_grads.on_device(combination)
         terms = keras.ops.convert_to_numpy(terms)
@@ -490,24 +502,10 @@ class Evaluator:
         """Counts an evaluation, checks and reports it. Returns its `Losses`."""
         self.evaluations += 1
         losses = Losses(float(np.sum(terms)), *map(float, terms))
-        _require_finite(losses, grads_are_finite, self.evaluations)
+        losses.require_finite(grads_are_finite, self.evaluations)
         if self._on_evaluation:
             self._on_evaluation(losses, x)
         return losses
-
-
-def _require_finite(losses, grads_are_finite, evaluation):
-    """Raises NonFiniteLoss, naming the term, unless every number is finite."""
-    for name in ("content", "style", "total_variation"):
-        if not math.isfinite(value := getattr(losses, name)):
-            raise NonFiniteLoss(
-                f"the {name.replace('_', ' ')} loss became {value} at evaluation {evaluation}; "
-                "lower its weight"
-            )
-    if not (math.isfinite(losses.total) and grads_are_finite):
-        raise NonFiniteLoss(
-            f"the gradient became infinite at evaluation {evaluation}; lower the weights"
-        )
 
 
 # ---------------------------------------------------------------------------------------------
@@ -515,7 +513,9 @@ def _require_finite(losses, grads_are_finite, evaluation):
 # ---------------------------------------------------------------------------------------------
 
 
-def minimize_keras(iterations: Iterations, x: np.ndarray, bounds: tuple | None = None):
+def minimize_keras(
+    iterations: Iterations, x: np.ndarray, bounds: tuple | None = None
+) -> np.ndarray:
     """Lowers the loss as the Keras example does: L-BFGS, started anew in each iteration.
 
     Args:
@@ -536,7 +536,9 @@ def minimize_keras(iterations: Iterations, x: np.ndarray, bounds: tuple | None =
     return x
 
 
-def minimize_lbfgs(iterations: Iterations, x: np.ndarray, bounds: tuple | None = None):
+def minimize_lbfgs(
+    iterations: Iterations, x: np.ndarray, bounds: tuple | None = None
+) -> np.ndarray:
     """Lowers the loss with one run of L-BFGS. Arguments and result as in `minimize_keras`.
 
     Where it gives up early (its line search finds no lower point, or the loss changes by less than
@@ -640,10 +642,10 @@ def paint(
     """Paints a `Job`, stage by stage. Returns the last `Iterate`. The rest as `style_transfer`."""
     progress = progress or Progress()
     progress.on_start(job.stages)
-    x = iterate = None
+    x = job.start(job.stages[0])
     with out_of_memory_as_memory_error():
         for index, stage in enumerate(job.stages):
-            x = job.start(stage) if x is None else enlarge(x, stage.rows, stage.cols)
+            x = enlarge(x, stage.rows, stage.cols) if index else x
             objective = stage_objective(job, weights, stage)
             if index == 0:
                 progress.on_estimate(estimate_seconds(objective, x, job.stages))
@@ -651,8 +653,8 @@ def paint(
             final = index + 1 == len(job.stages)
             reports = Reports(progress, callback, job.to_pixels(stage), final)
             x = _paint_stage(job, stage, objective, x, reports, progress.evaluations)
-            iterate = reports.last
-    return iterate
+    assert reports.last  # every stage has an iteration
+    return reports.last
 
 
 def stage_objective(job: Job, weights: VGG19Weights, stage: Stage) -> LossAndGrads:

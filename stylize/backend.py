@@ -95,7 +95,7 @@ class LossAndGrads:
         values, gradient = map(keras.ops.convert_to_numpy, (values, gradient))
         return values.astype(np.float64), gradient.astype(np.float64).ravel()
 
-    def on_device(self, combination):
+    def on_device(self, combination: Any) -> tuple[Any, Any]:
         """The same for and in the backend's tensors: (1, rows, cols, 3) to (losses, gradient)."""
         values, gradient = self._value_and_grad(combination, self._scale)
         # On its way back through a float16 network a large gradient overflows: scale it down.
@@ -105,7 +105,7 @@ class LossAndGrads:
         return values, gradient if self._scale == 1 else gradient / self._scale
 
 
-def is_finite(tensor) -> bool:
+def is_finite(tensor: Any) -> bool:
     """Whether all values of a tensor are finite."""
     return bool(keras.ops.all(keras.ops.isfinite(tensor)))
 

@@ -111,14 +111,12 @@ class Job(NamedTuple):
             picture = resize_image(image, *size, resample)
             if recolor:
                 picture = recolor(picture, self._resized(inputs.base, stage))
-            mask = mask and resize_mask(mask, stage.rows, stage.cols)
-            styles.append(Style(preprocess_image(picture), share, mask))
+            styles.append(Style(preprocess_image(picture), share, _resized_mask(mask, stage)))
         return styles
 
     def content_mask(self, stage: Stage) -> np.ndarray | None:
         """(rows, cols), 0..1: where the content counts; None: everywhere."""
-        mask = self.inputs.content_mask
-        return mask and resize_mask(mask, stage.rows, stage.cols)
+        return _resized_mask(self.inputs.content_mask, stage)
 
     def to_pixels(self, stage: Stage) -> Callable[[Any], np.ndarray]:
         """The function from a combination of any shape to RGB 0..255, float64 (rows, cols, 3)."""
@@ -133,6 +131,10 @@ class Job(NamedTuple):
 
     def _resized(self, image, stage):
         return resize_image(image, stage.rows, stage.cols, self.settings["resample"])
+
+
+def _resized_mask(mask, stage):
+    return None if mask is None else resize_mask(mask, stage.rows, stage.cols)
 
 
 def prepare(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from stylize.errors import NonFiniteLoss
 from stylize.pictures import quantize
 
 
@@ -40,6 +41,19 @@ class Losses(NamedTuple):
     content: float
     style: float
     total_variation: float
+
+    def require_finite(self, grads_are_finite: bool, evaluation: int) -> None:
+        """Raises NonFiniteLoss, naming the term, unless every number is finite."""
+        for name in ("content", "style", "total_variation"):
+            if not math.isfinite(value := getattr(self, name)):
+                raise NonFiniteLoss(
+                    f"the {name.replace('_', ' ')} loss became {value} at evaluation "
+                    f"{evaluation}; lower its weight"
+                )
+        if not (math.isfinite(self.total) and grads_are_finite):
+            raise NonFiniteLoss(
+                f"the gradient became infinite at evaluation {evaluation}; lower the weights"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -99,8 +99,8 @@ def weights_digest(weights: VGG19Weights) -> str:
     """The SHA-256 of all kernels and biases: of the numbers, whatever file they come from."""
     digest = hashlib.sha256()
     for kernel, bias in weights.layers.values():
-        digest.update(np.ascontiguousarray(kernel))
-        digest.update(np.ascontiguousarray(bias))
+        digest.update(np.ascontiguousarray(kernel).data)
+        digest.update(np.ascontiguousarray(bias).data)
     return digest.hexdigest()
 
 

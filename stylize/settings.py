@@ -278,7 +278,7 @@ SETTINGS = {
 #                  pixels, so that a weight gives the same look at any size. None: no such ratio.
 #   style_energy   what each style's energy is taken to be, see `even_out`, so that
 #                  style_weight gives the same look with any style. None: left as it is.
-RECIPES = {
+RECIPES: dict[str, dict[str, Any]] = {
     "keras": {
         "strength": 0.5,
         "iterations": 10,

@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from PIL import Image
@@ -146,15 +147,15 @@ class Studio:
     ):
         self._paint, self._weights, self._folder = paint, weights, folder
         self._max_size, self._max_seconds = max_size, max_seconds
-        self._asked: dict[str, threading.Event] = {}  # session -> what stops its next run
-        self._running: dict[str, threading.Event] = {}  # session -> what stops its run
+        self._asked: dict[str | None, threading.Event] = {}  # session -> what stops its next run
+        self._running: dict[str | None, threading.Event] = {}  # session -> what stops its run
 
-    def warm_up(self):
+    def warm_up(self) -> None:
         """Builds the network, which stays, before the first visitor needs it."""
         gray = Image.new("RGB", (32, 32), "gray")
         self._paint(prepare(gray, gray, iterations=1, size=32, tolerance=1), self._weights)
 
-    def enter(self, request: gr.Request):
+    def enter(self, request: gr.Request) -> tuple:
         """A visitor asks for a picture, and waits from now on; it takes the place of one that is
         being painted for them. Returns (words, download).
         """
@@ -162,7 +163,7 @@ class Studio:
         self._asked[request.session_hash] = threading.Event()
         return "Waiting for a place ...", gr.DownloadButton(value=None, interactive=False)
 
-    def paint(self, base, style, *values, session):
+    def paint(self, base: str, style: str, *values: Any, session: str | None) -> Iterator[tuple]:
         """Yields (words, picture, plot, download) until the run has ended or was stopped.
 
         Args:
@@ -231,22 +232,22 @@ class Studio:
         save_image(iterate.pixels, path, description=records.to_text(record, **more))
         return str(path)
 
-    def stop(self, request: gr.Request):
+    def stop(self, request: gr.Request) -> None:
         """Stops the visitor's run, or its waiting; what is painted so far stays."""
         for events in (self._asked, self._running):
             if stop := events.get(request.session_hash):
                 stop.set()
 
-    def leave(self, request: gr.Request):
+    def leave(self, request: gr.Request) -> None:
         """Stops the run of a visitor who closes the page, and forgets them."""
         self.stop(request)
         self._asked.pop(request.session_hash, None)
 
 
-def build_page(studio, max_size):
+def build_page(studio: Studio, max_size: int) -> gr.Blocks:
     """The page, a `gr.Blocks`."""
 
-    def paint(request: gr.Request, *inputs):
+    def paint(request: gr.Request, *inputs: Any) -> Iterator[tuple]:
         yield from studio.paint(*inputs, session=request.session_hash)
 
     with gr.Blocks(
