@@ -286,7 +286,13 @@ def build_page(studio: Studio, max_size: int) -> gr.Blocks:
                 with gr.Accordion("Losses"):
                     plot = gr.Plot(show_label=False)
         entered = start.click(studio.enter, None, [words, download], queue=False)
-        entered.then(paint, inputs, [words, result, plot, download], concurrency_limit=1)
+        entered.then(
+            paint,
+            inputs,
+            [words, result, plot, download],
+            concurrency_limit=1,
+            trigger_mode="multiple",  # else a second click would only stop the first
+        )
         stop.click(studio.stop, queue=False)
         page.unload(studio.leave)
     return page

@@ -60,7 +60,9 @@ def test_prints_the_originals_words_and_saves_each_iteration(command, tmp_path, 
     assert nst.load_image(tmp_path / "results" / "r_at_iteration_1.png").size == (28, 24)
 
 
-def test_quiet_prints_nothing(command, tmp_path, capsys):
+def test_quiet_prints_nothing(command, tmp_path, capsys, monkeypatch):
+    little = psutil.virtual_memory()._replace(available=2**20)  # there would be a warning
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: little)
     assert nst.main([*command, "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
     assert len(results(tmp_path)) == 3
@@ -147,6 +149,23 @@ def test_like_warns_of_other_weights(command, tmp_path, full_weights_path, monke
     err = capsys.readouterr().err
     assert err == f"warning: the result will differ a little from {result}: other weights\n"
     assert records.read_record(result)["settings"] == record["settings"]
+
+
+def test_like_notices_another_mask_of_the_same_name(command, tmp_path, capsys):
+    mask = tmp_path / "mask.png"
+    Image.new("L", (24, 24), "white").save(mask)
+    assert nst.main([*command, "--iter", "1", "--content_mask", str(mask)]) == 0
+    result = str(tmp_path / "earlier.png")
+    (tmp_path / "results" / "r.png").rename(result)
+    like = [*command[:3], *command[command.index("--weights") :][:2], "--like", result]
+    fails(like, 2, "with --content_mask mask.png; give it again, or --content_mask none", capsys)
+    assert nst.main([*like, "--content_mask", str(mask)]) == 0
+    assert capsys.readouterr().err == ""
+    Image.linear_gradient("L").save(mask)
+    assert nst.main([*like, "--content_mask", str(mask)]) == 0
+    assert capsys.readouterr().err.endswith("other content mask\n")
+    assert nst.main([*like, "--content_mask", "none"]) == 0
+    assert records.read_record(tmp_path / "results" / "r.png")["settings"]["content_mask"] is None
 
 
 def test_losses_are_tabled(command, tmp_path):
@@ -304,31 +323,80 @@ def test_infinite_loss_keeps_the_last_good_picture(command, tmp_path, capsys, mo
     nst.load_image(tmp_path / "results" / "r_at_iteration_0.png")
 
 
-def test_interrupt_keeps_the_last_picture(photo_path, painting_path, full_weights_path, tmp_path):
-    """As a user does it: the real command in a process of its own, stopped by Ctrl-C."""
+@pytest.mark.parametrize(
+    ("signal_sent", "status", "words"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_stop_keeps_the_last_picture(
+    signal_sent, status, words, photo_path, painting_path, full_weights_path, tmp_path
+):
+    """As a user does it: the real command in a process of its own, stopped while it paints."""
     process = subprocess.Popen(
         [
-            *(sys.executable, SCRIPT, photo_path, painting_path, tmp_path / "r"),
-            *(
-                "--weights",
-                full_weights_path,
-                "--size",
-                "24",
-                "--iter",
-                "100000",
-                "--recipe",
-                "keras",
-            ),
+            *(sys.executable, SCRIPT, photo_path, painting_path, tmp_path / "r", "--size", "24"),
+            *("--weights", full_weights_path, "--iter", "100000", "--recipe", "keras"),
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        # Where the tests run in the background, children would inherit that SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    while process.poll() is None and not (tmp_path / "r_at_iteration_1.png").exists():
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate()
-    assert process.returncode == 130
-    saved = re.fullmatch(r".*: interrupted; the last picture is (.*\.png)\n", err)[1]
+    with process:
+        try:
+            while process.poll() is None and not (tmp_path / "r_at_iteration_1.png").exists():
+                time.sleep(0.05)
+            process.send_signal(signal_sent)
+            _, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == status
+    saved = re.fullmatch(rf".*: {words}; the last picture is (.*\.png)\n", err)[1]
     nst.load_image(saved)
     assert not list(tmp_path.glob(".*"))
+
+
+def test_backend_that_is_not_installed_is_named(command):
+    program = "import sys; sys.modules['jax'] = None\n"
+    program += "import neural_style_transfer as nst; sys.exit(nst.main(sys.argv[1:]))"
+    for backend, message in [
+        ("jax", "the backend jax needs the package jax, which is not installed: pip install jax"),
+        ("abacus", "KERAS_BACKEND=abacus: must be one of tensorflow, jax, torch"),
+    ]:
+        result = subprocess.run(
+            [sys.executable, "-c", program, *command],
+            env=os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": os.path.dirname(SCRIPT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert result.returncode == 2
+        assert message in result.stderr and result.stderr.count("\n") == 1
+
+
+class ResourceExhaustedError(Exception):
+    """As TensorFlow has it."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        ResourceExhaustedError("OOM when allocating tensor with shape[1,64,9999,9999]"),
+        RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 99 bytes"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    ],
+)
+def test_too_little_memory_is_one_line(error, command, capsys, monkeypatch):
+    def raise_it(*_):
+        raise error
+
+    monkeypatch.setattr(nst, "stage_objective", raise_it)
+    fails(command, 1, "not enough memory; choose a smaller --size; no picture was", capsys)
+
+
+def test_other_faults_are_not_hidden(command, monkeypatch):
+    monkeypatch.setattr(nst, "stage_objective", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        nst.main(command)

@@ -74,3 +74,51 @@ def test_auto_precision_is_bfloat16_only_where_that_is_fast(fast, precision, mon
         picture = Image.new("RGB", (300, 300))
         stages = prepare(picture, picture, "pyramid", precision=asked).stages
         assert {stage.precision for stage in stages} == {expected}
+
+
+def mean_and_covariance(picture):
+    colors = np.asarray(picture, float).reshape(-1, 3)
+    return colors.mean(0), np.cov(colors, rowvar=False)
+
+
+def test_style_takes_the_photos_mean_and_covariance_where_colours_are_kept(photo, painting):
+    job = prepare(photo, painting, size=40, preserve_colors="linear")
+    (stage,) = job.stages
+    (style,) = job.styles(stage)
+    for kept, expected in zip(
+        mean_and_covariance(style.picture), mean_and_covariance(job.base(stage)), strict=True
+    ):
+        np.testing.assert_allclose(kept, expected, rtol=1e-4, atol=0.01)
+
+
+def test_style_takes_the_photos_histogram_where_colours_are_kept(photo, painting):
+    job = prepare(photo, painting, size=40, preserve_colors="histogram")
+    (stage,) = job.stages
+    (style,) = job.styles(stage)
+    base = job.base(stage)
+    for channel in range(3):
+        quantiles = [np.percentile(p[..., channel], range(5, 100)) for p in (style.picture, base)]
+        np.testing.assert_allclose(*quantiles, atol=4)
+
+
+def test_luma_keeps_the_photos_chroma(photo, painting):
+    job = prepare(photo, painting, size=40, preserve_colors="luma")
+    (stage,) = job.stages
+    flat = np.tile(np.float64([10, -5, 3]), (40, 48, 1))
+    kept = Image.fromarray(pictures.quantize(job.to_pixels(stage)(flat)))
+    chroma = [np.asarray(i.convert("YCbCr"), int)[..., 1:] for i in (kept, Image.fromarray(photo))]
+    inside = (np.asarray(kept) > 0).all(-1) & (np.asarray(kept) < 255).all(-1)  # RGB has these
+    assert inside.mean() > 0.2
+    np.testing.assert_allclose(chroma[0][inside], chroma[1][inside], atol=2)
+
+
+def test_masks_are_resized_and_go_with_their_styles(photo, painting):
+    left = np.zeros((20, 31), np.uint8)
+    left[:, :15] = 255
+    job = prepare(photo, [painting] * 2, size=40, style_masks=[left, 255 - left], content_mask=left)
+    (stage,) = job.stages
+    first, second = (style.mask for style in job.styles(stage))
+    assert first.shape == (40, 48)
+    assert (first[:, :20] > 0.9).all() and (first[:, 28:] < 0.1).all()
+    np.testing.assert_allclose(first + second, 1, atol=0.01)
+    np.testing.assert_array_equal(job.content_mask(stage), first)

@@ -83,6 +83,18 @@ def test_layers_that_pass_through_are_left_out_unnoticed(small_vgg19, photo):
     )
 
 
+def test_kept_network_is_not_that_of_another_data_format(small_vgg19, photo, monkeypatch):
+    """Keras may be configured anew between two pictures."""
+    formats = []
+    monkeypatch.setattr(nst, "build_network", lambda *arguments: formats.append(arguments[-1]))
+    monkeypatch.setattr(nst, "make_objective", lambda *_: None)
+    job = prepare(photo, photo, size=24)
+    for data_format in ("channels_last", "channels_first", "channels_last"):
+        monkeypatch.setattr(keras.config, "image_data_format", lambda given=data_format: given)
+        nst.stage_objective(job, small_vgg19, job.stages[0])
+    assert formats == ["channels_last", "channels_first"]
+
+
 def test_weights_own_mean_pixel_is_subtracted(small_vgg19, photo):
     mean = (10.0, 20.0, 30.0)
     own = VGG19Weights(small_vgg19.layers, mean_bgr=mean)
@@ -175,6 +187,24 @@ def test_equal_features_have_no_loss(random_features):
 @pytest.mark.parametrize("roughness", [nst.total_variation_loss, nst.mean_square_variation])
 def test_total_variation_of_a_constant_is_zero(roughness):
     assert float(roughness(np.full((1, 6, 5, 3), 7, np.float32))) == 0
+
+
+def test_gradient_of_the_gram_in_a_loss_that_is_not_symmetric(random_features):
+    """Of the sum of w G for a w that is not symmetric, against finite differences."""
+    w = np.random.default_rng(4).normal(size=(6, 6)).astype(np.float32)
+
+    def losses(x):
+        gram = nst.gram_matrix(keras.ops.reshape(x, (-1, 6)))
+        return keras.ops.stack([keras.ops.sum(w * gram)])
+
+    objective = LossAndGrads(losses, 4, 5)
+    x = random_features[0].ravel()[:60].astype(float)
+    _, grads = objective(x)
+    for index in (0, 17, 59):
+        step = np.zeros(60)
+        step[index] = 0.5
+        difference = objective(x + step)[0] - objective(x - step)[0]
+        assert grads[index] == pytest.approx(difference.item(), rel=1e-3, abs=1e-3)
 
 
 def test_gram_with_a_mask_of_ones_is_the_gram(random_features):
@@ -716,32 +746,82 @@ def test_adam_stops_by_tolerance():
     assert "less than the tolerance" in seen[0]
 
 
-@pytest.mark.parametrize("method", pictures.COLOR_METHODS)
-def test_colours_are_kept(method, small_vgg19, photo, painting):
-    result = nst.style_transfer(
-        photo, painting, 1, weights=small_vgg19, size=40, preserve_colors=method
-    )
-    assert result.size == (48, 40)
-    if method == "luma":
-        chroma = [
-            np.asarray(i.convert("YCbCr"), int)[..., 1:] for i in (result, Image.fromarray(photo))
-        ]
-        assert np.abs(chroma[0] - chroma[1]).mean() < 12  # but for colours that RGB has not
+@pytest.mark.parametrize("method", pictures.COLOR_METHODS[1:])
+def test_keeping_colours_brings_the_result_nearer_to_them(method, small_vgg19, photo, painting):
+    def distance(preserve_colors):
+        """Of the result's mean colour, brightness aside, from the photo's."""
+        given = {"size": 40, "preserve_colors": preserve_colors, "tv_weight": 0, "strength": 0.9}
+        result = nst.style_transfer(photo, painting, 2, weights=small_vgg19, **given)
+        colors = [np.asarray(image, float).mean((0, 1)) for image in (result, photo)]
+        return np.linalg.norm(np.diff(colors[0] - colors[1]))
+
+    assert distance(method) < 0.7 * distance("none")
 
 
-def test_masks_of_another_size_are_resized(small_vgg19, photo, painting):
-    half = np.zeros((20, 31), np.uint8)
-    half[:, :15] = 255
-    result = nst.style_transfer(
+def numpy_masked_gram(features, mask):
+    """(T F)^T (T F), scaled to the number of positions; T the mask averaged to the layer's size."""
+    rows, cols, _ = features.shape
+    mask = Image.fromarray(mask).resize((cols, rows), Image.Resampling.BOX)
+    weights = np.asarray(mask, float)[..., np.newaxis]
+    return numpy_gram(features * weights) * rows * cols / np.sum(weights**2)
+
+
+def test_masks_of_a_run_against_numpy(small_vgg19, photo, painting):
+    """Two styles, each kept to its half, and content kept to one: through `stage_objective`."""
+    left = np.zeros((40, 48), np.uint8)
+    left[:, :24] = 255
+    styles = [painting, painting[::-1] // 2]
+    job = prepare(
         photo,
-        [painting, painting[::-1]],
-        1,
-        weights=small_vgg19,
+        styles,
+        "keras",
         size=40,
-        style_masks=[half, 255 - half],
-        content_mask=half,
+        style_masks=[left, 255 - left],
+        content_mask=left,
+        style_blend=[3, 1],
+        tv_weight=0,
     )
-    assert result.size == (48, 40)
+    (stage,) = job.stages
+    x = np.random.default_rng(0).normal(0, 60, (40, 48, 3)).astype(np.float32)
+    terms, _ = nst.stage_objective(job, small_vgg19, stage)(x.ravel())
+    features = numpy_features(small_vgg19, x)
+    of_base = numpy_features(small_vgg19, job.base(stage))
+    expected = 0
+    for style, share, mask in zip(job.styles(stage), (0.75, 0.25), (left, 255 - left), strict=True):
+        of_style = numpy_features(small_vgg19, style.picture)
+        for layer in STYLE_LAYERS:
+            own = numpy_masked_gram(features[layer], np.float32(mask / 255))
+            distance = np.sum((numpy_gram(of_style[layer]) - own) ** 2)
+            expected += share * 0.2 * distance / (36 * (40 * 48) ** 2)
+    assert terms[1] == pytest.approx(expected, rel=1e-3)
+    squares = (features["block5_conv2"] - of_base["block5_conv2"]) ** 2  # (2, 3, channels)
+    weights = np.array([[1, 0.5, 0]] * 2)[..., np.newaxis]
+    assert terms[0] == pytest.approx(0.025 * np.sum(weights * squares), rel=1e-3)
+
+
+class WatchRange(nst.Progress):
+    """The lowest and the highest value that any evaluation has, as RGB 0..255."""
+
+    lowest_value, highest_value = math.inf, -math.inf
+
+    def on_evaluation(self, evaluation):
+        super().on_evaluation(evaluation)
+        x = np.add(np.asarray(evaluation.x).reshape(-1, 3), [103.939, 116.779, 123.68])
+        self.lowest_value = min(self.lowest_value, x.min())
+        self.highest_value = max(self.highest_value, x.max())
+
+
+def test_pixels_stay_within_black_and_white_where_they_are_bounded(small_vgg19, photo, painting):
+    outside = {}
+    for bounded in (True, False):
+        progress = WatchRange()
+        recipe = nst.RECIPES["pyramid"] | {"bounded": bounded, "tv_weight": 0.0, "strength": 0.9}
+        nst.style_transfer(
+            photo, painting, 1, recipe=recipe, weights=small_vgg19, size=40, progress=progress
+        )
+        outside[bounded] = max(-progress.lowest_value, progress.highest_value - 255)
+    assert outside[True] < 1e-4
+    assert outside[False] > 5
 
 
 def test_pyramid_reports_small_sizes_as_not_final(small_vgg19, photo, painting):

@@ -1,5 +1,7 @@
 """What a run leaves with its pictures."""
 
+import importlib.metadata
+
 import pytest
 
 from stylize import pictures, records
@@ -26,6 +28,14 @@ def test_record_survives_a_picture_and_names_no_folder(record, photo, tmp_path):
     assert str(tmp_path) not in str(read)
     assert read["settings"]["content_mask"] == read["base"]["name"] == "photo.png"
     assert read["content_mask"] == read["base"]
+
+
+def test_versions_are_those_in_use_whatever_package_brought_them(record):
+    """`tensorflow-cpu`, say, brings `tensorflow` too, and leaves no metadata of that name."""
+    import tensorflow
+
+    assert record["versions"]["tensorflow"] == tensorflow.__version__
+    assert record["versions"]["pillow"] == importlib.metadata.version("pillow")
 
 
 def test_digest_is_of_the_numbers(small_vgg19):

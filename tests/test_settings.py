@@ -55,3 +55,13 @@ def test_layers_that_make_no_sense_are_refused(value):
 def test_strength_is_from_zero_to_one(value):
     with pytest.raises(InputError, match="--strength must be"):
         settings.choose_settings("keras", strength=value)
+
+
+def test_recipe_may_be_a_mapping_with_all_keys():
+    own = settings.RECIPES["pyramid"] | {"bounded": False}
+    assert settings.choose_settings(own, size=99) == own | {"size": 99}
+    assert own["size"] == 400  # left as it was
+    with pytest.raises(InputError, match="missing or unknown: bounded"):
+        settings.choose_settings({k: v for k, v in own.items() if k != "bounded"})
+    with pytest.raises(InputError, match="missing or unknown: magic"):
+        settings.choose_settings(own | {"magic": 1})

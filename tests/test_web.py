@@ -48,8 +48,9 @@ def address(full_weights_path, tmp_path_factory):
             stderr=log,
             env=os.environ | {"TMPDIR": str(folder)},
         )
+    give_up = time.monotonic() + 60
     while "Running on local URL" not in (folder / "log").read_text():
-        assert process.poll() is None, (folder / "log").read_text()
+        assert process.poll() is None and time.monotonic() < give_up, (folder / "log").read_text()
         time.sleep(0.1)
     yield f"http://127.0.0.1:{port}"
     assert list(folder.glob("style_transfer_*"))  # what visitors left ...
@@ -152,6 +153,19 @@ def test_stop_keeps_what_is_there(visit, photo_path, painting_path):
     status(page, "Stopped: 38x32 pixels")
     assert shown(page)
     expect(page.get_by_role("button", name="Download PNG")).to_be_enabled()
+
+
+def test_second_click_while_painting_can_be_stopped(visit, photo_path, painting_path):
+    page = visit()
+    give(page, photo_path, painting_path)
+    paint(page, 20)
+    page.locator("#result img").wait_for()
+    paint(page, 20)
+    status(page, "Painting at 38x32 pixels")
+    page.get_by_role("button", name="Stop").click()
+    status(page, "Stopped")
+    page.wait_for_timeout(500)
+    status(page, "Stopped")
 
 
 @pytest.mark.parametrize(

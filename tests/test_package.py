@@ -1,0 +1,115 @@
+"""The package: what `pip install` puts where, and that it paints without this folder.
+
+The tests marked `wheel` build it and install it in a new environment, in about two minutes; they
+need the package index and run by `pytest -m wheel`.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import stylize
+from stylize import pictures
+
+ROOT = Path(__file__).parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+MODULES = {"neural_style.py", "neural_style_transfer.py"}
+DIST_INFO = f"neural_style_transfer-{stylize.__version__}.dist-info"
+
+
+def call(*command, folder, **options):
+    """Runs a command in `folder` as a person would, without a trace of this checkout."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        **options,
+    ).stdout
+
+
+def test_every_range_is_said_once():
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    for extra in PYPROJECT["project"]["optional-dependencies"].values():
+        lines += extra
+    names = [re.match(r"[\w.-]+", line)[0].lower() for line in lines]
+    assert len(names) == len(set(names))
+
+
+def test_requirement_files_name_extras_that_there_are():
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    for path in ROOT.glob("requirements-*.txt"):
+        (named,) = re.findall(r"^-e \.\[(.+)\]$", path.read_text(), re.M)
+        assert set(named.split(",")) <= extras.keys()
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built from the source archive as `python -m build` does."""
+    folder = tmp_path_factory.mktemp("dist")
+    call(sys.executable, "-m", "build", "--outdir", folder, folder=ROOT)
+    (source,) = folder.glob("*.tar.gz")
+    (wheel,) = folder.glob("*.whl")
+    assert source.name == f"neural_style_transfer-{stylize.__version__}.tar.gz"
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """(the folder of programs, what the wheel adds to site-packages) of a new environment."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=True)
+    programs = folder / ("Scripts" if os.name == "nt" else "bin")
+    python = programs / "python"
+    site = Path(
+        call(
+            python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", folder=folder
+        ).strip()
+    )
+    before = set(os.listdir(site))
+    pip = [python, "-m", "pip", "install", "--quiet"]
+    call(*pip, "--no-deps", "--no-compile", wheel, folder=folder)
+    added = set(os.listdir(site)) - before
+    call(*pip, wheel, folder=folder)
+    return programs, added
+
+
+@pytest.mark.wheel
+@pytest.mark.timeout(600)
+def test_wheel_holds_the_package_and_the_examples(wheel):
+    files = set(zipfile.ZipFile(wheel).namelist())
+    package = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("stylize/**/*.py")}
+    examples = re.findall(r'EXAMPLES / "(.+?)"', (ROOT / "stylize" / "web.py").read_text())
+    data = {f"stylize/img/{name}" for name in ("README.md", *examples)}
+    assert len(data) > 1
+    contents = {name for name in files if not name.startswith(DIST_INFO)}
+    assert contents == MODULES | package | data | {"stylize/py.typed"}
+
+
+@pytest.mark.wheel
+@pytest.mark.timeout(600)
+def test_wheel_adds_nothing_else_at_the_top(installed):
+    _, added = installed
+    assert added == MODULES | {"stylize", DIST_INFO}
+
+
+@pytest.mark.wheel
+@pytest.mark.timeout(600)
+def test_wheel_paints(installed, full_weights_path, photo_path, painting_path, tmp_path):
+    programs, _ = installed
+    program = programs / "neural-style-transfer"
+    assert stylize.__version__ in call(program, "--version", folder=tmp_path)
+    assert "--content" in call(programs / "neural-style", "--help", folder=tmp_path)
+    quick = ["--size", "32", "--iter", "1", "--weights", full_weights_path]
+    call(program, photo_path, painting_path, "painted", *quick, folder=tmp_path)
+    assert pictures.load_image(tmp_path / "painted.png").height == 32
