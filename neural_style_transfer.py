@@ -25,14 +25,11 @@ minimises them coarse to fine; `gatys` and `athalye` have formulas of their own 
 import functools
 import math
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.optimize
 from PIL import Image
-from threadpoolctl import ThreadpoolController
 
 from stylize import __version__, cli  # noqa: F401
 from stylize.backend import (
@@ -45,14 +42,16 @@ from stylize.backend import (
 from stylize.download import load_weights
 from stylize.errors import InputError, NonFiniteLoss, WeightsError  # noqa: F401
 from stylize.job import Job, Style, prepare
-from stylize.optimizers import Iterations, minimize_adam
+from stylize.neighbors import find_neighbors, hypercolumns, neighbor_loss
+from stylize.optimizers import Iterations, fmin_l_bfgs_b, minimize_adam
 from stylize.pictures import (  # noqa: F401
+    both_masks,
     enlarge,
     layer_mask,
     load_image,
     save_image,
 )
-from stylize.progress import Iterate, Losses, Progress, Reports, Stage
+from stylize.progress import Iterate, Losses, Progress, Reports, Stage, estimate_seconds
 from stylize.settings import (  # noqa: F401
     DEFAULT_RECIPE,
     EVALUATIONS_PER_ITERATION,
@@ -287,6 +286,12 @@ FORMULAS = {
         style=lambda M, N, pixels: 1 / (4 * N**2 * M**2),
         total_variation=total_variation_loss,
     ),
+    # The Keras example's, but means over positions and pixels where it has sums.
+    "mean": Formula(
+        content=lambda M, N: 1 / (M * N),
+        style=lambda M, N, pixels: 1 / (4 * 3**2 * pixels**2),
+        total_variation=lambda x: total_variation_loss(x) / (x.shape[1] * x.shape[2]),
+    ),
     # Means instead of sums: of squared differences, and of Gram matrices divided by M * N.
     "athalye": Formula(
         content=lambda M, N: 1 / (M * N),
@@ -317,6 +322,7 @@ def compute_targets(
     styles: Sequence[Style],
     loss_weights: LossWeights,
     content_mask: np.ndarray | None = None,
+    style_mask: np.ndarray | None = None,
 ) -> Targets:
     """Runs VGG19 on the base and on each `Style`, once.
 
@@ -346,8 +352,8 @@ def compute_targets(
         },
         style=style_grams,
         style_masks=[
-            {layer: layer_mask(style.mask, shapes[layer]) for layer in loss_weights.style}
-            for style in styles
+            {layer: layer_mask(mask, shapes[layer]) for layer in loss_weights.style}
+            for mask in (both_masks(style.mask, style_mask) for style in styles)
         ],
         shapes={
             layer: (rows * cols, channels) for layer, (_, rows, cols, channels) in shapes.items()
@@ -403,8 +409,10 @@ def make_objective(
     loss_weights: LossWeights,
     formula: str = "keras",
     content_mask: np.ndarray | None = None,
+    style_mask: np.ndarray | None = None,
+    neighbors: Any = None,
 ) -> LossAndGrads:
-    """Returns the function to minimise: content, style and total variation, and their gradient.
+    """Returns the function to minimise: the terms of the loss, and their sum's gradient.
 
     Args:
         network: from `build_network`.
@@ -413,14 +421,19 @@ def make_objective(
         loss_weights: of the layers' losses and of the total variation.
         formula: a name in `FORMULAS`.
         content_mask: (rows, cols), 0..1: where the content counts; None: everywhere.
+        style_mask: (rows, cols), 0..1: where all styles count; None: everywhere.
+        neighbors: the targets of `neighbor_loss`, (places, channels), or None.
     """
     rows, cols, _ = base.shape
     constants = FORMULAS[formula]
-    targets = compute_targets(network, base, styles, loss_weights, content_mask)
+    targets = compute_targets(network, base, styles, loss_weights, content_mask, style_mask)
     content_scales = {
         layer: weight * constants.content(*targets.shapes[layer])
         for layer, weight in loss_weights.content.items()
     }
+    if loss_weights.relative_content:
+        for layer, features in targets.content.items():
+            content_scales[layer] /= float(keras.ops.mean(keras.ops.square(features))) or 1.0
     style_scales = {
         layer: weight * constants.style(*targets.shapes[layer], rows * cols)
         for layer, weight in loss_weights.style.items()
@@ -443,7 +456,10 @@ def make_objective(
                 own = gram(layer) if mask is None else _style_gram(features[layer], mask)
                 style = style + share * scale * style_loss(targets.style[index][layer], own)
         total_variation = loss_weights.total_variation * constants.total_variation(combination)
-        return keras.ops.stack([content, style, total_variation])
+        likeness = 0.0
+        if neighbors is not None:
+            likeness = loss_weights.neighbors * neighbor_loss(hypercolumns(features), neighbors)
+        return keras.ops.stack([content, style, total_variation, likeness])
 
     return LossAndGrads(losses, rows, cols)
 
@@ -529,7 +545,9 @@ def minimize_keras(
     evaluator = iterations.evaluator
     iterations.start(evaluator.losses(x))
     for _ in range(iterations.count):
-        x = _fmin_l_bfgs_b(evaluator, x, bounds, maxfun=iterations.evaluations_each)
+        x = fmin_l_bfgs_b(
+            evaluator.loss, x, evaluator.grads, bounds, maxfun=iterations.evaluations_each
+        )
         iterations.finish(x, evaluator.losses(x))
         if iterations.ended:
             break
@@ -547,41 +565,20 @@ def minimize_lbfgs(
     evaluator = iterations.evaluator
     iterations.start(evaluator.losses(x))
     for _ in ("run", "retry"):
-        left = iterations.evaluations_left
-        x = _fmin_l_bfgs_b(evaluator, x, bounds, maxfun=left, callback=iterations.after_step)
+        x = fmin_l_bfgs_b(
+            evaluator.loss,
+            x,
+            evaluator.grads,
+            bounds,
+            maxfun=iterations.evaluations_left,
+            callback=iterations.after_step,
+        )
         if iterations.ended:
             return x
         if iterations.evaluations_left <= 0:
             iterations.finish(x, evaluator.losses(x))
             return x
     iterations.finish(x, evaluator.losses(x), "L-BFGS finds no lower point")
-    return x
-
-
-def _fmin_l_bfgs_b(evaluator, x, bounds, **options):
-    """SciPy's `fmin_l_bfgs_b`; returns the last x.
-
-    Its BLAS gets one thread: more would, between its steps, wait for the next one in a loop, and
-    take a tenth of the processor from the network. Evaluations have all of them.
-    """
-    blas = ThreadpoolController().select(user_api="blas")
-    all_threads = {library.prefix: library.num_threads for library in blas.lib_controllers}
-
-    def with_all_threads(function):
-        def call(x):
-            with blas.limit(limits=all_threads):
-                return function(x)
-
-        return call
-
-    with blas.limit(limits=1):
-        x, _, _ = scipy.optimize.fmin_l_bfgs_b(
-            with_all_threads(evaluator.loss),
-            x,
-            fprime=with_all_threads(evaluator.grads),
-            bounds=None if bounds is None else np.stack(bounds, axis=1),
-            **options,
-        )
     return x
 
 
@@ -646,7 +643,7 @@ def paint(
     with out_of_memory_as_memory_error():
         for index, stage in enumerate(job.stages):
             x = enlarge(x, stage.rows, stage.cols) if index else x
-            objective = stage_objective(job, weights, stage)
+            objective = stage_objective(job, weights, stage, x)
             if index == 0:
                 progress.on_estimate(estimate_seconds(objective, x, job.stages))
             progress.on_stage(index)
@@ -657,8 +654,13 @@ def paint(
     return reports.last
 
 
-def stage_objective(job: Job, weights: VGG19Weights, stage: Stage) -> LossAndGrads:
-    """The function to minimise at a stage: the network built, all targets computed."""
+def stage_objective(
+    job: Job, weights: VGG19Weights, stage: Stage, x: np.ndarray | None = None
+) -> LossAndGrads:
+    """The function to minimise at a stage: the network built, all targets computed.
+
+    Neighbours are those of the combination `x`, (rows, cols, 3); None: of the stage's start.
+    """
     settings = job.settings
     network = _kept_network(
         weights,
@@ -668,23 +670,23 @@ def stage_objective(job: Job, weights: VGG19Weights, stage: Stage) -> LossAndGra
         settings["pool_padding"],
         keras.config.image_data_format(),
     )
+    base, styles = job.base(stage), job.styles(stage)
+    loss_weights, neighbors = LossWeights.of(settings, stage.rows, stage.coarseness), None
+    if loss_weights.neighbors:
+        x = job.start(stage) if x is None else x
+        neighbors = find_neighbors(
+            network, base, x, styles, job.query_content(stage), settings["style_turns"]
+        )
     return make_objective(
         network,
-        job.base(stage),
-        job.styles(stage),
-        LossWeights.of(settings, stage.rows),
+        base,
+        styles,
+        loss_weights,
         settings["formula"],
         job.content_mask(stage),
+        job.style_mask(stage),
+        neighbors,
     )
-
-
-def estimate_seconds(objective: LossAndGrads, x: np.ndarray, stages: Sequence[Stage]) -> float:
-    """The seconds that all stages will take: those of one evaluation, in proportion to pixels."""
-    objective(x)  # compiles
-    start = time.perf_counter()
-    objective(x)
-    seconds_per_pixel = (time.perf_counter() - start) / (stages[0].rows * stages[0].cols)
-    return seconds_per_pixel * sum(stage.work for stage in stages)
 
 
 def _paint_stage(job, stage, objective, combination, reports, evaluations):

@@ -217,6 +217,7 @@ class Terminal(Progress):
         self.print(
             f"  content {losses.content:.6g}, style {losses.style:.6g}, "
             f"total variation {losses.total_variation:.6g}"
+            + (f", neighbors {losses.neighbors:.6g}" if losses.neighbors else "")
         )
         self._save(iterate, f"_at_iteration_{iterate.iteration}")
         self.print(f"Iteration {iterate.iteration} completed in {iterate.seconds:.0f}s")

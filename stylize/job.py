@@ -9,7 +9,9 @@ import psutil
 from PIL import Image
 
 from stylize import backend
+from stylize.colors import recolored
 from stylize.errors import InputError
+from stylize.neighbors import HYPERCOLUMN_LAYERS, detail_map
 from stylize.pictures import (
     COLOR_TRANSFERS,
     keep_luma,
@@ -24,8 +26,10 @@ from stylize.pictures import (
 )
 from stylize.progress import Stage
 from stylize.settings import DEFAULT_RECIPE, EVALUATIONS_PER_ITERATION, choose_settings
+from stylize.weights import IMAGENET_MEAN_BGR
 
 SMALLEST_SCALE = 100  # pixels of the short side at which a pyramid begins, or a little more
+STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
 NOISE = 0.256  # standard deviation of the noise to start from, around the mean pixel
 PROCESS_MIB = 900  # of memory, before a picture is there
 BYTES_PER_PIXEL = {"float32": 2900, "bfloat16": 2350, "float16": 2350}  # of the largest size
@@ -44,7 +48,7 @@ class Inputs(NamedTuple):
 
     base: Image.Image
     styles: list[Image.Image]
-    style_scales: list[float | None]  # for each style; None: the size of the result
+    style_scales: list[float | str]  # for each style: a number, "fit" or "area"
     style_shares: list[float]
     style_masks: list[Image.Image | None]  # for each style, gray
     content_mask: Image.Image | None
@@ -70,7 +74,10 @@ class Job(NamedTuple):
     @property
     def layers(self) -> tuple[str, ...]:
         """The names of the layers whose features are compared."""
-        return tuple({**self.settings["content_layers"], **self.settings["style_layers"]})
+        layers = {**self.settings["content_layers"], **self.settings["style_layers"]}
+        if self.settings["neighbor_weight"]:
+            layers |= dict.fromkeys(HYPERCOLUMN_LAYERS)
+        return tuple(layers)
 
     @property
     def total_evaluations(self) -> int:
@@ -87,6 +94,8 @@ class Job(NamedTuple):
     def start(self, stage: Stage) -> np.ndarray:
         """The first combination, (rows, cols, 3), as `preprocess_image` makes it."""
         x = preprocess_image(self._resized(self.inputs.start, stage))
+        if isinstance(self.settings["init"], str) and self.settings["init"] == "recolored":
+            x = self._recolored(x, stage)
         share = self.inputs.noise
         if not share:
             return x
@@ -94,8 +103,10 @@ class Job(NamedTuple):
         return ((1 - share) * x + share * noise).astype(np.float32)
 
     def base(self, stage: Stage) -> np.ndarray:
-        """The base, (rows, cols, 3), as `preprocess_image` makes it."""
-        return preprocess_image(self._resized(self.inputs.base, stage))
+        """What content is compared with, (rows, cols, 3), as `preprocess_image` makes it."""
+        base = preprocess_image(self._resized(self.inputs.base, stage))
+        recolor = self.settings["content_colors"] == "recolored"
+        return self._recolored(base, stage) if recolor else base
 
     def styles(self, stage: Stage) -> list[Style]:
         """The styles, in the base's colours where these are kept so."""
@@ -105,18 +116,47 @@ class Job(NamedTuple):
         for image, scale, share, mask in zip(
             inputs.styles, inputs.style_scales, inputs.style_shares, inputs.style_masks, strict=True
         ):
-            size = stage.rows, stage.cols
-            if scale is not None:
-                size = scaled_size(image, scale * stage.cols / image.width)
-            picture = resize_image(image, *size, resample)
+            picture = resize_image(image, *_style_size(image, scale, stage), resample)
             if recolor:
                 picture = recolor(picture, self._resized(inputs.base, stage))
             styles.append(Style(preprocess_image(picture), share, _resized_mask(mask, stage)))
         return styles
 
     def content_mask(self, stage: Stage) -> np.ndarray | None:
-        """(rows, cols), 0..1: where the content counts; None: everywhere."""
-        return _resized_mask(self.inputs.content_mask, stage)
+        """(rows, cols), 0..1: where and how much the content counts; None: everywhere alike."""
+        mask, kept = _resized_mask(self.inputs.content_mask, stage), self.settings["detail_content"]
+        if not kept:
+            return mask
+        detail = 1 - kept + kept * self._detail(stage)
+        return detail if mask is None else mask * detail
+
+    def style_mask(self, stage: Stage) -> np.ndarray | None:
+        """(rows, cols), 0..1: how much the Gram matrices see of all styles; None: everything."""
+        at_first, at_last = self.settings["detail_style"]
+        spared = at_last + (at_first - at_last) * stage.coarseness
+        return 1 - spared * self._detail(stage) if spared else None
+
+    def query_content(self, stage: Stage) -> np.ndarray:
+        """(rows, cols), 0..1: how much of the queries for neighbours is the photo's.
+
+        Strength s takes a share a to 1 - 2 s (1 - a) below 0.5, and to 2 (1 - s) a above.
+        """
+        plain, detailed = self.settings["query_content"]
+        share = plain + (detailed - plain) * self._detail(stage)
+        strength = self.settings["strength"]
+        return np.where(strength <= 0.5, 1 - 2 * strength * (1 - share), 2 * (1 - strength) * share)
+
+    def _detail(self, stage):
+        return detail_map(self._resized(self.inputs.base, stage), stage.rows, stage.cols)
+
+    def _recolored(self, picture, stage):
+        """A picture, as `preprocess_image` makes it, in the styles' colours, as far as strong."""
+        styles = self.styles(stage)
+        shares = [s.share if s.mask is None else s.share * s.mask for s in styles]
+        moved = recolored(picture, [style.picture for style in styles], shares)
+        black = np.negative(IMAGENET_MEAN_BGR)
+        amount = min(1.0, 2 * self.settings["strength"])
+        return (picture + amount * (moved.clip(black, black + 255) - picture)).astype(np.float32)
 
     def to_pixels(self, stage: Stage) -> Callable[[Any], np.ndarray]:
         """The function from a combination of any shape to RGB 0..255, float64 (rows, cols, 3)."""
@@ -131,6 +171,16 @@ class Job(NamedTuple):
 
     def _resized(self, image, stage):
         return resize_image(image, stage.rows, stage.cols, self.settings["resample"])
+
+
+def _style_size(image, scale, stage):
+    """(rows, cols) that a style is resized to, by its `style_scale`."""
+    if scale == "fit":
+        return stage.rows, stage.cols
+    if scale == "area":
+        area = stage.rows * stage.cols / (image.width * image.height)
+        return scaled_size(image, math.sqrt(area))
+    return scaled_size(image, scale * stage.cols / image.width)
 
 
 def _resized_mask(mask, stage):
@@ -167,7 +217,8 @@ def _read_inputs(base, style_reference, settings):
     several = isinstance(style_reference, (list, tuple))
     styles = [load_image(s) for s in (style_reference if several else [style_reference])]
     base = load_image(base)
-    scales = [None] if settings["style_scale"] == "fit" else settings["style_scale"]
+    scales = settings["style_scale"]
+    scales = [scales] if isinstance(scales, str) else scales
     blend = settings["style_blend"] or [1 / len(styles)] * len(styles)
     masks = settings["style_masks"] or [None] * len(styles)
     scales = scales * len(styles) if len(scales) == 1 else scales
@@ -182,25 +233,38 @@ def _read_inputs(base, style_reference, settings):
         style_shares=blend,
         style_masks=[load_mask(mask) for mask in masks],
         content_mask=load_mask(settings["content_mask"]),
-        start=base if isinstance(init, str) and init in ("base", "noise") else load_image(init),
+        start=base if isinstance(init, str) and init in STARTS else load_image(init),
         noise=1.0 if isinstance(init, str) and init == "noise" else noise,
     )
 
 
 def _plan_stages(base, settings, evaluations_per_iteration):
     """The list of `Stage` for the Pillow image `base`. Raises InputError: too small for VGG19."""
-    rows, cols = working_size(base, settings["size"])
-    scales = settings["scales"]
-    if scales == "auto":
-        scales = 1 + max(0, math.floor(math.log2(min(rows, cols) / SMALLEST_SCALE)))
     precision = settings["precision"]
     if precision == "auto":
         precision = "bfloat16" if backend.bfloat16_is_fast() else "float32"
+    sizes = _plan_sizes(base, settings)
     stages = []
-    for halvings in reversed(range(scales)):
-        size = working_size(base, round(rows / 2**halvings)) if halvings else (rows, cols)
-        stages.append(Stage(*size, settings["iterations"], evaluations_per_iteration, precision))
+    for index, size in enumerate(sizes):
+        coarse = 1 - index / (len(sizes) - 1) if index + 1 < len(sizes) else 0.0  # 1 at the first
+        effort = 1 + (settings["coarse_effort"] - 1) * coarse
+        evaluations = round(evaluations_per_iteration * effort)
+        stages.append(Stage(*size, settings["iterations"], evaluations, precision, coarse))
     return stages
+
+
+def _plan_sizes(base, settings):
+    """(rows, cols) from the coarsest to the result."""
+    rows, cols = working_size(base, settings["size"])
+    scales, first, short = settings["scales"], settings["first_size"], min(rows, cols)
+    if scales == "auto" and first:
+        steps = max(0, round(math.log2(short / first)))  # each about twice the one before
+        ratios = [(first / short) ** ((steps - step) / steps) for step in range(steps)]
+    else:
+        if scales == "auto":
+            scales = 1 + max(0, math.floor(math.log2(short / SMALLEST_SCALE)))
+        ratios = [1 / 2**halvings for halvings in range(scales - 1, 0, -1)]
+    return [*(working_size(base, round(rows * ratio)) for ratio in ratios), (rows, cols)]
 
 
 def memory_warning(job: Job) -> str:

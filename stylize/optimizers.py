@@ -1,10 +1,12 @@
-"""What optimisers share, and Adam. L-BFGS is in the script, as SciPy drives it there."""
+"""What the optimisers share, SciPy's L-BFGS without its waiting threads, and Adam."""
 
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.optimize
+from threadpoolctl import ThreadpoolController
 
 from stylize.backend import keras
 from stylize.progress import Losses
@@ -76,6 +78,44 @@ def why_stop(before: float, loss: float, tolerance: float) -> str:
         return ""
     gain = (before - loss) / before
     return f"an iteration gained {gain:.2%}, less than the tolerance of {tolerance:.2%}"
+
+
+def fmin_l_bfgs_b(
+    loss: Callable[[np.ndarray], float],
+    x: np.ndarray,
+    fprime: Callable[[np.ndarray], np.ndarray],
+    bounds: tuple[np.ndarray, np.ndarray] | None = None,
+    **options: Any,
+) -> np.ndarray:
+    """SciPy's `fmin_l_bfgs_b` with one thread of BLAS. Returns the last x.
+
+    More threads would, between its steps, wait for the next one in a loop, and take a tenth of the
+    processor from the network. Evaluations have all of them.
+
+    Args:
+        loss, x, fprime: as SciPy's.
+        bounds: (lowest, highest) value of each element of x, two flat vectors, or None.
+        **options: others of SciPy's.
+    """
+    blas = ThreadpoolController().select(user_api="blas")
+    all_threads = {library.prefix: library.num_threads for library in blas.lib_controllers}
+
+    def with_all_threads(function):
+        def call(x):
+            with blas.limit(limits=all_threads):
+                return function(x)
+
+        return call
+
+    with blas.limit(limits=1):
+        x, _, _ = scipy.optimize.fmin_l_bfgs_b(
+            with_all_threads(loss),
+            x,
+            fprime=with_all_threads(fprime),
+            bounds=None if bounds is None else np.stack(bounds, axis=1),
+            **options,
+        )
+    return x
 
 
 def minimize_adam(iterations: Iterations, x: np.ndarray, **hyperparameters: float) -> Any:

@@ -22,6 +22,7 @@ class Stage(NamedTuple):
     iterations: int
     evaluations_per_iteration: int
     precision: str
+    coarseness: float = 0.0  # 1 at the first size of several, 0 at the last
 
     @property
     def total_evaluations(self) -> int:
@@ -35,16 +36,17 @@ class Stage(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """The loss and its three weighted terms: `total` is their sum."""
+    """The loss and its weighted terms: `total` is their sum."""
 
     total: float
     content: float
     style: float
     total_variation: float
+    neighbors: float = 0.0
 
     def require_finite(self, grads_are_finite: bool, evaluation: int) -> None:
         """Raises NonFiniteLoss, naming the term, unless every number is finite."""
-        for name in ("content", "style", "total_variation"):
+        for name in self._fields[1:]:
             if not math.isfinite(value := getattr(self, name)):
                 raise NonFiniteLoss(
                     f"the {name.replace('_', ' ')} loss became {value} at evaluation "
@@ -166,6 +168,15 @@ class Progress:
         """An iteration has ended."""
         self.iteration += 1
         self.last = iterate
+
+
+def estimate_seconds(objective: Callable, x: np.ndarray, stages: Sequence[Stage]) -> float:
+    """The seconds that all stages will take: those of one evaluation, in proportion to pixels."""
+    objective(x)  # compiles
+    start = time.perf_counter()
+    objective(x)
+    seconds_per_pixel = (time.perf_counter() - start) / (stages[0].rows * stages[0].cols)
+    return seconds_per_pixel * sum(stage.work for stage in stages)
 
 
 class Reports:

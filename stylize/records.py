@@ -23,7 +23,7 @@ from stylize.settings import SETTINGS
 from stylize.weights import VGG19Weights
 
 PICTURE_SETTINGS = ("init", "style_masks", "content_mask")  # those that may name files
-WORDS = (None, "none", "base", "noise")  # that these may have instead
+WORDS = (None, "none", "base", "recolored", "noise")  # that these may have instead
 LOSS_COLUMNS = (
     "iteration",
     "evaluation",
@@ -31,6 +31,7 @@ LOSS_COLUMNS = (
     "content",
     "style",
     "tv",
+    "neighbors",
     "total",
     "size",  # rows
 )
@@ -200,8 +201,8 @@ class LossTable:
 
     def add(self, iteration: int, seconds: float, losses: Losses, size: int) -> None:
         """Adds an evaluation: its iteration, seconds since the start, losses, and rows."""
-        terms = losses.content, losses.style, losses.total_variation, losses.total
-        self.rows.append((iteration, len(self.rows) + 1, round(seconds, 3), *terms, size))
+        total, *terms = losses
+        self.rows.append((iteration, len(self.rows) + 1, round(seconds, 3), *terms, total, size))
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes a CSV file, whole or not at all. Raises OSError."""
@@ -222,7 +223,9 @@ class LossTable:
         columns = dict(zip(LOSS_COLUMNS, np.array(self.rows, float).T, strict=True))
         figure = Figure(figsize=(7, 4), layout="constrained")
         axes = figure.subplots()
-        for name in ("total", "content", "style", "tv"):
+        for name in ("total", "content", "style", "tv", "neighbors"):
+            if name == "neighbors" and not columns[name].any():
+                continue
             losses = np.where(columns[name] > 0, columns[name], np.nan)  # a weight may be 0
             axes.semilogy(columns["evaluation"], losses, label=name)
         changes = np.flatnonzero(np.diff(columns["size"]))

@@ -20,14 +20,15 @@ EVALUATIONS_PER_ITERATION = 20
 PRECISIONS = ("float32", "bfloat16", "float16")  # Keras's names of its dtype policies
 
 
-def whole_number(value, minimum=1):
-    """Returns `value` as an int of at least `minimum`. Raises InputError."""
+def whole_number(value, minimum=1, maximum=math.inf):
+    """Returns `value` as an int from `minimum` to `maximum`. Raises InputError."""
     try:
         number = int(value)
     except (TypeError, ValueError):
         number = None
-    if number is None or number != float(value) or number < minimum:
-        raise InputError(f"must be a whole number of at least {minimum}, received {value!r}")
+    if number is None or number != float(value) or not minimum <= number <= maximum:
+        most = f" and at most {maximum}" if maximum < math.inf else ""
+        raise InputError(f"must be a whole number of at least {minimum}{most}, received {value!r}")
     return number
 
 
@@ -58,10 +59,10 @@ def positive(value):
     return number
 
 
-def fit_or_scales(value):
-    """Returns "fit", or `value`, a number or several, as a list of floats above 0."""
+def fit_area_or_scales(value):
+    """Returns "fit", "area", or `value`, a number or several, as a list of floats above 0."""
     values = [value] if isinstance(value, (str, int, float)) else list(value)
-    return "fit" if values == ["fit"] else [positive(scale) for scale in values]
+    return values[0] if values in (["fit"], ["area"]) else [positive(scale) for scale in values]
 
 
 def shares(value):
@@ -157,6 +158,13 @@ SETTINGS = {
     ),
     "content_weight": Setting("--content_weight", weight, "W", "faithfulness to the photo", "look"),
     "style_weight": Setting("--style_weight", weight, "W", "faithfulness to the style", "look"),
+    "neighbor_weight": Setting(
+        "--neighbor_weight",
+        weight,
+        "W",
+        "likeness of every place to the most similar one of the style",
+        "look",
+    ),
     "tv_weight": Setting("--tv_weight", weight, "W", "smoothness (total variation)", "look"),
     "size": Setting(
         "--size",
@@ -174,11 +182,19 @@ SETTINGS = {
     ),
     "style_scale": Setting(
         "--style_scale",
-        fit_or_scales,
-        "fit|SCALE",
-        "columns of each style in those of the result, its aspect kept; fit: the result's size",
+        fit_area_or_scales,
+        "fit|area|SCALE",
+        "columns of each style in those of the result, its aspect kept; fit: the result's size; "
+        "area: as many pixels as the result, its aspect kept",
         "look",
         nargs="+",
+    ),
+    "style_turns": Setting(
+        "--style_turns",
+        functools.partial(whole_number, minimum=0, maximum=3),
+        "0..3",
+        "copies of each style, turned by 90, 180, 270 degrees, to find similar places in too",
+        "look",
     ),
     "style_blend": Setting(
         "--style_blend",
@@ -193,6 +209,13 @@ SETTINGS = {
         one_of(*COLOR_METHODS),
         "METHOD",
         f"keep the photo's colours: {', '.join(COLOR_METHODS)}",
+        "look",
+    ),
+    "content_colors": Setting(
+        "--content_colors",
+        one_of("own", "recolored"),
+        "own|recolored",
+        "the photo that content is compared with: as it is, or in the styles' colours",
         "look",
     ),
     "style_masks": Setting(
@@ -230,7 +253,11 @@ SETTINGS = {
         "--pooling", one_of("max", "avg"), "max|avg", "the network's pooling", "look"
     ),
     "init": Setting(
-        "--init", picture_or_word, "base|noise|PATH", "the picture to start from", "optimisation"
+        "--init",
+        picture_or_word,
+        "base|recolored|noise|PATH",
+        "the picture to start from; recolored: the photo in the styles' colours",
+        "optimisation",
     ),
     "noise_blend": Setting(
         "--noise_blend", fraction, "0..1", "how much noise is in the start", "optimisation"
@@ -276,6 +303,18 @@ SETTINGS = {
 #   reference_rows the rows at which content_weight and tv_weight mean what the formulas say. Both
 #                  terms are sums over pixels; at other sizes they are weighted by the ratio of
 #                  pixels, so that a weight gives the same look at any size. None: no such ratio.
+#   first_size     pixels of the short side of the coarsest size, where scales is "auto" and sizes
+#                  grow evenly from it; None: they double, from about 100. Large forms are laid down
+#                  at the first size, so that it must not depend on the last.
+#   coarse_effort  evaluations at the first size, in those of the last; between, in between
+#   query_content  how much of what a place's neighbour is looked up with is the photo's: in plain
+#                  places, in detailed ones (see `detail_map`); the rest is the picture's so far
+#   detail_content how much of the content term is kept to detailed places, 0..1
+#   detail_style   how much less detailed places count in the Gram matrices, 0..1, at the first
+#                  size, at the last
+#   coarse_content the content's weight at the first size, in that at the last; between, in between
+#   relative_content  whether content is measured by the mean square of the photo's own features, so
+#                  that content_weight gives the same look with any photo
 #   style_energy   what each style's energy is taken to be, see `even_out`, so that
 #                  style_weight gives the same look with any style. None: left as it is.
 RECIPES: dict[str, dict[str, Any]] = {
@@ -284,12 +323,15 @@ RECIPES: dict[str, dict[str, Any]] = {
         "iterations": 10,
         "content_weight": 0.025,
         "style_weight": 1.0,
+        "neighbor_weight": 0.0,
         "tv_weight": 1.0,
         "size": 400,
         "scales": 1,
         "style_scale": "fit",
+        "style_turns": 0,
         "style_blend": None,  # equal shares
         "preserve_colors": "none",
+        "content_colors": "own",
         "style_masks": None,
         "content_mask": None,
         "content_layers": {"block5_conv2": 1.0},
@@ -311,6 +353,13 @@ RECIPES: dict[str, dict[str, Any]] = {
         "restart": True,
         "bounded": False,
         "reference_rows": None,
+        "first_size": None,
+        "coarse_effort": 1.0,
+        "query_content": (1.0, 1.0),
+        "detail_content": 0.0,
+        "detail_style": (0.0, 0.0),
+        "coarse_content": 1.0,
+        "relative_content": False,
         "style_energy": None,
     },
 }
@@ -352,6 +401,25 @@ RECIPES["gatys"] = RECIPES["keras"] | {
     "resample": Image.Resampling.LANCZOS,
     "restart": False,
 }
+RECIPES["neighbors"] = RECIPES["pyramid"] | {
+    "content_weight": 450.0,
+    "neighbor_weight": 1e4,
+    "tv_weight": 0.02,
+    "style_scale": "area",
+    "content_colors": "recolored",
+    "content_layers": {"block3_conv1": 1.0},
+    "init": "recolored",
+    "formula": "mean",
+    "reference_rows": None,
+    "first_size": 48,
+    "coarse_effort": 1.5,
+    "coarse_content": 6.0,
+    "relative_content": True,
+    "query_content": (0.4, 1.0),
+    "detail_content": 1.0,
+    "detail_style": (0.8, 0.3),
+    "style_energy": 2e5,
+}
 DEFAULT_RECIPE = "pyramid"
 
 
@@ -392,32 +460,43 @@ def _recipe_settings(recipe):
 
 
 class LossWeights(NamedTuple):
-    """What each layer's content and style loss, and the total variation, are multiplied with.
+    """What each layer's content and style loss, and the other terms, are multiplied with.
 
-    `style_energy`, where it is not None, is what each style's energy is brought to.
+    `style_energy`, where it is not None, is what each style's energy is brought to;
+    `relative_content` says whether the photo's features are brought to a mean square of one.
     """
 
     content: dict[str, float]
     style: dict[str, float]
     total_variation: float
+    neighbors: float = 0.0
     style_energy: float | None = None
+    relative_content: bool = False
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any], rows: int) -> "LossWeights":
-        """The settings' weights at `rows` rows, turned by strength and size.
+    def of(cls, settings: Mapping[str, Any], rows: int, coarseness: float = 0.0) -> "LossWeights":
+        """The settings' weights at a size, turned by strength.
 
-        Strength s multiplies content by (2 (1 - s))^2, style and total variation by (2 s)^2, which
-        is one at 0.5. Content and total variation are sums over pixels and follow
-        `reference_rows`; the style loss means the same at every size as it stands.
+        Strength s multiplies content by (2 (1 - s))^2, all else by (2 s)^2, which is one at 0.5.
+        Content and total variation are sums over pixels and follow `reference_rows`; the style
+        loss means the same at every size as it stands.
+
+        Args:
+            settings: of a run.
+            rows: of the combination.
+            coarseness: as `Stage` has it.
         """
         strength = settings["strength"]
         to_photo, to_painting = (2 * (1 - strength)) ** 2, (2 * strength) ** 2
         per_pixel = ((settings["reference_rows"] or rows) / rows) ** 2
-        content = settings["content_weight"] * to_photo * per_pixel
+        coarse = 1 + (settings["coarse_content"] - 1) * coarseness
+        content = settings["content_weight"] * to_photo * per_pixel * coarse
         style = settings["style_weight"] * to_painting
         return cls(
             content={layer: content * share for layer, share in settings["content_layers"].items()},
             style={layer: style * share for layer, share in settings["style_layers"].items()},
             total_variation=settings["tv_weight"] * to_painting * per_pixel,
+            neighbors=settings["neighbor_weight"] * to_painting,
             style_energy=settings["style_energy"],
+            relative_content=settings["relative_content"],
         )

@@ -1,0 +1,229 @@
+"""Neural neighbours: every place of the combination is compared with the place of a style whose
+features are the most like its own.
+
+A Gram matrix says how often channels respond together, wherever they do; matched place by place,
+brush strokes follow the forms of the photo. After Kolkin, Kucera, Paris, Sýkora, Shechtman and
+Shakhnarovich, "Neural Neighbor Style Transfer" (2022, arXiv:2203.13215). Two things differ from it:
+how much of a query is the photo's depends on the place (`detail_map`), and Gram matrices,
+content and total variation may stand beside it in one objective.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from stylize.backend import keras
+from stylize.pictures import layer_mask
+
+HYPERCOLUMN_LAYERS = (  # VGG16's ten convolutions up to block4_conv3; all have one grid
+    *("block1_conv1", "block1_conv2", "block2_conv1", "block2_conv2"),
+    *("block3_conv1", "block3_conv2", "block3_conv3"),
+    *("block4_conv1", "block4_conv2", "block4_conv3"),
+)
+GRID_LAYER = "block3_conv1"  # its positions are the places: one in 4 x 4 pixels
+SIMILARITIES = 2**25  # at most so many at once
+BALANCING_STEPS = 60
+
+
+def hypercolumns(features: Mapping[str, Any]) -> Any:
+    """All features of each place, those of finer layers averaged, those of coarser ones enlarged.
+
+    Args:
+        features: layer name -> (1, rows, cols, channels), `HYPERCOLUMN_LAYERS` among them.
+
+    Returns:
+        (places, channels of all layers), float32; the places are those of `GRID_LAYER`.
+
+    Source: Kolkin et al. 2022, sec. 3.1, with VGG's layers up to block4_conv3.
+    """
+    rows, cols = features[GRID_LAYER].shape[1:3]
+    parts = []
+    for layer in HYPERCOLUMN_LAYERS:
+        x = features[layer]
+        step = x.shape[1] // rows
+        if step > 1:
+            x = keras.ops.average_pool(x, step, step, padding="valid", data_format="channels_last")
+        if tuple(x.shape[1:3]) != (rows, cols):
+            x = keras.ops.image.resize(
+                x, (rows, cols), interpolation="bilinear", data_format="channels_last"
+            )
+        parts.append(keras.ops.reshape(x, (rows * cols, x.shape[-1])))
+    return keras.ops.concatenate(parts, axis=-1)
+
+
+def centered(columns: Any) -> Any:
+    """Columns (places, channels) less their mean: what is common to all tells no place apart."""
+    return columns - keras.ops.mean(columns, axis=0, keepdims=True)
+
+
+def unit(columns: Any) -> Any:
+    """Columns (places, channels) at length 1; those without any response stay 0."""
+    squares = keras.ops.sum(keras.ops.square(columns), axis=-1, keepdims=True)
+    return columns / keras.ops.sqrt(keras.ops.maximum(squares, 1e-12))
+
+
+def nearest(queries: Any, candidates: Any, dtype: str = "float32") -> tuple[Any, Any]:
+    """For each query, the candidate at the smallest cosine distance, in blocks of bounded memory.
+
+    Args:
+        queries: (n, channels).
+        candidates: (m, channels).
+        dtype: of the products: "bfloat16" where that is fast.
+
+    Returns:
+        (indices (n,) into the candidates, cosines (n,) float32), NumPy arrays.
+    """
+    queries, candidates = (keras.ops.cast(unit(x), dtype) for x in (queries, candidates))
+    candidates = keras.ops.transpose(candidates)
+    block = max(64, SIMILARITIES // candidates.shape[1])
+    indices, cosines = [], []
+    for first in range(0, queries.shape[0], block):
+        similarities = keras.ops.matmul(queries[first : first + block], candidates)
+        index = keras.ops.argmax(similarities, axis=1)
+        best = keras.ops.max(similarities, axis=1)
+        indices.append(keras.ops.convert_to_numpy(index))
+        cosines.append(keras.ops.convert_to_numpy(keras.ops.cast(best, "float32")))
+    return np.concatenate(indices), np.concatenate(cosines)
+
+
+def share_out(scores: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Which style each place takes: the one that it is most like, as often as the shares say.
+
+    Args:
+        scores: cosines (styles, places).
+        shares: (styles, places), at least 0: where each style goes, and how often; a style
+            is never taken where its share is 0. Where all are, any is.
+
+    Returns:
+        (places,), the index of a style. A style's number of places is as near as can be to the sum
+        of its shares, those of a place taken to add up to one.
+    """
+    shares = np.where(shares.sum(0) > 0, shares, 1.0)
+    shares = shares / shares.sum(0)
+    scores = np.where(shares > 0, scores, -np.inf)
+    wanted, handicap = shares.mean(1), np.zeros((len(scores), 1))
+    step = 0.5
+    chosen = scores.argmax(0)
+    for _ in range(BALANCING_STEPS):  # an auction: who gets too much has to be much more alike
+        taken = np.bincount(chosen, minlength=len(scores)) / len(chosen)
+        handicap += step * np.sign(taken - wanted)[:, np.newaxis]
+        step *= 0.8
+        chosen = (scores - handicap).argmax(0)
+    return chosen
+
+
+def neighbor_loss(columns: Any, targets: Any) -> Any:
+    """How unlike the combination's places are to their neighbours: the mean of 1 - cosine.
+
+    Args:
+        columns: (places, channels), from `hypercolumns`.
+        targets: (places, channels), of length 1 or 0.
+
+    Returns:
+        A scalar, 0..1 for features after a ReLU; 0 where all are parallel.
+
+    Source: Kolkin et al. 2022, eq. 2.
+    """
+    return keras.ops.mean(1.0 - keras.ops.sum(unit(columns) * targets, axis=-1))
+
+
+class Candidates(NamedTuple):
+    """A style's places, to find neighbours among."""
+
+    columns: Any  # (m, channels)
+    share: np.ndarray  # (places of the combination,): where the style goes, and how often
+
+
+def match(queries: Any, candidates: Sequence[Candidates], dtype: str = "float32") -> Any:
+    """The targets of `neighbor_loss`: each place's nearest column, found by its query.
+
+    Args:
+        queries: (places, channels), centred.
+        candidates: of each style.
+        dtype: as in `nearest`.
+
+    Returns:
+        (places, channels), float32, of length 1.
+    """
+    found = [nearest(queries, centered(style.columns), dtype) for style in candidates]
+    chosen = share_out(
+        np.stack([cosines for _, cosines in found]), np.stack([style.share for style in candidates])
+    )
+    targets = unit(keras.ops.take(candidates[0].columns, found[0][0], axis=0))
+    for index, style in enumerate(candidates[1:], start=1):
+        own = unit(keras.ops.take(style.columns, found[index][0], axis=0))
+        targets = keras.ops.where((chosen == index)[:, np.newaxis], own, targets)
+    return targets
+
+
+def find_neighbors(
+    network: Any,
+    base: np.ndarray,
+    x: np.ndarray,
+    styles: Sequence[Any],
+    query_content: np.ndarray,
+    turns: int = 0,
+) -> Any:
+    """The targets of `neighbor_loss` for a combination.
+
+    A query is the photo's column and the combination's, each less its mean, mixed.
+
+    Args:
+        network: gives features of `HYPERCOLUMN_LAYERS`, in the precision that is used here too.
+        base, x: the photo and the combination, (rows, cols, 3), as `preprocess_image` makes them.
+        styles: with a `picture` of any size, a `share`, and a `mask` (rows, cols) or None.
+        query_content: (rows, cols), 0..1: how much of a query is the photo's.
+        turns: how many copies of each style, turned by 90 degrees each, to look in too.
+
+    Returns:
+        (places, channels), float32.
+    """
+
+    def columns_of(picture):
+        features = network(keras.ops.convert_to_tensor(picture[np.newaxis], "float32"))
+        return hypercolumns(features), features[GRID_LAYER].shape
+
+    photo, shape = columns_of(base)
+    content = layer_mask(query_content, shape).astype(np.float32)  # (places, 1)
+    queries = content * centered(photo) + (1 - content) * centered(columns_of(x)[0])
+    candidates = []
+    for style in styles:
+        turned = [np.rot90(style.picture, turn).copy() for turn in range(turns + 1)]
+        columns = keras.ops.concatenate([columns_of(picture)[0] for picture in turned])
+        mask = np.ones(shape[1] * shape[2]) if style.mask is None else layer_mask(style.mask, shape)
+        candidates.append(Candidates(columns, style.share * mask.ravel()))
+    low = network.get_layer(GRID_LAYER).compute_dtype == "bfloat16"
+    return match(queries, candidates, "bfloat16" if low else "float32")
+
+
+def detail_map(image: Image.Image, rows: int, cols: int) -> np.ndarray:
+    """Where a photo has detail: 1 at faces and edges, 0 in skies and walls, soft between.
+
+    It is the slope of the brightness, blurred over a twentieth of the picture, by its mean.
+
+    Args:
+        image: the photo, of the size it is painted at.
+        rows, cols: of the map.
+
+    Returns:
+        (rows, cols), float32, 0..1.
+    """
+    luma = np.asarray(image.convert("L"), np.float32)
+    slope = np.hypot(*np.gradient(luma))
+    radius = max(1, min(luma.shape) // 40)
+    for _ in range(2):
+        for axis in (0, 1):
+            slope = _running_mean(slope, radius, axis)
+    reduced = Image.fromarray(slope).resize((cols, rows), Image.Resampling.BOX)
+    return np.clip((np.asarray(reduced) / max(slope.mean(), 1e-6) - 0.35) / 0.8, 0, 1)
+
+
+def _running_mean(x, radius, axis):
+    """The mean over 2 * radius + 1 neighbours along an axis, edges repeated."""
+    x = np.moveaxis(x, axis, 0)
+    padded = np.concatenate([x[:1]] * (radius + 1) + [x] + [x[-1:]] * radius)
+    sums = np.cumsum(padded, axis=0, dtype=np.float64)
+    width = 2 * radius + 1
+    return np.moveaxis((sums[width:] - sums[:-width]) / width, 0, axis).astype(np.float32)

@@ -1,0 +1,77 @@
+"""The photo in the styles' colours. The oracles are means and covariances, and closed forms."""
+
+import numpy as np
+import pytest
+
+from stylize.colors import LEAST_DEVIATION, recolored
+
+
+def moments(picture):
+    flat = picture.reshape(-1, 3)
+    return flat.mean(0), np.cov(flat, rowvar=False)
+
+
+def test_mean_and_covariance_become_the_styles(photo, painting):
+    result = recolored(photo, [painting], [1.0])
+    for own, expected in zip(moments(result), moments(painting.astype(float)), strict=True):
+        np.testing.assert_allclose(own, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_its_own_style_changes_nothing(photo):
+    np.testing.assert_allclose(recolored(photo, [photo], [1.0]), photo, atol=1e-6)
+
+
+def test_channels_apart_are_scaled_and_shifted():
+    """Closed form for diagonal covariances: each channel by the ratio of deviations."""
+    rng = np.random.default_rng(0)
+    photo = rng.permuted(np.tile(np.linspace(-1, 1, 3000), (3, 1)), axis=1).T.reshape(60, 50, 3)
+    photo, style = photo * [40, 50, 60], photo * [80, 25, 60] + [10, 20, 30]
+    np.testing.assert_allclose(
+        recolored(photo, [style], [1.0]), photo * [2, 0.5, 1] + [10, 20, 30], atol=4
+    )
+
+
+def test_noise_of_a_gray_photo_is_not_spread_out():
+    rng = np.random.default_rng(0)
+    gray = np.repeat(rng.uniform(0, 255, (50, 60, 1)), 3, axis=2)
+    noisy = gray + rng.normal(0, 0.5, gray.shape)
+    style = rng.normal(128, 50, (50, 60, 3))
+    difference = recolored(noisy, [style], [1.0]) - recolored(gray, [style], [1.0])
+    assert difference.std() < 0.6 * 50 / LEAST_DEVIATION
+
+
+def test_blend_is_the_mean_by_shares(photo, painting):
+    other = painting[::-1] // 2
+    blend = recolored(photo, [painting, other], [3.0, 1.0])
+    apart = [recolored(photo, [style], [1.0]) for style in (painting, other)]
+    np.testing.assert_allclose(blend, 0.75 * apart[0] + 0.25 * apart[1], atol=1e-9)
+
+
+def test_masked_regions_take_their_own_styles_colours(photo, painting):
+    other = painting[::-1] // 3
+    left = np.zeros(photo.shape[:2])
+    left[:, :24] = 1
+    result = recolored(photo, [painting, other], [left, 1 - left])
+    for part, style in ((result[:, :24], painting), (result[:, 24:], other)):
+        for own, expected in zip(moments(part), moments(style.astype(float)), strict=True):
+            np.testing.assert_allclose(own, expected, rtol=0.01, atol=0.5)
+
+
+def test_soft_edges_are_blended_and_the_rest_stays(photo, painting):
+    mask = np.zeros(photo.shape[:2])
+    mask[:, :20], mask[:, 20:24] = 1, 0.5
+    result = recolored(photo, [painting, painting // 3], [mask, (mask == 0.5) * 0.5])
+    np.testing.assert_array_equal(result[:, 24:], photo[:, 24:])
+    alone = [
+        recolored(photo, [painting], [mask]),
+        recolored(photo, [painting // 3], [(mask == 0.5) * 0.5]),
+    ]
+    edge = (slice(None), slice(20, 24))
+    np.testing.assert_allclose(result[edge], (alone[0][edge] + alone[1][edge]) / 2, atol=1e-9)
+
+
+@pytest.mark.parametrize("constant", [0, 255])
+def test_plain_pictures_become_plain(constant, painting):
+    plain = np.full((20, 20, 3), constant)
+    expected = np.broadcast_to(painting.reshape(-1, 3).mean(0), plain.shape)
+    np.testing.assert_allclose(recolored(plain, [painting], [1.0]), expected, atol=1e-6)

@@ -1,0 +1,174 @@
+"""Neighbours of features. The oracles are NumPy, place by place, and finite differences."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylize import neighbors
+from stylize.backend import LossAndGrads, keras
+from stylize.neighbors import Candidates
+
+CHANNELS = 3
+
+
+def random_features(rows, cols, seed=0):
+    """As VGG19 has them for a picture of so many rows and columns, with few channels."""
+    rng = np.random.default_rng(seed)
+    features = {}
+    for layer in neighbors.HYPERCOLUMN_LAYERS:
+        halvings = int(layer[5]) - 1
+        shape = (1, rows >> halvings, cols >> halvings, CHANNELS)
+        features[layer] = rng.random(shape).astype(np.float32)
+    return features
+
+
+def numpy_hypercolumn(features, i, j):
+    """Of the place at row i and column j of the grid."""
+    parts = []
+    for layer in neighbors.HYPERCOLUMN_LAYERS:
+        f = features[layer][0].astype(float)
+        if (step := 4 >> (int(layer[5]) - 1)) >= 1:
+            parts.append(f[i * step : (i + 1) * step, j * step : (j + 1) * step].mean((0, 1)))
+        else:
+            rows, cols = features[neighbors.GRID_LAYER].shape[1:3]
+            parts.append(numpy_bilinear(f, (i + 0.5) / rows, (j + 0.5) / cols))
+    return np.concatenate(parts)
+
+
+def numpy_bilinear(f, y, x):
+    """The value of f at (y, x), 0..1 of its sides, between the centres of its cells."""
+    rows, cols, _ = f.shape
+    y, x = (np.clip(p * n - 0.5, 0, n - 1) for p, n in ((y, rows), (x, cols)))
+    top, left = (min(int(p), max(n - 2, 0)) for p, n in ((y, rows), (x, cols)))
+    below, right = min(top + 1, rows - 1), min(left + 1, cols - 1)
+    v, u = y - top, x - left
+    upper = (1 - u) * f[top, left] + u * f[top, right]
+    lower = (1 - u) * f[below, left] + u * f[below, right]
+    return (1 - v) * upper + v * lower
+
+
+@pytest.mark.parametrize("size", [(16, 24), (23, 37), (33, 16)])
+def test_hypercolumns_against_numpy(size):
+    features = random_features(*size)
+    rows, cols = features[neighbors.GRID_LAYER].shape[1:3]
+    columns = keras.ops.convert_to_numpy(neighbors.hypercolumns(features))
+    assert columns.shape == (rows * cols, 10 * CHANNELS)
+    for i, j in [(0, 0), (rows - 1, cols - 1), (rows // 2, cols // 3)]:
+        np.testing.assert_allclose(
+            columns[i * cols + j], numpy_hypercolumn(features, i, j), rtol=1e-5, atol=1e-6
+        )
+
+
+@pytest.fixture
+def columns():
+    """(queries, candidates), of places and channels."""
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(150, 20)).astype(np.float32), rng.normal(size=(90, 20)).astype("f")
+
+
+def numpy_cosines(queries, candidates):
+    q, c = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (queries, candidates))
+    return q.astype(float) @ c.astype(float).T
+
+
+@pytest.mark.parametrize("at_once", [2**25, 64 * 90])
+def test_nearest_against_numpy_in_any_blocks(at_once, columns, monkeypatch):
+    monkeypatch.setattr(neighbors, "SIMILARITIES", at_once)
+    expected = numpy_cosines(*columns)
+    indices, cosines = neighbors.nearest(*columns)
+    np.testing.assert_array_equal(indices, expected.argmax(1))
+    np.testing.assert_allclose(cosines, expected.max(1), rtol=1e-5)
+
+
+def test_nearest_in_bfloat16_is_nearly_as_near(columns):
+    expected = numpy_cosines(*columns)
+    indices, _ = neighbors.nearest(*columns, dtype="bfloat16")
+    found = np.take_along_axis(expected, indices[:, np.newaxis], axis=1)[:, 0]
+    assert (expected.max(1) - found).max() < 0.02
+
+
+def test_columns_without_response_have_no_direction():
+    np.testing.assert_array_equal(neighbors.unit(np.zeros((2, 3), np.float32)), np.zeros((2, 3)))
+
+
+def test_loss_against_numpy(columns):
+    queries, candidates = columns
+    targets = candidates / np.linalg.norm(candidates, axis=1, keepdims=True)
+    own = queries[:90]
+    expected = np.mean(1 - np.diag(numpy_cosines(own, targets)))
+    assert float(neighbors.neighbor_loss(own, targets)) == pytest.approx(expected, rel=1e-5)
+    assert float(neighbors.neighbor_loss(3 * targets, targets)) == pytest.approx(0, abs=1e-6)
+
+
+def test_gradient_of_the_loss_against_finite_differences():
+    """Through the hypercolumns, of a picture that is its own features."""
+    rng = np.random.default_rng(2)
+    targets = neighbors.unit(rng.random((4 * 5, 30)).astype(np.float32))
+
+    def losses(x):
+        halved = {
+            block: keras.ops.average_pool(x, 2**block, 2**block) if block else x
+            for block in range(4)
+        }
+        features = {layer: halved[int(layer[5]) - 1] for layer in neighbors.HYPERCOLUMN_LAYERS}
+        columns = neighbors.hypercolumns(features)
+        return keras.ops.stack([1000 * neighbors.neighbor_loss(columns, targets)])
+
+    objective = LossAndGrads(losses, 16, 20)
+    x = rng.normal(0, 1, 16 * 20 * 3)
+    _, grads = objective(x)
+    for direction in (grads, rng.normal(size=x.size)):
+        step = 0.05 * direction / np.linalg.norm(direction)
+        difference = objective(x + step)[0] - objective(x - step)[0]
+        assert difference.item() / 2 == pytest.approx(grads @ step, rel=0.01)
+
+
+def test_match_takes_the_nearest_centred_column_as_it_is(columns):
+    queries, candidates = (np.abs(c) for c in columns)
+    style = Candidates(candidates, np.ones(150))
+    targets = keras.ops.convert_to_numpy(neighbors.match(queries, [style]))
+    nearest = numpy_cosines(queries, candidates - candidates.mean(0)).argmax(1)
+    expected = candidates[nearest] / np.linalg.norm(candidates[nearest], axis=1, keepdims=True)
+    np.testing.assert_allclose(targets, expected, rtol=1e-5)
+
+
+def test_masked_places_look_only_where_their_style_is(columns):
+    queries, candidates = columns
+    first = (np.arange(150) < 60).astype(float)
+    styles = [Candidates(candidates, first), Candidates(-candidates, 1 - first)]
+    targets = keras.ops.convert_to_numpy(neighbors.match(queries, styles))
+    for style, places in zip(styles, (slice(0, 60), slice(60, 150)), strict=True):
+        alone = neighbors.match(
+            queries[places],
+            [Candidates(style.columns, np.ones(150))._replace(share=first[places] * 0 + 1)],
+        )
+        np.testing.assert_allclose(targets[places], alone, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shares", [(0.75, 0.25), (0.2, 0.3, 0.5), (1.0, 0.0)])
+def test_blends_take_as_many_places_as_their_share(shares):
+    rng = np.random.default_rng(3)
+    scores = rng.random((len(shares), 2000)) + np.arange(len(shares))[:, np.newaxis] * 0.3
+    places = np.tile(np.array(shares)[:, np.newaxis], 2000)
+    chosen = neighbors.share_out(scores, places)
+    counts = np.bincount(chosen, minlength=len(shares)) / 2000
+    np.testing.assert_allclose(counts, shares, atol=0.02)
+
+
+def test_places_that_no_mask_covers_take_any_style():
+    shares = np.array([[1.0, 0.0], [0.0, 0.0]])
+    assert neighbors.share_out(np.array([[0.1, 0.2], [0.9, 0.9]]), shares)[0] == 0
+
+
+def test_detail_is_where_the_photo_changes():
+    photo = np.full((80, 120, 3), 128, np.uint8)
+    photo[20:60, 60:100] = np.random.default_rng(0).integers(0, 256, (40, 40, 3))
+    detail = neighbors.detail_map(Image.fromarray(photo), 20, 30)
+    assert detail.shape == (20, 30)
+    assert detail[8:12, 18:22].min() == 1
+    assert detail[:, :10].max() == 0
+    assert np.all((detail >= 0) & (detail <= 1))
+
+
+def test_plain_picture_has_no_detail():
+    assert not neighbors.detail_map(Image.new("RGB", (40, 40), "gray"), 10, 10).any()
