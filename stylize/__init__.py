@@ -3,13 +3,17 @@
 cli, athalye, web     the programs that people start
 terminal              what their command lines share
     (neural_style_transfer.py, the algorithm, hands `paint` to them and uses what is above it)
+records, films        what a run leaves with its pictures
 job                   a run, prepared once: pictures, settings, sizes, memory
-progress              what a run says of itself as it goes on
-records, films        what it leaves with its pictures
+neighbors             the term of the loss that compares place by place
+optimizers            what the optimisers share, SciPy's L-BFGS, Adam
 backend               TensorFlow, JAX or PyTorch, known here only
-settings              SETTINGS and RECIPES
-pictures              reading, sizes, colours, writing
-download, weights     where VGG19's weights come from, and their files
+progress              what a run says of itself as it goes on
+settings, checks      SETTINGS and RECIPES; what a setting may be
+colors                the photo in the styles' colours, or the other way round
+pictures, formats     reading, sizes, writing; the formats that are read
+download              where VGG19's weights come from
+weights, matfile      their files
 errors                what a caller may have to catch
 """
 

@@ -12,18 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from stylize import records
+from stylize.checks import fraction, positive
 from stylize.download import load_weights
 from stylize.errors import InputError
 from stylize.job import prepare
 from stylize.pictures import load_image, save_image, suffix_of
 from stylize.progress import Progress
-from stylize.settings import (
-    EVALUATIONS_PER_ITERATION,
-    RECIPES,
-    STYLE_LAYERS,
-    fraction,
-    positive,
-)
+from stylize.settings import EVALUATIONS_PER_ITERATION, RECIPES, STYLE_LAYERS
 from stylize.terminal import Parser, check_writable, exit_status
 
 PROGRAM = "neural_style.py"

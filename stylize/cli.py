@@ -1,6 +1,7 @@
 """The command line of `neural_style_transfer.py`."""
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -243,12 +244,16 @@ class Terminal(Progress):
             for film in self.films:
                 film.discard()
             return
-        self._table.save(f"{self._prefix}_losses.csv")
-        if plot:
-            self._table.plot(f"{self._prefix}_losses.png")
-        for film in self.films:
-            film.save()
-            self.print(f"Film saved as {film.path}")
+        with contextlib.ExitStack() as saving:  # one that fails does not keep the others from it
+            saving.callback(self._table.save, f"{self._prefix}_losses.csv")
+            if plot:
+                saving.callback(self._table.plot, f"{self._prefix}_losses.png")
+            for film in self.films:
+                saving.callback(self._save_film, film)
+
+    def _save_film(self, film):
+        film.save()
+        self.print(f"Film saved as {film.path}")
 
     def kept(self):
         """What is left of a run that did not finish, in words."""

@@ -1,10 +1,19 @@
-"""The photo in the colours of its styles: where a run may start, and what it may be held to."""
+"""Colours: the photo in those of its styles, to start from, or the styles in those of the photo."""
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 
+from stylize.pictures import Pixels
+
+LUMA = (0.299, 0.587, 0.114)  # of red, green, blue: Rec. 601
 LEAST_DEVIATION = 4.0  # of a photo's colours, in 0..255: less is noise, and is not spread out
+
+
+# ---------------------------------------------------------------------------------------------
+# The photo in the styles' colours
+# ---------------------------------------------------------------------------------------------
 
 
 def recolored(
@@ -54,3 +63,73 @@ def _linear_map(of_photo, of_style, photo):
     values, vectors = np.linalg.eigh(root @ of_style[1] @ root)
     matrix = inverse @ (vectors * np.sqrt(values.clip(0))) @ vectors.T @ inverse
     return (photo - of_photo[0]) @ matrix.T + of_style[0]
+
+
+# ---------------------------------------------------------------------------------------------
+# The photo's own colours kept
+# ---------------------------------------------------------------------------------------------
+
+
+def match_mean_and_covariance(style: Pixels, content: Pixels, cholesky: bool = False) -> np.ndarray:
+    """Moves a style's colours linearly so that their mean and covariance are the content's.
+
+    Args:
+        style, content: Pillow RGB images or arrays (rows, cols, 3), RGB, 0..255.
+        cholesky: take A = L_c L_s^-1 of the Cholesky factors, else A = C_c^(1/2) C_s^(-1/2) of the
+            symmetric roots, which turns no colour into another without need. Where the style's
+            covariance is singular (a gray picture), only the symmetric roots can be had; a colour
+            that does not vary there stays as it is.
+
+    Returns:
+        float64 (rows, cols, 3), RGB, not clipped.
+
+    Source: Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer"
+    (arXiv:1606.05897), sec. 5.1.
+    """
+    style, content = (np.asarray(image, np.float64) for image in (style, content))
+    covariances = [np.cov(image.reshape(-1, 3), rowvar=False) for image in (style, content)]
+    singular = min(np.linalg.cond(c) for c in covariances) > 1e10 or any(
+        np.linalg.eigvalsh(c)[0] <= 1e-6 for c in covariances
+    )
+    if cholesky and not singular:
+        of_style, of_content = map(np.linalg.cholesky, covariances)
+        matrix = of_content @ np.linalg.inv(of_style)
+    else:
+        of_style, of_content = map(_symmetric_root, covariances)
+        matrix = of_content @ np.linalg.pinv(of_style, rcond=1e-6)
+    return (style - style.mean((0, 1))) @ matrix.T + content.mean((0, 1))
+
+
+def _symmetric_root(covariance):
+    """The symmetric square root of a covariance matrix."""
+    values, vectors = np.linalg.eigh(covariance)
+    return (vectors * np.sqrt(values.clip(0))) @ vectors.T
+
+
+def match_histograms(style: Pixels, content: Pixels) -> np.ndarray:
+    """Gives each channel of a style the content's histogram. Arguments as above."""
+    from skimage.exposure import match_histograms
+
+    return match_histograms(np.asarray(style), np.asarray(content), channel_axis=-1)
+
+
+def keep_luma(result: Pixels, content: Pixels) -> np.ndarray:
+    """The brightness of `result` with the colours of `content`, arrays (rows, cols, 3), RGB 0..255.
+
+    In YCbCr, Y of the one and Cb, Cr of the other: that adds the difference in Y to every channel.
+
+    Source: Gatys et al. 2016 (arXiv:1606.05897), sec. 5.2, with Rec. 601's luma.
+    """
+    result, content = np.asarray(result, np.float64), np.asarray(content, np.float64)
+    difference = (result - content) @ LUMA  # (rows, cols)
+    return (content + difference[..., np.newaxis]).clip(0, 255)
+
+
+COLOR_TRANSFERS: dict[
+    str, Callable
+] = {  # applied to the style before a run; luma is applied to the result
+    "linear": match_mean_and_covariance,
+    "linear_cholesky": functools.partial(match_mean_and_covariance, cholesky=True),
+    "histogram": match_histograms,
+}
+COLOR_METHODS = ("none", "luma", *COLOR_TRANSFERS)

@@ -11,3 +11,9 @@ class WeightsError(RuntimeError):
 
 class NonFiniteLoss(FloatingPointError):
     """A term of the loss became NaN or infinite."""
+
+
+def one_line(error: object) -> str:
+    """What an error from elsewhere says, in a line of at most 200 printable characters."""
+    text = "".join(c if c.isprintable() else " " for c in str(error))
+    return " ".join(text.split())[:200] or type(error).__name__

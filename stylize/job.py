@@ -9,12 +9,10 @@ import psutil
 from PIL import Image
 
 from stylize import backend
-from stylize.colors import recolored
+from stylize.colors import COLOR_TRANSFERS, keep_luma, recolored
 from stylize.errors import InputError
 from stylize.neighbors import HYPERCOLUMN_LAYERS, detail_map
 from stylize.pictures import (
-    COLOR_TRANSFERS,
-    keep_luma,
     load_image,
     load_mask,
     preprocess_image,
@@ -173,14 +171,14 @@ class Job(NamedTuple):
         return resize_image(image, stage.rows, stage.cols, self.settings["resample"])
 
 
-def _style_size(image, scale, stage):
+def _style_size(image: Image.Image, scale: float | str, stage: Stage) -> tuple[int, int]:
     """(rows, cols) that a style is resized to, by its `style_scale`."""
     if scale == "fit":
         return stage.rows, stage.cols
     if scale == "area":
         area = stage.rows * stage.cols / (image.width * image.height)
         return scaled_size(image, math.sqrt(area))
-    return scaled_size(image, scale * stage.cols / image.width)
+    return scaled_size(image, float(scale) * stage.cols / image.width)
 
 
 def _resized_mask(mask, stage):

@@ -186,14 +186,15 @@ def find_neighbors(
         return hypercolumns(features), features[GRID_LAYER].shape
 
     photo, shape = columns_of(base)
-    content = layer_mask(query_content, shape).astype(np.float32)  # (places, 1)
+    content = np.asarray(layer_mask(query_content, shape), np.float32)  # (places, 1)
     queries = content * centered(photo) + (1 - content) * centered(columns_of(x)[0])
     candidates = []
     for style in styles:
         turned = [np.rot90(style.picture, turn).copy() for turn in range(turns + 1)]
         columns = keras.ops.concatenate([columns_of(picture)[0] for picture in turned])
-        mask = np.ones(shape[1] * shape[2]) if style.mask is None else layer_mask(style.mask, shape)
-        candidates.append(Candidates(columns, style.share * mask.ravel()))
+        everywhere = np.ones(query_content.shape)
+        mask = layer_mask(everywhere if style.mask is None else style.mask, shape)
+        candidates.append(Candidates(columns, style.share * np.ravel(mask)))
     low = network.get_layer(GRID_LAYER).compute_dtype == "bfloat16"
     return match(queries, candidates, "bfloat16" if low else "float32")
 

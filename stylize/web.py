@@ -20,10 +20,11 @@ import gradio as gr
 from PIL import Image
 
 from stylize import records
+from stylize.colors import COLOR_METHODS
 from stylize.download import load_weights
 from stylize.errors import InputError, NonFiniteLoss
 from stylize.job import Job, prepare
-from stylize.pictures import COLOR_METHODS, load_image, save_image
+from stylize.pictures import load_image, save_image
 from stylize.progress import Iterate, Progress
 from stylize.settings import DEFAULT_RECIPE, RECIPES
 from stylize.terminal import Parser, exit_status, underscored
@@ -208,7 +209,7 @@ class Studio:
         download = gr.DownloadButton(value=path, interactive=True)
         yield words, watch.last.image, watch.table.figure(), download
 
-    def _prepare(self, base, style, given) -> Job:
+    def _prepare(self, base: str, style: str, given: dict[str, Any]) -> Job:
         """The `Job` of the uploads. Raises gr.Error."""
         if not (base and style):
             raise complaint("Give a photo and a painting: drop them above, or choose an example.")

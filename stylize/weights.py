@@ -8,12 +8,14 @@ import dataclasses
 import hashlib
 import os
 import re
+import warnings
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from stylize.errors import WeightsError
+from stylize.errors import WeightsError, one_line
+from stylize.matfile import read_mat
 
 CONVOLUTIONS = {  # Keras layer name: (channels in, channels out), in the network's order
     "block1_conv1": (3, 64),
@@ -76,13 +78,13 @@ def read_weights(path: str | os.PathLike) -> VGG19Weights:
     if not matches_sidecar(path, default=True):
         raise WeightsError(f"weights {path}: does not match {path.name}.sha256; fetch it again")
     try:
-        weights = readers[path.suffix.lower()](path)
+        with warnings.catch_warnings(action="ignore"):  # what is damaged is found below
+            weights = readers[path.suffix.lower()](path)
     except WeightsError:
         raise
     except Exception as error:  # the readers raise whatever a damaged file makes them trip over
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise WeightsError(
-            f"weights {path}: damaged, or not a {path.suffix} weight file ({reason})"
+            f"weights {path}: damaged, or not a {path.suffix} weight file ({one_line(error)})"
         ) from error
     check_vgg19(weights.layers, path)
     return weights
@@ -101,16 +103,21 @@ def write_h5(weights: VGG19Weights, path: str | os.PathLike) -> None:
 
 def _read_h5(path):
     """Keras HDF5: the old layouts (notop, full, whole model) and Keras 3's .weights.h5."""
-    layers = {}
+    found = {}
 
     def visit(name, node):
         if isinstance(node, h5py.Dataset) and (layer := _layer_of(node)):
-            layers.setdefault(layer, {})[node.ndim] = np.asarray(node, np.float32)
+            found.setdefault(layer, {})[node.ndim] = node
 
     with h5py.File(path, "r") as file:
         file.get("model_weights", file).visititems(visit)
-    pairs = {name: (by_ndim.get(4), by_ndim.get(1)) for name, by_ndim in layers.items()}
-    return VGG19Weights(pairs, source=str(path))
+        pairs = {name: (by_ndim.get(4), by_ndim.get(1)) for name, by_ndim in found.items()}
+        check_shapes(pairs, path)  # first: a damaged file may speak of terabytes
+        layers = {
+            name: tuple(np.asarray(dataset, np.float32) for dataset in pairs[name])
+            for name in CONVOLUTIONS
+        }
+    return VGG19Weights(layers, source=str(path))
 
 
 def _layer_of(dataset):
@@ -132,12 +139,10 @@ def _layer_of(dataset):
 
 def _read_mat(path):
     """MatConvNet's imagenet-vgg-verydeep-19.mat, old and new: RGB, (width, height, in, out)."""
-    import scipy.io
-
-    data = scipy.io.loadmat(path)
+    data = read_mat(path)
     if "layers" not in data:
         raise WeightsError(f"weights {path}: not a VGG19 file: no 'layers' in it")
-    found = [pair for cell in data["layers"].ravel() if (pair := _mat_kernel_and_bias(cell))]
+    found = [pair for layer in data["layers"] if (pair := _mat_kernel_and_bias(layer))]
     layers = {}
     for name, (kernel, bias) in zip(CONVOLUTIONS, found, strict=False):  # then come fc6..fc8
         layers[name] = (kernel.transpose(1, 0, 2, 3).astype(np.float32), bias.astype(np.float32))
@@ -147,29 +152,33 @@ def _read_mat(path):
     return VGG19Weights(layers, mean_bgr=_mat_mean_bgr(data, path), source=str(path))
 
 
-def _mat_kernel_and_bias(cell):
-    """(kernel, bias) of one MatConvNet layer record, None for a layer without weights."""
-    record = cell[0, 0]
-    field = "weights" if "weights" in record.dtype.names else record.dtype.names[0]
-    weights = record[field]
-    if weights.dtype != object or weights.size < 2:
+def _mat_kernel_and_bias(layer):
+    """(kernel, bias) of one MatConvNet layer, a dictionary; None for a layer without weights."""
+    weights = layer.get("weights", _first(layer))
+    if not isinstance(weights, list) or len(weights) < 2:
         return None
-    kernel, bias = weights.ravel()[:2]
+    kernel, bias = weights[:2]
     return (kernel, bias.ravel()) if kernel.ndim == 4 else None
 
 
 def _mat_mean_bgr(data, path):
     """The mean pixel of a MatConvNet file: `normalization` (old), `meta.normalization` (new)."""
     if "meta" in data:
-        normalization = data["meta"][0, 0]["normalization"]
+        normalization = data["meta"]["normalization"]
     elif "normalization" in data:
         normalization = data["normalization"]
     else:
         raise WeightsError(f"weights {path}: not a VGG19 file: no 'normalization' or 'meta' in it")
-    record = normalization[0, 0]
-    field = "averageImage" if "averageImage" in record.dtype.names else record.dtype.names[0]
-    mean_rgb = np.asarray(record[field], np.float64).reshape(-1, 3).mean(axis=0)
+    image = normalization.get("averageImage", _first(normalization))
+    mean_rgb = np.asarray(image, np.float64).reshape(-1, 3).mean(axis=0)
+    if not np.all((mean_rgb >= 0) & (mean_rgb <= 255)):
+        raise WeightsError(f"weights {path}: damaged: the mean pixel is {mean_rgb}")
     return tuple(float(value) for value in mean_rgb[::-1])
+
+
+def _first(fields):
+    """The value of a structure's first field."""
+    return next(iter(fields.values()), None)
 
 
 def read_onnx(data: bytes) -> VGG19Weights:
@@ -181,7 +190,7 @@ def read_onnx(data: bytes) -> VGG19Weights:
     """
     import onnx
 
-    found = {}
+    found: dict = {}
     for tensor in onnx.load_model_from_string(data).graph.initializer:
         if match := re.search(ONNX_NAME, tensor.name):
             array = onnx.numpy_helper.to_array(tensor)
@@ -200,6 +209,19 @@ def read_onnx(data: bytes) -> VGG19Weights:
 
 def check_vgg19(layers: dict, path: str | os.PathLike) -> None:
     """Raises WeightsError unless `layers` are VGG19's sixteen convolutions, in shape and finite."""
+    check_shapes(layers, path)
+    for name in CONVOLUTIONS:
+        if not all(np.isfinite(array).all() for array in layers[name]):
+            raise WeightsError(f"weights {path}: damaged: {name} holds NaN or infinity")
+
+
+def check_shapes(layers: dict, path: str | os.PathLike) -> None:
+    """Raises WeightsError unless `layers` have VGG19's sixteen convolutions, in their shapes.
+
+    Args:
+        layers: layer name -> (kernel, bias), floating arrays or HDF5 datasets, None where missing.
+        path: of the file that they are from.
+    """
     missing = [name for name in CONVOLUTIONS if name not in layers]
     if missing:
         what = "a VGG16" if missing == list(NOT_IN_VGG16) else "not a VGG19 file"
@@ -215,8 +237,11 @@ def check_vgg19(layers: dict, path: str | os.PathLike) -> None:
                     f"weights {path}: not a VGG19 file; expected {name} of shape {expected}, "
                     f"received {received}"
                 )
-            if not np.isfinite(array).all():
-                raise WeightsError(f"weights {path}: damaged: {name} holds NaN or infinity")
+            if not np.issubdtype(array.dtype, np.floating):
+                raise WeightsError(
+                    f"weights {path}: damaged: expected {name} of numbers with a fraction, "
+                    f"received {one_line(array.dtype)}"
+                )
 
 
 def file_digest(path: str | os.PathLike, algorithm: str) -> str:
@@ -236,4 +261,4 @@ def matches_sidecar(path: Path, default: bool) -> bool:
         return False
     if not sidecar(path).is_file():
         return default
-    return sidecar(path).read_text().split()[:1] == [file_digest(path, "sha256")]
+    return sidecar(path).read_text(errors="replace").split()[:1] == [file_digest(path, "sha256")]

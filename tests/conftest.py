@@ -117,7 +117,7 @@ BAD_PICTURES = {
     "missing": "no such file; check the path",
     "a folder": "is a folder; give one picture in it",
     "empty": "the file is empty",
-    "no picture": "not a picture that can be read; save it as JPEG or PNG",
+    "no picture": "not a picture that can be read; save it as JPEG, PNG, WebP, .* HEIC or AVIF",
     "truncated": "damaged or truncated",
     "too small": "15x99 pixels is too small; VGG19 needs at least 16x16",
     "a bomb": "too large to be safe",

@@ -1,8 +1,10 @@
-"""The photo in the styles' colours. The oracles are means and covariances, and closed forms."""
+"""Colours. The oracles are means and covariances, closed forms, and Pillow."""
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from stylize import colors
 from stylize.colors import LEAST_DEVIATION, recolored
 
 
@@ -75,3 +77,49 @@ def test_plain_pictures_become_plain(constant, painting):
     plain = np.full((20, 20, 3), constant)
     expected = np.broadcast_to(painting.reshape(-1, 3).mean(0), plain.shape)
     np.testing.assert_allclose(recolored(plain, [painting], [1.0]), expected, atol=1e-6)
+
+
+# --- The photo's own colours kept ---------------------------------------------------------
+
+
+def mean_and_covariance(image):
+    pixels = np.asarray(image, float).reshape(-1, 3)
+    return pixels.mean(axis=0), np.cov(pixels, rowvar=False)
+
+
+@pytest.mark.parametrize("cholesky", [False, True])
+def test_linear_gives_the_style_the_contents_mean_and_covariance(cholesky, photo, painting):
+    matched = colors.match_mean_and_covariance(painting, photo, cholesky)
+    for received, expected in zip(
+        mean_and_covariance(matched), mean_and_covariance(photo), strict=True
+    ):
+        np.testing.assert_allclose(received, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_linear_is_the_identity_for_a_picture_and_itself(photo):
+    np.testing.assert_allclose(colors.match_mean_and_covariance(photo, photo), photo, atol=1e-6)
+
+
+@pytest.mark.parametrize("cholesky", [False, True])
+def test_linear_with_a_gray_style_falls_back_to_what_can_be_had(cholesky, photo, painting):
+    gray = Image.fromarray(painting).convert("L").convert("RGB")
+    matched = colors.match_mean_and_covariance(gray, photo, cholesky)
+    assert np.isfinite(matched).all()
+    np.testing.assert_allclose(matched.mean((0, 1)), photo.mean((0, 1)))
+
+
+def test_histogram_gives_each_channel_the_contents_values(photo, painting):
+    matched = colors.match_histograms(painting, photo)
+    for channel in range(3):
+        percentiles = [np.percentile(i[..., channel], range(5, 100, 10)) for i in (matched, photo)]
+        np.testing.assert_allclose(*percentiles, atol=6)
+
+
+def test_luma_is_the_results_and_chroma_the_contents(photo, painting):
+    result = Image.fromarray(painting).resize((48, 40))
+    ycbcr = np.asarray(Image.fromarray(photo).convert("YCbCr")).copy()
+    ycbcr[..., 0] = np.asarray(result.convert("YCbCr"))[..., 0]
+    expected = Image.frombytes("YCbCr", (48, 40), ycbcr.tobytes()).convert("RGB")
+    kept = colors.keep_luma(result, Image.fromarray(photo))
+    # Pillow rounds Y, Cb, Cr and the result to whole numbers.
+    np.testing.assert_allclose(kept, np.asarray(expected, float), atol=4)

@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import neural_style_transfer as nst
 from stylize import pictures, weights
 from stylize.backend import LossAndGrads, keras
+from stylize.colors import COLOR_METHODS
 from stylize.download import load_weights
 from stylize.errors import InputError, WeightsError
 from stylize.job import Style, prepare
@@ -746,7 +747,7 @@ def test_adam_stops_by_tolerance():
     assert "less than the tolerance" in seen[0]
 
 
-@pytest.mark.parametrize("method", pictures.COLOR_METHODS[1:])
+@pytest.mark.parametrize("method", COLOR_METHODS[1:])
 def test_keeping_colours_brings_the_result_nearer_to_them(method, small_vgg19, photo, painting):
     def distance(preserve_colors):
         """Of the result's mean colour, brightness aside, from the photo's."""

@@ -6,6 +6,7 @@ need the package index and run by `pytest -m wheel`.
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -24,17 +25,11 @@ MODULES = {"neural_style.py", "neural_style_transfer.py"}
 DIST_INFO = f"neural_style_transfer-{stylize.__version__}.dist-info"
 
 
-def call(*command, folder, **options):
+def call(*command, folder):
     """Runs a command in `folder` as a person would, without a trace of this checkout."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-        **options,
+        command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True
     ).stdout
 
 
@@ -51,6 +46,13 @@ def test_requirement_files_name_extras_that_there_are():
     for path in ROOT.glob("requirements-*.txt"):
         (named,) = re.findall(r"^-e \.\[(.+)\]$", path.read_text(), re.M)
         assert set(named.split(",")) <= extras.keys()
+
+
+def test_api_page_is_up_to_date(monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])  # the script adds this folder
+    api = runpy.run_path(str(ROOT / "docs" / "make_api.py"))["api"]
+    page = ROOT / "docs" / "api.md"
+    assert page.read_text() == api(), "run: python docs/make_api.py"
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,11 @@
 """Pictures, in the module's own order. Oracles are lossless files, Keras and Pillow."""
 
 import os
+import sys
 import time
 
 import numpy as np
+import pillow_heif
 import png
 import pytest
 import tifffile
@@ -75,6 +77,137 @@ def test_exif_orientation_is_honoured(photo, tmp_path):
     np.testing.assert_array_equal(pictures.load_image(tmp_path / "p.png"), np.rot90(photo, -1))
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "webp", "avif", "heic"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_photos_of_phones_stand_upright_in_their_colours(suffix, orientation, photo, tmp_path):
+    """A photo with red and blue exchanged, lying as it was taken, and what says so beside it."""
+    path = tmp_path / f"p.{suffix}"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    taken = np.rot90(photo, {1: 0, 3: 2, 6: 1, 8: -1}[orientation])[..., ::-1]
+    pillow_heif.register_heif_opener()
+    Image.fromarray(np.ascontiguousarray(taken)).save(
+        path, quality=95, exif=exif.tobytes(), icc_profile=wide_gamut_profile()
+    )
+    loaded = np.asarray(pictures.load_image(path), int)
+    assert loaded.shape == photo.shape
+    assert np.abs(loaded - photo).mean() < 8  # of 60 or so for another position or colour
+
+
+@pytest.mark.parametrize("suffix", ["avif", "heic", "webp"])
+def test_transparency_of_every_format(suffix, tmp_path):
+    pillow_heif.register_heif_opener()
+    Image.new("RGBA", (32, 32), (255, 0, 0, 0)).save(tmp_path / f"p.{suffix}")
+    assert min(pictures.load_image(tmp_path / f"p.{suffix}").getpixel((9, 9))) > 250
+
+
+def test_heic_by_another_name(photo, tmp_path):
+    """Phones' messengers rename; what is in the file counts. So does its brand "mif1"."""
+    pillow_heif.register_heif_opener()
+    Image.fromarray(photo).save(tmp_path / "p.heic")
+    data = (tmp_path / "p.heic").read_bytes()
+    for brand in (b"heic", b"mif1"):
+        (tmp_path / "p.jpg").write_bytes(data[:8] + brand + data[12:])
+        assert pictures.load_image(tmp_path / "p.jpg").size == (48, 40)
+
+
+def test_avif_of_the_general_brand(photo, tmp_path):
+    Image.fromarray(photo).save(tmp_path / "p.avif")
+    data = (tmp_path / "p.avif").read_bytes()
+    (tmp_path / "p.avif").write_bytes(data[:8] + b"mif1" + data[12:])
+    assert pictures.load_image(tmp_path / "p.avif").size == (48, 40)
+
+
+def test_heic_without_its_reader_says_what_to_install(photo, tmp_path, monkeypatch):
+    pillow_heif.register_heif_opener()
+    Image.fromarray(photo).save(tmp_path / "p.heic")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(InputError, match="p.heic: a HEIC .* pip install pillow-heif$") as caught:
+        pictures.load_image(tmp_path / "p.heic")
+    assert "\n" not in str(caught.value)
+
+
+def test_two_pictures_in_a_jpeg(photo, tmp_path):
+    """MPO, as many phones and cameras write it, named .jpg: the first counts."""
+    image = Image.fromarray(photo)
+    image.save(tmp_path / "p.jpg", "MPO", save_all=True, append_images=[image.rotate(180)])
+    difference = np.abs(np.asarray(pictures.load_image(tmp_path / "p.jpg"), int) - photo)
+    assert difference.mean() < 5
+
+
+@pytest.mark.parametrize("suffix", ["ppm", "sgi", "jp2", "tga", "pcx", "ico", "eps", "dds"])
+def test_other_formats_are_refused_with_those_that_are_read(suffix, photo, tmp_path):
+    path = tmp_path / f"p.{suffix}"
+    Image.fromarray(photo).save(path)
+    with pytest.raises(InputError) as caught:
+        pictures.load_image(path)
+    assert str(caught.value) == (
+        f"picture {path}: not a picture that can be read; "
+        "save it as JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC or AVIF"
+    )
+
+
+def test_a_path_of_several_lines_is_named_in_one():
+    for name in ("a\nb.png", "a\0b.png"):
+        with pytest.raises(InputError) as caught:
+            pictures.load_image(name)
+        assert len(str(caught.value).splitlines()) == 1
+
+
+class Broken(Image.Image):
+    """A picture whose decoder fails as Pillow's have been seen to fail."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def getexif(self):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ValueError("first\n  second\x00"), "x: damaged or truncated (first second); save it anew"),
+        (RuntimeError(), "x: damaged or truncated (RuntimeError); save it anew"),
+        (AssertionError("a" * 999), f"x: damaged or truncated ({'a' * 200}); save it anew"),
+        (MemoryError(), "x: too large for the memory that is left; make it smaller"),
+    ],
+)
+def test_whatever_a_decoder_raises_is_one_line(error, message):
+    with pytest.raises(InputError) as caught:
+        pictures.load_image(Broken(error), "x")
+    assert str(caught.value) == message
+
+
+def test_warnings_of_pillow_are_neither_shown_nor_errors(photo, tmp_path, capfd, monkeypatch):
+    """Of a large picture, and of EXIF data that is cut off (here pytest makes warnings errors)."""
+    image = Image.fromarray(photo)
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01"
+    image.save(tmp_path / "p.jpg", exif=exif)
+    with pytest.warns(UserWarning, match="Corrupt EXIF data"), Image.open(tmp_path / "p.jpg") as p:
+        p.getexif()
+    image.save(tmp_path / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", photo.size // 3 - 1)
+    for name in ("p.jpg", "large.png"):
+        assert pictures.load_image(tmp_path / name).size == (48, 40)
+        assert pictures.read_description(tmp_path / name) == ""
+    assert capfd.readouterr() == ("", "")
+
+
+def test_damaged_tiff_prints_nothing(photo, tmp_path, capfd):
+    path = tmp_path / "p.tiff"
+    Image.fromarray(photo).save(path, compression="tiff_deflate")
+    data = bytearray(path.read_bytes())
+    with Image.open(path) as image:
+        start = image.tag_v2[273][0]  # of the first strip
+    data[start + 20 : start + 40] = bytes(20)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="damaged or truncated"):
+        pictures.load_image(path)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_first_frame_of_an_animation_counts(tmp_path):
     frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue")]
     frames[0].save(tmp_path / "p.gif", save_all=True, append_images=frames[1:])
@@ -128,6 +261,27 @@ def test_arrays_and_images_are_taken_and_not_changed(photo):
     np.testing.assert_array_equal(pictures.load_image(image), photo)
     np.testing.assert_array_equal(photo, before)
     image.load()  # still open
+
+
+def test_only_images_that_need_it_are_copied(photo):
+    image = Image.fromarray(photo)
+    assert pictures.load_image(image) is image
+    lying = image.copy()
+    lying.getexif()[0x0112] = 6
+    tagged = image.copy()
+    tagged.info["icc_profile"] = wide_gamut_profile()
+    clear = image.copy()
+    clear.info["transparency"] = (0, 0, 0)
+    for other in (lying, tagged, clear, image.convert("L")):
+        before = other.tobytes()
+        assert pictures.load_image(other) is not other
+        assert other.tobytes() == before
+
+
+def test_images_that_are_not_decoded_yet_are_taken(photo, photo_path):
+    with Image.open(photo_path) as image:
+        loaded = pictures.load_image(image)
+    np.testing.assert_array_equal(loaded, photo)
 
 
 def test_arrays_that_are_no_pictures_are_refused(photo):
@@ -214,52 +368,6 @@ def test_failed_save_leaves_the_earlier_picture(photo, tmp_path, monkeypatch):
     assert path.read_bytes() == b"precious"
 
 
-# --- Colours -------------------------------------------------------------------------------
-
-
-def mean_and_covariance(image):
-    pixels = np.asarray(image, float).reshape(-1, 3)
-    return pixels.mean(axis=0), np.cov(pixels, rowvar=False)
-
-
-@pytest.mark.parametrize("cholesky", [False, True])
-def test_linear_gives_the_style_the_contents_mean_and_covariance(cholesky, photo, painting):
-    matched = pictures.match_mean_and_covariance(painting, photo, cholesky)
-    for received, expected in zip(
-        mean_and_covariance(matched), mean_and_covariance(photo), strict=True
-    ):
-        np.testing.assert_allclose(received, expected, rtol=1e-3, atol=1e-3)
-
-
-def test_linear_is_the_identity_for_a_picture_and_itself(photo):
-    np.testing.assert_allclose(pictures.match_mean_and_covariance(photo, photo), photo, atol=1e-6)
-
-
-@pytest.mark.parametrize("cholesky", [False, True])
-def test_linear_with_a_gray_style_falls_back_to_what_can_be_had(cholesky, photo, painting):
-    gray = Image.fromarray(painting).convert("L").convert("RGB")
-    matched = pictures.match_mean_and_covariance(gray, photo, cholesky)
-    assert np.isfinite(matched).all()
-    np.testing.assert_allclose(matched.mean((0, 1)), photo.mean((0, 1)))
-
-
-def test_histogram_gives_each_channel_the_contents_values(photo, painting):
-    matched = pictures.match_histograms(painting, photo)
-    for channel in range(3):
-        percentiles = [np.percentile(i[..., channel], range(5, 100, 10)) for i in (matched, photo)]
-        np.testing.assert_allclose(*percentiles, atol=6)
-
-
-def test_luma_is_the_results_and_chroma_the_contents(photo, painting):
-    result = Image.fromarray(painting).resize((48, 40))
-    ycbcr = np.asarray(Image.fromarray(photo).convert("YCbCr")).copy()
-    ycbcr[..., 0] = np.asarray(result.convert("YCbCr"))[..., 0]
-    expected = Image.fromarray(ycbcr, mode="YCbCr").convert("RGB")
-    kept = pictures.keep_luma(result, Image.fromarray(photo))
-    # Pillow rounds Y, Cb, Cr and the result to whole numbers.
-    np.testing.assert_allclose(kept, np.asarray(expected, float), atol=4)
-
-
 # --- Writing -------------------------------------------------------------------------------
 
 TEXT = '{"a": 1, "name": "\\u00e9"}'
@@ -275,6 +383,31 @@ def test_pictures_are_tagged_as_srgb_and_keep_their_description(format, bits, ph
     assert pictures.read_description(path) == TEXT
     with Image.open(path) as image:
         assert image.info.get("icc_profile") == pictures.srgb_profile() or image.info["srgb"] == 0
+
+
+@pytest.mark.parametrize("suffix", [*pictures.SUFFIXES, ".PNG", ".JPG", ".JPEG", ".WebP", ".TIF"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_every_suffix_in_any_case(suffix, bits, photo, tmp_path):
+    path = tmp_path / f"p{suffix}"
+    format = pictures.suffix_of(path)
+    if bits == 16 and format not in pictures.DEEP_FORMATS:
+        with pytest.raises(InputError, match=r"16 bits .* name it \.png or \.tiff$"):
+            pictures.save_image(photo, path, bits, TEXT)
+        assert os.listdir(tmp_path) == []
+        return
+    pictures.save_image(photo, path, bits, TEXT)
+    assert pictures.read_description(path) == TEXT
+    with Image.open(path) as image:
+        assert image.format == {"jpg": "JPEG"}.get(format, format.upper())
+    if bits == 16:
+        reference = tmp_path / f"q.{format}"
+        pictures.save_image(photo, reference, bits, TEXT)
+        assert path.read_bytes() == reference.read_bytes()
+
+
+def test_suffix_without_a_format_is_refused(photo, tmp_path):
+    with pytest.raises(InputError, match="no format for '.gif'"):
+        pictures.save_image(photo, tmp_path / "p.gif")
 
 
 @pytest.mark.parametrize(("format", "bits"), ALL_FORMATS)

@@ -16,6 +16,7 @@ from stylize import download
 from stylize.backend import keras
 from stylize.download import load_weights
 from stylize.errors import WeightsError
+from stylize.matfile import read_mat
 from stylize.weights import NOT_IN_VGG16, VGG19Weights, read_weights, write_h5
 
 # --- Files ---------------------------------------------------------------------------------
@@ -92,6 +93,15 @@ def write_new_mat(weights, path):
     scipy.io.savemat(path, {"layers": layers, "meta": {"normalization": normalization}})
 
 
+def write_packed_mat(weights, path):
+    """As MATLAB saves by default: each variable compressed."""
+    write_new_mat(weights, path)
+    variables = scipy.io.loadmat(path)
+    scipy.io.savemat(
+        path, {name: variables[name] for name in ("layers", "meta")}, do_compression=True
+    )
+
+
 FORMATS = {
     "ours.h5": write_h5,
     "model.h5": write_full_model_h5,
@@ -100,6 +110,7 @@ FORMATS = {
     "keras.weights.h5": write_keras_weights_h5,
     "old.mat": write_old_mat,
     "new.mat": write_new_mat,
+    "packed.mat": write_packed_mat,
 }
 
 
@@ -113,7 +124,7 @@ def test_every_format_reads_back_to_the_same_network(name, small_vgg19, tmp_path
         np.testing.assert_array_equal(read.layers[layer][1], bias)
 
 
-@pytest.mark.parametrize("name", ["old.mat", "new.mat"])
+@pytest.mark.parametrize("name", ["old.mat", "new.mat", "packed.mat"])
 def test_mat_file_brings_its_own_mean_pixel(name, small_vgg19, tmp_path):
     weights = VGG19Weights(small_vgg19.layers, mean_bgr=(101.0, 102.0, 103.5))
     FORMATS[name](weights, tmp_path / name)
@@ -139,6 +150,63 @@ def test_damaged_file_is_one_line_that_names_it(name, how, small_vgg19, tmp_path
     with pytest.raises(WeightsError, match=f"{name}: damaged, or not a .*file") as caught:
         read_weights(tmp_path / name)
     assert "\n" not in str(caught.value)
+
+
+def test_dataset_that_claims_a_terabyte_is_not_read(small_vgg19, tmp_path):
+    path = tmp_path / "w.h5"
+    write_h5(without(small_vgg19, "block3_conv2"), path)
+    with h5py.File(path, "a") as file:
+        file.create_dataset("block3_conv2/kernel", (3, 3, 2**18, 2**18), chunks=(3, 3, 8, 8))
+        file["block3_conv2/bias"] = np.zeros(4)
+    with pytest.raises(WeightsError, match="expected block3_conv2 of shape .*, received .*262144"):
+        read_weights(path)
+
+
+def test_dataset_of_large_strings_is_not_read(small_vgg19, tmp_path):
+    kernel, bias = small_vgg19.layers["block3_conv2"]
+    write_h5(without(small_vgg19, "block3_conv2"), tmp_path / "w.h5")
+    with h5py.File(tmp_path / "w.h5", "a") as file:
+        file.create_dataset("block3_conv2/kernel", kernel.shape, "S1000000000", chunks=(1, 1, 1, 1))
+        file["block3_conv2/bias"] = bias
+    with pytest.raises(WeightsError, match="damaged: expected block3_conv2 of numbers"):
+        read_weights(tmp_path / "w.h5")
+
+
+@pytest.mark.parametrize("do_compression", [False, True])
+def test_mat_reader_has_what_scipy_wrote(do_compression, tmp_path):
+    cells = np.empty((2, 2), object)
+    cells[:] = [[np.float32(1), "text"], [np.zeros((0, 3)), {"deep": np.arange(3, dtype=np.int8)}]]
+    image = np.arange(24.0).reshape(2, 3, 4)
+    variables = {"image": image, "a": {"b": {"with a long name": True}, "c": cells}, "empty": []}
+    scipy.io.savemat(tmp_path / "x.mat", variables, do_compression=do_compression)
+    read = read_mat(tmp_path / "x.mat")
+    assert read.keys() == variables.keys()
+    np.testing.assert_array_equal(read["image"], image)
+    assert read["empty"].shape == (0, 0)
+    assert read["a"]["b"] == {"with a long name": 1}
+    one, none, text, deep = read["a"]["c"]
+    assert (one, none.shape, text) == (1, (0, 3), None)
+    np.testing.assert_array_equal(deep["deep"], [[0, 1, 2]])
+
+
+@pytest.mark.parametrize("pixel", [(np.nan, 100, 100), (-1, 100, 100), (100, 256, 100)])
+def test_mean_pixel_that_is_none_is_refused(pixel, small_vgg19, tmp_path):
+    write_new_mat(VGG19Weights(small_vgg19.layers, mean_bgr=pixel), tmp_path / "w.mat")
+    with pytest.raises(WeightsError, match="damaged: the mean pixel is"):
+        read_weights(tmp_path / "w.mat")
+
+
+def test_mat_file_of_another_version_is_told_how_to_save(tmp_path):
+    (tmp_path / "w.mat").write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + bytes(512))
+    with pytest.raises(WeightsError, match="of version 5; save it with -v7"):
+        read_weights(tmp_path / "w.mat")
+
+
+def test_digest_that_is_no_text_does_not_match(small_vgg19, tmp_path):
+    write_h5(small_vgg19, tmp_path / "w.h5")
+    (tmp_path / "w.h5.sha256").write_bytes(b"\xff\xfe")
+    with pytest.raises(WeightsError, match="does not match"):
+        read_weights(tmp_path / "w.h5")
 
 
 def test_flipped_bit_is_caught_by_the_digest_beside_the_file(small_vgg19, tmp_path):
