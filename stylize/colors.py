@@ -1,7 +1,7 @@
 """Colours: the photo in those of its styles, to start from, or the styles in those of the photo."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -125,9 +125,7 @@ def keep_luma(result: Pixels, content: Pixels) -> np.ndarray:
     return (content + difference[..., np.newaxis]).clip(0, 255)
 
 
-COLOR_TRANSFERS: dict[
-    str, Callable
-] = {  # applied to the style before a run; luma is applied to the result
+COLOR_TRANSFERS: dict[str, Callable] = {  # for the styles, before a run; luma is for the result
     "linear": match_mean_and_covariance,
     "linear_cholesky": functools.partial(match_mean_and_covariance, cholesky=True),
     "histogram": match_histograms,

@@ -194,7 +194,7 @@ def find_neighbors(
         columns = keras.ops.concatenate([columns_of(picture)[0] for picture in turned])
         everywhere = np.ones(query_content.shape)
         mask = layer_mask(everywhere if style.mask is None else style.mask, shape)
-        candidates.append(Candidates(columns, style.share * np.ravel(mask)))
+        candidates.append(Candidates(columns, style.share * np.asarray(mask).ravel()))
     low = network.get_layer(GRID_LAYER).compute_dtype == "bfloat16"
     return match(queries, candidates, "bfloat16" if low else "float32")
 
