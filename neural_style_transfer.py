@@ -43,7 +43,7 @@ from stylize.download import load_weights
 from stylize.errors import InputError, NonFiniteLoss, WeightsError  # noqa: F401
 from stylize.job import Job, Style, prepare
 from stylize.neighbors import find_neighbors, hypercolumns, neighbor_loss
-from stylize.optimizers import Iterations, fmin_l_bfgs_b, minimize_adam
+from stylize.optimizers import Iterations, fmin_l_bfgs_b, minimize_adam, minimize_lbfgs
 from stylize.pictures import (  # noqa: F401
     both_masks,
     enlarge,
@@ -554,7 +554,7 @@ def minimize_keras(
     return x
 
 
-def minimize_lbfgs(
+def minimize_scipy(
     iterations: Iterations, x: np.ndarray, bounds: tuple | None = None
 ) -> np.ndarray:
     """Lowers the loss with one run of L-BFGS. Arguments and result as in `minimize_keras`.
@@ -671,7 +671,7 @@ def stage_objective(
         keras.config.image_data_format(),
     )
     base, styles = job.base(stage), job.styles(stage)
-    loss_weights, neighbors = LossWeights.of(settings, stage.rows, stage.coarseness), None
+    loss_weights, neighbors = LossWeights.of(settings, stage.rows), None
     if loss_weights.neighbors:
         x = job.start(stage) if x is None else x
         neighbors = find_neighbors(
@@ -710,7 +710,8 @@ def _paint_stage(job, stage, objective, combination, reports, evaluations):
         black = np.tile(np.negative(IMAGENET_MEAN_BGR), stage.rows * stage.cols)
         bounds = black, black + 255
         x = x.clip(*bounds)
-    minimize = minimize_keras if settings["restart"] else minimize_lbfgs
+    scipys = minimize_keras if settings["restart"] else minimize_scipy
+    minimize = minimize_lbfgs if settings["optimizer"] == "lbfgs" else scipys
     return minimize(iterations, x, bounds).reshape(combination.shape)
 
 

@@ -130,9 +130,11 @@ class Job(NamedTuple):
 
     def style_mask(self, stage: Stage) -> np.ndarray | None:
         """(rows, cols), 0..1: how much the Gram matrices see of all styles; None: everything."""
-        at_first, at_last = self.settings["detail_style"]
-        spared = at_last + (at_first - at_last) * stage.coarseness
-        return 1 - spared * self._detail(stage) if spared else None
+        spared, reference = self.settings["detail_style"], self.settings["reference_rows"]
+        if not spared:
+            return None
+        spared *= (reference / stage.rows) ** self.settings["content_exponent"]
+        return 1 - min(0.8, spared) * self._detail(stage)
 
     def query_content(self, stage: Stage) -> np.ndarray:
         """(rows, cols), 0..1: how much of the queries for neighbours is the photo's.
@@ -247,7 +249,7 @@ def _plan_stages(base, settings, evaluations_per_iteration):
         coarse = 1 - index / (len(sizes) - 1) if index + 1 < len(sizes) else 0.0  # 1 at the first
         effort = 1 + (settings["coarse_effort"] - 1) * coarse
         evaluations = round(evaluations_per_iteration * effort)
-        stages.append(Stage(*size, settings["iterations"], evaluations, precision, coarse))
+        stages.append(Stage(*size, settings["iterations"], evaluations, precision))
     return stages
 
 

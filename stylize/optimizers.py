@@ -1,4 +1,4 @@
-"""What the optimisers share, SciPy's L-BFGS without its waiting threads, and Adam."""
+"""What the optimisers share, SciPy's L-BFGS without its waiting threads, ours, and Adam."""
 
 import math
 from collections.abc import Callable
@@ -9,6 +9,7 @@ import scipy.optimize
 from threadpoolctl import ThreadpoolController
 
 from stylize.backend import keras
+from stylize.lbfgs import ProjectedLBFGS
 from stylize.progress import Losses
 
 
@@ -60,13 +61,15 @@ class Iterations:
         self.ended = bool(stopped) or self.done == self.count
         self._on_iteration(x, losses, stopped)
 
-    def after_step(self, x):
-        """SciPy's callback in a run of several: finishes those whose evaluations are spent.
+    @property
+    def due(self) -> bool:
+        """Whether an iteration's evaluations are spent; the last is left to the run's end."""
+        later = self.count - self.done - 1
+        return later > 0 and self.evaluations_left <= later * self.evaluations_each
 
-        The last is left to what comes after the run.
-        """
-        still_due = (self.count - self.done - 1) * self.evaluations_each
-        if self.done + 1 < self.count and self.evaluations_left <= still_due:
+    def after_step(self, x):
+        """SciPy's callback in a run of several."""
+        if self.due:
             self.finish(x, self.evaluator.losses(x))
             if self.ended:
                 raise StopIteration
@@ -116,6 +119,43 @@ def fmin_l_bfgs_b(
             **options,
         )
     return x
+
+
+def minimize_lbfgs(
+    iterations: Iterations, x: np.ndarray, bounds: tuple[np.ndarray, np.ndarray] | None = None
+) -> np.ndarray:
+    """Lowers the loss with `ProjectedLBFGS`, in float32, for which bounds cost next to nothing.
+
+    Args:
+        iterations: with the `Evaluator`.
+        x: the start, a flat vector.
+        bounds: (lowest, highest) value of each element of x, two flat vectors, or None.
+
+    Returns:
+        The last x, float32.
+    """
+    evaluator = iterations.evaluator
+
+    def evaluate(x):
+        return evaluator.loss(x), evaluator.grads(x).astype(np.float32)
+
+    search = ProjectedLBFGS(x, *(bounds or (-np.inf, np.inf)))
+    search.start(evaluate)
+    losses = evaluator.losses(search.x)
+    iterations.start(losses)
+    while not iterations.ended and iterations.evaluations_left > 0:
+        if search.step(evaluate, iterations.evaluations_left):
+            losses = evaluator.losses(search.x)  # of the last evaluation
+            if iterations.due:
+                iterations.finish(search.x, losses)
+        elif search.steps:  # they may mislead; once more along the gradient
+            search.forget()
+        else:
+            break
+    if not iterations.ended:
+        stalled = iterations.evaluations_left > 0
+        iterations.finish(search.x, losses, "L-BFGS finds no lower point" if stalled else "")
+    return search.x
 
 
 def minimize_adam(iterations: Iterations, x: np.ndarray, **hyperparameters: float) -> Any:

@@ -22,7 +22,6 @@ class Stage(NamedTuple):
     iterations: int
     evaluations_per_iteration: int
     precision: str
-    coarseness: float = 0.0  # 1 at the first size of several, 0 at the last
 
     @property
     def total_evaluations(self) -> int:

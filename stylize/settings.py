@@ -165,7 +165,11 @@ SETTINGS = {
         "--seed", functools.partial(whole_number, minimum=0), "N", "of the noise", "optimisation"
     ),
     "optimizer": Setting(
-        "--optimizer", one_of("lbfgs", "adam"), "lbfgs|adam", "what lowers the loss", "optimisation"
+        "--optimizer",
+        one_of("lbfgs", "scipy", "adam"),
+        "lbfgs|scipy|adam",
+        "what lowers the loss",
+        "optimisation",
     ),
     "learning_rate": Setting("--learning_rate", positive, "RATE", "of adam", "optimisation"),
     "beta1": Setting("--beta1", fraction, "0..1", "of adam: decay of the mean", "optimisation"),
@@ -199,9 +203,10 @@ SETTINGS = {
 #   restart        whether L-BFGS starts anew in every iteration, as in the Keras example
 #   bounded        whether pixels are kept within black and white while they are optimised. Without
 #                  it L-BFGS moves one in twenty outside, and clipping them undoes much of its work
-#   reference_rows the rows at which content_weight and tv_weight mean what the formulas say. Both
-#                  terms are sums over pixels; at other sizes they are weighted by the ratio of
-#                  pixels, so that a weight gives the same look at any size. None: no such ratio.
+#   reference_rows the rows at which content_weight and tv_weight mean what the formulas say; at
+#                  others they are multiplied by a power of reference_rows / rows, so that a weight
+#                  gives the same look at any size. None: they are not.
+#   content_exponent, tv_exponent  that power: 2 for sums over pixels
 #   first_size     pixels of the short side of the coarsest size, where scales is "auto" and sizes
 #                  grow evenly from it; None: they double, from about 100. Large forms are laid down
 #                  at the first size, so that it must not depend on the last.
@@ -209,9 +214,8 @@ SETTINGS = {
 #   query_content  how much of what a place's neighbour is looked up with is the photo's: in plain
 #                  places, in detailed ones (see `detail_map`); the rest is the picture's so far
 #   detail_content how much of the content term is kept to detailed places, 0..1
-#   detail_style   how much less detailed places count in the Gram matrices, 0..1, at the first
-#                  size, at the last
-#   coarse_content the content's weight at the first size, in that at the last; between, in between
+#   detail_style   how much less detailed places count in the Gram matrices, at reference_rows; it
+#                  goes with size as the content's weight does, up to 0.8
 #   relative_content  whether content is measured by the mean square of the photo's own features, so
 #                  that content_weight gives the same look with any photo
 #   style_energy   what each style's energy is taken to be, see `even_out`, so that
@@ -239,7 +243,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "init": "base",
         "noise_blend": 0.0,
         "seed": 0,
-        "optimizer": "lbfgs",
+        "optimizer": "scipy",
         "learning_rate": 10.0,
         "beta1": 0.9,
         "beta2": 0.999,
@@ -252,12 +256,13 @@ RECIPES: dict[str, dict[str, Any]] = {
         "restart": True,
         "bounded": False,
         "reference_rows": None,
+        "content_exponent": 2.0,
+        "tv_exponent": 2.0,
         "first_size": None,
         "coarse_effort": 1.0,
         "query_content": (1.0, 1.0),
         "detail_content": 0.0,
-        "detail_style": (0.0, 0.0),
-        "coarse_content": 1.0,
+        "detail_style": 0.0,
         "relative_content": False,
         "style_energy": None,
     },
@@ -301,23 +306,24 @@ RECIPES["gatys"] = RECIPES["keras"] | {
     "restart": False,
 }
 RECIPES["neighbors"] = RECIPES["pyramid"] | {
-    "content_weight": 450.0,
+    "content_weight": 800.0,
     "neighbor_weight": 1e4,
     "tv_weight": 0.02,
     "style_scale": "area",
     "content_colors": "recolored",
     "content_layers": {"block3_conv1": 1.0},
     "init": "recolored",
+    "optimizer": "lbfgs",
     "formula": "mean",
-    "reference_rows": None,
+    "content_exponent": 0.43,
+    "tv_exponent": -1.0,
     "first_size": 48,
     "coarse_effort": 1.5,
-    "coarse_content": 6.0,
     "relative_content": True,
     "query_content": (0.4, 1.0),
     "detail_content": 1.0,
-    "detail_style": (0.8, 0.3),
-    "style_energy": 2e5,
+    "detail_style": 0.4,
+    "style_energy": 1.5e5,
 }
 DEFAULT_RECIPE = "pyramid"
 
@@ -373,28 +379,28 @@ class LossWeights(NamedTuple):
     relative_content: bool = False
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any], rows: int, coarseness: float = 0.0) -> "LossWeights":
+    def of(cls, settings: Mapping[str, Any], rows: int) -> "LossWeights":
         """The settings' weights at a size, turned by strength.
 
         Strength s multiplies content by (2 (1 - s))^2, all else by (2 s)^2, which is one at 0.5.
-        Content and total variation are sums over pixels and follow `reference_rows`; the style
-        loss means the same at every size as it stands.
+        Content and total variation follow `reference_rows`; the style loss means the same at
+        every size as it stands.
 
         Args:
             settings: of a run.
             rows: of the combination.
-            coarseness: as `Stage` has it.
         """
         strength = settings["strength"]
         to_photo, to_painting = (2 * (1 - strength)) ** 2, (2 * strength) ** 2
-        per_pixel = ((settings["reference_rows"] or rows) / rows) ** 2
-        coarse = 1 + (settings["coarse_content"] - 1) * coarseness
-        content = settings["content_weight"] * to_photo * per_pixel * coarse
+        smaller = (settings["reference_rows"] or rows) / rows
+        content = settings["content_weight"] * to_photo * smaller ** settings["content_exponent"]
         style = settings["style_weight"] * to_painting
         return cls(
             content={layer: content * share for layer, share in settings["content_layers"].items()},
             style={layer: style * share for layer, share in settings["style_layers"].items()},
-            total_variation=settings["tv_weight"] * to_painting * per_pixel,
+            total_variation=settings["tv_weight"]
+            * to_painting
+            * smaller ** settings["tv_exponent"],
             neighbors=settings["neighbor_weight"] * to_painting,
             style_energy=settings["style_energy"],
             relative_content=settings["relative_content"],

@@ -7,14 +7,14 @@ import neural_style_transfer as nst
 from stylize import cli
 from stylize.weights import read_weights
 
-ROOT = Path(nst.__file__).parent
+ROOT = Path(__file__).parent.parent
 
 
 def documented_commands():
     """Every indented or fenced `neural_style_transfer.py` command line, in the reader's order."""
     pages = [ROOT / "README.md", ROOT / "docs" / "guide.md", *(ROOT / "docs/recipes").iterdir()]
-    text = "\n".join(page.read_text() for page in pages)
-    return re.findall(r"^(?: +)?(?:.*&& \S+/)?python neural_style_transfer\.py (.+)$", text, re.M)
+    text = "\n".join(page.read_text() for page in pages).replace("\\\n", " ")
+    return re.findall(r"^ *(?:\S*/)?python neural_style_transfer\.py (.+)$", text, re.M)
 
 
 def test_documented_commands(weights_path, photo_path, painting_path, tmp_path, monkeypatch):

@@ -168,11 +168,11 @@ def test_wrong_network_is_named(folder, capsys):
 
 def readme_commands():
     """Every `neural_style.py` command line of the README."""
-    text = (Path(neural_style.__file__).parent / "README.md").read_text()
+    text = (Path(__file__).parent.parent / "README.md").read_text()
     return re.findall(r"^ +python neural_style\.py (.+)$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("line", readme_commands())
 def test_readme_command(line, folder):
-    Path("img").symlink_to(Path(neural_style.__file__).parent / "img")
+    Path("img").symlink_to(Path(__file__).parent.parent / "img")
     assert run(f"{line} --iterations 1 --width 32") == 0

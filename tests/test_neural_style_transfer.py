@@ -28,7 +28,7 @@ from stylize.settings import EVALUATIONS_PER_ITERATION, STYLE_LAYERS, LossWeight
 from stylize.weights import VGG19Weights
 
 SCRIPT = nst.__file__
-ROOT = Path(SCRIPT).parent
+ROOT = Path(__file__).parent.parent
 KERAS_LAYERS = ["block5_conv2", *STYLE_LAYERS]
 NEAREST = Image.Resampling.NEAREST
 
@@ -641,7 +641,7 @@ class Rosenbrock:
         return np.array([loss, 0, 0]), grads if loss > self.lying_below else -grads
 
 
-def run_minimize(function, count, minimize=nst.minimize_lbfgs, bounds=None, tolerance=0.0):
+def run_minimize(function, count, minimize=nst.minimize_scipy, bounds=None, tolerance=0.0):
     """([(loss, evaluations, stopped) of each iteration], the last x)."""
     evaluator, seen = nst.Evaluator(function), []
 
@@ -686,7 +686,7 @@ def test_bounds_are_kept():
     assert x.max() == 0.5  # the minimum is at 1
 
 
-@pytest.mark.parametrize("minimize", [nst.minimize_keras, nst.minimize_lbfgs])
+@pytest.mark.parametrize("minimize", [nst.minimize_keras, nst.minimize_scipy])
 def test_scipy_has_one_thread_of_blas_and_the_network_all(minimize, monkeypatch):
     def threads():
         libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]

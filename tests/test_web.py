@@ -19,7 +19,7 @@ pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
 expect = playwright.expect
 
-APP = Path(pictures.__file__).parent.with_name("app.py")
+APP = Path(__file__).parent.parent / "app.py"
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 SECONDS = 60_000  # milliseconds; what is waited for comes sooner
 QUIET = (  # no talk with Google; as root, no sandbox

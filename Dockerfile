@@ -1,0 +1,25 @@
+# The program and its page, on the processor:
+#     docker build -t neural-style-transfer .
+#     docker run --rm -p 7860:7860 -v style-weights:/weights neural-style-transfer
+#     docker run --rm -v style-weights:/weights -v "$PWD:/work" neural-style-transfer \
+#         neural-style-transfer photo.jpg painting.jpg results/painted
+FROM python:3.13-slim
+
+WORKDIR /source
+COPY requirements.txt ./
+RUN pip install --no-cache-dir -r requirements.txt
+COPY README.md LICENSE pyproject.toml neural_style.py neural_style_transfer.py ./
+COPY img img
+COPY stylize stylize
+RUN pip install --no-cache-dir ".[app]"
+
+# Anybody may run it (--user "$(id -u)"), so that results belong to the one who asked for them.
+RUN useradd --create-home painter \
+    && mkdir --mode=1777 /weights /work \
+    && chmod 1777 /home/painter
+ENV HOME=/home/painter KERAS_HOME=/weights MPLCONFIGDIR=/tmp/matplotlib
+USER painter
+WORKDIR /work
+VOLUME /weights
+EXPOSE 7860
+CMD ["neural-style-transfer-app", "--host", "0.0.0.0"]

@@ -1,0 +1,162 @@
+"""Paints pairs with several recipes, to be judged without knowing which is which.
+
+    python benchmarks/panel.py paint panel/ --rows 256 --recipes pyramid neighbors
+    python benchmarks/panel.py count panel/
+
+`paint` writes a sheet for each pair: photo and style on top, then the pictures under letters. Their
+order is drawn by `--seed`; which is which stands in `key.json`, not to be opened before choices are
+written into `choices.json`: {"astronaut+woodcut": "b", ...}. `count` then prints who was chosen.
+
+A recipe is a name in RECIPES, with settings of its own after colons: `pyramid:init=recolored`. With
+`--seconds` each run is stopped after as many. Pictures of another program take part as a folder of
+files named like the pairs: `name=folder`.
+"""
+
+import argparse
+import ast
+import json
+import random
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from PIL import Image, ImageDraw
+
+import neural_style_transfer as nst
+
+PAIRS = (  # faces, landscapes, buildings, still lifes, animals, gray, night; every style twice
+    *("astronaut+swirling_night", "hopper+impasto", "luispedro+ink", "camera+engraving"),
+    *("temple+woodcut", "temple+pointillism", "rocket+swirling_night", "rocket+watercolour"),
+    *("stairs+woodcut", "coffee+impasto", "flower+watercolour", "coins+stained_glass"),
+    *("cat+pointillism", "raccoon+ink", "cat+stained_glass", "hopper+engraving"),
+)
+
+
+class Limit(nst.Progress):
+    """Stops a run after so many seconds; the last picture counts."""
+
+    def __init__(self, limit):
+        super().__init__()
+        self.limit, self.image = limit, None
+
+    def on_evaluation(self, evaluation):
+        super().on_evaluation(evaluation)
+        if self.improved:
+            self.image = evaluation.image
+        if self.seconds > self.limit:
+            raise TimeoutError
+
+
+def parse_recipe(text):
+    """The settings of `pyramid:init=recolored`."""
+    name, *given = text.split(":")
+    changes = dict(change.split("=") for change in given)
+    recipe = dict(nst.RECIPES[name])
+    for key, value in changes.items():
+        try:
+            recipe[key] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            recipe[key] = value
+    return recipe
+
+
+def paint(pair, recipe, weights, rows, seconds):
+    """(the picture, the seconds that it took)."""
+    photo, style = (find(name) for name in pair.split("+"))
+    progress, start = Limit(seconds), time.perf_counter()
+    try:
+        image = nst.style_transfer(
+            photo, style, recipe=recipe, weights=weights, size=rows, progress=progress
+        )
+    except TimeoutError:
+        image = progress.image
+    return image, time.perf_counter() - start
+
+
+def find(name):
+    """A picture of img/ by name, or a path."""
+    path = ROOT / "img" / f"{name}.jpg"
+    return path if path.is_file() else Path(name)
+
+
+def sheet(pair, images, rows):
+    """Photo and style, then pictures under letters, as one picture."""
+    given = [nst.load_image(find(name)) for name in pair.split("+")]
+    given = [i.resize((i.width * rows // i.height // 2, rows // 2)) for i in given]
+    images = [i.resize((i.width * rows // i.height, rows)) for i in images]
+    width = max(sum(i.width + 6 for i in images), sum(i.width + 6 for i in given))
+    result = Image.new("RGB", (width, rows // 2 + rows + 20), "white")
+    x = 0
+    for image in given:
+        result.paste(image, (x, 0))
+        x += image.width + 6
+    x, draw = 0, ImageDraw.Draw(result)
+    for letter, image in zip("abcdefgh", images, strict=False):
+        draw.text((x + 2, rows // 2 + 4), letter, "black")
+        result.paste(image, (x, rows // 2 + 20))
+        x += image.width + 6
+    return result
+
+
+def paint_all(args):
+    weights = nst.load_weights(args.weights)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    key_path, seconds_path = args.folder / "key.json", args.folder / "seconds.json"
+    keys = json.loads(key_path.read_text()) if key_path.exists() else {}
+    seconds = json.loads(seconds_path.read_text()) if seconds_path.exists() else {}
+    for pair in args.pairs:
+        if pair in keys:
+            continue  # an earlier run, stopped, got so far
+        images = {}
+        for text in args.recipes:
+            name, _, folder = text.partition("=") if ":" not in text else (text, "", "")
+            if folder:
+                images[name] = nst.load_image(Path(folder) / f"{pair}.png")
+                continue
+            recipe = parse_recipe(text)
+            images[text], taken = paint(pair, recipe, weights, args.rows, args.seconds)
+            seconds.setdefault(text, {})[pair] = round(taken, 1)
+        order = sorted(images)
+        random.Random(f"{args.seed} {pair}").shuffle(order)
+        sheet(pair, [images[name] for name in order], args.rows).save(args.folder / f"{pair}.png")
+        keys[pair] = dict(zip("abcdefgh", order, strict=False))
+        key_path.write_text(json.dumps(keys, indent=2) + "\n")
+        seconds_path.write_text(json.dumps(seconds, indent=2) + "\n")
+        print(pair, flush=True)
+
+
+def count(args):
+    """Prints who was chosen how often, and the mean seconds."""
+    keys, choices, seconds = (
+        json.loads((args.folder / f"{name}.json").read_text())
+        for name in ("key", "choices", "seconds")
+    )
+    chosen = [keys[pair][letter] for pair, letter in choices.items()]
+    for name in sorted(set().union(*(key.values() for key in keys.values()))):
+        times = seconds.get(name, {}).values()
+        mean = f"{sum(times) / len(times):6.1f} s" if times else ""
+        print(f"{name:60} {chosen.count(name):3d} of {len(chosen)} {mean}")
+    for pair, letter in choices.items():
+        print(f"  {pair:28} {keys[pair][letter]}")
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("action", choices=("paint", "count"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--pairs", nargs="+", default=PAIRS, metavar="PHOTO+STYLE")
+    parser.add_argument("--recipes", nargs="+", default=["pyramid", "neighbors"])
+    parser.add_argument("--rows", type=int, default=256, help="default: %(default)s")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop each run then")
+    parser.add_argument("--seed", type=int, default=0, help="of the order")
+    parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
+    args = parser.parse_args(argv)
+    {"paint": paint_all, "count": count}[args.action](args)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,78 @@
+"""Writes docs/api.md from the docstrings: `python docs/make_api.py`."""
+
+import inspect
+import sys
+import textwrap
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import neural_style_transfer as nst
+from stylize import cli, progress
+
+SECTIONS = {
+    "The run": "style_transfer prepare paint Job",
+    "What it says as it goes on": "Progress Evaluation Iterate Losses Stage",
+    "Pictures and weights": "load_image save_image load_weights",
+    "Losses": "gram_matrix style_loss content_loss total_variation_loss mean_square_variation",
+    "Errors": "InputError WeightsError NonFiniteLoss",
+}
+HEAD = """# From Python
+
+    import neural_style_transfer as nst
+
+Made from the docstrings by `python docs/make_api.py`. What is not named here may change."""
+RECIPES_HEAD = """## `SETTINGS` and `RECIPES`
+
+An empty place: as in `{}`, the default."""
+
+
+def stub(thing):
+    """The head of a function or a class as its source has it, and its docstring."""
+    head = textwrap.dedent(inspect.getsource(thing).partition('"""')[0]).rstrip()
+    fields = f"\n({', '.join(thing._fields)})\n" if hasattr(thing, "_fields") else ""
+    return head + textwrap.indent(f"{fields}\n{inspect.getdoc(thing)}", "    ")
+
+
+def members(cls):
+    """A class's own public methods and properties, as functions."""
+    for name, member in vars(cls).items():
+        function = getattr(member, "fget", None) or getattr(member, "func", member)
+        if inspect.isfunction(function) and function.__doc__ and not name.startswith("_"):
+            yield function
+
+
+def entry(name):
+    """The Markdown of a public name."""
+    thing = getattr(nst, name, None) or getattr(progress, name)
+    stubs = [stub(thing)]
+    if inspect.isclass(thing):
+        stubs += [textwrap.indent(stub(function), "    ") for function in members(thing)]
+    return "\n\n".join([f"### {name}", "```python\n" + "\n\n".join(stubs) + "\n```"])
+
+
+def settings():
+    """The Markdown table of `SETTINGS` and what the recipes make of them."""
+    default, others = nst.RECIPES[nst.DEFAULT_RECIPE], nst.RECIPES.keys() - {nst.DEFAULT_RECIPE}
+    recipes = [nst.DEFAULT_RECIPE, *(name for name in nst.RECIPES if name in others)]
+    rows = [["setting", "values", "what it is", *recipes], ["---"] * (3 + len(recipes))]
+    for name, setting in nst.SETTINGS.items():
+        row = [f"`{name}`", f"`{setting.metavar}`", setting.help, cli.as_typed(default[name])]
+        for recipe in recipes[1:]:
+            value = nst.RECIPES[recipe][name]
+            row.append("" if value == default[name] else cli.as_typed(value))
+        rows.append([str(cell).replace("|", r"\|") for cell in row])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def api():
+    """All of docs/api.md."""
+    parts = [HEAD]
+    for title, names in SECTIONS.items():
+        parts += [f"## {title}", *map(entry, names.split())]
+    return "\n\n".join([*parts, RECIPES_HEAD.format(nst.DEFAULT_RECIPE), settings()]) + "\n"
+
+
+if __name__ == "__main__":
+    (ROOT / "docs" / "api.md").write_text(api())

@@ -1,0 +1,123 @@
+"""Projected L-BFGS. The oracles are closed forms and SciPy's L-BFGS-B."""
+
+import numpy as np
+import pytest
+import scipy.optimize
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stylize.lbfgs import ProjectedLBFGS
+
+
+def float32(function, gradient):
+    return lambda x: (float(function(x.astype(float))), gradient(x.astype(float)).astype("f"))
+
+
+def run(evaluate, x, low=-np.inf, high=np.inf, evaluations=500, **options):
+    """(the optimiser at its end, losses after each step, all points evaluated)."""
+    points = []
+
+    def counted(x):
+        points.append(x.copy())
+        return evaluate(x)
+
+    search = ProjectedLBFGS(x, low, high, **options)
+    search.start(counted)
+    losses = [search.loss]
+    while (left := evaluations - len(points)) > 0 and search.step(counted, left):
+        losses.append(search.loss)
+    return search, losses, points
+
+
+def quadratic(curvatures, minimum):
+    return float32(
+        lambda x: np.sum(curvatures * (x - minimum) ** 2) / 2,
+        lambda x: curvatures * (x - minimum),
+    )
+
+
+def test_minimum_of_a_quadratic():
+    curvatures, minimum = np.geomspace(1, 1000, 40), np.linspace(-5, 5, 40)
+    search, *_ = run(quadratic(curvatures, minimum), np.full(40, 20.0))
+    np.testing.assert_allclose(search.x, minimum, atol=1e-3)
+
+
+def test_separable_quadratic_within_bounds_ends_at_the_clipped_minimum():
+    """Closed form: each value by itself."""
+    curvatures, minimum = np.geomspace(1, 100, 40), np.linspace(-5, 5, 40)
+    search, *_ = run(quadratic(curvatures, minimum), np.zeros(40), -2.0, 3.0)
+    np.testing.assert_allclose(search.x, minimum.clip(-2, 3), atol=1e-3)
+
+
+def test_rosenbrock():
+    evaluate = float32(scipy.optimize.rosen, scipy.optimize.rosen_der)
+    search, *_ = run(evaluate, np.full(20, -1.0), evaluations=400, first_step=0.1)
+    assert search.loss < 1e-4
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_coupled_problem_with_active_bounds_is_solved_as_scipy_does(seed):
+    rng = np.random.default_rng(seed)
+    root = rng.normal(size=(30, 30))
+    matrix, b = root @ root.T + np.eye(30), rng.normal(0, 30, 30)
+    evaluate = float32(lambda x: x @ matrix @ x / 2 - b @ x, lambda x: matrix @ x - b)
+    search, *_ = run(evaluate, np.zeros(30), -0.5, 1.0, evaluations=2000, first_step=0.1)
+    expected, least, _ = scipy.optimize.fmin_l_bfgs_b(
+        lambda x: (x @ matrix @ x / 2 - b @ x, matrix @ x - b),
+        np.zeros(30),
+        bounds=[(-0.5, 1)] * 30,
+    )
+    assert ((expected == -0.5) | (expected == 1)).sum() > 5
+    assert search.loss == pytest.approx(least, rel=1e-3)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10_000), st.floats(0.01, 100), st.integers(1, 12))
+def test_every_step_lowers_the_loss_and_stays_within_the_bounds(seed, first_step, pairs):
+    rng = np.random.default_rng(seed)
+    low, high = -rng.uniform(0, 3, 15), rng.uniform(0, 3, 15)
+    evaluate = float32(scipy.optimize.rosen, scipy.optimize.rosen_der)
+    x = rng.uniform(-5, 5, 15)
+    search, losses, points = run(evaluate, x, low, high, 60, pairs=pairs, first_step=first_step)
+    assert (np.diff(losses) < 0).all()
+    assert len(points) <= 60 and len(search.steps) <= pairs
+    for point in points:
+        assert (point >= low.astype("f")).all() and (point <= high.astype("f")).all()
+
+
+def test_start_in_the_corner_that_is_the_minimum_stays():
+    evaluate = quadratic(np.ones(5), np.full(5, 9.0))
+    search, losses, points = run(evaluate, np.full(5, 1.0), 0.0, 1.0)
+    assert len(points) == len(losses) == 1
+    np.testing.assert_array_equal(search.x, 1)
+
+
+def test_start_in_the_wrong_corner_leaves_it():
+    search, *_ = run(quadratic(np.ones(5), np.full(5, 9.0)), np.zeros(5), 0.0, 1.0)
+    np.testing.assert_array_equal(search.x, 1)
+
+
+def test_first_step_is_as_long_as_asked():
+    _, _, points = run(quadratic(np.ones(9), np.full(9, 1000.0)), np.zeros(9), evaluations=2)
+    assert np.sqrt(np.mean(points[1] ** 2)) == pytest.approx(4, rel=1e-5)
+
+
+def test_unit_steps_cost_one_evaluation():
+    """Near the minimum of a smooth function no evaluation is wasted."""
+    _, losses, points = run(
+        quadratic(np.linspace(1, 2, 50), np.zeros(50)), np.ones(50), first_step=1
+    )
+    assert len(points) <= len(losses) + 2
+
+
+def test_wrong_gradient_ends_the_search_where_it_was():
+    evaluate = float32(lambda x: np.sum(x**2), lambda x: -2 * x)
+    search, losses, points = run(evaluate, np.ones(5))
+    assert len(losses) == 1 and len(points) == 9
+    np.testing.assert_array_equal(search.x, 1)
+
+
+def test_values_are_float32_all_the_way():
+    search, *_ = run(quadratic(np.ones(5), np.zeros(5)), np.arange(5.0), evaluations=4)
+    for array in (search.x, search.gradient, *search.steps, *search.changes):
+        assert array.dtype == np.float32
