@@ -348,11 +348,11 @@ def compute_targets(
     return Targets(
         content={layer: keras.ops.convert_to_tensor(f) for layer, f in content.items()},
         content_mask={
-            layer: layer_mask(content_mask, shapes[layer]) for layer in loss_weights.content
+            layer: _mask_tensor(content_mask, shapes[layer]) for layer in loss_weights.content
         },
         style=style_grams,
         style_masks=[
-            {layer: layer_mask(mask, shapes[layer]) for layer in loss_weights.style}
+            {layer: _mask_tensor(mask, shapes[layer]) for layer in loss_weights.style}
             for mask in (both_masks(style.mask, style_mask) for style in styles)
         ],
         shapes={
@@ -370,6 +370,10 @@ def _model_of(network, layers, function=lambda features: features):
 def _feature_shapes(network, picture):
     """Layer name -> (1, rows, cols, channels) of its features of a picture (rows, cols, 3)."""
     return network.compute_output_shape((1, *picture.shape))
+
+
+def _mask_tensor(mask, shape):
+    return None if mask is None else keras.ops.convert_to_tensor(layer_mask(mask, shape))
 
 
 def even_out(

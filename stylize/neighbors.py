@@ -186,7 +186,9 @@ def find_neighbors(
         return hypercolumns(features), features[GRID_LAYER].shape
 
     photo, shape = columns_of(base)
-    content = np.asarray(layer_mask(query_content, shape), np.float32)  # (places, 1)
+    content = keras.ops.convert_to_tensor(
+        layer_mask(query_content, shape), "float32"
+    )  # (places, 1)
     queries = content * centered(photo) + (1 - content) * centered(columns_of(x)[0])
     candidates = []
     for style in styles:

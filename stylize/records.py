@@ -157,8 +157,9 @@ def settings_like(
         InputError: it was made with pictures (masks, say) that are not given.
     """
     recorded = {name: value for name, value in record["settings"].items() if name in SETTINGS}
-    if record["program"].startswith("neural_style_transfer 0.") and "lbfgs" in recorded.values():
-        recorded["optimizer"] = "scipy"  # as what it was then is called now
+    before_1_0 = record["program"].startswith("neural_style_transfer 0.")
+    if before_1_0 and recorded.get("optimizer") == "lbfgs":
+        recorded["optimizer"] = "scipy"  # its name since then
     for name in PICTURE_SETTINGS:
         if recorded.get(name) not in WORDS and given[name] is None:
             without = "base" if name == "init" else "none"

@@ -173,7 +173,17 @@ def test_losses_are_tabled(command, tmp_path):
     with open(tmp_path / "results" / "r_losses.csv") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == [
-        *("iteration", "evaluation", "seconds", "content", "style", "tv", "neighbors", "total", "size")
+        *(
+            "iteration",
+            "evaluation",
+            "seconds",
+            "content",
+            "style",
+            "tv",
+            "neighbors",
+            "total",
+            "size",
+        )
     ]
     assert [int(row["evaluation"]) for row in rows] == list(range(1, len(rows) + 1))
     assert {(row["size"], row["iteration"]) for row in rows} >= {

@@ -1,5 +1,7 @@
 """A run, prepared: pictures and settings checked, sizes planned, the start made."""
 
+import itertools
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,6 +9,11 @@ from PIL import Image
 from stylize import backend, pictures
 from stylize.errors import InputError
 from stylize.job import prepare
+
+
+def mean_and_covariance(picture):
+    colors = np.asarray(picture, float).reshape(-1, 3)
+    return colors.mean(0), np.cov(colors, rowvar=False)
 
 
 def test_seed_decides_the_noise(small_vgg19, photo, painting):
@@ -67,6 +74,72 @@ def test_pyramid_doubles_up_to_the_size_from_about_100_pixels():
         sizes(300, 300, size=64, scales=4)
 
 
+def test_neighbors_begin_at_48_pixels_whatever_the_size():
+    def stages(width, height, **given):
+        picture = Image.new("RGB", (width, height))
+        return prepare(picture, picture, "neighbors", **given).stages
+
+    assert [stage[:2] for stage in stages(400, 300)] == [
+        (48, 64),
+        (97, 129),
+        (197, 262),
+        (400, 533),
+    ]
+    for size in (70, 150, 300, 1000):
+        sizes = [stage.rows for stage in stages(300, 300, size=size)]
+        assert sizes[0] == 48 and sizes[-1] == size
+        assert all(1.4 < b / a < 2.9 for a, b in itertools.pairwise(sizes))
+    assert [stage.rows for stage in stages(300, 300, size=60)] == [60]
+    assert [stage.rows for stage in stages(300, 300, size=80, scales=2)] == [40, 80]
+
+
+def test_small_sizes_have_more_evaluations():
+    picture = Image.new("RGB", (400, 300))
+    stages = prepare(picture, picture, "neighbors", iterations=2).stages
+    assert [stage.total_evaluations for stage in stages] == [60, 54, 46, 40]
+
+
+def test_recolored_start_has_the_styles_colours(photo, painting):
+    job = prepare(photo, painting, "pyramid", size=40, init="recolored")
+    (stage,) = job.stages
+    start = mean_and_covariance(job.start(stage))
+    expected = mean_and_covariance(job.styles(stage)[0].picture)
+    for own, other in zip(start, expected, strict=True):
+        np.testing.assert_allclose(own, other, rtol=0.1, atol=5)  # but for what is clipped
+    np.testing.assert_array_equal(job.base(stage), pictures.preprocess_image(photo))
+    recolored = prepare(photo, painting, size=40, init="recolored", content_colors="recolored")
+    np.testing.assert_array_equal(recolored.base(stage), job.start(stage))
+
+
+def test_recoloured_start_of_kept_colours_is_nearly_the_photo(photo, painting):
+    """The style has the photo's colours by then: there is nothing to move."""
+    job = prepare(photo, painting, size=40, init="recolored", preserve_colors="linear")
+    (stage,) = job.stages
+    np.testing.assert_allclose(job.start(stage), pictures.preprocess_image(photo), atol=0.5)
+
+
+def test_recoloured_regions_follow_their_masks(photo, painting):
+    left = np.zeros((40, 48), np.uint8)
+    left[:, :24] = 255
+    styles = [painting, 255 - painting]
+    job = prepare(photo, styles, size=40, init="recolored", style_masks=[left, 255 - left])
+    (stage,) = job.stages
+    for part, style in ((slice(0, 24), 0), (slice(24, 48), 1)):
+        own, _ = mean_and_covariance(job.start(stage)[:, part])
+        expected, _ = mean_and_covariance(job.styles(stage)[style].picture)
+        np.testing.assert_allclose(own, expected, atol=6)
+
+
+def test_strength_turns_what_is_looked_up(photo, painting):
+    def shares(strength):
+        job = prepare(photo, painting, "neighbors", size=40, strength=strength)
+        return job.query_content(job.stages[-1])
+
+    assert (shares(0) == 1).all() and (shares(1) == 0).all()
+    assert shares(0.5).min() >= 0.399 and shares(0.5).max() <= 1
+    assert (shares(0.25) >= shares(0.5)).all() and (shares(0.5) >= shares(0.75)).all()
+
+
 @pytest.mark.parametrize(("fast", "precision"), [(True, "bfloat16"), (False, "float32")])
 def test_auto_precision_is_bfloat16_only_where_that_is_fast(fast, precision, monkeypatch):
     monkeypatch.setattr(backend, "bfloat16_is_fast", lambda: fast)
@@ -74,11 +147,6 @@ def test_auto_precision_is_bfloat16_only_where_that_is_fast(fast, precision, mon
         picture = Image.new("RGB", (300, 300))
         stages = prepare(picture, picture, "pyramid", precision=asked).stages
         assert {stage.precision for stage in stages} == {expected}
-
-
-def mean_and_covariance(picture):
-    colors = np.asarray(picture, float).reshape(-1, 3)
-    return colors.mean(0), np.cov(colors, rowvar=False)
 
 
 def test_style_takes_the_photos_mean_and_covariance_where_colours_are_kept(photo, painting):

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 from PIL import Image
+from test_neighbors import numpy_cosines
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import neural_style_transfer as nst
@@ -23,7 +24,8 @@ from stylize.colors import COLOR_METHODS
 from stylize.download import load_weights
 from stylize.errors import InputError, WeightsError
 from stylize.job import Style, prepare
-from stylize.optimizers import Iterations, minimize_adam
+from stylize.neighbors import detail_map, hypercolumns
+from stylize.optimizers import Iterations, minimize_adam, minimize_lbfgs
 from stylize.settings import EVALUATIONS_PER_ITERATION, STYLE_LAYERS, LossWeights, choose_settings
 from stylize.weights import VGG19Weights
 
@@ -364,23 +366,34 @@ import sys, numpy as np, neural_style_transfer as nst
 from stylize import job, weights
 weights.CONVOLUTIONS.update(eval(sys.argv[1]))
 given = np.load(sys.argv[3])
-job = job.prepare(given["photo"], given["painting"], "keras", size=40, tv_weight=0.01)
-objective = nst.stage_objective(job, weights.read_weights(sys.argv[2]), job.stages[0])
+job = job.prepare(given["photo"], given["painting"], sys.argv[5], **eval(sys.argv[6]))
+stage = job.stages[-1]
+x = given["x"].reshape(stage.rows, stage.cols, 3)
+objective = nst.stage_objective(job, weights.read_weights(sys.argv[2]), stage, x)
 terms, grads = objective(given["x"])
 np.savez(sys.argv[4], terms=terms, grads=grads)
 """
 
 
+BACKEND_RUNS = {  # recipe and settings: the first with even sides, the second with odd ones
+    "keras": {"size": 40, "tv_weight": 0.01},
+    "neighbors": {"size": 39, "style_turns": 1, "precision": "float32"},
+}
+
+
+@pytest.mark.parametrize("recipe", BACKEND_RUNS)
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_backends_agree_with_tensorflow(
-    backend, data_format, small_vgg19, weights_path, photo, painting, tmp_path
+    backend, data_format, recipe, small_vgg19, weights_path, photo, painting, tmp_path
 ):
     pytest.importorskip(backend, reason=f"{backend} is not installed")
-    base, style = working_pictures(photo, painting)
-    x = base.ravel() + np.random.default_rng(5).normal(0, 20, base.size)
-    terms, grads = make_objective(small_vgg19, base, style, tv_weight=0.01)(x)
-    np.savez(tmp_path / "given.npz", photo=photo, painting=painting, x=x)
+    job = prepare(photo, painting, recipe, **BACKEND_RUNS[recipe])
+    stage = job.stages[-1]
+    x = job.base(stage) + np.random.default_rng(5).normal(0, 20, (stage.rows, stage.cols, 3))
+    x = x.astype(np.float32)
+    terms, grads = nst.stage_objective(job, small_vgg19, stage, x)(x.ravel())
+    np.savez(tmp_path / "given.npz", photo=photo, painting=painting, x=x.ravel())
     (tmp_path / "keras_home").mkdir()
     config = {"image_data_format": data_format, "backend": backend, "floatx": "float32"}
     (tmp_path / "keras_home" / "keras.json").write_text(json.dumps(config))
@@ -388,6 +401,7 @@ def test_backends_agree_with_tensorflow(
         [
             *(sys.executable, "-c", BACKEND_PROGRAM, str(weights.CONVOLUTIONS)),
             *(weights_path, tmp_path / "given.npz", tmp_path / "result.npz"),
+            *(recipe, str(BACKEND_RUNS[recipe])),
         ],
         cwd=ROOT,
         env={**os.environ, "KERAS_BACKEND": backend},
@@ -540,6 +554,89 @@ def test_complementary_masks_give_each_half_its_own_style(small_vgg19, photo, pa
     assert upper_grads.any() and lower_grads.any()
 
 
+def neighbors_objective(weights, photo, styles, **given):
+    """(job, stage, objective) of the recipe `neighbors`, for neighbours of the start."""
+    job = prepare(photo, styles, "neighbors", size=40, precision="float32", **given)
+    stage = job.stages[-1]
+    return job, stage, nst.stage_objective(job, weights, stage)
+
+
+def numpy_columns(weights, picture):
+    """Hypercolumns, through `numpy_features`, of a picture with sides that 16 divides."""
+    features = {n: f[np.newaxis] for n, f in numpy_features(weights, picture).items()}
+    tensors = {n: f.astype(np.float32) for n, f in features.items()}
+    return keras.ops.convert_to_numpy(hypercolumns(tensors))
+
+
+def test_terms_of_neighbors_against_numpy(small_vgg19, photo, painting):
+    """All four, at a point away from the start, with the map of detail at work."""
+    job, stage, objective = neighbors_objective(small_vgg19, photo, painting, tv_weight=0.3)
+    x = np.random.default_rng(0).normal(0, 60, (40, 48, 3)).astype(np.float32)
+    terms, _ = objective(x.ravel())
+    own, base = numpy_features(small_vgg19, x), numpy_features(small_vgg19, job.base(stage))
+    (style,) = job.styles(stage)
+    of_style = numpy_features(small_vgg19, style.picture)
+    smaller = 400 / 40
+
+    # content: detailed places only, in parts of the photo's own mean square
+    detail = np.float32(detail_map(Image.fromarray(photo), 40, 48))
+    at_layer = np.asarray(Image.fromarray(detail).resize((12, 10), Image.Resampling.BOX))
+    squares = (own["block3_conv1"] - base["block3_conv1"]) ** 2
+    content = np.mean(at_layer[..., np.newaxis] * squares) / np.mean(base["block3_conv1"] ** 2)
+    assert terms[0] == pytest.approx(800 * smaller**0.43 * content, rel=1e-3)
+
+    # style: in parts of its own energy, detailed places counting less
+    mask = 1 - min(0.8, 0.4 * smaller**0.43) * detail
+    distance = energy = 0
+    for layer in STYLE_LAYERS:
+        rows, cols, _ = own[layer].shape
+        pixels = of_style[layer][..., 0].size
+        target = numpy_gram(of_style[layer]) * rows * cols / pixels
+        distance += np.sum((target - numpy_masked_gram(own[layer], mask)) ** 2)
+        energy += np.sum(target**2)
+    assert terms[1] == pytest.approx(1.5e5 * distance / energy, rel=1e-3)
+
+    roughness = numpy_total_variation(x.astype(float)) / (40 * 48)
+    assert terms[2] == pytest.approx(0.3 / smaller * roughness, rel=1e-3)
+
+    # neighbours: looked up with the photo's columns where there is detail
+    of_photo, start, candidates = (
+        numpy_columns(small_vgg19, p) for p in (job.base(stage), job.start(stage), style.picture)
+    )
+    query_content = np.float32(0.4 + 0.6 * detail)
+    share = np.asarray(Image.fromarray(query_content).resize((12, 10), Image.Resampling.BOX))
+    share = share.reshape(-1, 1)
+    queries = share * (of_photo - of_photo.mean(0)) + (1 - share) * (start - start.mean(0))
+    found = numpy_cosines(queries, candidates - candidates.mean(0)).argmax(1)
+    likeness = np.diag(numpy_cosines(numpy_columns(small_vgg19, x), candidates[found]))
+    assert terms[3] == pytest.approx(1e4 * np.mean(1 - likeness), rel=1e-3)
+
+
+def test_neighbors_keep_to_their_masks(small_vgg19, photo, painting):
+    """With the second style masked out, it might as well not be there."""
+    ones = np.full((40, 48), 255, np.uint8)
+    masks = [ones, np.pad(ones[:1, :1], ((0, 39), (0, 47)))]
+    x = np.random.default_rng(0).normal(0, 60, 40 * 48 * 3)
+    given = {"style_weight": 0, "init": "base", "content_colors": "own"}
+    styles = [painting, 255 - painting]
+    *_, alone = neighbors_objective(small_vgg19, photo, styles[:1], **given)
+    *_, masked = neighbors_objective(small_vgg19, photo, styles, style_masks=masks, **given)
+    *_, blended = neighbors_objective(small_vgg19, photo, styles, **given)
+    assert masked(x)[0][3] == pytest.approx(alone(x)[0][3], rel=0.01)
+    assert abs(blended(x)[0][3] / alone(x)[0][3] - 1) > 0.01
+
+
+def test_turned_copies_are_looked_in_too(small_vgg19, photo):
+    """A style that is the photo on its side has the photo's own places only when it is turned."""
+    x = pictures.preprocess_image(photo).astype(float).ravel()
+    given = {"style_weight": 0, "init": "base", "content_colors": "own", "style_scale": 40 / 48}
+    losses = [
+        neighbors_objective(small_vgg19, photo, np.rot90(photo), style_turns=n, **given)[2](x)[0][3]
+        for n in (0, 3)
+    ]
+    assert losses[1] < 0.7 * losses[0]
+
+
 def test_content_mask_frees_what_is_black(small_vgg19, photo, painting):
     base, style = working_pictures(photo, painting)
     mask = np.zeros(base.shape[:2], np.float32)
@@ -659,6 +756,23 @@ def test_one_run_reports_every_twenty_evaluations_and_beats_restarts():
     for number, (_, evaluations, _) in enumerate(seen, start=1):
         assert 20 * number <= evaluations <= 20 * number + 2
     assert seen[-1][0] < restarted[-1][0]
+
+
+def test_our_lbfgs_reports_as_scipys_does_and_keeps_bounds():
+    bounds = np.full(50, -2.0), np.full(50, 0.5)
+    seen, x = run_minimize(Rosenbrock(), 4, minimize_lbfgs, bounds)
+    assert [stopped for *_, stopped in seen] == [""] * 4
+    assert [evaluations for _, evaluations, _ in seen][-1] == 80
+    assert x.max() == 0.5  # the minimum is at 1
+    assert x.dtype == np.float32
+
+
+def test_our_lbfgs_stops_where_no_lower_point_is_found():
+    function = Rosenbrock(lying_below=100)
+    seen, x = run_minimize(function, 100, minimize_lbfgs)
+    assert seen[-1][2] == "L-BFGS finds no lower point"
+    assert scipy.optimize.rosen(x.astype(float)) == pytest.approx(seen[-1][0], rel=1e-3)
+    assert function.calls < 200
 
 
 def test_tolerance_stops_early_and_says_so():
@@ -853,8 +967,10 @@ def test_pyramid_reports_small_sizes_as_not_final(small_vgg19, photo, painting):
     np.testing.assert_array_equal(result, seen[-1].image)
 
 
-def test_strength_zero_gives_the_photo_back(small_vgg19, photo, painting):
-    result = nst.style_transfer(photo, painting, 1, weights=small_vgg19, size=40, strength=0)
+@pytest.mark.parametrize("recipe", ["pyramid", "neighbors"])
+def test_strength_zero_gives_the_photo_back(recipe, small_vgg19, photo, painting):
+    given = {"recipe": recipe, "size": 40, "strength": 0}
+    result = nst.style_transfer(photo, painting, 1, weights=small_vgg19, **given)
     np.testing.assert_array_equal(result, photo)
 
 

@@ -88,6 +88,15 @@ def test_pictures_that_a_record_only_names_must_be_given_again(record):
         records.settings_like(record, NOTHING_GIVEN, "r.png")
 
 
+def test_what_was_called_lbfgs_before_1_0_is_scipys(record):
+    old = record | {"program": "neural_style_transfer 0.1.0"}
+    old["settings"] = record["settings"] | {"optimizer": "lbfgs", "init": "base"}
+    given = NOTHING_GIVEN | {"content_mask": "none"}
+    assert records.settings_like(old, given, "r.png")["optimizer"] == "scipy"
+    new = old | {"program": record["program"]}
+    assert records.settings_like(new, given, "r.png")["optimizer"] == "lbfgs"
+
+
 def test_recorded_mask_can_be_dropped(record):
     given = NOTHING_GIVEN | {"init": "base", "content_mask": "none"}
     assert records.settings_like(record, given, "r.png")["content_mask"] == "none"

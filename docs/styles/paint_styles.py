@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from scipy import ndimage
-
 from style_brushes import (
     HEIGHT,
     WIDTH,

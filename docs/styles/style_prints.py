@@ -2,7 +2,6 @@
 
 import numpy as np
 from scipy import ndimage
-
 from style_brushes import (
     HEIGHT,
     WIDTH,
