@@ -325,7 +325,7 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "detail_style": 0.4,
     "style_energy": 1.5e5,
 }
-DEFAULT_RECIPE = "pyramid"
+DEFAULT_RECIPE = "neighbors"
 
 
 def choose_settings(recipe: str | Mapping = DEFAULT_RECIPE, **given: Any) -> dict[str, Any]:

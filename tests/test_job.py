@@ -107,13 +107,15 @@ def test_recolored_start_has_the_styles_colours(photo, painting):
     for own, other in zip(start, expected, strict=True):
         np.testing.assert_allclose(own, other, rtol=0.1, atol=5)  # but for what is clipped
     np.testing.assert_array_equal(job.base(stage), pictures.preprocess_image(photo))
-    recolored = prepare(photo, painting, size=40, init="recolored", content_colors="recolored")
+    both = {"init": "recolored", "content_colors": "recolored"}
+    recolored = prepare(photo, painting, "pyramid", size=40, **both)
     np.testing.assert_array_equal(recolored.base(stage), job.start(stage))
 
 
 def test_recoloured_start_of_kept_colours_is_nearly_the_photo(photo, painting):
     """The style has the photo's colours by then: there is nothing to move."""
-    job = prepare(photo, painting, size=40, init="recolored", preserve_colors="linear")
+    given = {"init": "recolored", "preserve_colors": "linear"}
+    job = prepare(photo, painting, "pyramid", size=40, **given)
     (stage,) = job.stages
     np.testing.assert_allclose(job.start(stage), pictures.preprocess_image(photo), atol=0.5)
 
@@ -122,7 +124,8 @@ def test_recoloured_regions_follow_their_masks(photo, painting):
     left = np.zeros((40, 48), np.uint8)
     left[:, :24] = 255
     styles = [painting, 255 - painting]
-    job = prepare(photo, styles, size=40, init="recolored", style_masks=[left, 255 - left])
+    given = {"init": "recolored", "style_masks": [left, 255 - left]}
+    job = prepare(photo, styles, "pyramid", size=40, **given)
     (stage,) = job.stages
     for part, style in ((slice(0, 24), 0), (slice(24, 48), 1)):
         own, _ = mean_and_covariance(job.start(stage)[:, part])
@@ -150,7 +153,7 @@ def test_auto_precision_is_bfloat16_only_where_that_is_fast(fast, precision, mon
 
 
 def test_style_takes_the_photos_mean_and_covariance_where_colours_are_kept(photo, painting):
-    job = prepare(photo, painting, size=40, preserve_colors="linear")
+    job = prepare(photo, painting, "pyramid", size=40, preserve_colors="linear")
     (stage,) = job.stages
     (style,) = job.styles(stage)
     for kept, expected in zip(
@@ -160,7 +163,7 @@ def test_style_takes_the_photos_mean_and_covariance_where_colours_are_kept(photo
 
 
 def test_style_takes_the_photos_histogram_where_colours_are_kept(photo, painting):
-    job = prepare(photo, painting, size=40, preserve_colors="histogram")
+    job = prepare(photo, painting, "pyramid", size=40, preserve_colors="histogram")
     (stage,) = job.stages
     (style,) = job.styles(stage)
     base = job.base(stage)
@@ -170,7 +173,7 @@ def test_style_takes_the_photos_histogram_where_colours_are_kept(photo, painting
 
 
 def test_luma_keeps_the_photos_chroma(photo, painting):
-    job = prepare(photo, painting, size=40, preserve_colors="luma")
+    job = prepare(photo, painting, "pyramid", size=40, preserve_colors="luma")
     (stage,) = job.stages
     flat = np.tile(np.float64([10, -5, 3]), (40, 48, 1))
     kept = Image.fromarray(pictures.quantize(job.to_pixels(stage)(flat)))
@@ -183,7 +186,9 @@ def test_luma_keeps_the_photos_chroma(photo, painting):
 def test_masks_are_resized_and_go_with_their_styles(photo, painting):
     left = np.zeros((20, 31), np.uint8)
     left[:, :15] = 255
-    job = prepare(photo, [painting] * 2, size=40, style_masks=[left, 255 - left], content_mask=left)
+    job = prepare(
+        photo, [painting] * 2, "pyramid", size=40, style_masks=[left, 255 - left], content_mask=left
+    )
     (stage,) = job.stages
     first, second = (style.mask for style in job.styles(stage))
     assert first.shape == (40, 48)

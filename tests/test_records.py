@@ -8,7 +8,7 @@ from stylize import pictures, records
 from stylize.errors import InputError
 from stylize.job import prepare
 from stylize.progress import Losses
-from stylize.settings import RECIPES, SETTINGS
+from stylize.settings import DEFAULT_RECIPE, RECIPES, SETTINGS
 
 NOTHING_GIVEN = dict.fromkeys(SETTINGS)
 
@@ -79,7 +79,7 @@ def test_what_is_given_wins_over_the_record(record):
     given = NOTHING_GIVEN | {"size": 99, "init": "base", "content_mask": "mask.png"}
     settings = records.settings_like(record, given, "r.png")
     assert (settings["size"], settings["content_mask"]) == (99, "mask.png")
-    assert settings["tv_weight"] == RECIPES["pyramid"]["tv_weight"]
+    assert settings["tv_weight"] == RECIPES[DEFAULT_RECIPE]["tv_weight"]
 
 
 def test_pictures_that_a_record_only_names_must_be_given_again(record):
