@@ -426,7 +426,7 @@ def make_objective(
         formula: a name in `FORMULAS`.
         content_mask: (rows, cols), 0..1: where the content counts; None: everywhere.
         style_mask: (rows, cols), 0..1: where all styles count; None: everywhere.
-        neighbors: the targets of `neighbor_loss`, (places, channels), or None.
+        neighbors: the targets of `neighbor_loss`, from `find_neighbors`, or None.
     """
     rows, cols, _ = base.shape
     constants = FORMULAS[formula]

@@ -1,10 +1,8 @@
 """Paints the pictures of docs/ and the README.
 
-    pip install scikit-learn
-    python docs/contact_sheets.py grid choices colours triptych gallery
+    python docs/contact_sheets.py triptych colours gallery strength recipes sizes portraits
 
-The textures that are not in img/ come with scikit-image (public domain and CC0), the temple with
-scikit-learn (photo by danielbuechele, CC BY 2.0).
+Those that are there already are left alone: delete one to have it painted anew.
 """
 
 import sys
@@ -13,100 +11,111 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import skimage.data
-from PIL import Image, ImageDraw
-from sklearn.datasets import load_sample_image
+from PIL import Image
 
 import neural_style_transfer as nst
-from stylize.download import load_weights
 
-ROWS = 200
-BASES = {name: ROOT / f"img/{name}.jpg" for name in ("astronaut", "coffee", "rocket", "cat")}
-GRID = BASES | {"temple": load_sample_image("china.jpg")}
-STYLES = {
-    "swirling night": ROOT / "img/swirling_night.jpg",
-    "stained glass": ROOT / "img/stained_glass.jpg",
-    "hubble": skimage.data.hubble_deep_field(),
-    "tissue": skimage.data.immunohistochemistry(),
-}
-PAIRS = [("astronaut", "swirling night"), ("coffee", "stained glass")]
-CHOICES = {
-    "the defaults": {},
-    "content at block5_conv2, weight 2.5": {
-        "content_layers": ["block5_conv2"],
-        "content_weight": 2.5,
-    },
-    "content_weight 0.25": {"content_weight": 0.25},
-    "content_weight 0.01": {"content_weight": 0.01},
-    "tv_weight 1": {"tv_weight": 1},
-    "one size (--scales 1)": {"scales": 1},
-    "pixels not bounded, clipped at the end": {"bounded": False},
-    "styles weighed as they come": {"style_energy": None},
-    "--strength 0.2": {"strength": 0.2},
-    "--strength 0.8": {"strength": 0.8},
-}
+GALLERY = (  # each photo and each style at least once
+    *("astronaut+swirling_night", "hopper+impasto", "luispedro+watercolour", "camera+engraving"),
+    *("temple+woodcut", "temple+ink", "rocket+swirling_night", "rocket+woodcut"),
+    *("stairs+ink", "coffee+impasto", "flower+stained_glass", "flower+watercolour"),
+    *("cat+pointillism", "raccoon+engraving", "coins+stained_glass", "coffee+pointillism"),
+)
+PORTRAITS = ("astronaut+impasto", "hopper+swirling_night", "luispedro+impasto")
+GAP = 8  # pixels between pictures
 
 
-def paint(base, style, weights, size=ROWS, **settings):
-    print(base, "+", style, settings, flush=True)
-    of_recipe = {name: settings.pop(name) for name in settings.keys() - nst.SETTINGS}
-    recipe = nst.RECIPES["pyramid"] | of_recipe
-    pictures = GRID[base], STYLES[style]
-    return nst.style_transfer(*pictures, recipe=recipe, weights=weights, size=size, **settings)
+def find(name):
+    return ROOT / "img" / f"{name}.jpg"
 
 
-def side_by_side(images, path, rows):
-    """Saves images next to each other, scaled to as many rows."""
+def paint(pair, weights, **settings):
+    """The picture of a pair such as "cat+ink"."""
+    print(pair, settings, flush=True)
+    return nst.style_transfer(*map(find, pair.split("+")), weights=weights, **settings)
+
+
+def side_by_side(images, rows):
+    """Images next to each other, scaled to as many rows."""
     images = [image.resize((image.width * rows // image.height, rows), 3) for image in images]
-    result = Image.new("RGB", (sum(i.width for i in images) + 8 * (len(images) - 1), rows), "white")
+    width = sum(i.width for i in images) + GAP * (len(images) - 1)
+    result = Image.new("RGB", (width, rows), "white")
     x = 0
     for image in images:
         result.paste(image, (x, 0))
-        x += image.width + 8
-    result.save(path, quality=90)
+        x += image.width + GAP
+    return result
 
 
-def sheet(rows, path):
-    """Saves rows of (title, pictures) under each other."""
-    width = max(sum(image.width for image in images) for _, images in rows)
-    result = Image.new("RGB", (width, (ROWS + 14) * len(rows)), "white")
-    for row, (title, images) in enumerate(rows):
-        ImageDraw.Draw(result).text((2, row * (ROWS + 14) + 1), title, "black")
-        x = 0
-        for image in images:
-            result.paste(image, (x, row * (ROWS + 14) + 14))
-            x += image.width
-    result.save(path, quality=85)
+def below(strips):
+    """Images under each other."""
+    height = sum(i.height for i in strips) + GAP * (len(strips) - 1)
+    result = Image.new("RGB", (max(i.width for i in strips), height), "white")
+    y = 0
+    for strip in strips:
+        result.paste(strip, (0, y))
+        y += strip.height + GAP
+    return result
+
+
+def triptych(weights):
+    pair = "astronaut+swirling_night"
+    given = [nst.load_image(find(name)) for name in pair.split("+")]
+    return side_by_side([*given, paint(pair, weights)], 400)
+
+
+def colours(weights):
+    methods = ("none", "luma", "linear", "histogram")
+    pair = "coffee+swirling_night"
+    return side_by_side(
+        [paint(pair, weights, size=256, preserve_colors=method) for method in methods], 256
+    )
+
+
+def strength(weights):
+    """A portrait and a landscape, at five strengths."""
+    return below(
+        [
+            side_by_side(
+                [paint(pair, weights, size=256, strength=s) for s in (0.1, 0.3, 0.5, 0.7, 0.9)], 256
+            )
+            for pair in ("hopper+impasto", "temple+woodcut")
+        ]
+    )
+
+
+def recipes(weights):
+    """The same pair by three recipes."""
+    names = ("pyramid", "neighbors", "keras")
+    pair = "rocket+swirling_night"
+    return side_by_side([paint(pair, weights, size=256, recipe=name) for name in names], 256)
+
+
+def sizes(weights):
+    """The same look at 200, 400 and 800 rows, shown at one size."""
+    return side_by_side([paint("temple+impasto", weights, size=n) for n in (200, 400, 800)], 320)
+
+
+SHEETS = {
+    ROOT / "img/triptych.jpg": triptych,
+    ROOT / "img/colours.jpg": colours,
+    ROOT / "docs/strength.jpg": strength,
+    ROOT / "docs/recipes.jpg": recipes,
+    ROOT / "docs/sizes.jpg": sizes,
+}
 
 
 def main(names):
-    weights = load_weights("imagenet")
-    if "grid" in names:
-        rows = [(style, [paint(base, style, weights) for base in GRID]) for style in STYLES]
-        sheet(rows, ROOT / "docs/grid.jpg")
-    if "choices" in names:
-        rows = [
-            (title, [paint(*pair, weights, **settings) for pair in PAIRS])
-            for title, settings in CHOICES.items()
-        ]
-        sheet(rows, ROOT / "docs/choices.jpg")
-    if "colours" in names:
-        methods = ("none", "luma", "linear", "histogram")
-        images = [
-            paint("coffee", "swirling night", weights, preserve_colors=method) for method in methods
-        ]
-        sheet([("none, luma, linear, histogram", images)], ROOT / "img/colours.jpg")
-    if "triptych" in names:
-        pair = PAIRS[0]
-        pictures = [Image.open(path).convert("RGB") for path in (BASES[pair[0]], STYLES[pair[1]])]
-        side_by_side([*pictures, paint(*pair, weights, size=400)], ROOT / "img/triptych.jpg", 400)
-    if "gallery" in names:
-        for base in BASES:
-            for style in ("swirling night", "stained glass"):
-                name = f"{base}_{style.replace(' ', '_')}.jpg"
-                side_by_side(
-                    [paint(base, style, weights, size=400)], ROOT / "docs/gallery" / name, 300
-                )
+    weights = nst.load_weights("imagenet")
+    for path, make in SHEETS.items():
+        if path.stem in names and not path.exists():
+            make(weights).save(path, quality=88)
+    for folder, pairs in (("gallery", GALLERY), ("portraits", PORTRAITS)):
+        for pair in pairs if folder in names else ():
+            path = ROOT / "docs" / folder / f"{pair.replace('+', '_')}.jpg"
+            if not path.exists():
+                path.parent.mkdir(exist_ok=True)
+                paint(pair, weights).save(path, quality=90)
 
 
 if __name__ == "__main__":

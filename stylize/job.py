@@ -247,8 +247,9 @@ def _plan_stages(base, settings, evaluations_per_iteration):
     stages = []
     for index, size in enumerate(sizes):
         coarse = 1 - index / (len(sizes) - 1) if index + 1 < len(sizes) else 0.0  # 1 at the first
-        effort = 1 + (settings["coarse_effort"] - 1) * coarse
-        evaluations = round(evaluations_per_iteration * effort)
+        at_first, at_last = settings["effort"]
+        effort = at_last + (at_first - at_last) * coarse
+        evaluations = max(1, round(evaluations_per_iteration * effort))
         stages.append(Stage(*size, settings["iterations"], evaluations, precision))
     return stages
 

@@ -27,14 +27,15 @@ SIMILARITIES = 2**25  # at most so many at once
 BALANCING_STEPS = 60
 
 
-def hypercolumns(features: Mapping[str, Any]) -> Any:
+def hypercolumns(features: Mapping[str, Any]) -> list[Any]:
     """All features of each place, those of finer layers averaged, those of coarser ones enlarged.
 
     Args:
         features: layer name -> (1, rows, cols, channels), `HYPERCOLUMN_LAYERS` among them.
 
     Returns:
-        (places, channels of all layers), float32; the places are those of `GRID_LAYER`.
+        (places, channels) of each layer, float32; the places are those of `GRID_LAYER`. Next to
+        each other they are the hypercolumns, which an evaluation has no need to copy together.
 
     Source: Kolkin et al. 2022, sec. 3.1, with VGG's layers up to block4_conv3.
     """
@@ -50,7 +51,7 @@ def hypercolumns(features: Mapping[str, Any]) -> Any:
                 x, (rows, cols), interpolation="bilinear", data_format="channels_last"
             )
         parts.append(keras.ops.reshape(x, (rows * cols, x.shape[-1])))
-    return keras.ops.concatenate(parts, axis=-1)
+    return parts
 
 
 def centered(columns: Any) -> Any:
@@ -114,19 +115,23 @@ def share_out(scores: np.ndarray, shares: np.ndarray) -> np.ndarray:
     return chosen
 
 
-def neighbor_loss(columns: Any, targets: Any) -> Any:
+def neighbor_loss(columns: Sequence[Any], targets: Sequence[Any]) -> Any:
     """How unlike the combination's places are to their neighbours: the mean of 1 - cosine.
 
     Args:
-        columns: (places, channels), from `hypercolumns`.
-        targets: (places, channels), of length 1 or 0.
+        columns: (places, channels) of each layer, from `hypercolumns`.
+        targets: the same of the neighbours, all layers together of length 1 or 0.
 
     Returns:
         A scalar, 0..1 for features after a ReLU; 0 where all are parallel.
 
     Source: Kolkin et al. 2022, eq. 2.
     """
-    return keras.ops.mean(1.0 - keras.ops.sum(unit(columns) * targets, axis=-1))
+    products = sum(
+        keras.ops.sum(own * target, axis=-1) for own, target in zip(columns, targets, strict=True)
+    )
+    squares = sum(keras.ops.sum(keras.ops.square(own), axis=-1) for own in columns)
+    return keras.ops.mean(1.0 - products / keras.ops.sqrt(keras.ops.maximum(squares, 1e-12)))
 
 
 class Candidates(NamedTuple):
@@ -165,7 +170,7 @@ def find_neighbors(
     styles: Sequence[Any],
     query_content: np.ndarray,
     turns: int = 0,
-) -> Any:
+) -> list[Any]:
     """The targets of `neighbor_loss` for a combination.
 
     A query is the photo's column and the combination's, each less its mean, mixed.
@@ -178,17 +183,15 @@ def find_neighbors(
         turns: how many copies of each style, turned by 90 degrees each, to look in too.
 
     Returns:
-        (places, channels), float32.
+        (places, channels) of each layer, float32.
     """
 
     def columns_of(picture):
         features = network(keras.ops.convert_to_tensor(picture[np.newaxis], "float32"))
-        return hypercolumns(features), features[GRID_LAYER].shape
+        return keras.ops.concatenate(hypercolumns(features), axis=-1), features[GRID_LAYER].shape
 
     photo, shape = columns_of(base)
-    content = keras.ops.convert_to_tensor(
-        layer_mask(query_content, shape), "float32"
-    )  # (places, 1)
+    content = keras.ops.convert_to_tensor(layer_mask(query_content, shape), "float32")
     queries = content * centered(photo) + (1 - content) * centered(columns_of(x)[0])
     candidates = []
     for style in styles:
@@ -198,7 +201,9 @@ def find_neighbors(
         mask = layer_mask(everywhere if style.mask is None else style.mask, shape)
         candidates.append(Candidates(columns, style.share * np.asarray(mask).ravel()))
     low = network.get_layer(GRID_LAYER).compute_dtype == "bfloat16"
-    return match(queries, candidates, "bfloat16" if low else "float32")
+    targets = match(queries, candidates, "bfloat16" if low else "float32")
+    channels = [network.output[layer].shape[-1] for layer in HYPERCOLUMN_LAYERS]
+    return keras.ops.split(targets, np.cumsum(channels)[:-1].tolist(), axis=-1)
 
 
 def detail_map(image: Image.Image, rows: int, cols: int) -> np.ndarray:

@@ -52,7 +52,7 @@ SETTINGS = {
         "--iter",
         whole_number,
         "N",
-        f"iterations of {EVALUATIONS_PER_ITERATION} evaluations each, at every size",
+        f"iterations at every size, of {EVALUATIONS_PER_ITERATION} evaluations or about as many",
         "optimisation",
     ),
     "content_weight": Setting("--content_weight", weight, "W", "faithfulness to the photo", "look"),
@@ -210,7 +210,7 @@ SETTINGS = {
 #   first_size     pixels of the short side of the coarsest size, where scales is "auto" and sizes
 #                  grow evenly from it; None: they double, from about 100. Large forms are laid down
 #                  at the first size, so that it must not depend on the last.
-#   coarse_effort  evaluations at the first size, in those of the last; between, in between
+#   effort         evaluations of an iteration at the first and at the last size, in parts of 20
 #   query_content  how much of what a place's neighbour is looked up with is the photo's: in plain
 #                  places, in detailed ones (see `detail_map`); the rest is the picture's so far
 #   detail_content how much of the content term is kept to detailed places, 0..1
@@ -259,7 +259,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "content_exponent": 2.0,
         "tv_exponent": 2.0,
         "first_size": None,
-        "coarse_effort": 1.0,
+        "effort": (1.0, 1.0),
         "query_content": (1.0, 1.0),
         "detail_content": 0.0,
         "detail_style": 0.0,
@@ -318,7 +318,7 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "content_exponent": 0.43,
     "tv_exponent": -1.0,
     "first_size": 48,
-    "coarse_effort": 1.5,
+    "effort": (1.5, 0.75),
     "relative_content": True,
     "query_content": (0.4, 1.0),
     "detail_content": 1.0,

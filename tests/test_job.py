@@ -96,7 +96,7 @@ def test_neighbors_begin_at_48_pixels_whatever_the_size():
 def test_small_sizes_have_more_evaluations():
     picture = Image.new("RGB", (400, 300))
     stages = prepare(picture, picture, "neighbors", iterations=2).stages
-    assert [stage.total_evaluations for stage in stages] == [60, 54, 46, 40]
+    assert [stage.total_evaluations for stage in stages] == [60, 50, 40, 30]
 
 
 def test_recolored_start_has_the_styles_colours(photo, painting):

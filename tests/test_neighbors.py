@@ -51,7 +51,7 @@ def numpy_bilinear(f, y, x):
 def test_hypercolumns_against_numpy(size):
     features = random_features(*size)
     rows, cols = features[neighbors.GRID_LAYER].shape[1:3]
-    columns = keras.ops.convert_to_numpy(neighbors.hypercolumns(features))
+    columns = np.concatenate(neighbors.hypercolumns(features), axis=-1)
     assert columns.shape == (rows * cols, 10 * CHANNELS)
     for i, j in [(0, 0), (rows - 1, cols - 1), (rows // 2, cols // 3)]:
         np.testing.assert_allclose(
@@ -96,14 +96,16 @@ def test_loss_against_numpy(columns):
     targets = candidates / np.linalg.norm(candidates, axis=1, keepdims=True)
     own = queries[:90]
     expected = np.mean(1 - np.diag(numpy_cosines(own, targets)))
-    assert float(neighbors.neighbor_loss(own, targets)) == pytest.approx(expected, rel=1e-5)
-    assert float(neighbors.neighbor_loss(3 * targets, targets)) == pytest.approx(0, abs=1e-6)
+    assert float(neighbors.neighbor_loss([own], [targets])) == pytest.approx(expected, rel=1e-5)
+    parts = np.split(own, [3, 11], axis=1), np.split(targets, [3, 11], axis=1)
+    assert float(neighbors.neighbor_loss(*parts)) == pytest.approx(expected, rel=1e-5)
+    assert float(neighbors.neighbor_loss([3 * targets], [targets])) == pytest.approx(0, abs=1e-6)
 
 
 def test_gradient_of_the_loss_against_finite_differences():
     """Through the hypercolumns, of a picture that is its own features."""
     rng = np.random.default_rng(2)
-    targets = neighbors.unit(rng.random((4 * 5, 30)).astype(np.float32))
+    targets = np.split(neighbors.unit(rng.random((4 * 5, 30)).astype(np.float32)), 10, axis=1)
 
     def losses(x):
         halved = {

@@ -565,7 +565,7 @@ def numpy_columns(weights, picture):
     """Hypercolumns, through `numpy_features`, of a picture with sides that 16 divides."""
     features = {n: f[np.newaxis] for n, f in numpy_features(weights, picture).items()}
     tensors = {n: f.astype(np.float32) for n, f in features.items()}
-    return keras.ops.convert_to_numpy(hypercolumns(tensors))
+    return np.concatenate(hypercolumns(tensors), axis=-1)
 
 
 def test_terms_of_neighbors_against_numpy(small_vgg19, photo, painting):
