@@ -5,21 +5,24 @@
     python neural_style_transfer.py base.jpg style_reference.jpg results/prefix
     python neural_style_transfer.py base.jpg style_reference.jpg results/prefix --iter 5 --size 300
 
-The combination C starts as the base B and is changed by L-BFGS until the loss is small:
+The combination C starts as the base B, in the colours of the style reference S, and is changed by
+L-BFGS until the loss is small:
 
-    loss            = content + style + total variation
+    loss            = content + style + neighbors + total variation
     content         = content_weight * sum (F(B) - F(C))^2
     style           = style_weight/5 * sum over block1..5_conv1 of
                       sum (G(S) - G(C))^2 / (4 * 3^2 * (rows * cols)^2),      G = F^T F
+    neighbors       = neighbor_weight * mean over places of 1 - cosine of a place's features and those
+                      of the place in S that is most like it
     total variation = tv_weight * sum ((C[i,j] - C[i+1,j])^2 + (C[i,j] - C[i,j+1])^2)^1.25
 
-F are VGG19's features after the ReLU, one row a position and one column a channel; S is the style
-reference. The method is Gatys, Ecker and Bethge, "A Neural Algorithm of Artistic Style" (2015,
-arXiv:1508.06576); the regulariser is Mahendran and Vedaldi's (2014, arXiv:1412.0035) with
-beta = 2.5. Formulas, and with `--recipe keras` numbers, are those of the Keras example script. They
-depart from the paper in starting from the photo instead of noise, in the constants in front of
-the sums, and in the total variation, which the paper does not have. The default recipe, `pyramid`,
-minimises them coarse to fine; `gatys` and `athalye` have formulas of their own (`FORMULAS`).
+F are VGG19's features after the ReLU, one row a position and one column a channel. The method is
+Gatys, Ecker and Bethge, "A Neural Algorithm of Artistic Style" (2015, arXiv:1508.06576); neighbours
+are after Kolkin et al. (2022, arXiv:2203.13215), total variation after Mahendran and Vedaldi (2014,
+arXiv:1412.0035) with beta = 2.5. With `--recipe keras`, formulas and numbers are those of the Keras
+example script, which departs from the first paper in starting from the photo instead of noise, in the
+constants in front of the sums, and in the total variation. The default recipe, `neighbors`, minimises
+all four terms coarse to fine; what differs from recipe to recipe is in `RECIPES` and `FORMULAS`.
 """
 
 import functools
@@ -613,7 +616,7 @@ def style_transfer(
         recipe: a name in `RECIPES`, or a mapping with the keys of one of them.
         weights: what `load_weights` takes, or a `VGG19Weights`.
         evaluations_per_iteration: of every iteration.
-        progress: a `Progress`; one of your own class hears of every evaluation.
+        progress: a `Progress`; one of your own class is told of every evaluation.
         **settings: any other of `SETTINGS`, such as `content_weight` or `size`.
 
     Returns:

@@ -68,7 +68,7 @@ def build_parser() -> Parser:
 def check(options: argparse.Namespace) -> None:
     """Raises InputError where options contradict each other, before anything is loaded."""
     if (options.checkpoint_output is None) != (options.checkpoint_iterations is None):
-        raise InputError("give both of --checkpoint-output and --checkpoint-iterations")
+        raise InputError("--checkpoint-output and --checkpoint-iterations go together; give both")
     if options.checkpoint_output is not None:
         checkpoint_path(options.checkpoint_output, 0)
     for name in ("iterations", "print_iterations", "checkpoint_iterations", "width"):
@@ -77,7 +77,9 @@ def check(options: argparse.Namespace) -> None:
             raise InputError(f"--{name.replace('_', '-')} must be at least 1, received {value}")
     suffix_of(options.output)
     if Path(options.output).exists() and not options.overwrite:
-        raise InputError(f"--output {options.output} is there already; give --overwrite")
+        raise InputError(
+            f"--output {options.output} already exists; give --overwrite to replace it"
+        )
     check_writable(options.output)
 
 

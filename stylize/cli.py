@@ -101,11 +101,16 @@ def _add_pictures(add):
 
 
 def _add_output(add):
-    add("--format", choices=FORMATS, help="of the results (default: png)")
-    add("--bits", type=int, choices=(8, 16), help="of a channel (default: 8); 16: png and tiff")
+    add("--format", choices=FORMATS, help="format of the results (default: png)")
+    add(
+        "--bits",
+        type=int,
+        choices=(8, 16),
+        help="bits per channel (default: 8); 16 for png and tiff only",
+    )
     add("--plot", action="store_true", help="save a plot of the losses, PREFIX_losses.png")
     add("--gif", action="store_true", help="save a film of the growing picture, PREFIX.gif")
-    add("--mp4", action="store_true", help="the same as PREFIX.mp4")
+    add("--mp4", action="store_true", help="the same film as PREFIX.mp4")
     add("--show", action=Show, metavar="RESULT", help="print how an earlier result was made; exit")
     add("--quiet", action="store_true", help="print nothing but errors")
     add("--verbose", action="store_true", help="print the peak memory at the end")

@@ -197,8 +197,8 @@ def _models_folder():
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WeightsError(
-            f"the weights' cache {folder} cannot be made ({error.strerror}); "
-            "set KERAS_HOME to a folder that can be written"
+            f"the weights cache {folder} cannot be created ({error.strerror}); "
+            "set KERAS_HOME to a writable folder"
         ) from error
     return folder
 
@@ -214,6 +214,6 @@ def _staging_folder():
             yield Path(folder)
     except PermissionError as error:
         raise WeightsError(
-            f"the weights' cache {_models_folder()} cannot be written ({error.strerror}); "
-            "set KERAS_HOME to a folder that can be"
+            f"the weights cache {_models_folder()} cannot be written ({error.strerror}); "
+            "set KERAS_HOME to a writable folder"
         ) from error

@@ -42,7 +42,7 @@ REASONS = {  # why a picture cannot be read: the first kind of error that fits
     Image.DecompressionBombError: "too large to be safe ({}); make it smaller",
     MemoryError: "too large for the memory that is left; make it smaller",
     ImportError: "a HEIC picture needs pillow-heif ({}); run pip install pillow-heif",
-    Exception: "damaged or truncated ({}); save it anew",
+    Exception: "damaged or truncated ({}); save it again",
 }
 
 

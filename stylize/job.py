@@ -150,7 +150,7 @@ class Job(NamedTuple):
         return detail_map(self._resized(self.inputs.base, stage), stage.rows, stage.cols)
 
     def _recolored(self, picture, stage):
-        """A picture, as `preprocess_image` makes it, in the styles' colours, as far as strong."""
+        """A picture, as `preprocess_image` makes it, in the styles' colours, as far as `strength` says."""
         styles = self.styles(stage)
         shares = [s.share if s.mask is None else s.share * s.mask for s in styles]
         moved = recolored(picture, [style.picture for style in styles], shares)

@@ -34,8 +34,8 @@ def hypercolumns(features: Mapping[str, Any]) -> list[Any]:
         features: layer name -> (1, rows, cols, channels), `HYPERCOLUMN_LAYERS` among them.
 
     Returns:
-        (places, channels) of each layer, float32; the places are those of `GRID_LAYER`. Next to
-        each other they are the hypercolumns, which an evaluation has no need to copy together.
+        (places, channels) of each layer, float32; the places are those of `GRID_LAYER`.
+        Concatenated they are the hypercolumns; an evaluation does not need that copy.
 
     Source: Kolkin et al. 2022, sec. 3.1, with VGG's layers up to block4_conv3.
     """
@@ -95,7 +95,7 @@ def share_out(scores: np.ndarray, shares: np.ndarray) -> np.ndarray:
     Args:
         scores: cosines (styles, places).
         shares: (styles, places), at least 0: where each style goes, and how often; a style
-            is never taken where its share is 0. Where all are, any is.
+            is never taken where its share is 0. Where all shares are 0, any style may be taken.
 
     Returns:
         (places,), the index of a style. A style's number of places is as near as can be to the sum

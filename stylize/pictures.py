@@ -214,7 +214,7 @@ def load_mask(picture: Picture | None) -> Image.Image | None:
     mask = load_image(picture).convert("L")
     if not mask.getbbox():
         name = picture if isinstance(picture, (str, os.PathLike)) else "given"
-        raise InputError(f"mask {name}: all of it is black; paint white where it should count")
+        raise InputError(f"mask {name}: it is all black; paint white where it should apply")
     return mask
 
 
@@ -259,7 +259,7 @@ def save_image(
     format = suffix_of(path)
     if (format, bits) not in WRITERS:
         deep = " or ".join(f".{name}" for name in DEEP_FORMATS)
-        raise InputError(f"{path}: {bits} bits a channel do not go in it; name it {deep}")
+        raise InputError(f"{path}: {bits} bits per channel do not fit in it; name it {deep}")
     pixels = quantize(picture, bits)
     with replacing(path) as temporary:
         WRITERS[format, bits](pixels, temporary, description)

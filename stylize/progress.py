@@ -182,7 +182,7 @@ class Reports:
     """Tells a `Progress` and a callback of the evaluations and iterations of one stage.
 
     Args:
-        progress: hears of both.
+        progress: is told of both.
         callback: called with every `Iterate`, or None.
         to_pixels: as `Evaluation` has it.
         final: as `Iterate` has it.

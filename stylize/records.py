@@ -165,7 +165,7 @@ def settings_like(
             without = "base" if name == "init" else "none"
             raise InputError(
                 f"{path}: was made with {SETTINGS[name].flag} {recorded[name]}; give it again, "
-                f"or {SETTINGS[name].flag} {without} to do without"
+                f"or {SETTINGS[name].flag} {without} to go without it"
             )
     return recorded | {name: value for name, value in given.items() if value is not None}
 

@@ -52,7 +52,7 @@ SETTINGS = {
         "--iter",
         whole_number,
         "N",
-        f"iterations at every size, of {EVALUATIONS_PER_ITERATION} evaluations or about as many",
+        f"iterations at each size, of about {EVALUATIONS_PER_ITERATION} evaluations each",
         "optimisation",
     ),
     "content_weight": Setting("--content_weight", weight, "W", "faithfulness to the photo", "look"),
@@ -61,7 +61,7 @@ SETTINGS = {
         "--neighbor_weight",
         weight,
         "W",
-        "likeness of every place to the most similar one of the style",
+        "how closely every place matches the most similar one in the style",
         "look",
     ),
     "tv_weight": Setting("--tv_weight", weight, "W", "smoothness (total variation)", "look"),
@@ -76,15 +76,15 @@ SETTINGS = {
         "--scales",
         scale_count,
         "auto|N",
-        "sizes to paint at, each twice the one before; auto starts at about 100 pixels",
+        "sizes to paint at: a number, each twice the one before, or auto, which starts small",
         "optimisation",
     ),
     "style_scale": Setting(
         "--style_scale",
         fit_area_or_scales,
         "fit|area|SCALE",
-        "columns of each style in those of the result, its aspect kept; fit: the result's size; "
-        "area: as many pixels as the result, its aspect kept",
+        "width of each style as a multiple of the result's width; fit: stretched to the result's "
+        "size; area: as many pixels as the result; its aspect is kept except with fit",
         "look",
         nargs="+",
     ),
@@ -92,14 +92,14 @@ SETTINGS = {
         "--style_turns",
         functools.partial(whole_number, minimum=0, maximum=3),
         "0..3",
-        "copies of each style, turned by 90, 180, 270 degrees, to find similar places in too",
+        "how many turned copies of each style (90, 180, 270 degrees) to search as well",
         "look",
     ),
     "style_blend": Setting(
         "--style_blend",
         shares,
         "SHARE",
-        "of each style, where there are several",
+        "share of each style, if there are several",
         "look",
         nargs="+",
     ),
@@ -121,7 +121,7 @@ SETTINGS = {
         "--style_masks",
         masks_or_none,
         "MASK",
-        "one gray picture a style: white where in the result that style goes; none: everywhere",
+        "one gray picture per style: white where that style goes in the result; none: everywhere",
         "look",
         nargs="+",
     ),
@@ -162,7 +162,11 @@ SETTINGS = {
         "--noise_blend", fraction, "0..1", "how much noise is in the start", "optimisation"
     ),
     "seed": Setting(
-        "--seed", functools.partial(whole_number, minimum=0), "N", "of the noise", "optimisation"
+        "--seed",
+        functools.partial(whole_number, minimum=0),
+        "N",
+        "seed of the noise",
+        "optimisation",
     ),
     "optimizer": Setting(
         "--optimizer",
@@ -171,26 +175,26 @@ SETTINGS = {
         "what lowers the loss",
         "optimisation",
     ),
-    "learning_rate": Setting("--learning_rate", positive, "RATE", "of adam", "optimisation"),
-    "beta1": Setting("--beta1", fraction, "0..1", "of adam: decay of the mean", "optimisation"),
-    "beta2": Setting(
-        "--beta2", fraction, "0..1", "of adam: decay of the mean square", "optimisation"
+    "learning_rate": Setting(
+        "--learning_rate", positive, "RATE", "Adam's learning rate", "optimisation"
     ),
+    "beta1": Setting("--beta1", fraction, "0..1", "Adam: decay of the mean", "optimisation"),
+    "beta2": Setting("--beta2", fraction, "0..1", "Adam: decay of the mean square", "optimisation"),
     "epsilon": Setting(
-        "--epsilon", positive, "E", "of adam: added to the root mean square", "optimisation"
+        "--epsilon", positive, "E", "Adam: added to the root mean square", "optimisation"
     ),
     "tolerance": Setting(
         "--tolerance",
         fraction,
         "0..1",
-        "stop when an iteration lowers the loss by less than this",
+        "stop when an iteration lowers the loss by less than this fraction",
         "optimisation",
     ),
     "precision": Setting(
         "--precision",
         one_of(*PRECISIONS, "auto"),
         "TYPE",
-        f"of the network: {', '.join(PRECISIONS)}, or auto: bfloat16 where that is faster and as "
+        f"number type of the network: {', '.join(PRECISIONS)}, or auto: bfloat16 where that is faster and as "
         "good",
         "machine",
     ),

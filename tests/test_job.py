@@ -57,7 +57,7 @@ def test_pictures_and_numbers_that_do_not_fit(given, message, photo, painting):
 
 
 def test_black_mask_is_refused(photo, painting):
-    with pytest.raises(InputError, match="all of it is black; paint white"):
+    with pytest.raises(InputError, match="it is all black; paint white"):
         prepare(photo, painting, "keras", style_masks=[np.zeros((20, 20), np.uint8)])
 
 

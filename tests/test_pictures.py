@@ -168,9 +168,12 @@ class Broken(Image.Image):
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (ValueError("first\n  second\x00"), "x: damaged or truncated (first second); save it anew"),
-        (RuntimeError(), "x: damaged or truncated (RuntimeError); save it anew"),
-        (AssertionError("a" * 999), f"x: damaged or truncated ({'a' * 200}); save it anew"),
+        (
+            ValueError("first\n  second\x00"),
+            "x: damaged or truncated (first second); save it again",
+        ),
+        (RuntimeError(), "x: damaged or truncated (RuntimeError); save it again"),
+        (AssertionError("a" * 999), f"x: damaged or truncated ({'a' * 200}); save it again"),
         (MemoryError(), "x: too large for the memory that is left; make it smaller"),
     ],
 )

@@ -83,7 +83,7 @@ def test_what_is_given_wins_over_the_record(record):
 
 
 def test_pictures_that_a_record_only_names_must_be_given_again(record):
-    message = "r.png: was made with --init painting.png; give it again, or --init base to do"
+    message = "r.png: was made with --init painting.png; give it again, or --init base to go"
     with pytest.raises(InputError, match=message):
         records.settings_like(record, NOTHING_GIVEN, "r.png")
 

@@ -445,5 +445,5 @@ def test_nothing_reachable_names_the_ways_out(storage, package_index, caplog):
 def test_cache_that_cannot_be_made_is_named(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file"))
-    with pytest.raises(WeightsError, match="set KERAS_HOME to a folder that can be written"):
+    with pytest.raises(WeightsError, match="set KERAS_HOME to a writable folder"):
         load_weights("mirror")
