@@ -12,17 +12,18 @@ L-BFGS until the loss is small:
     content         = content_weight * sum (F(B) - F(C))^2
     style           = style_weight/5 * sum over block1..5_conv1 of
                       sum (G(S) - G(C))^2 / (4 * 3^2 * (rows * cols)^2),      G = F^T F
-    neighbors       = neighbor_weight * mean over places of 1 - cosine of a place's features and those
-                      of the place in S that is most like it
+    neighbors       = neighbor_weight * mean over places of 1 - cosine of a place's features and
+                      those of the place in S that is most like it
     total variation = tv_weight * sum ((C[i,j] - C[i+1,j])^2 + (C[i,j] - C[i,j+1])^2)^1.25
 
 F are VGG19's features after the ReLU, one row a position and one column a channel. The method is
 Gatys, Ecker and Bethge, "A Neural Algorithm of Artistic Style" (2015, arXiv:1508.06576); neighbours
-are after Kolkin et al. (2022, arXiv:2203.13215), total variation after Mahendran and Vedaldi (2014,
-arXiv:1412.0035) with beta = 2.5. With `--recipe keras`, formulas and numbers are those of the Keras
-example script, which departs from the first paper in starting from the photo instead of noise, in the
-constants in front of the sums, and in the total variation. The default recipe, `neighbors`, minimises
-all four terms coarse to fine; what differs from recipe to recipe is in `RECIPES` and `FORMULAS`.
+are after Kolkin et al. (2022, arXiv:2203.13215), total variation after Mahendran and Vedaldi
+(2014, arXiv:1412.0035) with beta = 2.5. With `--recipe keras`, formulas and numbers are those of
+the Keras example script, which departs from the first paper in starting from the photo instead of
+noise, in the constants in front of the sums, and in the total variation. The default recipe,
+`neighbors`, minimises all four terms coarse to fine; what differs from recipe to recipe is in
+`RECIPES` and `FORMULAS`.
 """
 
 import functools
@@ -182,7 +183,8 @@ def _masked(flat, mask, gram):
     """The `gram` of features by position, times the mask where there is one."""
     if mask is None:
         return gram(flat)
-    return gram(flat * mask) * (mask.shape[0] / keras.ops.sum(keras.ops.square(mask)))
+    squares = keras.ops.sum(keras.ops.square(mask))  # 0 where a small mask is lost on the way down
+    return gram(flat * mask) * (mask.shape[0] / keras.ops.maximum(squares, 1e-6))
 
 
 def _style_gram(features, mask=None):
@@ -615,7 +617,7 @@ def style_transfer(
         callback: called with an `Iterate` after every iteration.
         recipe: a name in `RECIPES`, or a mapping with the keys of one of them.
         weights: what `load_weights` takes, or a `VGG19Weights`.
-        evaluations_per_iteration: of every iteration.
+        evaluations_per_iteration: or about as many, as the recipe has it.
         progress: a `Progress`; one of your own class is told of every evaluation.
         **settings: any other of `SETTINGS`, such as `content_weight` or `size`.
 
@@ -650,10 +652,10 @@ def paint(
     with out_of_memory_as_memory_error():
         for index, stage in enumerate(job.stages):
             x = enlarge(x, stage.rows, stage.cols) if index else x
-            objective = stage_objective(job, weights, stage, x)
-            if index == 0:
-                progress.on_estimate(estimate_seconds(objective, x, job.stages))
             progress.on_stage(index)
+            objective = stage_objective(job, weights, stage, x)
+            if index == max(0, len(job.stages) - 2):  # those before it take a moment
+                progress.on_estimate(estimate_seconds(objective, x, job.stages, index))
             final = index + 1 == len(job.stages)
             reports = Reports(progress, callback, job.to_pixels(stage), final)
             x = _paint_stage(job, stage, objective, x, reports, progress.evaluations)

@@ -1,6 +1,7 @@
 """What a setting may be: each function returns the value as it is used, or raises InputError."""
 
 import math
+from collections.abc import Iterable
 
 from stylize.errors import InputError
 from stylize.pictures import SMALLEST_SIDE
@@ -11,9 +12,10 @@ def whole_number(value, minimum=1, maximum=math.inf):
     """Returns `value` as an int from `minimum` to `maximum`. Raises InputError."""
     try:
         number = int(value)
-    except (TypeError, ValueError):
-        number = None
-    if number is None or number != float(value) or not minimum <= number <= maximum:
+        whole = isinstance(value, str) or number == value
+    except (TypeError, ValueError, OverflowError):
+        number, whole = 0, False
+    if not whole or not minimum <= number <= maximum:
         most = f" and at most {maximum}" if maximum < math.inf else ""
         raise InputError(f"must be a whole number of at least {minimum}{most}, received {value!r}")
     return number
@@ -54,9 +56,11 @@ def fit_area_or_scales(value):
 
 def shares(value):
     """Returns `value`, numbers of at least 0, as a list of floats that add up to 1."""
-    numbers = [weight(number) for number in value]
+    numbers = [weight(number) for number in (value if isinstance(value, Iterable) else [value])]
+    if not math.isfinite(sum(numbers)):
+        raise InputError(f"must add up to a finite number, received {list(numbers)}")
     if not sum(numbers):
-        raise InputError(f"must not add up to 0, received {list(value)}")
+        raise InputError(f"must not add up to 0, received {numbers}")
     return [number / sum(numbers) for number in numbers]
 
 
@@ -82,7 +86,8 @@ def mask_or_none(value):
 
 
 def masks_or_none(value):
-    """Returns None for "none", else `value`, a list of pictures."""
+    """Returns None for "none", else `value`, a picture or several, as a list."""
+    value = list(value) if isinstance(value, (list, tuple)) else [value]
     return None if len(value) == 1 and mask_or_none(value[0]) is None else value
 
 
@@ -113,6 +118,7 @@ def layer_weights(value):
         InputError: an unknown layer, or shares that add up to 0.
     """
     if not isinstance(value, dict):
+        value = value if isinstance(value, (list, tuple)) else [value]
         pairs = [str(item).partition(":") for item in value]
         value = {name: share or 1 for name, _, share in pairs}
     unknown = [name for name in value if name not in CONVOLUTIONS]

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from stylize.films import Film
 from stylize.job import memory_warning, prepare
 from stylize.pictures import DEEP_FORMATS, FORMATS, save_image
 from stylize.progress import Progress
-from stylize.settings import DEFAULT_RECIPE, RECIPES, SETTINGS
+from stylize.settings import DEFAULT_RECIPE, EVALUATIONS_PER_ITERATION, RECIPES, SETTINGS
 from stylize.terminal import Parser, check_writable, exit_status, underscored
 
 PROGRAM = "neural_style_transfer.py"
@@ -190,12 +191,9 @@ class Terminal(Progress):
     def on_estimate(self, seconds):
         self.print(f"This will take about {seconds:.0f}s")
 
-    def on_stage(self, index):
-        super().on_stage(index)
-        if self.stage is self.stages[-1]:
-            self.print("Start of iteration 0")
-
     def on_evaluation(self, evaluation):
+        if self.stage is self.stages[-1] and math.isinf(self.lowest):  # the first there
+            self.print("Start of iteration 0")
         super().on_evaluation(evaluation)
         self._table.add(self.iteration, self.seconds, evaluation.losses, self.stage.rows)
         if self.improved:
@@ -273,7 +271,9 @@ def run(paint: Callable, args: argparse.Namespace, terminal: Terminal) -> None:
     earlier = follow_record(args.like, args) if args.like else None
     given = {name: getattr(args, name) for name in SETTINGS}
     styles = [args.style_reference, *args.styles]
-    job = prepare(args.base, styles, args.recipe or DEFAULT_RECIPE, **given)
+    recipe = args.recipe or DEFAULT_RECIPE
+    evaluations = (earlier or {}).get("evaluations_per_iteration", EVALUATIONS_PER_ITERATION)
+    job = prepare(args.base, styles, recipe, evaluations, **given)
     check_writable(args.result_prefix)
     terminal.suffix, terminal.bits = args.format or "png", args.bits or 8
     if terminal.bits == 16 and terminal.suffix not in DEEP_FORMATS:

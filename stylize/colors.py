@@ -52,7 +52,9 @@ def _moments(picture, weights=None):
     """(mean (3,), covariance (3, 3)) of the colours, weighed by place or alike."""
     flat = np.asarray(picture, np.float64).reshape(-1, 3)
     weights = None if weights is None else weights.ravel()
-    return np.average(flat, axis=0, weights=weights), np.cov(flat, rowvar=False, aweights=weights)
+    return np.average(flat, axis=0, weights=weights), np.cov(
+        flat, rowvar=False, aweights=weights, bias=True
+    )
 
 
 def _linear_map(of_photo, of_style, photo):

@@ -62,12 +62,14 @@ class Job(NamedTuple):
         settings: a value for every key of a recipe.
         inputs: the pictures.
         stages: from the coarsest to the result.
+        evaluations_per_iteration: before the recipe's `effort`.
     """
 
     recipe: str
     settings: dict[str, Any]
     inputs: Inputs
     stages: list[Stage]
+    evaluations_per_iteration: int = EVALUATIONS_PER_ITERATION
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -122,18 +124,17 @@ class Job(NamedTuple):
 
     def content_mask(self, stage: Stage) -> np.ndarray | None:
         """(rows, cols), 0..1: where and how much the content counts; None: everywhere alike."""
-        mask, kept = _resized_mask(self.inputs.content_mask, stage), self.settings["detail_content"]
-        if not kept:
-            return mask
-        detail = 1 - kept + kept * self._detail(stage)
-        return detail if mask is None else mask * detail
+        kept = self.settings["detail_content"] * min(1.0, 2 * self.settings["strength"])
+        if self.inputs.content_mask is not None or not kept:
+            return _resized_mask(self.inputs.content_mask, stage)
+        return 1 - kept + kept * self._detail(stage)
 
     def style_mask(self, stage: Stage) -> np.ndarray | None:
         """(rows, cols), 0..1: how much the Gram matrices see of all styles; None: everything."""
         spared, reference = self.settings["detail_style"], self.settings["reference_rows"]
         if not spared:
             return None
-        spared *= (reference / stage.rows) ** self.settings["content_exponent"]
+        spared *= ((reference or stage.rows) / stage.rows) ** self.settings["content_exponent"]
         return 1 - min(0.8, spared) * self._detail(stage)
 
     def query_content(self, stage: Stage) -> np.ndarray:
@@ -147,10 +148,13 @@ class Job(NamedTuple):
         return np.where(strength <= 0.5, 1 - 2 * strength * (1 - share), 2 * (1 - strength) * share)
 
     def _detail(self, stage):
-        return detail_map(self._resized(self.inputs.base, stage), stage.rows, stage.cols)
+        """Where the photo has detail, or the content mask says that it is to be kept."""
+        detail = detail_map(self._resized(self.inputs.base, stage), stage.rows, stage.cols)
+        mask = _resized_mask(self.inputs.content_mask, stage)
+        return detail if mask is None else np.maximum(detail, mask)
 
     def _recolored(self, picture, stage):
-        """A picture, as `preprocess_image` makes it, in the styles' colours, as far as `strength` says."""
+        """A picture, as `preprocess_image` makes it, in the styles' colours, turned by strength."""
         styles = self.styles(stage)
         shares = [s.share if s.mask is None else s.share * s.mask for s in styles]
         moved = recolored(picture, [style.picture for style in styles], shares)
@@ -200,16 +204,19 @@ def prepare(
         base: a path, a Pillow image or a uint8 array, see `load_image`.
         style_reference: the same, or a list of them.
         recipe: as in `choose_settings`.
-        evaluations_per_iteration: of every iteration.
+        evaluations_per_iteration: or about as many, as the recipe's `effort` has it.
         **given: settings that win over the recipe's; None is not given.
 
     Raises:
         InputError: a picture or a setting that cannot be used.
     """
     settings = choose_settings(recipe, **given)
+    if settings["style_turns"] and not settings["neighbor_weight"]:
+        raise InputError("--style_turns needs a --neighbor_weight above 0, or recipe neighbors")
     inputs = _read_inputs(base, style_reference, settings)
     stages = _plan_stages(inputs.base, settings, evaluations_per_iteration)
-    return Job(recipe if isinstance(recipe, str) else "custom", settings, inputs, stages)
+    name = recipe if isinstance(recipe, str) else "custom"
+    return Job(name, settings, inputs, stages, evaluations_per_iteration)
 
 
 def _read_inputs(base, style_reference, settings):
@@ -257,6 +264,8 @@ def _plan_stages(base, settings, evaluations_per_iteration):
 def _plan_sizes(base, settings):
     """(rows, cols) from the coarsest to the result."""
     rows, cols = working_size(base, settings["size"])
+    if settings["strength"] == 0:  # the photo, which small sizes would only blur
+        return [(rows, cols)]
     scales, first, short = settings["scales"], settings["first_size"], min(rows, cols)
     if scales == "auto" and first:
         steps = max(0, round(math.log2(short / first)))  # each about twice the one before

@@ -43,7 +43,7 @@ def hypercolumns(features: Mapping[str, Any]) -> list[Any]:
     parts = []
     for layer in HYPERCOLUMN_LAYERS:
         x = features[layer]
-        step = x.shape[1] // rows
+        step = 4 >> (int(layer[5]) - 1)
         if step > 1:
             x = keras.ops.average_pool(x, step, step, padding="valid", data_format="channels_last")
         if tuple(x.shape[1:3]) != (rows, cols):
@@ -76,12 +76,12 @@ def nearest(queries: Any, candidates: Any, dtype: str = "float32") -> tuple[Any,
     Returns:
         (indices (n,) into the candidates, cosines (n,) float32), NumPy arrays.
     """
-    queries, candidates = (keras.ops.cast(unit(x), dtype) for x in (queries, candidates))
-    candidates = keras.ops.transpose(candidates)
+    candidates = keras.ops.transpose(keras.ops.cast(unit(candidates), dtype))
     block = max(64, SIMILARITIES // candidates.shape[1])
     indices, cosines = [], []
     for first in range(0, queries.shape[0], block):
-        similarities = keras.ops.matmul(queries[first : first + block], candidates)
+        own = keras.ops.cast(unit(queries[first : first + block]), dtype)
+        similarities = keras.ops.matmul(own, candidates)
         index = keras.ops.argmax(similarities, axis=1)
         best = keras.ops.max(similarities, axis=1)
         indices.append(keras.ops.convert_to_numpy(index))
@@ -193,15 +193,19 @@ def find_neighbors(
     photo, shape = columns_of(base)
     content = keras.ops.convert_to_tensor(layer_mask(query_content, shape), "float32")
     queries = content * centered(photo) + (1 - content) * centered(columns_of(x)[0])
-    candidates = []
+    candidates, covered = [], np.zeros(shape[1] * shape[2])
     for style in styles:
         turned = [np.rot90(style.picture, turn).copy() for turn in range(turns + 1)]
         columns = keras.ops.concatenate([columns_of(picture)[0] for picture in turned])
         everywhere = np.ones(query_content.shape)
         mask = layer_mask(everywhere if style.mask is None else style.mask, shape)
         candidates.append(Candidates(columns, style.share * np.asarray(mask).ravel()))
+        covered += np.asarray(mask).ravel()
     low = network.get_layer(GRID_LAYER).compute_dtype == "bfloat16"
     targets = match(queries, candidates, "bfloat16" if low else "float32")
+    # Where no style goes there is nothing to be like: a target of 0 has no gradient.
+    covered = keras.ops.convert_to_tensor(np.minimum(covered, 1)[:, np.newaxis], "float32")
+    targets = targets * covered
     channels = [network.output[layer].shape[-1] for layer in HYPERCOLUMN_LAYERS]
     return keras.ops.split(targets, np.cumsum(channels)[:-1].tolist(), axis=-1)
 

@@ -1,7 +1,8 @@
 """What the optimisers share, SciPy's L-BFGS without its waiting threads, ours, and Adam."""
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -90,15 +91,30 @@ def fmin_l_bfgs_b(
     bounds: tuple[np.ndarray, np.ndarray] | None = None,
     **options: Any,
 ) -> np.ndarray:
-    """SciPy's `fmin_l_bfgs_b` with one thread of BLAS. Returns the last x.
-
-    More threads would, between its steps, wait for the next one in a loop, and take a tenth of the
-    processor from the network. Evaluations have all of them.
+    """SciPy's `fmin_l_bfgs_b` with one thread of BLAS; evaluations have all. Returns the last x.
 
     Args:
         loss, x, fprime: as SciPy's.
         bounds: (lowest, highest) value of each element of x, two flat vectors, or None.
         **options: others of SciPy's.
+    """
+    with one_blas_thread() as with_all_threads:
+        x, _, _ = scipy.optimize.fmin_l_bfgs_b(
+            with_all_threads(loss),
+            x,
+            fprime=with_all_threads(fprime),
+            bounds=None if bounds is None else np.stack(bounds, axis=1),
+            **options,
+        )
+    return x
+
+
+@contextlib.contextmanager
+def one_blas_thread() -> Iterator[Callable[[Callable], Callable]]:
+    """Gives NumPy's and SciPy's products one thread, and what brings a function all of them back.
+
+    More threads would, between an optimiser's steps, wait for the next one in a loop, and take a
+    tenth of the processor from the network.
     """
     blas = ThreadpoolController().select(user_api="blas")
     all_threads = {library.prefix: library.num_threads for library in blas.lib_controllers}
@@ -111,14 +127,7 @@ def fmin_l_bfgs_b(
         return call
 
     with blas.limit(limits=1):
-        x, _, _ = scipy.optimize.fmin_l_bfgs_b(
-            with_all_threads(loss),
-            x,
-            fprime=with_all_threads(fprime),
-            bounds=None if bounds is None else np.stack(bounds, axis=1),
-            **options,
-        )
-    return x
+        yield with_all_threads
 
 
 def minimize_lbfgs(
@@ -143,18 +152,18 @@ def minimize_lbfgs(
     search.start(evaluate)
     losses = evaluator.losses(search.x)
     iterations.start(losses)
-    while not iterations.ended and iterations.evaluations_left > 0:
-        if search.step(evaluate, iterations.evaluations_left):
-            losses = evaluator.losses(search.x)  # of the last evaluation
-            if iterations.due:
+    with one_blas_thread() as with_all_threads:
+        while not iterations.ended and iterations.evaluations_left > 0:
+            if search.step(with_all_threads(evaluate), iterations.evaluations_left):
+                losses = evaluator.losses(search.x)  # of the last evaluation
+            elif search.steps:  # they may mislead; once more along the gradient
+                search.forget()
+            else:
+                iterations.finish(search.x, losses, "L-BFGS finds no lower point")
+            while iterations.due and not iterations.ended:
                 iterations.finish(search.x, losses)
-        elif search.steps:  # they may mislead; once more along the gradient
-            search.forget()
-        else:
-            break
     if not iterations.ended:
-        stalled = iterations.evaluations_left > 0
-        iterations.finish(search.x, losses, "L-BFGS finds no lower point" if stalled else "")
+        iterations.finish(search.x, losses)
     return search.x
 
 

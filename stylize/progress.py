@@ -148,7 +148,7 @@ class Progress:
         self.stages, self._started = stages, time.perf_counter()
 
     def on_estimate(self, seconds: float) -> None:
-        """The run will take so long, from one timed evaluation."""
+        """The run will take so many seconds more, looking up neighbours aside."""
 
     def on_stage(self, index: int) -> None:
         """The stage of this index begins."""
@@ -169,13 +169,15 @@ class Progress:
         self.last = iterate
 
 
-def estimate_seconds(objective: Callable, x: np.ndarray, stages: Sequence[Stage]) -> float:
-    """The seconds that all stages will take: those of one evaluation, in proportion to pixels."""
+def estimate_seconds(
+    objective: Callable, x: np.ndarray, stages: Sequence[Stage], index: int
+) -> float:
+    """The seconds that a stage and those after it will take, from one evaluation, by pixels."""
     objective(x)  # compiles
     start = time.perf_counter()
     objective(x)
-    seconds_per_pixel = (time.perf_counter() - start) / (stages[0].rows * stages[0].cols)
-    return seconds_per_pixel * sum(stage.work for stage in stages)
+    seconds_per_pixel = (time.perf_counter() - start) / (stages[index].rows * stages[index].cols)
+    return seconds_per_pixel * sum(stage.work for stage in stages[index:])
 
 
 class Reports:

@@ -68,6 +68,7 @@ def make_record(
         "program": f"neural_style_transfer {__version__}",
         "recipe": job.recipe,
         "settings": {name: settings[name] for name in SETTINGS} | names,
+        "evaluations_per_iteration": job.evaluations_per_iteration,
         "base": describe_file(base),
         "styles": [describe_file(style) for style in styles],
         **{name: _describe(files, describe_file) for name, files in used.items()},
@@ -139,6 +140,7 @@ def _is_record(record):
     """Whether `record` has what must be there, and nothing of another type than ours."""
     types = {"settings": dict, "recipe": str, "base": dict}
     optional = {"weights": dict, "versions": dict, "program": str, "format": str, "bits": int}
+    optional["evaluations_per_iteration"] = int
     return (
         isinstance(record, dict)
         and record.keys() >= types.keys()

@@ -194,8 +194,8 @@ SETTINGS = {
         "--precision",
         one_of(*PRECISIONS, "auto"),
         "TYPE",
-        f"number type of the network: {', '.join(PRECISIONS)}, or auto: bfloat16 where that is faster and as "
-        "good",
+        f"number type of the network: {', '.join(PRECISIONS)}, or auto: bfloat16 where that is "
+        "faster and as good",
         "machine",
     ),
 }

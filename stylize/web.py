@@ -103,7 +103,8 @@ class Watch(Progress):
             run(self)
         except Exception as error:
             self.error = error
-        self._news.put(None)
+        finally:
+            self._news.put(None)
 
     def on_stage(self, index):
         super().on_stage(index)
@@ -148,7 +149,8 @@ class Studio:
     ):
         self._paint, self._weights, self._folder = paint, weights, folder
         self._max_size, self._max_seconds = max_size, max_seconds
-        self._asked: dict[str | None, threading.Event] = {}  # session -> what stops its next run
+        # session -> (what stops its next run, what it asked for last)
+        self._asked: dict[str | None, tuple[threading.Event, tuple]] = {}
         self._running: dict[str | None, threading.Event] = {}  # session -> what stops its run
 
     def warm_up(self) -> None:
@@ -156,25 +158,27 @@ class Studio:
         gray = Image.new("RGB", (32, 32), "gray")
         self._paint(prepare(gray, gray, iterations=1, size=32, tolerance=1), self._weights)
 
-    def enter(self, request: gr.Request) -> tuple:
-        """A visitor asks for a picture, and waits from now on; it takes the place of one that is
-        being painted for them. Returns (words, download).
-        """
-        self.stop(request)
-        self._asked[request.session_hash] = threading.Event()
-        return "Waiting for a place ...", gr.DownloadButton(value=None, interactive=False)
+    def enter(self, request: gr.Request, *asked: Any) -> tuple:
+        """A visitor asks for a picture, and waits from now on. Returns (words, download).
 
-    def paint(self, base: str, style: str, *values: Any, session: str | None) -> Iterator[tuple]:
-        """Yields (words, picture, plot, download) until the run has ended or was stopped.
+        What they asked for before, waiting or being painted, is dropped.
 
         Args:
-            base, style: the paths of the uploads.
-            values: of `CONTROLS`, in their order.
-            session: of the visitor, who has entered.
+            request: whose it is.
+            asked: the paths of the uploads, then the values of `CONTROLS`, in their order.
         """
-        stop = self._asked.pop(session, None)
-        if stop is None:
-            return  # they left while they waited, or asked twice before their turn came
+        self.stop(request)
+        self._asked[request.session_hash] = threading.Event(), asked
+        return "Waiting for a place ...", gr.DownloadButton(value=None, interactive=False)
+
+    def paint(self, session: str | None) -> Iterator[tuple]:
+        """Paints what a visitor asked for last, in their turn.
+
+        Yields (words, picture, plot, download) until the run has ended or was stopped.
+        """
+        if session not in self._asked:
+            return  # they left while they waited, or an earlier turn of theirs has painted it
+        stop, (base, style, *values) = self._asked.pop(session)
         self._running[session] = stop
         try:
             yield from self._paint_until(
@@ -235,9 +239,10 @@ class Studio:
 
     def stop(self, request: gr.Request) -> None:
         """Stops the visitor's run, or its waiting; what is painted so far stays."""
-        for events in (self._asked, self._running):
-            if stop := events.get(request.session_hash):
-                stop.set()
+        if asked := self._asked.get(request.session_hash):
+            asked[0].set()
+        if stop := self._running.get(request.session_hash):
+            stop.set()
 
     def leave(self, request: gr.Request) -> None:
         """Stops the run of a visitor who closes the page, and forgets them."""
@@ -248,8 +253,11 @@ class Studio:
 def build_page(studio: Studio, max_size: int) -> gr.Blocks:
     """The page, a `gr.Blocks`."""
 
-    def paint(request: gr.Request, *inputs: Any) -> Iterator[tuple]:
-        yield from studio.paint(*inputs, session=request.session_hash)
+    def paint(request: gr.Request) -> Iterator[tuple]:
+        yield from studio.paint(request.session_hash)
+
+    def enter(request: gr.Request, *asked: Any) -> tuple:  # a method's self would count as an input
+        return studio.enter(request, *asked)
 
     with gr.Blocks(
         title="Neural style transfer",
@@ -286,10 +294,10 @@ def build_page(studio: Studio, max_size: int) -> gr.Blocks:
                 download = gr.DownloadButton("Download PNG", interactive=False)
                 with gr.Accordion("Losses"):
                     plot = gr.Plot(show_label=False)
-        entered = start.click(studio.enter, None, [words, download], queue=False)
+        entered = start.click(enter, inputs, [words, download], queue=False)
         entered.then(
             paint,
-            inputs,
+            None,
             [words, result, plot, download],
             concurrency_limit=1,
             trigger_mode="multiple",  # else a second click would only stop the first
@@ -327,11 +335,17 @@ def _controls(max_size):
         ]
 
 
+def _port(text):
+    if not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError("must be from 1 to 65535")
+    return int(text)
+
+
 def build_parser() -> Parser:
     """The command line's parser."""
     parser = Parser(PROGRAM, description="Serves the web page.")
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s, this computer")
-    parser.add_argument("--port", type=int, default=7860, help="default: %(default)s")
+    parser.add_argument("--port", type=_port, default=7860, help="default: %(default)s")
     parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
     parser.add_argument(
         "--max_size", type=int, default=1024, help="pixels of the longer side (%(default)s)"

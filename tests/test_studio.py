@@ -28,7 +28,8 @@ def painting_of(studio, photo_path, painting_path):
     def ask(iterations, size=24, photo=photo_path):
         given = {name: web.DEFAULTS[name] for name in web.CONTROLS}
         values = (given | {"size": size, "iterations": iterations}).values()
-        return studio.paint(photo, painting_path, *values, session=VISITOR.session_hash)
+        studio.enter(VISITOR, photo, painting_path, *values)
+        return studio.paint(VISITOR.session_hash)
 
     return ask
 
@@ -47,7 +48,6 @@ def last_words(events):
 
 
 def test_painting_ends_with_a_picture_that_says_how_it_was_made(studio, painting_of):
-    studio.enter(VISITOR)
     *_, (words, picture, plot, download) = painting_of(2)
     assert words == "Done: 28x24 pixels"
     assert picture.size == load_image(download.value["path"]).size == (28, 24)
@@ -57,13 +57,11 @@ def test_painting_ends_with_a_picture_that_says_how_it_was_made(studio, painting
 
 
 def test_words_say_how_far_it_is(studio, painting_of):
-    studio.enter(VISITOR)
     seen = [words for words, *_ in painting_of(5)]
     assert any(words.startswith("Painting at 28x24 pixels: ") for words in seen)
 
 
 def test_stop_keeps_the_picture(studio, painting_of):
-    studio.enter(VISITOR)
     events = painting_of(ENDLESS)
     until_picture(events)
     studio.stop(VISITOR)
@@ -71,34 +69,39 @@ def test_stop_keeps_the_picture(studio, painting_of):
 
 
 def test_second_click_starts_anew_and_stop_stops_that(studio, painting_of):
-    studio.enter(VISITOR)
     first = painting_of(ENDLESS)
     until_picture(first)
-    studio.enter(VISITOR)
-    assert last_words(first) == "Stopped: 28x24 pixels"
     second = painting_of(ENDLESS)
+    assert last_words(first) == "Stopped: 28x24 pixels"
     until_picture(second)
     studio.stop(VISITOR)
     assert last_words(second) == "Stopped: 28x24 pixels"
 
 
-def test_two_clicks_before_ones_turn_paint_once(studio, painting_of):
-    studio.enter(VISITOR)
-    studio.enter(VISITOR)
-    assert last_words(painting_of(1)) == "Done: 28x24 pixels"
-    assert list(painting_of(1)) == []
+def test_two_clicks_before_ones_turn_paint_what_was_asked_last(studio, painting_of):
+    first, second = painting_of(ENDLESS, size=48), painting_of(1)
+    assert last_words(first) == "Done: 28x24 pixels"
+    assert list(second) == []
+
+
+def test_click_stop_and_click_again_while_waiting(studio, painting_of):
+    first = painting_of(ENDLESS, size=48)
+    studio.stop(VISITOR)
+    second = painting_of(1)
+    assert last_words(first) == "Done: 28x24 pixels"
+    assert list(second) == []
 
 
 def test_stop_while_waiting(studio, painting_of):
-    studio.enter(VISITOR)
+    events = painting_of(ENDLESS)
     studio.stop(VISITOR)
-    assert last_words(painting_of(ENDLESS)) == "Stopped; no picture was finished"
+    assert last_words(events) == "Stopped; no picture was finished"
 
 
 def test_visitor_who_leaves_while_waiting_is_forgotten(studio, painting_of):
-    studio.enter(VISITOR)
+    events = painting_of(ENDLESS)
     studio.leave(VISITOR)
-    assert list(painting_of(ENDLESS)) == []
+    assert list(events) == []
 
 
 def test_visitor_who_leaves_while_uploads_are_decoded(studio, painting_of, monkeypatch):
@@ -107,23 +110,19 @@ def test_visitor_who_leaves_while_uploads_are_decoded(studio, painting_of, monke
         return load_image(*arguments)
 
     monkeypatch.setattr(web, "load_image", load_and_leave)
-    studio.enter(VISITOR)
     assert last_words(painting_of(ENDLESS)) == "Stopped; no picture was finished"
 
 
 def test_page_that_is_closed_ends_the_run(studio, painting_of):
     """Gradio closes the generator of a visitor who is gone; nothing goes on in the background."""
-    studio.enter(VISITOR)
     events = painting_of(ENDLESS)
     until_picture(events)
     events.close()
-    studio.enter(VISITOR)
     assert last_words(painting_of(1)) == "Done: 28x24 pixels"
 
 
 def test_time_limit_stops_and_says_so(studio, painting_of):
     studio._max_seconds = 0.5
-    studio.enter(VISITOR)
     assert last_words(painting_of(ENDLESS)).startswith("Stopped by the time limit of 0 s")
 
 
@@ -137,7 +136,6 @@ def test_time_limit_stops_and_says_so(studio, painting_of):
     ],
 )
 def test_what_cannot_be_painted_is_answered(given, message, studio, painting_of):
-    studio.enter(VISITOR)
     events = painting_of(1, **given)
     words, *_ = next(events)
     assert message in words
@@ -150,6 +148,5 @@ def test_too_little_memory_is_answered(studio, painting_of):
         raise MemoryError
 
     studio._paint = paint_nothing
-    studio.enter(VISITOR)
     with pytest.raises(gr.Error, match="not enough memory for this size; choose a smaller"):
         list(painting_of(1))
