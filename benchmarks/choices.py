@@ -1,8 +1,8 @@
-"""Measures what choices of the default recipe cost and bring, one changed at a time.
+"""Measures what choices of the recipe `pyramid` cost and bring, one changed at a time.
 
     python benchmarks/choices.py --rows 200
 
-The loss is the default recipe's, in float32, of the picture that comes out: whatever a choice does
+The loss is that recipe's, in float32, of the picture that comes out: whatever a choice does
 to get there, its pictures are measured alike. Seconds are of the whole run, network loaded.
 """
 
@@ -37,7 +37,7 @@ def picture(name):
 
 
 def default_formula(weights, base, style, rows):
-    """The default recipe's objective at full size, in float32."""
+    """The recipe's objective at full size, in float32."""
     job = nst.prepare(base, style, PYRAMID, size=rows, scales=1, precision="float32")
     return nst.stage_objective(job, weights, job.stages[0])
 

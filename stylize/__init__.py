@@ -1,12 +1,12 @@
-"""What stands behind `neural_style_transfer.py`. Arrows run one way, from the bottom to the top:
+"""What stands behind `neural_style_transfer.py`. A module imports those below it only:
 
-cli, athalye, web     the programs that people start
+cli, athalye, web     the programs that people start; the script hands its `paint` to them
 terminal              what their command lines share
-    (neural_style_transfer.py, the algorithm, hands `paint` to them and uses what is above it)
 records, films        what a run leaves with its pictures
 job                   a run, prepared once: pictures, settings, sizes, memory
 neighbors             the term of the loss that compares place by place
 optimizers            what the optimisers share, SciPy's L-BFGS, Adam
+lbfgs                 an L-BFGS of our own, for values within bounds
 backend               TensorFlow, JAX or PyTorch, known here only
 progress              what a run says of itself as it goes on
 settings, checks      SETTINGS and RECIPES; what a setting may be
