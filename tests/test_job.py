@@ -9,6 +9,7 @@ from PIL import Image
 from stylize import backend, pictures
 from stylize.errors import InputError
 from stylize.job import prepare
+from stylize.settings import RECIPES
 
 
 def mean_and_covariance(picture):
@@ -131,6 +132,29 @@ def test_recoloured_regions_follow_their_masks(photo, painting):
         own, _ = mean_and_covariance(job.start(stage)[:, part])
         expected, _ = mean_and_covariance(job.styles(stage)[style].picture)
         np.testing.assert_allclose(own, expected, atol=6)
+
+
+def test_content_mask_holds_what_the_map_of_detail_would_leave(photo, painting):
+    plain = np.full((40, 48, 3), 128, np.uint8)
+    left = np.zeros((40, 48), np.uint8)
+    left[:, :24] = 255
+    job = prepare(plain, painting, "neighbors", size=40, content_mask=left)
+    (stage,) = job.stages
+    np.testing.assert_array_equal(job.content_mask(stage), left / 255)
+    shares = job.query_content(stage)
+    assert (shares[:, :24] == 1).all() and shares[:, 24:] == pytest.approx(0.4)
+    assert (job.style_mask(stage)[:, 24:] == 1).all() and (job.style_mask(stage)[:, :24] < 1).all()
+
+
+def test_reference_rows_may_be_none(photo, painting):
+    recipe = RECIPES["neighbors"] | {"reference_rows": None}
+    job = prepare(photo, painting, recipe, size=40)
+    assert job.style_mask(job.stages[0]).min() >= 0.6 - 1e-6
+
+
+def test_turns_without_neighbors_are_refused(photo, painting):
+    with pytest.raises(InputError, match="--style_turns needs a --neighbor_weight"):
+        prepare(photo, painting, "pyramid", style_turns=1)
 
 
 def test_strength_turns_what_is_looked_up(photo, painting):

@@ -10,7 +10,7 @@ from PIL import Image
 
 import neural_style
 import neural_style_transfer as nst
-from stylize import athalye
+from stylize import athalye, records
 from stylize.weights import read_weights
 
 
@@ -71,6 +71,17 @@ def test_same_seed_gives_the_same_bytes(folder):
     for name in ("one.png", "two.png"):
         run(f"{QUICK} --output {name} --seed 3")
     assert Path("one.png").read_bytes() == Path("two.png").read_bytes()
+
+
+def test_picture_says_how_it_was_made_and_can_be_made_again(folder):
+    """By the other program, in as many steps."""
+    run(f"{QUICK} --output out.png --iterations 3 --seed 5 --width 32")
+    record = records.read_record("out.png")
+    assert (record["recipe"], record["settings"]["seed"]) == ("athalye", 5)
+    again = "examples/cat.jpg examples/a.jpg again --like out.png --weights small.h5"
+    assert nst.main(again.split()) == 0
+    assert records.read_record("again.png")["evaluations_per_iteration"] == 1
+    np.testing.assert_array_equal(nst.load_image("again.png"), nst.load_image("out.png"))
 
 
 def test_losses_are_printed_when_the_original_prints_them(folder, capsys):

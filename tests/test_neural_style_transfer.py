@@ -24,7 +24,7 @@ from stylize.colors import COLOR_METHODS
 from stylize.download import load_weights
 from stylize.errors import InputError, WeightsError
 from stylize.job import Style, prepare
-from stylize.neighbors import detail_map, hypercolumns
+from stylize.neighbors import detail_map, find_neighbors, hypercolumns
 from stylize.optimizers import Iterations, minimize_adam, minimize_lbfgs
 from stylize.settings import EVALUATIONS_PER_ITERATION, STYLE_LAYERS, LossWeights, choose_settings
 from stylize.weights import VGG19Weights
@@ -626,6 +626,47 @@ def test_neighbors_keep_to_their_masks(small_vgg19, photo, painting):
     assert abs(blended(x)[0][3] / alone(x)[0][3] - 1) > 0.01
 
 
+def test_places_that_no_mask_covers_are_left_alone(small_vgg19, photo, painting):
+    """As far from the masked half as the deepest layer looks, neighbours have no pull."""
+    tall = np.tile(photo, (4, 1, 1))
+    upper = np.zeros((160, 48), np.uint8)
+    upper[:80] = 255
+    given = {"style_weight": 0, "content_weight": 0, "tv_weight": 0, "style_masks": [upper]}
+    job = prepare(tall, painting, "neighbors", size=160, scales=1, precision="float32", **given)
+    (stage,) = job.stages
+    _, grads = nst.stage_objective(job, small_vgg19, stage)(job.start(stage).ravel())
+    grads = np.abs(grads.reshape(160, 48, 3))
+    assert grads[130:].max() < 1e-4 * grads[:80].max()
+
+
+def test_mask_that_small_sizes_lose_is_no_fault(small_vgg19, photo, painting):
+    """One white place in a thousand: nothing of it is left at the deepest layers."""
+    speck = np.zeros((40, 48), np.uint8)
+    speck[20, 24] = 255
+    for recipe in ("neighbors", "keras"):
+        job = prepare(photo, [painting] * 2, recipe, size=40, style_masks=[speck, 255 - speck])
+        (stage,) = job.stages
+        terms, grads = nst.stage_objective(job, small_vgg19, stage)(job.start(stage).ravel())
+        assert np.isfinite(terms).all() and np.isfinite(grads).all()
+
+
+def test_neighbors_are_looked_up_anew_at_each_size(small_vgg19, photo, painting, monkeypatch):
+    """With the picture so far, enlarged from the size before."""
+    seen = []
+
+    def find(network, base, x, *arguments):
+        seen.append(x)
+        return find_neighbors(network, base, x, *arguments)
+
+    monkeypatch.setattr(nst, "find_neighbors", find)
+    iterates = []
+    given = {"recipe": "neighbors", "size": 40, "scales": 2, "weights": small_vgg19}
+    nst.style_transfer(photo, painting, 1, iterates.append, **given)
+    assert [x.shape for x in seen] == [(20, 24, 3), (40, 48, 3)]
+    enlarged = pictures.enlarge(np.reshape(iterates[0].x, (20, 24, 3)), 40, 48)
+    np.testing.assert_array_equal(seen[1], enlarged)
+
+
 def test_turned_copies_are_looked_in_too(small_vgg19, photo):
     """A style that is the photo on its side has the photo's own places only when it is turned."""
     x = pictures.preprocess_image(photo).astype(float).ravel()
@@ -969,7 +1010,7 @@ def test_pyramid_reports_small_sizes_as_not_final(small_vgg19, photo, painting):
 
 @pytest.mark.parametrize("recipe", ["pyramid", "neighbors"])
 def test_strength_zero_gives_the_photo_back(recipe, small_vgg19, photo, painting):
-    given = {"recipe": recipe, "size": 40, "strength": 0}
+    given = {"recipe": recipe, "size": 40, "strength": 0, "scales": 2}
     result = nst.style_transfer(photo, painting, 1, weights=small_vgg19, **given)
     np.testing.assert_array_equal(result, photo)
 

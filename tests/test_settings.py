@@ -1,6 +1,9 @@
 """The settings and the settings."""
 
+import math
+
 import pytest
+from PIL import Image
 
 from stylize import settings
 from stylize.errors import InputError
@@ -18,7 +21,7 @@ def test_what_is_given_wins_over_the_recipe_and_none_does_not():
     assert (chosen["tv_weight"], chosen["size"]) == (3.0, 400)
 
 
-@pytest.mark.parametrize("value", [0, -1, 2.5, "x", None, "nan"])
+@pytest.mark.parametrize("value", [0, -1, 2.5, "x", None, "nan", math.inf, "1" * 5000])
 def test_whole_number_refuses(value):
     with pytest.raises(InputError, match="whole number of at least 1, received"):
         settings.whole_number(value)
@@ -65,3 +68,16 @@ def test_recipe_may_be_a_mapping_with_all_keys():
         settings.choose_settings({k: v for k, v in own.items() if k != "bounded"})
     with pytest.raises(InputError, match="missing or unknown: magic"):
         settings.choose_settings(own | {"magic": 1})
+
+
+def test_a_single_value_stands_for_a_list_of_one():
+    mask = Image.new("L", (20, 20))
+    assert settings.choose_settings("keras", style_masks=mask)["style_masks"] == [mask]
+    assert settings.choose_settings("keras", style_blend=2.0)["style_blend"] == [1]
+    layers = settings.choose_settings("keras", style_layers="block1_conv1")["style_layers"]
+    assert layers == {"block1_conv1": 1}
+
+
+def test_shares_that_add_up_to_infinity_are_refused():
+    with pytest.raises(InputError, match="add up to a finite number"):
+        settings.choose_settings("keras", style_blend=[1e308, 1e308])
