@@ -213,7 +213,7 @@ def find_neighbors(
 def detail_map(image: Image.Image, rows: int, cols: int) -> np.ndarray:
     """Where a photo has detail: 1 at faces and edges, 0 in skies and walls, soft between.
 
-    It is the slope of the brightness, blurred over a twentieth of the picture, by its mean.
+    It is the slope of the brightness, blurred over a tenth of the picture, by its mean.
 
     Args:
         image: the photo, of the size it is painted at.
@@ -224,12 +224,12 @@ def detail_map(image: Image.Image, rows: int, cols: int) -> np.ndarray:
     """
     luma = np.asarray(image.convert("L"), np.float32)
     slope = np.hypot(*np.gradient(luma))
-    radius = max(1, min(luma.shape) // 40)
+    radius = max(1, min(luma.shape) // 20)
     for _ in range(2):
         for axis in (0, 1):
             slope = _running_mean(slope, radius, axis)
     reduced = Image.fromarray(slope).resize((cols, rows), Image.Resampling.BOX)
-    return np.clip((np.asarray(reduced) / max(slope.mean(), 1e-6) - 0.35) / 0.8, 0, 1)
+    return np.clip((np.asarray(reduced) / max(slope.mean(), 1e-6) - 0.25) / 0.5, 0, 1)
 
 
 def _running_mean(x, radius, axis):

@@ -310,7 +310,7 @@ RECIPES["gatys"] = RECIPES["keras"] | {
     "restart": False,
 }
 RECIPES["neighbors"] = RECIPES["pyramid"] | {
-    "content_weight": 800.0,
+    "content_weight": 1200.0,
     "neighbor_weight": 1e4,
     "tv_weight": 0.02,
     "style_scale": "area",
@@ -324,10 +324,10 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "first_size": 48,
     "effort": (1.5, 0.75),
     "relative_content": True,
-    "query_content": (0.4, 1.0),
-    "detail_content": 1.0,
-    "detail_style": 0.4,
-    "style_energy": 1.5e5,
+    "query_content": (0.8, 1.0),
+    "detail_content": 0.8,
+    "detail_style": 0.6,
+    "style_energy": 1e5,
 }
 DEFAULT_RECIPE = "neighbors"
 
