@@ -327,7 +327,7 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "query_content": (0.8, 1.0),
     "detail_content": 0.8,
     "detail_style": 0.6,
-    "style_energy": 1e5,
+    "style_energy": 2e5,
 }
 DEFAULT_RECIPE = "neighbors"
 
