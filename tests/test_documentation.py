@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 import neural_style_transfer as nst
 from stylize import cli
 from stylize.weights import read_weights
@@ -17,6 +19,7 @@ def documented_commands():
     return re.findall(r"^ *(?:\S*/)?python neural_style_transfer\.py (.+)$", text, re.M)
 
 
+@pytest.mark.timeout(400)
 def test_documented_commands(weights_path, photo_path, painting_path, tmp_path, monkeypatch):
     """Each as it stands, but quick, one after another, as later ones use the results of earlier."""
     monkeypatch.chdir(tmp_path)
