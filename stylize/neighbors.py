@@ -17,8 +17,10 @@ from PIL import Image
 from stylize.backend import keras
 from stylize.pictures import layer_mask
 
-HYPERCOLUMN_LAYERS = (  # VGG16's ten convolutions up to block4_conv3; all have one grid
-    *("block1_conv1", "block1_conv2", "block2_conv1", "block2_conv2"),
+# VGG16's convolutions up to block4_conv3, but for block1, whose features of single pixels, averaged
+# over a place, change nothing that can be seen and would take half of the memory.
+HYPERCOLUMN_LAYERS = (
+    *("block2_conv1", "block2_conv2"),
     *("block3_conv1", "block3_conv2", "block3_conv3"),
     *("block4_conv1", "block4_conv2", "block4_conv3"),
 )
@@ -37,7 +39,7 @@ def hypercolumns(features: Mapping[str, Any]) -> list[Any]:
         (places, channels) of each layer, float32; the places are those of `GRID_LAYER`.
         Concatenated they are the hypercolumns; an evaluation does not need that copy.
 
-    Source: Kolkin et al. 2022, sec. 3.1, with VGG's layers up to block4_conv3.
+    Source: Kolkin et al. 2022, sec. 3.1; they have block1 too.
     """
     rows, cols = features[GRID_LAYER].shape[1:3]
     parts = []
@@ -186,17 +188,15 @@ def find_neighbors(
         (places, channels) of each layer, float32.
     """
 
-    def columns_of(picture):
-        features = network(keras.ops.convert_to_tensor(picture[np.newaxis], "float32"))
-        return keras.ops.concatenate(hypercolumns(features), axis=-1), features[GRID_LAYER].shape
-
-    photo, shape = columns_of(base)
+    shape = network.compute_output_shape((1, *base.shape))[GRID_LAYER]
     content = keras.ops.convert_to_tensor(layer_mask(query_content, shape), "float32")
-    queries = content * centered(photo) + (1 - content) * centered(columns_of(x)[0])
+    queries = content * centered(_columns(network, base))  # large: one at a time
+    queries += (1 - content) * centered(_columns(network, x))
     candidates, covered = [], np.zeros(shape[1] * shape[2])
     for style in styles:
         turned = [np.rot90(style.picture, turn).copy() for turn in range(turns + 1)]
-        columns = keras.ops.concatenate([columns_of(picture)[0] for picture in turned])
+        columns = [_columns(network, picture) for picture in turned]
+        columns = keras.ops.concatenate(columns) if turns else columns[0]
         everywhere = np.ones(query_content.shape)
         mask = layer_mask(everywhere if style.mask is None else style.mask, shape)
         candidates.append(Candidates(columns, style.share * np.asarray(mask).ravel()))
@@ -208,6 +208,12 @@ def find_neighbors(
     targets = targets * covered
     channels = [network.output[layer].shape[-1] for layer in HYPERCOLUMN_LAYERS]
     return keras.ops.split(targets, np.cumsum(channels)[:-1].tolist(), axis=-1)
+
+
+def _columns(network, picture):
+    """The hypercolumns of a picture (rows, cols, 3), (places, channels)."""
+    features = network(keras.ops.convert_to_tensor(picture[np.newaxis], "float32"))
+    return keras.ops.concatenate(hypercolumns(features), axis=-1)
 
 
 def detail_map(image: Image.Image, rows: int, cols: int) -> np.ndarray:
