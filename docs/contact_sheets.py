@@ -1,6 +1,6 @@
 """Paints the pictures of docs/ and the README.
 
-    python docs/contact_sheets.py triptych colours gallery strength recipes sizes portraits
+    python docs/contact_sheets.py triptych colours gallery strength recipes portraits
 
 Those that are there already are left alone: delete one to have it painted anew.
 """
@@ -85,15 +85,10 @@ def strength(weights):
 
 
 def recipes(weights):
-    """The same pair by three recipes."""
-    names = ("pyramid", "neighbors", "keras")
+    """The same pair by two recipes."""
+    names = ("pyramid", "neighbors")
     pair = "rocket+swirling_night"
     return side_by_side([paint(pair, weights, size=256, recipe=name) for name in names], 256)
-
-
-def sizes(weights):
-    """The same look at 200, 400 and 800 rows, shown at one size."""
-    return side_by_side([paint("temple+impasto", weights, size=n) for n in (200, 400, 800)], 320)
 
 
 SHEETS = {
@@ -101,7 +96,6 @@ SHEETS = {
     ROOT / "img/colours.jpg": colours,
     ROOT / "docs/strength.jpg": strength,
     ROOT / "docs/recipes.jpg": recipes,
-    ROOT / "docs/sizes.jpg": sizes,
 }
 
 
