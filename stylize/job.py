@@ -11,7 +11,7 @@ from PIL import Image
 from stylize import backend
 from stylize.colors import COLOR_TRANSFERS, keep_luma, recolored
 from stylize.errors import InputError
-from stylize.neighbors import HYPERCOLUMN_LAYERS, detail_map
+from stylize.neighbors import HYPERCOLUMN_LAYERS, SIMILARITIES, detail_map
 from stylize.pictures import (
     load_image,
     load_mask,
@@ -29,8 +29,11 @@ from stylize.weights import IMAGENET_MEAN_BGR
 SMALLEST_SCALE = 100  # pixels of the short side at which a pyramid begins, or a little more
 STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
 NOISE = 0.256  # standard deviation of the noise to start from, around the mean pixel
-PROCESS_MIB = 900  # of memory, before a picture is there
-BYTES_PER_PIXEL = {"float32": 2900, "bfloat16": 2350, "float16": 2350}  # of the largest size
+# What memory is needed for, measured by benchmarks/memory.py:
+PROCESS_MIB = 940  # before a picture is there
+BYTES_PER_PIXEL = {"float32": 3500, "bfloat16": 2950, "float16": 2950}  # of the largest size
+COLUMN_BYTES = 900  # of hypercolumns, for each pixel of the picture and of the styles
+SEARCH_BYTES = 10  # for each similarity that is in memory at once
 
 
 class Style(NamedTuple):
@@ -88,8 +91,16 @@ class Job(NamedTuple):
     def needed_mib(self) -> float:
         """About the peak MiB of a process that paints this on a CPU."""
         largest = self.stages[-1]
-        per_pixel = BYTES_PER_PIXEL[largest.precision]
-        return PROCESS_MIB + largest.rows * largest.cols * per_pixel / 2**20
+        pixels = largest.rows * largest.cols
+        needed = PROCESS_MIB * 2**20 + pixels * BYTES_PER_PIXEL[largest.precision]
+        if self.settings["neighbor_weight"]:
+            sizes = [
+                math.prod(_style_size(image, scale, largest)) * (1 + self.settings["style_turns"])
+                for image, scale in zip(self.inputs.styles, self.inputs.style_scales, strict=True)
+            ]
+            similarities = min(SIMILARITIES, pixels // 16 * max(sizes) // 16)
+            needed += (pixels + sum(sizes)) * COLUMN_BYTES + similarities * SEARCH_BYTES
+        return needed / 2**20
 
     def start(self, stage: Stage) -> np.ndarray:
         """The first combination, (rows, cols, 3), as `preprocess_image` makes it."""

@@ -146,6 +146,19 @@ def test_content_mask_holds_what_the_map_of_detail_would_leave(photo, painting):
     assert (job.style_mask(stage)[:, 24:] == 1).all() and (job.style_mask(stage)[:, :24] < 1).all()
 
 
+def test_memory_foreseen_grows_with_all_that_needs_it(photo, painting):
+    def needed(styles=1, **given):
+        job = prepare(photo, [painting] * styles, **({"recipe": "neighbors", "size": 400} | given))
+        return job.needed_mib
+
+    assert needed() > needed(size=300)
+    assert needed(styles=2) > needed()
+    assert needed(style_turns=1) > needed()
+    assert needed(style_scale=2.0) > needed()
+    assert needed(precision="float32") > needed(precision="bfloat16")
+    assert needed() > needed(neighbor_weight=0)
+
+
 def test_reference_rows_may_be_none(photo, painting):
     recipe = RECIPES["neighbors"] | {"reference_rows": None}
     job = prepare(photo, painting, recipe, size=40)
