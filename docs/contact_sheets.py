@@ -16,8 +16,8 @@ from PIL import Image
 import neural_style_transfer as nst
 
 GALLERY = (  # each photo and each style at least once
-    *("astronaut+swirling_night", "hopper+impasto", "luispedro+watercolour", "camera+engraving"),
-    *("temple+woodcut", "temple+ink", "rocket+swirling_night", "rocket+woodcut"),
+    *("astronaut+swirling_night", "hopper+impasto", "temple+woodcut", "camera+engraving"),
+    *("luispedro+watercolour", "temple+ink", "rocket+swirling_night", "rocket+woodcut"),
     *("stairs+ink", "coffee+impasto", "flower+stained_glass", "flower+watercolour"),
     *("cat+pointillism", "raccoon+engraving", "coins+stained_glass", "coffee+pointillism"),
 )

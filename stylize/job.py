@@ -31,7 +31,8 @@ STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
 NOISE = 0.256  # standard deviation of the noise to start from, around the mean pixel
 # What memory is needed for, measured by benchmarks/memory.py:
 PROCESS_MIB = 940  # before a picture is there
-BYTES_PER_PIXEL = {"float32": 3500, "bfloat16": 2950, "float16": 2950}  # of the largest size
+BYTES_PER_PIXEL = {"float32": 3060, "bfloat16": 2480, "float16": 2480}  # of the largest size
+WORKSPACE_BYTES, WORKSPACE_MIB = 640, 270  # of the convolutions, for each pixel, but not more than
 COLUMN_BYTES = 900  # of hypercolumns, for each pixel of the picture and of the styles
 SEARCH_BYTES = 10  # for each similarity that is in memory at once
 
@@ -93,6 +94,7 @@ class Job(NamedTuple):
         largest = self.stages[-1]
         pixels = largest.rows * largest.cols
         needed = PROCESS_MIB * 2**20 + pixels * BYTES_PER_PIXEL[largest.precision]
+        needed += min(pixels * WORKSPACE_BYTES, WORKSPACE_MIB * 2**20)
         if self.settings["neighbor_weight"]:
             sizes = [
                 math.prod(_style_size(image, scale, largest)) * (1 + self.settings["style_turns"])
