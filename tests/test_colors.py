@@ -10,7 +10,7 @@ from stylize.colors import LEAST_DEVIATION, recolored
 
 def moments(picture):
     flat = picture.reshape(-1, 3)
-    return flat.mean(0), np.cov(flat, rowvar=False)
+    return flat.mean(0), np.cov(flat, rowvar=False, bias=True)
 
 
 def test_mean_and_covariance_become_the_styles(photo, painting):
