@@ -31,7 +31,7 @@ STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
 NOISE = 0.256  # standard deviation of the noise to start from, around the mean pixel
 # What memory is needed for, measured by benchmarks/memory.py:
 PROCESS_MIB = 940  # before a picture is there
-BYTES_PER_PIXEL = {"float32": 3450, "bfloat16": 2480, "float16": 2480}  # of the largest size
+BYTES_PER_PIXEL = {"float32": 3300, "bfloat16": 2480, "float16": 2480}  # of the largest size
 WORKSPACE_BYTES, WORKSPACE_MIB = 640, 270  # of the convolutions, for each pixel, but not more than
 COLUMN_BYTES = 900  # of hypercolumns, for each pixel of the picture and of the styles
 SEARCH_BYTES = 10  # for each similarity that is in memory at once
