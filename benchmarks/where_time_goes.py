@@ -69,7 +69,7 @@ def scipy_alone(x, bounds, evaluations):
         calls += 1
         return result
 
-    with threadpool_limits(1, "blas"):  # as in minimize_lbfgs
+    with threadpool_limits(1, "blas"):  # as in fmin_l_bfgs_b
         total = seconds(
             lambda: scipy.optimize.fmin_l_bfgs_b(quadratic, x, bounds=bounds, maxfun=evaluations)
         )
