@@ -172,5 +172,17 @@ def test_detail_is_where_the_photo_changes():
     assert np.all((detail >= 0) & (detail <= 1))
 
 
+def test_what_detail_surrounds_belongs_to_the_subject():
+    """As a cheek does, however plain it is; the same plain wall around it does not."""
+    photo = np.full((200, 200, 3), 128, np.uint8)
+    photo[40:160, 40:160] = 0
+    photo[50:150, 50:150] = 128  # a frame, as plain inside as outside
+    detail = neighbors.detail_map(Image.fromarray(photo), 50, 50)
+    assert detail[25, 25] == detail[12, 25] == 1
+    assert detail[1].max() == 0
+    photo[50:150, 150:] = 128  # open to the right: the plain place reaches the border
+    assert neighbors.detail_map(Image.fromarray(photo), 50, 50)[25, 25] < 0.1
+
+
 def test_plain_picture_has_no_detail():
     assert not neighbors.detail_map(Image.new("RGB", (40, 40), "gray"), 10, 10).any()
