@@ -35,6 +35,14 @@ DEFAULTS = RECIPES[DEFAULT_RECIPE]
 PACKAGE = Path(__file__).parent
 # The wheel has the examples in the package, a checkout beside it.
 EXAMPLES = next(path for path in (PACKAGE / "img", PACKAGE.parent / "img") if path.is_dir())
+EXAMPLE_PAIRS = (
+    ("astronaut", "swirling_night"),
+    ("hopper", "impasto"),
+    ("temple", "woodcut"),
+    ("cat", "pointillism"),
+    ("flower", "watercolour"),
+    ("coffee", "stained_glass"),
+)
 CONTROLS = (  # the settings on the page
     "strength",
     "size",
@@ -273,11 +281,7 @@ def build_page(studio: Studio, max_size: int) -> gr.Blocks:
                     start = gr.Button("Paint", variant="primary")
                     stop = gr.Button("Stop")
                 gr.Examples(
-                    [
-                        [str(EXAMPLES / "astronaut.jpg"), str(EXAMPLES / "swirling_night.jpg")],
-                        [str(EXAMPLES / "coffee.jpg"), str(EXAMPLES / "stained_glass.jpg")],
-                        [str(EXAMPLES / "cat.jpg"), str(EXAMPLES / "swirling_night.jpg")],
-                    ],
+                    [[str(EXAMPLES / f"{name}.jpg") for name in pair] for pair in EXAMPLE_PAIRS],
                     [photo, painting],
                 )
                 inputs = [photo, painting, *_controls(max_size)]

@@ -22,6 +22,7 @@ from stylize import pictures
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MODULES = {"neural_style.py", "neural_style_transfer.py"}
+DATA = PYPROJECT["tool"]["setuptools"]["package-data"]
 DIST_INFO = f"neural_style_transfer-{stylize.__version__}.dist-info"
 
 
@@ -53,6 +54,12 @@ def test_api_page_is_up_to_date(monkeypatch):
     api = runpy.run_path(str(ROOT / "docs" / "make_api.py"))["api"]
     page = ROOT / "docs" / "api.md"
     assert page.read_text() == api(), "run: python docs/make_api.py"
+
+
+def test_examples_of_the_page_are_in_the_package():
+    web = pytest.importorskip("stylize.web")
+    pictures = {f"{name}.jpg" for pair in web.EXAMPLE_PAIRS for name in pair}
+    assert set(DATA["stylize.img"]) == pictures | {"README.md"}
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +98,7 @@ def installed(wheel, tmp_path_factory):
 def test_wheel_holds_the_package_and_the_examples(wheel):
     files = set(zipfile.ZipFile(wheel).namelist())
     package = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("stylize/**/*.py")}
-    examples = re.findall(r'EXAMPLES / "(.+?)"', (ROOT / "stylize" / "web.py").read_text())
-    data = {f"stylize/img/{name}" for name in ("README.md", *examples)}
-    assert len(data) > 1
+    data = {f"stylize/img/{name}" for name in DATA["stylize.img"]}
     contents = {name for name in files if not name.startswith(DIST_INFO)}
     assert contents == MODULES | package | data | {"stylize/py.typed"}
 
