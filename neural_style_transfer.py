@@ -35,19 +35,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from stylize import __version__, cli  # noqa: F401
-from stylize.backend import (
-    LossAndGrads,
-    is_finite,
-    keras,
-    out_of_memory_as_memory_error,
-    require_channels_first,
-)
+from stylize import __version__, backend, cli  # noqa: F401
+from stylize.backend import LossAndGrads, keras
 from stylize.download import load_weights
 from stylize.errors import InputError, NonFiniteLoss, WeightsError  # noqa: F401
 from stylize.job import Job, Style, prepare
+from stylize.lbfgs import ProjectedLBFGS
 from stylize.neighbors import find_neighbors, hypercolumns, neighbor_loss
-from stylize.optimizers import Iterations, fmin_l_bfgs_b, minimize_adam, minimize_lbfgs
+from stylize.optimizers import (
+    Iterations,
+    flat_float64,
+    fmin_l_bfgs_b,
+    minimize_adam,
+    minimize_lbfgs,
+)
 from stylize.pictures import (  # noqa: F401
     both_masks,
     enlarge,
@@ -99,7 +100,7 @@ def build_network(
     data_format = data_format or keras.config.image_data_format()
     channels_first = data_format == "channels_first"
     if channels_first:
-        require_channels_first()
+        backend.require_channels_first()
     inputs = keras.Input((None, None, 3))
     x = inputs
     if tuple(weights.mean_bgr) != IMAGENET_MEAN_BGR:
@@ -516,7 +517,7 @@ class Evaluator:
         """(`Losses`, gradient) for and in the backend's tensors. Raises NonFiniteLoss."""
         terms, gradient = self._loss_and_grads.on_device(combination)
         terms = keras.ops.convert_to_numpy(terms)
-        return self._count(combination, terms, is_finite(gradient)), gradient
+        return self._count(combination, terms, backend.is_finite(gradient)), gradient
 
     def _evaluate(self, x):
         terms, grads = self._loss_and_grads(x)
@@ -649,7 +650,7 @@ def paint(
     progress = progress or Progress()
     progress.on_start(job.stages)
     x = job.start(job.stages[0])
-    with out_of_memory_as_memory_error():
+    with backend.out_of_memory_as_memory_error():
         for index, stage in enumerate(job.stages):
             x = enlarge(x, stage.rows, stage.cols) if index else x
             progress.on_stage(index)
@@ -709,19 +710,20 @@ def _paint_stage(job, stage, objective, combination, reports, evaluations):
         reports.on_iteration,
         settings["tolerance"],
     )
+    x, bounds = combination[np.newaxis], ()
+    if settings["bounded"]:
+        black = np.tile(np.negative(IMAGENET_MEAN_BGR), (stage.cols, 1))  # (cols, 3)
+        bounds = black, black + 255
     if settings["optimizer"] == "adam":
         names = ("learning_rate", "beta1", "beta2", "epsilon")
         adam = {name.replace("beta", "beta_"): settings[name] for name in names}
-        x = keras.ops.convert_to_numpy(minimize_adam(iterations, combination[np.newaxis], **adam))
-        return x.reshape(combination.shape)
-    x, bounds = combination.astype(np.float64).ravel(), None
-    if settings["bounded"]:
-        black = np.tile(np.negative(IMAGENET_MEAN_BGR), stage.rows * stage.cols)
-        bounds = black, black + 255
-        x = x.clip(*bounds)
-    scipys = minimize_keras if settings["restart"] else minimize_scipy
-    minimize = minimize_lbfgs if settings["optimizer"] == "lbfgs" else scipys
-    return minimize(iterations, x, bounds).reshape(combination.shape)
+        x = minimize_adam(iterations, x, **adam)
+    elif settings["optimizer"] == "lbfgs":
+        x = minimize_lbfgs(iterations, ProjectedLBFGS(x, *bounds, arrays=backend.array_namespace()))
+    else:
+        minimize = minimize_keras if settings["restart"] else minimize_scipy
+        x = minimize(iterations, *flat_float64(x, bounds))
+    return keras.ops.convert_to_numpy(x).reshape(combination.shape)
 
 
 # ---------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import scipy.optimize
 from threadpoolctl import ThreadpoolController
 
 from stylize.backend import keras
+from stylize.errors import NonFiniteLoss
 from stylize.lbfgs import ProjectedLBFGS
 from stylize.progress import Losses
 
@@ -24,6 +25,8 @@ class Iterations:
         on_iteration: called as on_iteration(x, losses, stopped) after each; `stopped` says why no
             more follow, where there are fewer than asked for, and is empty otherwise.
         tolerance: stop when an iteration lowers the loss by less than this part of it.
+        done: iterations that an earlier run made of them.
+        spent: evaluations that it made.
 
     Attributes:
         ended: whether the last one has been reported.
@@ -36,11 +39,13 @@ class Iterations:
         evaluations_each: int,
         on_iteration: Callable[[Any, Losses, str], None],
         tolerance: float = 0.0,
+        done: int = 0,
+        spent: int = 0,
     ):
         self.evaluator, self.count, self.evaluations_each = evaluator, count, evaluations_each
-        self.done, self.ended = 0, False
+        self.done, self.ended = done, False
         self._on_iteration, self._tolerance = on_iteration, tolerance
-        self._first = evaluator.evaluations
+        self._first = evaluator.evaluations - spent
         self._loss = math.inf  # after the last iteration
 
     @property
@@ -109,6 +114,22 @@ def fmin_l_bfgs_b(
     return x
 
 
+def flat_float64(
+    x: np.ndarray, bounds: tuple[np.ndarray, np.ndarray] | tuple[()]
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
+    """What SciPy takes: x as a flat float64 vector, clipped, and a bound for each of its values.
+
+    Args:
+        x: an array of any shape.
+        bounds: (lowest, highest) values, which broadcast to the shape of x, or ().
+    """
+    flat = x.astype(np.float64).ravel()
+    if not bounds:
+        return flat, None
+    low, high = (np.broadcast_to(bound, x.shape).ravel() for bound in bounds)
+    return flat.clip(low, high), (low, high)
+
+
 @contextlib.contextmanager
 def one_blas_thread() -> Iterator[Callable[[Callable], Callable]]:
     """Gives NumPy's and SciPy's products one thread, and what brings a function all of them back.
@@ -131,35 +152,45 @@ def one_blas_thread() -> Iterator[Callable[[Callable], Callable]]:
 
 
 def minimize_lbfgs(
-    iterations: Iterations, x: np.ndarray, bounds: tuple[np.ndarray, np.ndarray] | None = None
-) -> np.ndarray:
-    """Lowers the loss with `ProjectedLBFGS`, in float32, for which bounds cost next to nothing.
+    iterations: Iterations, search: ProjectedLBFGS, losses: Losses | None = None
+) -> Any:
+    """Lowers the loss with `ProjectedLBFGS`, for which bounds cost next to nothing.
+
+    `search.state()` after an iteration, with its `Losses` and the evaluations that were made, is
+    all that a later run needs to go on from there with the same numbers, bit for bit.
 
     Args:
-        iterations: with the `Evaluator`.
-        x: the start, a flat vector.
-        bounds: (lowest, highest) value of each element of x, two flat vectors, or None.
+        iterations: with an `Evaluator` of a `LossAndGrads`.
+        search: at the start, (1, rows, cols, 3), or where an earlier run left it.
+        losses: at that point, where an earlier run left it; None: it is evaluated.
 
     Returns:
-        The last x, float32.
+        The last x, an array as the search has it.
     """
-    evaluator = iterations.evaluator
+    evaluator, evaluated = iterations.evaluator, losses
 
     def evaluate(x):
-        return evaluator.loss(x), evaluator.grads(x).astype(np.float32)
+        nonlocal evaluated
+        evaluated, gradient = evaluator.on_device(x)
+        return evaluated.total, search.arrays.asarray(gradient)
 
-    search = ProjectedLBFGS(x, *(bounds or (-np.inf, np.inf)))
-    search.start(evaluate)
-    losses = evaluator.losses(search.x)
+    def evaluate_trial(x):
+        try:
+            return evaluate(x)
+        except NonFiniteLoss:
+            return math.inf, None
+
+    if losses is None:
+        search.start(evaluate)
+        losses = evaluated
     iterations.start(losses)
     with one_blas_thread() as with_all_threads:
+        evaluate_trial = with_all_threads(evaluate_trial)
         while not iterations.ended and iterations.evaluations_left > 0:
-            if search.step(with_all_threads(evaluate), iterations.evaluations_left):
-                losses = evaluator.losses(search.x)  # of the last evaluation
-            elif search.steps:  # they may mislead; once more along the gradient
-                search.forget()
-            else:
-                iterations.finish(search.x, losses, "L-BFGS finds no lower point")
+            if search.step(evaluate_trial, iterations.evaluations_left):
+                losses = evaluated
+            if search.stopped:
+                iterations.finish(search.x, losses, search.stopped)
             while iterations.due and not iterations.ended:
                 iterations.finish(search.x, losses)
     if not iterations.ended:
