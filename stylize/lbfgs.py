@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from stylize.backend import NUMPY, ArrayNamespace, keras
+from stylize.backend import NUMPY, ArrayNamespace
 
 SUFFICIENT_DECREASE = 1e-4  # of what the slope promises (Armijo)
 SHORTEST, LONGEST = 0.1, 0.5  # what a line search may shorten a step to, at once
@@ -109,21 +109,17 @@ class ProjectedLBFGS:
         """Forgets the pairs, so that the next step is along the gradient."""
         self.steps, self.changes, self.products = [], [], []
 
-    def state(self) -> dict[str, np.ndarray]:
-        """All that `from_state` needs, as NumPy arrays without copies; `np.savez` can keep it."""
-        numbers = {"loss": self.loss, "pairs": self.pairs, "first_step": self.first_step}
-        arrays = {"x": self.x, "gradient": self.gradient, "low": self.low, "high": self.high}
+    def state(self) -> dict[str, Any]:
+        """All that `from_state` needs: arrays as they are, without copies, and numbers."""
+        state = {"loss": self.loss, "pairs": self.pairs, "first_step": self.first_step}
+        state |= {"x": self.x, "gradient": self.gradient, "low": self.low, "high": self.high}
         for index, pair in enumerate(zip(self.steps, self.changes, strict=True)):
-            arrays[f"step_{index}"], arrays[f"change_{index}"] = pair
-        return {
-            **{name: np.asarray(number) for name, number in numbers.items()},
-            **{name: keras.ops.convert_to_numpy(array) for name, array in arrays.items()},
-            "products": np.reshape(self.products, (-1, 2)),
-        }
+            state[f"step_{index}"], state[f"change_{index}"] = pair
+        return state | {"products": np.reshape(self.products, (-1, 2))}
 
     @classmethod
     def from_state(
-        cls, state: Mapping[str, np.ndarray], arrays: ArrayNamespace = NUMPY
+        cls, state: Mapping[str, Any], arrays: ArrayNamespace = NUMPY
     ) -> "ProjectedLBFGS":
         """The same object as gave the `state`; its next steps are the same, bit for bit."""
         pairs, first_step = int(state["pairs"]), float(state["first_step"])

@@ -12,6 +12,7 @@ from stylize.backend import NUMPY, LossAndGrads, device_arrays, keras
 from stylize.errors import NonFiniteLoss
 from stylize.lbfgs import ProjectedLBFGS
 from stylize.optimizers import Iterations, minimize_lbfgs
+from stylize.progress import NO_STEP, Step
 
 SHAPE = (1, 6, 7, 3)
 KINDS = {"numpy": lambda: NUMPY, "device": device_arrays}
@@ -37,18 +38,19 @@ def valley():
     return terms(lambda x: 100 * (x[:, 1:] - x[:, :-1] ** 2) ** 2 + (1 - x[:, :-1]) ** 2)
 
 
-def run(objective, search, count=3, each=10, losses=None, done=0, spent=0, stop_after=math.inf):
+def run(objective, search, count=3, each=10, step=NO_STEP, stop_after=math.inf):
     """([(loss, evaluations, stopped, state) of each iteration], its `Evaluator`'s losses)."""
     seen, totals = [], []
-    evaluator = nst.Evaluator(objective, lambda losses, x: totals.append(losses.total), spent)
+    evaluator = nst.Evaluator(
+        objective, lambda losses, x: totals.append(losses.total), step.evaluations
+    )
 
     def on_iteration(x, losses, stopped):
         seen.append((losses, evaluator.evaluations, stopped, search.state()))
         if len(seen) == stop_after:
             raise KeyboardInterrupt
 
-    iterations = Iterations(evaluator, count, each, on_iteration, done=done, spent=spent)
-    minimize_lbfgs(iterations, search, losses)
+    minimize_lbfgs(Iterations(evaluator, count, each, on_iteration, step=step), search)
     return seen, totals
 
 
@@ -91,7 +93,8 @@ def test_interrupted_run_goes_on_bit_for_bit(kind, stop_after):
     np.savez(file, **interrupted.state())
     file.seek(0)
     loaded = ProjectedLBFGS.from_state(np.load(file), arrays)
-    rest, totals = run(valley(), loaded, losses=losses, done=stop_after, spent=spent)
+    step = Step(stop_after, spent, losses.total, losses, state)
+    rest, totals = run(valley(), loaded, step=step)
     assert len(rest) == len(whole) - stop_after
     assert totals  # and none of them at the point where it was interrupted
     assert losses.total not in totals
