@@ -1,4 +1,4 @@
-"""Kills a run again and again at random moments and sees whether the picture is the same in the end.
+"""Kills a run again and again at random moments; the picture must be the same in the end.
 
     python tests/kill.py BASE STYLE --weights mirror --times 20 --seed 0
 
