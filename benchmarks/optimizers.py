@@ -2,16 +2,19 @@
 
     python benchmarks/optimizers.py --json benchmarks/optimizers.json
 
-Seconds are of the whole run, network loaded. The loss is the recipe's, in float32, of the picture
-that comes out. *Outside* is what the optimiser and its reports take: of the seconds at each size
-from the first evaluation to the last iteration, those that are not spent in evaluations. *Highest*
-is the highest loss of an evaluation after the first of a size, in the lowest before it.
+Each optimiser runs in a process of its own, in turns of five evaluations, so that a slow moment of
+the machine hits both. Seconds are of its turns in the whole run, network loaded. The loss is the
+recipe's, in float32, of the picture that comes out. *Outside* is what the optimiser and its reports
+take: of the seconds at each size from the first evaluation to the last iteration, those that are
+not spent in evaluations. *Highest* is the highest loss of an evaluation after the first of a size,
+in the lowest before it.
 """
 
 import argparse
 import contextlib
 import json
 import math
+import multiprocessing
 import statistics
 import sys
 import time
@@ -36,25 +39,29 @@ PAIRS = [
     "rocket+watercolour",
 ]
 OPTIMIZERS = ("scipy", "lbfgs")
+TURN = 5  # evaluations
 
 
 class Measured(NamedTuple):
-    """What a run took, and came to; `result` is the last `Iterate`."""
+    """What a run took; see the module's docstring."""
 
     seconds: float
-    outside: float  # seconds
+    outside: float  # in seconds
     evaluations: int
     highest: float
-    result: nst.Iterate
 
 
 class Watch(Progress):
-    """Notes the seconds outside evaluations, and how far the loss goes up."""
+    """Notes the seconds outside evaluations, and how far the loss goes up.
 
-    def __init__(self):
+    Args:
+        wait_for_turn: called after every turn; the clock stands still meanwhile.
+    """
+
+    def __init__(self, wait_for_turn=lambda: None):
         super().__init__()
-        self.in_evaluations = self.outside = self.highest = 0.0
-        self._since = math.nan
+        self.outside = self.highest = self.waited = 0.0
+        self._wait_for_turn, self._in_evaluations, self._since = wait_for_turn, 0.0, math.nan
 
     @contextlib.contextmanager
     def clocking(self):
@@ -64,34 +71,41 @@ class Watch(Progress):
         def clocked(objective, combination):
             start = time.perf_counter()
             result = evaluate(objective, combination)  # it waits for the device
-            self.in_evaluations += time.perf_counter() - start
+            self._in_evaluations += time.perf_counter() - start
             return result
 
         with mock.patch.object(LossAndGrads, "on_device", clocked):
             yield
 
     def on_evaluation(self, evaluation):
-        if math.isinf(self.lowest):  # the first of a size, which may compile
-            self._since = time.perf_counter() - self.in_evaluations
+        if math.isinf(self.lowest):  # the first of a size, which compiles
+            self._since = self._seconds_elsewhere()
         else:
             self.highest = max(self.highest, evaluation.losses.total / self.lowest)
         super().on_evaluation(evaluation)
+        if self.evaluations % TURN == 0:
+            start = time.perf_counter()
+            self._wait_for_turn()
+            self.waited += time.perf_counter() - start
 
     def on_iterate(self, iterate):
         super().on_iterate(iterate)
-        now = time.perf_counter() - self.in_evaluations
+        now = self._seconds_elsewhere()
         self.outside += now - self._since
         self._since = now
 
+    def _seconds_elsewhere(self):
+        return time.perf_counter() - self._in_evaluations - self.waited
 
-def measured_run(job, weights):
-    """Paints a `Job`. Returns what was `Measured`."""
-    watch = Watch()
+
+def measured_run(job, weights, watch=None):
+    """Paints a `Job`. Returns (what was `Measured`, the picture)."""
+    watch = watch or Watch()
     start = time.perf_counter()
     with watch.clocking():
         result = nst.paint(job, weights, watch)
-    seconds = time.perf_counter() - start
-    return Measured(seconds, watch.outside, watch.evaluations, watch.highest, result)
+    seconds = time.perf_counter() - start - watch.waited
+    return Measured(seconds, watch.outside, watch.evaluations, watch.highest), result.image
 
 
 def float32_loss(weights, pictures, recipe, rows, result):
@@ -102,13 +116,41 @@ def float32_loss(weights, pictures, recipe, rows, result):
     )
 
 
-def compare(weights, pair, recipe, rows, order):
-    """Paints a pair with each optimiser. Prints a row for each; returns the object for `--json`."""
+def work(connection, args, pair, optimizer):
+    """A worker: paints a pair in turns, then sends (what was `Measured`, loss)."""
+
+    def wait_for_turn():
+        connection.send(None)
+        connection.recv()
+
+    weights = nst.load_weights(args.weights, quiet=True)
     pictures = [ROOT / "img" / f"{name}.jpg" for name in pair.split("+")]
-    row = {"pair": pair, "rows": rows}
-    for optimizer in order:
-        run = measured_run(nst.prepare(*pictures, recipe, size=rows, optimizer=optimizer), weights)
-        loss = float32_loss(weights, pictures, recipe, rows, run.result.image)
+    job = nst.prepare(*pictures, args.recipe, size=args.rows, optimizer=optimizer)
+    connection.recv()
+    measured, image = measured_run(job, weights, Watch(wait_for_turn))
+    connection.send((measured, float32_loss(weights, pictures, args.recipe, args.rows, image)))
+
+
+def run_in_turns(args, pair):
+    """Optimiser -> (what was `Measured`, loss)."""
+    context, workers, results = multiprocessing.get_context("spawn"), {}, {}
+    for optimizer in OPTIMIZERS:
+        workers[optimizer], theirs = context.Pipe()
+        context.Process(target=work, args=(theirs, args, pair, optimizer), daemon=True).start()
+        theirs.close()  # so that a worker that fails is noticed
+    while workers:
+        for optimizer, connection in list(workers.items()):
+            connection.send("go")
+            if result := connection.recv():
+                results[optimizer] = result
+                del workers[optimizer]
+    return results
+
+
+def compare(args, pair):
+    """Paints a pair with each optimiser. Prints a row for each; returns the object for `--json`."""
+    row = {"pair": pair, "rows": args.rows}
+    for optimizer, (run, loss) in run_in_turns(args, pair).items():
         suffix = "_scipy" if optimizer == "scipy" else ""
         row |= {f"seconds{suffix}": run.seconds, f"loss{suffix}": loss}
         print(
@@ -137,15 +179,10 @@ def main(argv=None):
     parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
     parser.add_argument("--json", type=Path, help="a file to write")
     args = parser.parse_args(argv)
-    weights = nst.load_weights(args.weights)
     print(f"recipe {args.recipe}, {args.rows} rows")
-    print(
-        f"{'':26}{'':8}{'seconds':>9}{'evaluations':>13}{'loss':>12}{'outside':>9}{'highest':>10}"
-    )
-    rows = []
-    for index, pair in enumerate(args.pairs):  # each goes first in turn
-        order = OPTIMIZERS[::-1] if index % 2 else OPTIMIZERS
-        rows.append(compare(weights, pair, args.recipe, args.rows, order))
+    columns = ("seconds", 9), ("evaluations", 13), ("loss", 12), ("outside", 9), ("highest", 10)
+    print(" " * 34 + "".join(f"{name:>{width}}" for name, width in columns))
+    rows = [compare(args, pair) for pair in args.pairs]
     print(summary(rows))
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1) + "\n")

@@ -114,7 +114,7 @@ def is_finite(tensor: Any) -> bool:
 def _tensorflow_value_and_grad(losses):
     import tensorflow as tf
 
-    @tf.function
+    @tf.function(autograph=False)  # there is nothing in losses for it to rewrite: a second saved
     def value_and_grad(combination, scale):
         with tf.GradientTape() as tape:
             tape.watch(combination)

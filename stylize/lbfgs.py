@@ -19,6 +19,7 @@ from stylize.backend import NUMPY, ArrayNamespace
 SUFFICIENT_DECREASE = 1e-4  # of what the slope promises (Armijo)
 SHORTEST, LONGEST = 0.1, 0.5  # what a line search may shorten a step to, at once
 LINE_SEARCH = 8  # steps tried along one direction, at most
+LONGEST_STEP = 2.0  # in first steps; the first pairs may promise ten times too much
 CURVATURE = 1e-10  # s.y in y.y, below which a pair tells nothing
 
 Evaluate = Callable[[Any], tuple[float, Any]]  # from x to (loss, gradient), arrays as x is
@@ -29,7 +30,8 @@ class ProjectedLBFGS:
 
     A step is x <- clip(x - t H g), where H is the L-BFGS matrix of the last pairs of steps s and
     changes of gradient y, on the free values only, and t = 1 where that lowers the loss enough. The
-    first step of all is as long as `first_step` says, since nothing is known of the scale yet.
+    first step of all is as long as `first_step` says, since nothing is known of the scale yet; none
+    is longer than `LONGEST_STEP` times that.
 
     Args:
         x: the start, an array of any shape; it is clipped.
@@ -140,7 +142,8 @@ class ProjectedLBFGS:
         point = self.x, self.gradient, self.low, self.high
         if self.steps:
             sy, yy = self.products[-1]
-            trial = self._quasi_newton(*point, *self._pairs(), self._array(sy / yy))
+            longest = self._array(LONGEST_STEP * self.first_step)
+            trial = self._quasi_newton(*point, *self._pairs(), self._array(sy / yy), longest)
             if trial[-1] < 0:
                 return trial
             self.forget()
@@ -195,26 +198,31 @@ def _free(ops, x, gradient, low, high):
     return ops.where(held, np.float32(0), np.float32(1))
 
 
+def _root_mean_square(arrays, vector):
+    mean_square = arrays.dot(vector, vector) / math.prod(vector.shape)
+    return arrays.ops.sqrt(arrays.ops.maximum(mean_square, 1e-30))  # to divide by
+
+
 def _steepest(arrays, x, gradient, low, high, first_step):
     """(direction, trial, step, slope) along -g on the free values, `first_step` long."""
     descent = -gradient * _free(arrays.ops, x, gradient, low, high)
-    mean_square = arrays.dot(descent, descent) / math.prod(x.shape)
-    length = first_step / arrays.ops.sqrt(arrays.ops.maximum(mean_square, 1e-30))
-    direction = length * descent
+    direction = first_step / _root_mean_square(arrays, descent) * descent
     return direction, *_shorter(arrays, x, gradient, direction, 1.0, low, high)
 
 
-def _quasi_newton(arrays, x, gradient, low, high, steps, changes, curvatures, scale):
+def _quasi_newton(arrays, x, gradient, low, high, steps, changes, curvatures, scale, longest):
     """(direction, trial, step, slope) along -H g on the free values.
 
     Args:
         steps, changes: the pairs, the oldest first.
         curvatures: s.y of each; a pair whose is infinite changes nothing.
         scale: s.y / y.y of the newest.
+        longest: root mean square of the direction, at most.
 
     Source: Nocedal and Wright, "Numerical Optimization" (2006), algorithm 7.4 (two loops).
     """
-    dot, free = arrays.dot, _free(arrays.ops, x, gradient, low, high)
+    ops, dot = arrays.ops, arrays.dot
+    free = _free(ops, x, gradient, low, high)
     direction, weights = -gradient * free, {}
     for index in reversed(range(len(steps))):
         weights[index] = dot(steps[index], direction) / curvatures[index]
@@ -224,6 +232,7 @@ def _quasi_newton(arrays, x, gradient, low, high, steps, changes, curvatures, sc
         correction = weights[index] - dot(change, direction) / curvatures[index]
         direction = direction + correction * step
     direction = direction * free
+    direction = direction * ops.minimum(1.0, longest / _root_mean_square(arrays, direction))
     return direction, *_shorter(arrays, x, gradient, direction, 1.0, low, high)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import scipy.optimize
 from threadpoolctl import ThreadpoolController
 
 from stylize.backend import keras
@@ -116,6 +115,8 @@ def fmin_l_bfgs_b(
         bounds: (lowest, highest) value of each element of x, two flat vectors, or None.
         **options: others of SciPy's.
     """
+    import scipy.optimize  # a third of a second, which only those who use it should wait for
+
     with one_blas_thread() as with_all_threads:
         x, _, _ = scipy.optimize.fmin_l_bfgs_b(
             with_all_threads(loss),

@@ -110,6 +110,18 @@ def test_first_step_is_as_long_as_asked():
     assert np.sqrt(np.mean(points[1] ** 2)) == pytest.approx(4, rel=1e-5)
 
 
+def test_no_step_is_longer_than_two_first_ones_where_the_slope_hardly_changes():
+    """The Newton step of sqrt(1 + (x - 100)^2) from far away goes thousands of times too far."""
+    evaluate = float32(
+        lambda x: np.sum(np.sqrt(1 + (x - 100) ** 2)),
+        lambda x: (x - 100) / np.sqrt(1 + (x - 100) ** 2),
+    )
+    search, _, points = run(evaluate, np.zeros(9), evaluations=60)
+    lengths = np.sqrt(np.mean(np.diff(points[:14], axis=0) ** 2, axis=1))
+    np.testing.assert_allclose(lengths, [4] + [8] * 12, rtol=1e-4)  # 100 is reached by then
+    np.testing.assert_allclose(search.x, 100, atol=1e-3)
+
+
 def test_unit_steps_cost_one_evaluation():
     """Near the minimum of a smooth function no evaluation is wasted."""
     evaluate = quadratic(np.linspace(1, 2, 50), np.zeros(50))
