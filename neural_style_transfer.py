@@ -35,19 +35,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from stylize import __version__, cli  # noqa: F401
-from stylize.backend import (
-    LossAndGrads,
-    is_finite,
-    keras,
-    out_of_memory_as_memory_error,
-    require_channels_first,
-)
+from stylize import __version__, backend, cli  # noqa: F401
+from stylize.backend import LossAndGrads, keras
 from stylize.download import load_weights
 from stylize.errors import InputError, NonFiniteLoss, WeightsError  # noqa: F401
 from stylize.job import Job, Style, prepare
+from stylize.lbfgs import ProjectedLBFGS
 from stylize.neighbors import find_neighbors, hypercolumns, neighbor_loss
-from stylize.optimizers import Iterations, fmin_l_bfgs_b, minimize_adam, minimize_lbfgs
+from stylize.optimizers import (
+    Iterations,
+    flat_float64,
+    fmin_l_bfgs_b,
+    minimize_adam,
+    minimize_lbfgs,
+)
 from stylize.pictures import (  # noqa: F401
     both_masks,
     enlarge,
@@ -55,7 +56,15 @@ from stylize.pictures import (  # noqa: F401
     load_image,
     save_image,
 )
-from stylize.progress import Iterate, Losses, Progress, Reports, Stage, estimate_seconds
+from stylize.progress import (
+    Checkpoint,
+    Iterate,
+    Losses,
+    Progress,
+    Reports,
+    Stage,
+    estimate_seconds,
+)
 from stylize.settings import (  # noqa: F401
     DEFAULT_RECIPE,
     EVALUATIONS_PER_ITERATION,
@@ -99,7 +108,7 @@ def build_network(
     data_format = data_format or keras.config.image_data_format()
     channels_first = data_format == "channels_first"
     if channels_first:
-        require_channels_first()
+        backend.require_channels_first()
     inputs = keras.Input((None, None, 3))
     x = inputs
     if tuple(weights.mean_bgr) != IMAGENET_MEAN_BGR:
@@ -516,7 +525,7 @@ class Evaluator:
         """(`Losses`, gradient) for and in the backend's tensors. Raises NonFiniteLoss."""
         terms, gradient = self._loss_and_grads.on_device(combination)
         terms = keras.ops.convert_to_numpy(terms)
-        return self._count(combination, terms, is_finite(gradient)), gradient
+        return self._count(combination, terms, backend.is_finite(gradient)), gradient
 
     def _evaluate(self, x):
         terms, grads = self._loss_and_grads(x)
@@ -553,13 +562,12 @@ def minimize_keras(
     """
     evaluator = iterations.evaluator
     iterations.start(evaluator.losses(x))
-    for _ in range(iterations.count):
+    while not iterations.ended:
         x = fmin_l_bfgs_b(
             evaluator.loss, x, evaluator.grads, bounds, maxfun=iterations.evaluations_each
         )
         iterations.finish(x, evaluator.losses(x))
-        if iterations.ended:
-            break
+        iterations.keep(evaluator.losses(x), x=x)
     return x
 
 
@@ -644,21 +652,33 @@ def paint(
     weights: VGG19Weights,
     progress: Progress | None = None,
     callback: Callable[[Iterate], None] | None = None,
+    checkpoint: Checkpoint | None = None,
+    keep: Callable[[Checkpoint], None] = lambda checkpoint: None,
 ) -> Iterate:
-    """Paints a `Job`, stage by stage. Returns the last `Iterate`. The rest as `style_transfer`."""
+    """Paints a `Job`, stage by stage. Returns the last `Iterate`. The rest as `style_transfer`.
+
+    It goes on from a `checkpoint`, and tells `keep` of every one that it comes to.
+    """
     progress = progress or Progress()
     progress.on_start(job.stages)
-    x = job.start(job.stages[0])
-    with out_of_memory_as_memory_error():
-        for index, stage in enumerate(job.stages):
-            x = enlarge(x, stage.rows, stage.cols) if index else x
+    resumed, checkpoint = checkpoint, checkpoint or Checkpoint(0, job.start(job.stages[0]))
+    x, first, second_last = checkpoint.start, checkpoint.stage, len(job.stages) - 2
+    with backend.out_of_memory_as_memory_error():
+        for index, stage in enumerate(job.stages[first:], first):
+            if index > first:
+                start = enlarge(x, stage.rows, stage.cols)
+                checkpoint = Checkpoint(index, start, progress.evaluations, progress.seconds)
+                keep(checkpoint)
             progress.on_stage(index)
-            objective = stage_objective(job, weights, stage, x)
-            if index == max(0, len(job.stages) - 2):  # those before it take a moment
-                progress.on_estimate(estimate_seconds(objective, x, job.stages, index))
+            if checkpoint is resumed:
+                progress.on_resume(checkpoint)
+            objective = stage_objective(job, weights, stage, checkpoint.start)
+            if index == max(first, second_last):  # those before it take a moment
+                seconds = estimate_seconds(objective, checkpoint.start, job.stages, index)
+                progress.on_estimate(seconds)
             final = index + 1 == len(job.stages)
             reports = Reports(progress, callback, job.to_pixels(stage), final)
-            x = _paint_stage(job, stage, objective, x, reports, progress.evaluations)
+            x = _paint_stage(job, stage, objective, checkpoint, reports, keep)
     assert reports.last  # every stage has an iteration
     return reports.last
 
@@ -698,30 +718,42 @@ def stage_objective(
     )
 
 
-def _paint_stage(job, stage, objective, combination, reports, evaluations):
-    """Lowers the loss from the combination (rows, cols, 3). Returns the last one."""
-    settings = job.settings
-    evaluator = Evaluator(objective, reports.on_evaluation, evaluations)
+def _paint_stage(job, stage, objective, checkpoint, reports, keep):
+    """Lowers the loss from a checkpoint. Returns the last combination (rows, cols, 3)."""
+    settings, progress, step = job.settings, reports.progress, checkpoint.step
+    evaluator = Evaluator(objective, reports.on_evaluation, checkpoint.evaluations)
+
+    def on_step(step):
+        now = {"evaluations": progress.evaluations, "seconds": progress.seconds}
+        keep(checkpoint._replace(step=step, **now))
+
     iterations = Iterations(
         evaluator,
         stage.iterations,
         stage.evaluations_per_iteration,
         reports.on_iteration,
         settings["tolerance"],
+        step,
+        on_step,
     )
+    x, bounds = step.state.get("x", checkpoint.start).reshape(1, stage.rows, stage.cols, 3), ()
+    if settings["bounded"]:
+        black = np.tile(np.negative(IMAGENET_MEAN_BGR), (stage.cols, 1))  # (cols, 3)
+        bounds = black, black + 255
     if settings["optimizer"] == "adam":
         names = ("learning_rate", "beta1", "beta2", "epsilon")
         adam = {name.replace("beta", "beta_"): settings[name] for name in names}
-        x = keras.ops.convert_to_numpy(minimize_adam(iterations, combination[np.newaxis], **adam))
-        return x.reshape(combination.shape)
-    x, bounds = combination.astype(np.float64).ravel(), None
-    if settings["bounded"]:
-        black = np.tile(np.negative(IMAGENET_MEAN_BGR), stage.rows * stage.cols)
-        bounds = black, black + 255
-        x = x.clip(*bounds)
-    scipys = minimize_keras if settings["restart"] else minimize_scipy
-    minimize = minimize_lbfgs if settings["optimizer"] == "lbfgs" else scipys
-    return minimize(iterations, x, bounds).reshape(combination.shape)
+        x = minimize_adam(iterations, x, **adam)
+    elif settings["optimizer"] == "lbfgs":
+        arrays = backend.array_namespace()
+        search = ProjectedLBFGS(x, *bounds, arrays=arrays)
+        if step.state:
+            search = ProjectedLBFGS.from_state(step.state, arrays)
+        x = minimize_lbfgs(iterations, search)
+    else:
+        minimize = minimize_keras if settings["restart"] else minimize_scipy
+        x = minimize(iterations, *flat_float64(x, bounds))
+    return keras.ops.convert_to_numpy(x).reshape(stage.rows, stage.cols, 3)
 
 
 # ---------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 cli, athalye, web     the programs that people start; the script hands its `paint` to them
 terminal              what their command lines share
+resume                the state of a run that did not finish
 records, films        what a run leaves with its pictures
 job                   a run, prepared once: pictures, settings, sizes, memory
 neighbors             the term of the loss that compares place by place

@@ -1,7 +1,8 @@
 """TensorFlow, JAX or PyTorch under Keras: the only module that knows which of them computes.
 
 `keras` is imported when first used. `LossAndGrads` turns a function of tensors into what an
-optimiser needs; the rest asks the machine: devices, memory, precision.
+optimiser needs, an `ArrayNamespace` is what the optimiser itself computes with; the rest asks the
+machine: devices, memory, precision.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -113,7 +114,7 @@ def is_finite(tensor: Any) -> bool:
 def _tensorflow_value_and_grad(losses):
     import tensorflow as tf
 
-    @tf.function
+    @tf.function(autograph=False)  # there is nothing in losses for it to rewrite: a second saved
     def value_and_grad(combination, scale):
         with tf.GradientTape() as tape:
             tape.watch(combination)
@@ -158,6 +159,80 @@ _COMPILERS = {
     "tensorflow": _tensorflow_value_and_grad,
     "jax": _jax_value_and_grad,
     "torch": _torch_value_and_grad,
+}
+
+
+# ---------------------------------------------------------------------------------------------
+# Arrays
+# ---------------------------------------------------------------------------------------------
+
+
+class ArrayNamespace(NamedTuple):
+    """What an optimiser computes with, and so where its vectors are.
+
+    Attributes:
+        ops: `numpy` or `keras.ops`; functions that both have under the same name.
+        dot: of two float32 arrays of one shape, a scalar.
+        compiled: of a function of arrays and lists of arrays, the same function in one call.
+        asarray: a float32 array of this kind, from NumPy's or the backend's.
+        retraces: whether `compiled` starts over when the number of arguments changes.
+    """
+
+    ops: Any
+    dot: Callable[[Any, Any], Any]
+    compiled: Callable[[Callable], Callable]
+    asarray: Callable[[Any], Any]
+    retraces: bool
+
+
+NUMPY = ArrayNamespace(
+    ops=np,
+    dot=np.vdot,
+    compiled=lambda function: function,
+    asarray=lambda array: keras.ops.convert_to_numpy(array).astype(np.float32, copy=False),
+    retraces=False,
+)
+
+
+def device_arrays() -> ArrayNamespace:
+    """The backend's tensors, on its GPU where it has one."""
+    return ArrayNamespace(
+        ops=keras.ops,
+        # Not a matrix product, which GPUs may round to ten bits (TF32).
+        dot=lambda a, b: keras.ops.sum(a * b),
+        compiled=_FUNCTION_COMPILERS[keras.backend.backend()],
+        asarray=lambda array: keras.ops.convert_to_tensor(array, "float32"),
+        retraces=True,
+    )
+
+
+def array_namespace() -> ArrayNamespace:
+    """For an optimiser: tensors on a GPU, so that nothing of picture size leaves it; else NumPy."""
+    return device_arrays() if uses_gpu() else NUMPY
+
+
+def _tensorflow_compiled(function):
+    import tensorflow as tf
+
+    return tf.function(function, autograph=False)
+
+
+def _jax_compiled(function):
+    import jax
+
+    return jax.jit(function)
+
+
+def _torch_compiled(function):
+    import torch
+
+    return torch.no_grad()(function)
+
+
+_FUNCTION_COMPILERS = {
+    "tensorflow": _tensorflow_compiled,
+    "jax": _jax_compiled,
+    "torch": _torch_compiled,
 }
 
 

@@ -5,6 +5,7 @@ import contextlib
 import json
 import math
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,9 +16,10 @@ from stylize import __version__, backend, records
 from stylize.download import load_weights
 from stylize.errors import InputError
 from stylize.films import Film
-from stylize.job import memory_warning, prepare
-from stylize.pictures import DEEP_FORMATS, FORMATS, save_image
-from stylize.progress import Progress
+from stylize.job import Job, memory_warning, prepare
+from stylize.pictures import DEEP_FORMATS, FORMATS, remove_leftovers, save_image
+from stylize.progress import Checkpoint, Progress
+from stylize.resume import StateFile
 from stylize.settings import DEFAULT_RECIPE, EVALUATIONS_PER_ITERATION, RECIPES, SETTINGS
 from stylize.terminal import Parser, check_writable, exit_status, underscored
 
@@ -112,6 +114,11 @@ def _add_output(add):
     add("--plot", action="store_true", help="save a plot of the losses, PREFIX_losses.png")
     add("--gif", action="store_true", help="save a film of the growing picture, PREFIX.gif")
     add("--mp4", action="store_true", help="the same film as PREFIX.mp4")
+    add(
+        "--resume",
+        action="store_true",
+        help="go on with the same command where it was stopped or killed",
+    )
     add("--show", action=Show, metavar="RESULT", help="print how an earlier result was made; exit")
     add("--quiet", action="store_true", help="print nothing but errors")
     add("--verbose", action="store_true", help="print the peak memory at the end")
@@ -160,6 +167,8 @@ class Terminal(Progress):
         saved: the path of the last picture, None before the first.
         record: how they are made, as `records.make_record` has it.
         films: the `Film`s to add to.
+        table: of the losses.
+        resumable: the command that goes on with a run that did not finish; "" where none does.
     """
 
     def __init__(self, prefix: str, quiet: bool = False):
@@ -168,8 +177,8 @@ class Terminal(Progress):
         self.saved: Path | None = None
         self.record: dict = {}
         self.films: list[Film] = []
+        self.table, self.resumable = records.LossTable(), ""
         self._prefix, self._quiet = prefix, quiet
-        self._table = records.LossTable()
         self._bar = tqdm(
             bar_format="{percentage:3.0f}%|{bar}| {elapsed}, {remaining} left{postfix}",
             total=1.0,
@@ -188,6 +197,11 @@ class Terminal(Progress):
         if not self._quiet:
             self._bar.write(f"warning: {line}", file=sys.stderr)
 
+    def on_resume(self, checkpoint):
+        super().on_resume(checkpoint)
+        if self.stage is self.stages[-1] and checkpoint.step.losses:
+            self.print(f"Start of iteration {self.iteration}")
+
     def on_estimate(self, seconds):
         self.print(f"This will take about {seconds:.0f}s")
 
@@ -195,7 +209,7 @@ class Terminal(Progress):
         if self.stage is self.stages[-1] and math.isinf(self.lowest):  # the first there
             self.print("Start of iteration 0")
         super().on_evaluation(evaluation)
-        self._table.add(self.iteration, self.seconds, evaluation.losses, self.stage.rows)
+        self.table.add(self.iteration, self.seconds, evaluation.losses, self.stage.rows)
         if self.improved:
             for film in self.films:
                 film.add(self.fraction, evaluation)
@@ -248,9 +262,9 @@ class Terminal(Progress):
                 film.discard()
             return
         with contextlib.ExitStack() as saving:  # one that fails does not keep the others from it
-            saving.callback(self._table.save, f"{self._prefix}_losses.csv")
+            saving.callback(self.table.save, f"{self._prefix}_losses.csv")
             if plot:
-                saving.callback(self._table.plot, f"{self._prefix}_losses.png")
+                saving.callback(self.table.plot, f"{self._prefix}_losses.png")
             for film in self.films:
                 saving.callback(self._save_film, film)
 
@@ -260,10 +274,32 @@ class Terminal(Progress):
 
     def kept(self):
         """What is left of a run that did not finish, in words."""
-        return f"the last picture is {self.saved}" if self.saved else "no picture was finished"
+        kept = f"the last picture is {self.saved}" if self.saved else "no picture was finished"
+        return f"{kept}; go on with: {self.resumable}" if self.resumable else kept
 
     def close(self):
         self._bar.close()
+
+
+def find_checkpoint(
+    state: StateFile, resume: bool, job: Job, terminal: Terminal
+) -> Checkpoint | None:
+    """The checkpoint to go on from, None to start anew. Raises InputError."""
+    if not resume:
+        if state.path.exists():
+            terminal.warn(f"{state.path} is of a run that did not finish, and will be replaced")
+        return None
+    if not state.path.exists():
+        terminal.print(f"There is no {state.path} to go on from; starting anew")
+        return None
+    checkpoint = state.load()
+    stage = job.stages[checkpoint.stage]
+    terminal.print(f"Going on at {stage.cols}x{stage.rows} pixels")
+    if job.settings["optimizer"] == "scipy" and not job.settings["restart"]:
+        terminal.warn("SciPy's L-BFGS starts anew, so the picture will differ a little")
+    if terminal.films:
+        terminal.warn("the film begins here")
+    return checkpoint
 
 
 def run(paint: Callable, args: argparse.Namespace, terminal: Terminal) -> None:
@@ -275,6 +311,7 @@ def run(paint: Callable, args: argparse.Namespace, terminal: Terminal) -> None:
     evaluations = (earlier or {}).get("evaluations_per_iteration", EVALUATIONS_PER_ITERATION)
     job = prepare(args.base, styles, recipe, evaluations, **given)
     check_writable(args.result_prefix)
+    remove_leftovers(args.result_prefix)
     terminal.suffix, terminal.bits = args.format or "png", args.bits or 8
     if terminal.bits == 16 and terminal.suffix not in DEEP_FORMATS:
         raise InputError(f"--bits 16 needs --format {' or '.join(DEEP_FORMATS)}")
@@ -296,13 +333,26 @@ def run(paint: Callable, args: argparse.Namespace, terminal: Terminal) -> None:
         for kind in ("gif", "mp4")
         if getattr(args, kind)
     ]
+    state = StateFile(f"{args.result_prefix}_state.npz", terminal.record, terminal.table)
+    checkpoint = find_checkpoint(state, args.resume, job, terminal)
     try:
-        paint(job, weights, terminal)
+        paint(job, weights, terminal, checkpoint=checkpoint, keep=state.keep)
+        state.remove()
+    except BaseException:
+        if state.write():
+            terminal.resumable = args.command if args.resume else f"{args.command} --resume"
+        raise
     finally:
         terminal.save_extras(args.plot)
     if args.verbose:
         for where, mib in backend.peak_memory().items():
             terminal.print(f"Peak memory of the {where}: {mib:.0f} MiB")
+
+
+def started_as() -> list[str]:
+    """The words that start this program again."""
+    program = sys.argv[0]
+    return ["python", program] if program.endswith(".py") else [Path(program).name]
 
 
 def main(paint: Callable, argv: Sequence[str] | None = None) -> int:
@@ -317,7 +367,9 @@ def main(paint: Callable, argv: Sequence[str] | None = None) -> int:
         import argcomplete
 
         argcomplete.autocomplete(parser)
-    args = parser.parse_args(underscored(sys.argv[1:] if argv is None else argv))
+    argv = sys.argv[1:] if argv is None else argv
+    args = parser.parse_args(underscored(argv))
+    args.command = shlex.join([*started_as(), *argv])
     terminal = Terminal(args.result_prefix, args.quiet)
     try:
         return exit_status(PROGRAM, lambda: run(paint, args, terminal), terminal.kept)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import scipy.optimize
 from threadpoolctl import ThreadpoolController
 
 from stylize.backend import keras
+from stylize.errors import NonFiniteLoss
 from stylize.lbfgs import ProjectedLBFGS
-from stylize.progress import Losses
+from stylize.progress import NO_STEP, Losses, Step
 
 
 class Iterations:
@@ -24,8 +24,11 @@ class Iterations:
         on_iteration: called as on_iteration(x, losses, stopped) after each; `stopped` says why no
             more follow, where there are fewer than asked for, and is empty otherwise.
         tolerance: stop when an iteration lowers the loss by less than this part of it.
+        step: where an earlier run was.
+        on_step: called with a `Step` whenever the optimiser is where it can go on from.
 
     Attributes:
+        step: as given.
         ended: whether the last one has been reported.
     """
 
@@ -36,22 +39,34 @@ class Iterations:
         evaluations_each: int,
         on_iteration: Callable[[Any, Losses, str], None],
         tolerance: float = 0.0,
+        step: Step = NO_STEP,
+        on_step: Callable[[Step], None] = lambda step: None,
     ):
         self.evaluator, self.count, self.evaluations_each = evaluator, count, evaluations_each
-        self.done, self.ended = 0, False
-        self._on_iteration, self._tolerance = on_iteration, tolerance
-        self._first = evaluator.evaluations
-        self._loss = math.inf  # after the last iteration
+        self.step, self.done, self.ended = step, step.iterations, False
+        self._on_iteration, self._on_step, self._tolerance = on_iteration, on_step, tolerance
+        self._first = evaluator.evaluations - step.evaluations
+        self._loss = step.before  # after the last iteration
 
     @property
     def evaluations_left(self) -> int:
         """Of all iterations."""
-        spent = self.evaluator.evaluations - self._first
-        return self.count * self.evaluations_each - spent
+        return self.count * self.evaluations_each - self.spent
+
+    @property
+    def spent(self) -> int:
+        """Evaluations so far."""
+        return self.evaluator.evaluations - self._first
 
     def start(self, losses):
-        """Notes the `Losses` of the start."""
-        self._loss = losses.total
+        """Notes the `Losses` of the start, unless it goes on from a later point."""
+        if self.step.losses is None:
+            self._loss = losses.total
+
+    def keep(self, losses, **state):
+        """Tells of the optimiser's state at a point with these `Losses`."""
+        if not self.ended:
+            self._on_step(Step(self.done, self.spent, self._loss, losses, state))
 
     def finish(self, x, losses, stopped=""):
         """Reports an iteration that ended at x; it is the last where `stopped` says why."""
@@ -71,9 +86,11 @@ class Iterations:
     def after_step(self, x):
         """SciPy's callback in a run of several."""
         if self.due:
-            self.finish(x, self.evaluator.losses(x))
+            losses = self.evaluator.losses(x)
+            self.finish(x, losses)
             if self.ended:
                 raise StopIteration
+            self.keep(losses, x=x.copy())
 
 
 def why_stop(before: float, loss: float, tolerance: float) -> str:
@@ -98,6 +115,8 @@ def fmin_l_bfgs_b(
         bounds: (lowest, highest) value of each element of x, two flat vectors, or None.
         **options: others of SciPy's.
     """
+    import scipy.optimize  # a third of a second, which only those who use it should wait for
+
     with one_blas_thread() as with_all_threads:
         x, _, _ = scipy.optimize.fmin_l_bfgs_b(
             with_all_threads(loss),
@@ -107,6 +126,22 @@ def fmin_l_bfgs_b(
             **options,
         )
     return x
+
+
+def flat_float64(
+    x: np.ndarray, bounds: tuple[np.ndarray, np.ndarray] | tuple[()]
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
+    """What SciPy takes: x as a flat float64 vector, clipped, and a bound for each of its values.
+
+    Args:
+        x: an array of any shape.
+        bounds: (lowest, highest) values, which broadcast to the shape of x, or ().
+    """
+    flat = x.astype(np.float64).ravel()
+    if not bounds:
+        return flat, None
+    low, high = (np.broadcast_to(bound, x.shape).ravel() for bound in bounds)
+    return flat.clip(low, high), (low, high)
 
 
 @contextlib.contextmanager
@@ -130,38 +165,44 @@ def one_blas_thread() -> Iterator[Callable[[Callable], Callable]]:
         yield with_all_threads
 
 
-def minimize_lbfgs(
-    iterations: Iterations, x: np.ndarray, bounds: tuple[np.ndarray, np.ndarray] | None = None
-) -> np.ndarray:
-    """Lowers the loss with `ProjectedLBFGS`, in float32, for which bounds cost next to nothing.
+def minimize_lbfgs(iterations: Iterations, search: ProjectedLBFGS) -> Any:
+    """Lowers the loss with `ProjectedLBFGS`, for which bounds cost next to nothing.
 
     Args:
-        iterations: with the `Evaluator`.
-        x: the start, a flat vector.
-        bounds: (lowest, highest) value of each element of x, two flat vectors, or None.
+        iterations: with an `Evaluator` of a `LossAndGrads`.
+        search: at the start, (1, rows, cols, 3), or where the iterations' `step` left it.
 
     Returns:
-        The last x, float32.
+        The last x, an array as the search has it.
     """
-    evaluator = iterations.evaluator
+    evaluator, losses = iterations.evaluator, iterations.step.losses
+    evaluated = losses
 
     def evaluate(x):
-        return evaluator.loss(x), evaluator.grads(x).astype(np.float32)
+        nonlocal evaluated
+        evaluated, gradient = evaluator.on_device(x)
+        return evaluated.total, search.arrays.asarray(gradient)
 
-    search = ProjectedLBFGS(x, *(bounds or (-np.inf, np.inf)))
-    search.start(evaluate)
-    losses = evaluator.losses(search.x)
+    def evaluate_trial(x):
+        try:
+            return evaluate(x)
+        except NonFiniteLoss:
+            return math.inf, None
+
+    if losses is None:
+        search.start(evaluate)
+        losses = evaluated
     iterations.start(losses)
     with one_blas_thread() as with_all_threads:
+        evaluate_trial = with_all_threads(evaluate_trial)
         while not iterations.ended and iterations.evaluations_left > 0:
-            if search.step(with_all_threads(evaluate), iterations.evaluations_left):
-                losses = evaluator.losses(search.x)  # of the last evaluation
-            elif search.steps:  # they may mislead; once more along the gradient
-                search.forget()
-            else:
-                iterations.finish(search.x, losses, "L-BFGS finds no lower point")
+            if search.step(evaluate_trial, iterations.evaluations_left):
+                losses = evaluated
+            if search.stopped:
+                iterations.finish(search.x, losses, search.stopped)
             while iterations.due and not iterations.ended:
                 iterations.finish(search.x, losses)
+            iterations.keep(losses, **search.state())
     if not iterations.ended:
         iterations.finish(search.x, losses)
     return search.x
@@ -181,19 +222,40 @@ def minimize_adam(iterations: Iterations, x: np.ndarray, **hyperparameters: floa
     Returns:
         The best x, a tensor (1, rows, cols, 3).
     """
-    evaluator = iterations.evaluator
+    evaluator, step = iterations.evaluator, iterations.step
     combination = keras.Variable(x.astype(np.float32), name="combination")
     optimizer = keras.optimizers.Adam(**hyperparameters)
     optimizer.build([combination])
-    losses, gradient = evaluator.on_device(combination.value)
-    iterations.start(losses)
-    best, lowest, step = keras.ops.copy(combination.value), losses, 0
+    if step.losses:
+        _set_adam(optimizer, step.state)
+        gradient, best = (keras.ops.convert_to_tensor(step.state[k]) for k in ("gradient", "best"))
+        lowest = step.losses
+    else:
+        lowest, gradient = evaluator.on_device(combination.value)
+        best = keras.ops.copy(combination.value)
+    iterations.start(lowest)
     while not iterations.ended:
         optimizer.apply([gradient], [combination])
         losses, gradient = evaluator.on_device(combination.value)
-        step += 1
         if losses.total < lowest.total:
             best, lowest = keras.ops.copy(combination.value), losses
-        if step % iterations.evaluations_each == 0:
+        # The first evaluation was of the start, not of a step.
+        if (iterations.spent - 1) % iterations.evaluations_each == 0:
             iterations.finish(best, lowest)
+        if not iterations.ended:
+            x = keras.ops.copy(combination.value)
+            iterations.keep(lowest, x=x, gradient=gradient, best=best, **_adam_state(optimizer))
     return best
+
+
+def _adam_state(optimizer):
+    """Copies of all numbers that an optimiser of Keras remembers, by place."""
+    return {
+        f"adam_{index}": keras.ops.copy(variable.value)
+        for index, variable in enumerate(optimizer.variables)
+    }
+
+
+def _set_adam(optimizer, state):
+    for index, variable in enumerate(optimizer.variables):
+        variable.assign(state[f"adam_{index}"])

@@ -5,12 +5,14 @@ A *picture* is a path, a Pillow image or a uint8 array; once read it is a Pillow
 
 import contextlib
 import functools
+import glob
 import io
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import psutil
 from numpy.typing import ArrayLike
 from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
 
@@ -284,6 +286,19 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 def temporary_name(path: Path) -> Path:
     """What `path` is called until it is whole: a hidden name beside it with the same suffix."""
     return path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+
+
+def remove_leftovers(prefix: str | os.PathLike) -> None:
+    """Removes the files that runs which were killed left unfinished. Raises OSError.
+
+    Args:
+        prefix: their names begin with, after the dot of `temporary_name`.
+    """
+    prefix = Path(prefix)
+    for path in prefix.parent.glob(f".{glob.escape(prefix.name)}*.tmp.*"):
+        process = path.name.split(".")[-3]
+        if process.isdecimal() and not psutil.pid_exists(int(process)):
+            path.unlink(missing_ok=True)
 
 
 @functools.cache

@@ -4,7 +4,8 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,6 +56,47 @@ class Losses(NamedTuple):
             raise NonFiniteLoss(
                 f"the gradient became infinite at evaluation {evaluation}; lower the weights"
             )
+
+
+class Step(NamedTuple):
+    """Where an optimiser is, between two of its steps.
+
+    Attributes:
+        iterations: finished at this stage.
+        evaluations: made at this stage.
+        before: the total loss at the end of the last iteration.
+        losses: at the optimiser's point; None before it was evaluated.
+        state: all that the optimiser needs to go on: arrays, or tensors of the backend, by name,
+            `x` among them. Empty before the first step.
+    """
+
+    iterations: int = 0
+    evaluations: int = 0
+    before: float = math.inf
+    losses: Losses | None = None
+    state: Mapping[str, Any] = MappingProxyType({})
+
+
+NO_STEP = Step()
+
+
+class Checkpoint(NamedTuple):
+    """Where a run is, and all that it needs to go on from there with the same numbers.
+
+    Attributes:
+        stage: the index of the stage.
+        start: the combination that the stage began with, (rows, cols, 3) float32; neighbours are
+            those of it.
+        evaluations: made at all stages.
+        seconds: since the run started.
+        step: of the optimiser.
+    """
+
+    stage: int
+    start: np.ndarray
+    evaluations: int = 0
+    seconds: float = 0.0
+    step: Step = NO_STEP
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,6 +197,15 @@ class Progress:
         self.stage, self.iteration, self.lowest = self.stages[index], 0, math.inf
         self._done = sum(stage.work for stage in self.stages[:index])
 
+    def on_resume(self, checkpoint: Checkpoint) -> None:
+        """The stage that has just begun goes on from where an earlier run was."""
+        assert self.stage
+        step = checkpoint.step
+        self.iteration, self.evaluations = step.iterations, checkpoint.evaluations
+        self.lowest = step.losses.total if step.losses else math.inf
+        self._done += step.evaluations * self.stage.rows * self.stage.cols
+        self._started -= checkpoint.seconds
+
     def on_evaluation(self, evaluation: Evaluation) -> None:
         """An evaluation was made."""
         assert self.stage
@@ -190,6 +241,7 @@ class Reports:
         final: as `Iterate` has it.
 
     Attributes:
+        progress: as given.
         last: the last `Iterate`, None before the first.
     """
 
@@ -201,13 +253,13 @@ class Reports:
         final: bool,
     ):
         self.last: Iterate | None = None
-        self._progress, self._callback = progress, callback
+        self.progress, self._callback = progress, callback
         self._to_pixels, self._final = to_pixels, final
         self._iteration_started = time.perf_counter()
 
     def on_evaluation(self, losses: Losses, x: Any) -> None:
         """An evaluation was made at x."""
-        self._progress.on_evaluation(Evaluation(losses, x, self._to_pixels))
+        self.progress.on_evaluation(Evaluation(losses, x, self._to_pixels))
 
     def on_iteration(self, x: Any, losses: Losses, stopped: str) -> None:
         """An iteration has ended at x; it is the last where `stopped` says why."""
@@ -215,13 +267,13 @@ class Reports:
             losses=losses,
             x=x,
             to_pixels=self._to_pixels,
-            iteration=self.last.iteration + 1 if self.last else 0,
-            evaluations=self._progress.evaluations,
+            iteration=self.progress.iteration,
+            evaluations=self.progress.evaluations,
             seconds=time.perf_counter() - self._iteration_started,
             final=self._final,
             stopped=stopped,
         )
-        self._progress.on_iterate(self.last)
+        self.progress.on_iterate(self.last)
         if self._callback:
             self._callback(self.last)
         self._iteration_started = time.perf_counter()

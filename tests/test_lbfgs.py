@@ -1,11 +1,18 @@
 """Projected L-BFGS. The oracles are closed forms and SciPy's L-BFGS-B."""
 
+import io
+import os
+import re
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import scipy.optimize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stylize.backend import NUMPY, device_arrays, keras
 from stylize.lbfgs import ProjectedLBFGS
 
 
@@ -89,6 +96,7 @@ def test_start_in_the_corner_that_is_the_minimum_stays():
     evaluate = quadratic(np.ones(5), np.full(5, 9.0))
     search, losses, points = run(evaluate, np.full(5, 1.0), 0.0, 1.0)
     assert len(points) == len(losses) == 1
+    assert search.stopped == "L-BFGS is at a minimum"
     np.testing.assert_array_equal(search.x, 1)
 
 
@@ -102,18 +110,31 @@ def test_first_step_is_as_long_as_asked():
     assert np.sqrt(np.mean(points[1] ** 2)) == pytest.approx(4, rel=1e-5)
 
 
+def test_no_step_is_longer_than_two_first_ones_where_the_slope_hardly_changes():
+    """The Newton step of sqrt(1 + (x - 100)^2) from far away goes thousands of times too far."""
+    evaluate = float32(
+        lambda x: np.sum(np.sqrt(1 + (x - 100) ** 2)),
+        lambda x: (x - 100) / np.sqrt(1 + (x - 100) ** 2),
+    )
+    search, _, points = run(evaluate, np.zeros(9), evaluations=60)
+    lengths = np.sqrt(np.mean(np.diff(points[:14], axis=0) ** 2, axis=1))
+    np.testing.assert_allclose(lengths, [4] + [8] * 12, rtol=1e-4)  # 100 is reached by then
+    np.testing.assert_allclose(search.x, 100, atol=1e-3)
+
+
 def test_unit_steps_cost_one_evaluation():
     """Near the minimum of a smooth function no evaluation is wasted."""
-    _, losses, points = run(
-        quadratic(np.linspace(1, 2, 50), np.zeros(50)), np.ones(50), first_step=1
-    )
-    assert len(points) <= len(losses) + 2
+    evaluate = quadratic(np.linspace(1, 2, 50), np.zeros(50))
+    _, losses, points = run(evaluate, np.ones(50), evaluations=20, first_step=1)
+    assert len(points) == len(losses) == 20
+    assert losses[-1] < 1e-18
 
 
 def test_wrong_gradient_ends_the_search_where_it_was():
     evaluate = float32(lambda x: np.sum(x**2), lambda x: -2 * x)
     search, losses, points = run(evaluate, np.ones(5))
     assert len(losses) == 1 and len(points) == 9
+    assert search.stopped == "L-BFGS finds no lower point"
     np.testing.assert_array_equal(search.x, 1)
 
 
@@ -121,3 +142,91 @@ def test_values_are_float32_all_the_way():
     search, *_ = run(quadratic(np.ones(5), np.zeros(5)), np.arange(5.0), evaluations=4)
     for array in (search.x, search.gradient, *search.steps, *search.changes):
         assert array.dtype == np.float32
+
+
+@pytest.mark.parametrize("infinite", [np.inf, np.nan])
+def test_loss_that_turns_infinite_makes_the_step_shorter(infinite):
+    """-log(1 - x) - 4x has its minimum at 3/4; the first step goes to 4, where there is no log."""
+
+    def evaluate(x):
+        x = x.astype(float)
+        if (x >= 1).any():
+            return infinite, None
+        return float(np.sum(-np.log(1 - x) - 4 * x)), (1 / (1 - x) - 4).astype("f")
+
+    search, losses, points = run(evaluate, np.zeros(3))
+    assert points[1].max() == pytest.approx(4)
+    assert np.isfinite(losses).all()
+    np.testing.assert_allclose(search.x, 0.75, atol=1e-3)
+
+
+KINDS = {"numpy": lambda: NUMPY, "device": device_arrays}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("steps", [0, 1, 7, 30])
+def test_continues_from_a_file_bit_for_bit(kind, steps):
+    arrays = KINDS[kind]()
+    evaluate = pictures_rosenbrock(arrays)
+    search = ProjectedLBFGS(np.full((1, 4, 5, 3), -1.0), -0.9, [0.5, 1, 2], 5, 0.1, arrays)
+    search.start(evaluate)
+    for _ in range(steps):
+        search.step(evaluate, 20)
+    file = io.BytesIO()
+    np.savez(file, **search.state())
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as state:
+        loaded = ProjectedLBFGS.from_state(state, arrays)
+    for _ in range(10):
+        assert search.step(evaluate, 20) == loaded.step(evaluate, 20)
+        expected, state = search.state(), loaded.state()
+        assert expected.keys() == state.keys()
+        for name, array in expected.items():
+            np.testing.assert_array_equal(state[name], array, strict=True)
+
+
+def pictures_rosenbrock(arrays):
+    """The Rosenbrock function of an array of any shape."""
+
+    def evaluate(x):
+        flat = keras.ops.convert_to_numpy(x).ravel().astype(float)
+        gradient = scipy.optimize.rosen_der(flat).astype("f").reshape(x.shape)
+        return float(scipy.optimize.rosen(flat)), arrays.asarray(gradient)
+
+    return evaluate
+
+
+def test_tensors_of_the_backend_take_the_steps_that_numpys_arrays_take():
+    """As far as float32 can tell: a few steps, before small differences grow."""
+    start, paths = np.random.default_rng(0).uniform(-2, 2, (1, 4, 5, 3)), []
+    for kind in KINDS.values():
+        search = ProjectedLBFGS(start, -1, 0.5, 3, 0.1, kind())
+        evaluate = pictures_rosenbrock(search.arrays)
+        search.start(evaluate)
+        path = [search.state()["x"] for _ in range(8) if search.step(evaluate, 20)]
+        assert len(path) == 8 and len(search.steps) == 3
+        paths.append(path)
+    np.testing.assert_allclose(*paths, atol=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_other_backends_pass_these_tests(backend):
+    pytest.importorskip(backend)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--tb=short",
+        __file__,
+        "-k",
+        "file or tensors",
+    ]
+    result = subprocess.run(
+        [*command, "-p", "no:cacheprovider"],
+        env=os.environ | {"KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout
+    assert re.search(r"[1-9] passed", result.stdout)

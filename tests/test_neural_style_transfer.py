@@ -24,6 +24,7 @@ from stylize.colors import COLOR_METHODS
 from stylize.download import load_weights
 from stylize.errors import InputError, WeightsError
 from stylize.job import Style, prepare
+from stylize.lbfgs import ProjectedLBFGS
 from stylize.neighbors import detail_map, find_neighbors, hypercolumns
 from stylize.optimizers import Iterations, minimize_adam, minimize_lbfgs
 from stylize.settings import EVALUATIONS_PER_ITERATION, STYLE_LAYERS, LossWeights, choose_settings
@@ -779,6 +780,12 @@ class Rosenbrock:
         loss, grads = scipy.optimize.rosen(x), scipy.optimize.rosen_der(x)
         return np.array([loss, 0, 0]), grads if loss > self.lying_below else -grads
 
+    on_device = __call__
+
+
+def minimize_with_ours(iterations, x, bounds=None):
+    return minimize_lbfgs(iterations, ProjectedLBFGS(x, *(bounds or ())))
+
 
 def run_minimize(function, count, minimize=nst.minimize_scipy, bounds=None, tolerance=0.0):
     """([(loss, evaluations, stopped) of each iteration], the last x)."""
@@ -802,7 +809,7 @@ def test_one_run_reports_every_twenty_evaluations_and_beats_restarts():
 
 def test_our_lbfgs_reports_as_scipys_does_and_keeps_bounds():
     bounds = np.full(50, -2.0), np.full(50, 0.5)
-    seen, x = run_minimize(Rosenbrock(), 4, minimize_lbfgs, bounds)
+    seen, x = run_minimize(Rosenbrock(), 4, minimize_with_ours, bounds)
     assert [stopped for *_, stopped in seen] == [""] * 4
     assert [evaluations for _, evaluations, _ in seen][-1] == 80
     assert x.max() == 0.5  # the minimum is at 1
@@ -811,7 +818,7 @@ def test_our_lbfgs_reports_as_scipys_does_and_keeps_bounds():
 
 def test_our_lbfgs_stops_where_no_lower_point_is_found():
     function = Rosenbrock(lying_below=100)
-    seen, x = run_minimize(function, 100, minimize_lbfgs)
+    seen, x = run_minimize(function, 100, minimize_with_ours)
     assert seen[-1][2] == "L-BFGS finds no lower point"
     assert scipy.optimize.rosen(x.astype(float)) == pytest.approx(seen[-1][0], rel=1e-3)
     assert function.calls < 200

@@ -1,0 +1,123 @@
+"""The state of a run that did not finish, in a file beside its results."""
+
+import json
+import os
+import time
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stylize.backend import keras
+from stylize.errors import InputError
+from stylize.pictures import replacing
+from stylize.progress import Checkpoint, Losses, Step
+from stylize.records import LossTable
+
+FORMAT = 1  # of the file; it goes up when an older one can no longer be read
+SECONDS_BETWEEN = 120  # an iteration that takes longer is kept on the way, too
+
+
+class StateFile:
+    """Keeps the checkpoints of a run in a file: after every iteration, and every few minutes.
+
+    The file is a NumPy archive, written whole or not at all and synced to the disk, so that it
+    holds a checkpoint whatever happens in between. It goes when the run has ended.
+
+    Args:
+        path: of the file, such as `results/photo_state.npz`.
+        record: how the run's pictures are made, as `records.make_record` has it.
+        table: of losses; it is kept too.
+    """
+
+    def __init__(self, path: str | os.PathLike, record: Mapping[str, Any], table: LossTable):
+        self.path = Path(path)
+        self._record, self._table = record, table
+        self._last: Checkpoint | None = None
+        self._written: Checkpoint | None = None
+        self._place, self._time = (0, 0), time.monotonic()  # stage and iteration; of the last write
+
+    def load(self) -> Checkpoint:
+        """The checkpoint in the file; its losses are put into the table.
+
+        Raises:
+            InputError: the file is damaged, of another version, or of another run.
+        """
+        anew = "run without --resume to start anew"
+        try:
+            with self.path.open("rb") as file, np.load(file) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            about = json.loads(str(arrays.pop("about")))
+            form, record = about["format"], about["record"]
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+            raise InputError(f"{self.path}: is damaged or no state of a run; {anew}") from None
+        if form != FORMAT:
+            raise InputError(f"{self.path}: was written by another version; {anew}")
+        if changed := changes(record, json.loads(json.dumps(self._record))):
+            raise InputError(f"{self.path}: is of another run: {'; '.join(changed)}; {anew}")
+        self._table.rows = [tuple(row) for row in about["table"]]
+        step = about["step"]
+        step["losses"] = step["losses"] and Losses(**step["losses"])
+        start = arrays.pop("start")
+        checkpoint = Checkpoint(start=start, step=Step(**step, state=arrays), **about["checkpoint"])
+        self._last = self._written = checkpoint
+        self._place = checkpoint.stage, checkpoint.step.iterations
+        return checkpoint
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Notes a checkpoint, and writes it where it is due. Raises OSError."""
+        self._last = checkpoint
+        place = checkpoint.stage, checkpoint.step.iterations
+        if place != self._place or time.monotonic() - self._time > SECONDS_BETWEEN:
+            self.write()
+
+    def write(self) -> bool:
+        """Writes the last checkpoint. False where there is none. Raises OSError."""
+        if self._last is None:
+            return False
+        if self._last is not self._written:
+            self._write(self._last)
+            self._written, self._time = self._last, time.monotonic()
+            self._place = self._last.stage, self._last.step.iterations
+        return True
+
+    def _write(self, checkpoint):
+        step = checkpoint.step
+        about = {
+            "format": FORMAT,
+            "record": self._record,
+            "table": self._table.rows[: checkpoint.evaluations],
+            "checkpoint": {
+                "stage": checkpoint.stage,
+                "evaluations": checkpoint.evaluations,
+                "seconds": checkpoint.seconds,
+            },
+            "step": {
+                "iterations": step.iterations,
+                "evaluations": step.evaluations,
+                "before": step.before,
+                "losses": step.losses and step.losses._asdict(),
+            },
+        }
+        arrays = {name: keras.ops.convert_to_numpy(array) for name, array in step.state.items()}
+        with replacing(self.path) as temporary, temporary.open("wb") as file:
+            np.savez(file, about=np.array(json.dumps(about)), start=checkpoint.start, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def remove(self) -> None:
+        """Removes the file. Raises OSError."""
+        self.path.unlink(missing_ok=True)
+
+
+def changes(before: Any, now: Any, name: str = "") -> list[str]:
+    """What differs between two records: "strength: 0.5, now 0.6", one line for each value."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        return [
+            line
+            for key in sorted(before.keys() | now.keys())
+            for line in changes(before.get(key), now.get(key), f"{name} {key}".strip())
+        ]
+    return [] if before == now else [f"{name}: {before}, now {now}"]

@@ -1,0 +1,246 @@
+"""Going on where a run was stopped: the state file, and that the picture is the same to the bit."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import disk_full
+
+import neural_style_transfer as nst
+from stylize import resume
+from stylize.errors import InputError
+from stylize.job import prepare
+from stylize.progress import Checkpoint, Losses, Step
+from stylize.records import LossTable
+
+RECIPES = {  # settings that take the optimisers through more than one iteration at two sizes
+    "neighbors": {},
+    "lbfgs, own sizes": {"recipe": "pyramid", "optimizer": "lbfgs", "scales": 2},
+    "keras": {"recipe": "keras", "scales": 2},
+    "adam": {"recipe": "athalye", "scales": 2, "init": "base"},
+}
+
+
+class Stopped(Exception):
+    """Raised in the middle of a run."""
+
+
+def job_of(photo, painting, **settings):
+    return prepare(photo, painting, **{"size": 40, "iterations": 3, **settings})
+
+
+def paint_all(job, weights, checkpoint=None):
+    """(the last picture's values, the checkpoints on the way)."""
+    kept = []
+    last = nst.paint(job, weights, checkpoint=checkpoint, keep=kept.append)
+    return nst.keras.ops.convert_to_numpy(last.x), kept
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_goes_on_bit_for_bit_from_any_checkpoint(recipe, photo, painting, small_vgg19, tmp_path):
+    job = job_of(photo, painting, **RECIPES[recipe])
+    whole, kept = paint_all(job, small_vgg19)
+    assert {checkpoint.stage for checkpoint in kept} == set(range(len(job.stages)))
+    for checkpoint in (kept[0], kept[len(kept) // 2], kept[-1]):
+        state = resume.StateFile(tmp_path / "state.npz", {}, LossTable())
+        state.keep(checkpoint)
+        state.write()
+        loaded = resume.StateFile(tmp_path / "state.npz", {}, LossTable()).load()
+        again, _ = paint_all(job, small_vgg19, loaded)
+        np.testing.assert_array_equal(again, whole)
+
+
+def test_scipys_single_run_goes_on_from_the_end_of_an_iteration(photo, painting, small_vgg19):
+    job = job_of(photo, painting, recipe="pyramid", optimizer="scipy")
+    _, kept = paint_all(job, small_vgg19)
+    assert [checkpoint.step.iterations for checkpoint in kept] == [1, 2]
+    before = kept[0].step.losses.total
+    last = nst.paint(job, small_vgg19, checkpoint=kept[0])
+    assert last.losses.total < before
+    assert last.iteration == 2
+
+
+def test_progress_goes_on_too(photo, painting, small_vgg19):
+    job = job_of(photo, painting)
+    whole = nst.Progress()
+    kept = []
+    nst.paint(job, small_vgg19, whole, keep=kept.append)
+    rest = nst.Progress()
+    nst.paint(job, small_vgg19, rest, checkpoint=kept[len(kept) // 2]._replace(seconds=1000.0))
+    assert rest.evaluations == whole.evaluations
+    assert rest.last.iteration == whole.last.iteration
+    assert rest.fraction == pytest.approx(whole.fraction)
+    assert rest.seconds > 1000
+
+
+# ---------------------------------------------------------------------------------------------
+# The file
+# ---------------------------------------------------------------------------------------------
+
+
+def checkpoint(stage=0, iterations=1, x=0.0):
+    losses = Losses(6.0, 1.0, 2.0, 3.0)
+    state = {"x": np.full((1, 2, 2, 3), x, np.float32), "pairs": 10}
+    step = Step(iterations, 20 * iterations, 7.5, losses, state)
+    return Checkpoint(stage, np.zeros((2, 2, 3), np.float32), 30, 1.5, step)
+
+
+@pytest.fixture
+def state(tmp_path):
+    table = LossTable()
+    for _ in range(40):  # more than the checkpoint's: of the step that was broken off
+        table.add(0, 0.1, Losses(6.0, 1.0, 2.0, 3.0), 400)
+    return resume.StateFile(tmp_path / "r_state.npz", {"settings": {"size": 400}}, table)
+
+
+def test_file_holds_everything(state):
+    state.keep(checkpoint())
+    table = LossTable()
+    found = resume.StateFile(state.path, {"settings": {"size": 400}}, table).load()
+    expected = checkpoint()
+    assert found[2:4] == expected[2:4]
+    assert found.step[:4] == expected.step[:4]
+    np.testing.assert_array_equal(found.step.state["x"], expected.step.state["x"])
+    assert len(table.rows) == expected.evaluations
+
+
+def test_is_written_after_each_iteration_and_every_few_minutes(state, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(resume.time, "monotonic", lambda: clock[0])
+    state = resume.StateFile(state.path, {}, LossTable())
+    written = []
+    monkeypatch.setattr(state, "_write", written.append)
+    for seconds, place in [(1, (0, 0)), (2, (0, 1)), (3, (0, 1)), (4, (1, 0)), (130, (1, 0))]:
+        clock[0] = float(seconds)
+        state.keep(checkpoint(*place, x=seconds))
+    assert [c.step.state["x"].max() for c in written] == [2, 4, 130]
+    state.write()
+    assert len(written) == 3  # there was nothing new
+
+
+@pytest.mark.parametrize("kept", [0, 100, 0.5, 0.999])
+def test_damaged_file_is_refused(state, kept):
+    state.keep(checkpoint())
+    data = state.path.read_bytes()
+    state.path.write_bytes(data[: int(kept * len(data)) if kept < 1 else kept])
+    with pytest.raises(InputError, match="damaged .*; run without --resume"):
+        state.load()
+
+
+def test_changed_byte_is_refused(state):
+    state.keep(checkpoint())
+    data = bytearray(state.path.read_bytes())
+    data[data.index(b"NUMPY") + 200] ^= 1
+    state.path.write_bytes(data)
+    with pytest.raises(InputError, match="damaged"):
+        state.load()
+
+
+def test_other_run_is_refused_and_what_differs_said(state):
+    state.keep(checkpoint())
+    other = resume.StateFile(state.path, {"settings": {"size": 300}, "bits": 8}, LossTable())
+    with pytest.raises(InputError, match="bits: None, now 8; settings size: 400, now 300"):
+        other.load()
+
+
+def test_full_disk_leaves_the_earlier_state(state, monkeypatch):
+    state.keep(checkpoint(iterations=1))
+    before = state.path.read_bytes()
+    monkeypatch.setattr(resume.np, "savez", lambda file, **arrays: disk_full(None, file.name))
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        state.keep(checkpoint(iterations=2))
+    assert state.path.read_bytes() == before
+    assert os.listdir(state.path.parent) == [state.path.name]
+
+
+# ---------------------------------------------------------------------------------------------
+# The command line
+# ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def command(photo_path, painting_path, weights_path, tmp_path):
+    return [
+        *(str(photo_path), str(painting_path), str(tmp_path / "r")),
+        *("--weights", str(weights_path), "--size", "40", "--iter", "3", "--scales", "2"),
+    ]
+
+
+def stop_at(monkeypatch, evaluation, error):
+    """Raises an error at an evaluation of the next run."""
+    on_evaluation = nst.cli.Terminal.on_evaluation
+
+    def stopping(self, event):
+        on_evaluation(self, event)
+        if self.evaluations == evaluation:
+            raise error
+
+    monkeypatch.setattr(nst.cli.Terminal, "on_evaluation", stopping)
+
+
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, 130), (MemoryError, 1)])
+def test_stopped_run_says_how_to_go_on_and_does(
+    command, tmp_path, monkeypatch, capsys, error, status
+):
+    assert nst.main(command) == 0
+    whole = (tmp_path / "r.png").read_bytes()
+    (tmp_path / "r.png").unlink()
+    table = (tmp_path / "r_losses.csv").read_text().splitlines()
+    assert not (tmp_path / "r_state.npz").exists()
+    with monkeypatch.context() as patch:
+        stop_at(patch, 100, error)
+        assert nst.main(command) == status
+    assert capsys.readouterr().err.endswith(" --resume\n")
+    assert not (tmp_path / "r.png").exists()
+    assert nst.main([*command, "--resume"]) == 0
+    assert "Going on at 48x40 pixels" in capsys.readouterr().out
+    assert (tmp_path / "r.png").read_bytes() == whole
+    assert not (tmp_path / "r_state.npz").exists()
+    again = (tmp_path / "r_losses.csv").read_text().splitlines()
+    assert [row.split(",")[3:] for row in again] == [row.split(",")[3:] for row in table]
+
+
+def test_resume_without_a_state_starts_anew(command, tmp_path, capsys):
+    assert nst.main([*command, "--resume"]) == 0
+    out, err = capsys.readouterr()
+    assert "There is no " in out
+    assert err == ""
+
+
+def test_unfinished_run_is_not_replaced_silently(command, tmp_path, capsys):
+    (tmp_path / "r_state.npz").write_bytes(b"of an earlier run")
+    assert nst.main(command) == 0
+    assert "r_state.npz is of a run that did not finish" in capsys.readouterr().err
+
+
+def test_other_settings_are_refused_before_anything_is_painted(command, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        stop_at(patch, 100, KeyboardInterrupt)
+        nst.main(command)
+    assert nst.main([*command, "--resume", "--strength", "0.7"]) == 2
+    assert "settings strength: 0.5, now 0.7" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
+def test_killed_run_goes_on(command, full_weights_path, tmp_path):
+    """Killed as soon as there is a state; `tests/kill.py` does it at random moments."""
+    command[command.index("--weights") + 1] = str(full_weights_path)
+    command = [sys.executable, nst.__file__, *command, "--quiet", "--resume"]
+    subprocess.run(command, check=True)
+    whole = (tmp_path / "r.png").read_bytes()
+    (tmp_path / "r.png").unlink()
+    run = subprocess.Popen(command)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "r_state.npz").exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert (tmp_path / "r_state.npz").exists()
+    subprocess.run(command, check=True)
+    assert (tmp_path / "r.png").read_bytes() == whole
+    assert not [name for name in os.listdir(tmp_path) if ".tmp" in name]
