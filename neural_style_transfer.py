@@ -324,7 +324,7 @@ def style_targets(
         grams = sums_over_tiles(gram_matrix, network, layers, picture, tile)
     else:
         outputs = {layer: gram_matrix(network.output[layer]) for layer in layers}
-        to_grams = keras.Model(network.inputs, outputs)
+        to_grams = keras.Model(network.input, outputs)
         grams = to_grams.predict_on_batch(picture[np.newaxis])
     own = _feature_shapes(network, picture)
     scales = {layer: math.prod(shapes[layer]) / math.prod(own[layer]) for layer in grams}

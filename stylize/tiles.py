@@ -140,7 +140,7 @@ def strides_and_reach(network: Any) -> tuple[dict[str, int], dict[str, int]]:
     strides, reaches = {}, {}
     for name, output in network.output.items():
         stride, reach = 1, 0
-        for layer in keras.Model(network.inputs, output).layers:
+        for layer in keras.Model(network.input, output).layers:
             if isinstance(layer, keras.layers.Conv2D):
                 reach += stride * (layer.kernel_size[0] // 2)
             elif hasattr(layer, "pool_size"):
@@ -198,7 +198,7 @@ def features_by_tile(
         picture: (rows, cols, 3), as `preprocess_image` makes it.
         tiles: of the picture, from `make_tiles`.
     """
-    model = keras.Model(network.inputs, {layer: network.output[layer] for layer in layers})
+    model = keras.Model(network.input, {layer: network.output[layer] for layer in layers})
     for tile in tiles:
         yield tile, model.predict_on_batch(picture[tile.outer][np.newaxis])
 
@@ -217,7 +217,7 @@ def sums_over_tiles(
         network, layers, picture: as for `features_by_tile`.
         size: as for `make_tiles`.
     """
-    model = keras.Model(network.inputs, {layer: network.output[layer] for layer in layers})
+    model = keras.Model(network.input, {layer: network.output[layer] for layer in layers})
     sums: dict[str, Any] = dict.fromkeys(layers, 0.0)
     rows, cols, _ = picture.shape
     tiles = make_tiles(model, rows, cols, size)
