@@ -7,6 +7,7 @@ optimiser needs; the rest asks the machine: devices, memory, precision.
 import contextlib
 import importlib
 import logging
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from stylize.errors import InputError
 
@@ -266,6 +268,40 @@ def require_channels_first() -> None:
             "TensorFlow has no channels_first convolution on a CPU; set image_data_format to "
             "channels_last in ~/.keras/keras.json, or KERAS_BACKEND to jax or torch"
         )
+
+
+def free_memory() -> float:
+    """MiB that this process may still take and has taken: the GPU's, where it computes on one."""
+    if uses_gpu():
+        return _GPU_FREE[keras.backend.backend()]() / 2**20
+    own = psutil.Process().memory_info().rss
+    return (psutil.virtual_memory().available + own) / 2**20
+
+
+def _tensorflow_gpu_free():
+    from tensorflow.python.client import device_lib
+
+    devices = device_lib.list_local_devices()
+    return max(d.memory_limit for d in devices if d.device_type == "GPU")
+
+
+def _jax_gpu_free():
+    import jax
+
+    return (jax.devices()[0].memory_stats() or {}).get("bytes_limit", math.inf)
+
+
+def _torch_gpu_free():
+    import torch
+
+    return torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved()
+
+
+_GPU_FREE = {
+    "tensorflow": _tensorflow_gpu_free,
+    "jax": _jax_gpu_free,
+    "torch": _torch_gpu_free,
+}
 
 
 def peak_memory() -> dict[str, float]:

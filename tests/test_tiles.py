@@ -17,7 +17,6 @@ from stylize.neighbors import HYPERCOLUMN_LAYERS, find_neighbors
 from stylize.settings import RECIPES, STYLE_LAYERS
 from stylize.tiles import Scratch, make_tiles
 
-
 SIDES = [(0, 1), (1, 0), (1, 2), (2, 1)]  # above, left, right, below
 
 
