@@ -31,8 +31,8 @@ STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
 NOISE = 0.256  # standard deviation of the noise to start from, around the mean pixel
 # What memory is needed for, measured by benchmarks/memory.py:
 PROCESS_MIB = 940  # before a picture is there
-NETWORK_BYTES = {"float32": 2900, "bfloat16": 2080, "float16": 2080}  # for each pixel it sees
-STATE_BYTES = {"lbfgs": 400, "scipy": 900, "adam": 200}  # for each pixel, by optimizer
+NETWORK_BYTES = {"float32": 3000, "bfloat16": 2180, "float16": 2180}  # for each pixel it sees
+STATE_BYTES = {"lbfgs": 320, "scipy": 1200, "adam": 200}  # for each pixel, by optimizer
 WORKSPACE_BYTES, WORKSPACE_MIB = 640, 270  # of the convolutions, for each pixel, but not more than
 COLUMN_BYTES = 900  # of hypercolumns, for each pixel of the picture and of the styles
 SEARCH_BYTES = 10  # for each similarity that is in memory at once
