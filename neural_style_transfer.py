@@ -29,33 +29,35 @@ noise, in the constants in front of the sums, and in the total variation. The de
 import functools
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from stylize import __version__, backend, cli  # noqa: F401
-from stylize.backend import LossAndGrads, keras
+from stylize.backend import LossAndGrads, keras, to_tensors
 from stylize.download import load_weights
 from stylize.errors import InputError, NonFiniteLoss, WeightsError  # noqa: F401
+from stylize.formulas import FORMULAS, even_out, mean_square_variation  # noqa: F401
 from stylize.job import Job, Style, prepare
-from stylize.lbfgs import ProjectedLBFGS
-from stylize.neighbors import find_neighbors, hypercolumns, neighbor_loss
+from stylize.neighbors import (
+    BEYOND,
+    GRID_LAYER,
+    find_neighbors,
+    hypercolumns,
+    neighbor_loss,
+    resizing,
+)
 from stylize.optimizers import (
     Iterations,
     flat_float64,
     fmin_l_bfgs_b,
     minimize_adam,
     minimize_lbfgs,
+    start_lbfgs,
 )
-from stylize.pictures import (  # noqa: F401
-    both_masks,
-    enlarge,
-    layer_mask,
-    load_image,
-    save_image,
-)
+from stylize.pictures import both_masks, enlarge, layer_mask, load_image, save_image  # noqa: F401
 from stylize.progress import (
     Checkpoint,
     Iterate,
@@ -72,7 +74,16 @@ from stylize.settings import (  # noqa: F401
     SETTINGS,
     LossWeights,
 )
-from stylize.weights import IMAGENET_MEAN_BGR, VGG19Weights
+from stylize.tiles import (
+    Scratch,
+    Tile,
+    TiledLossAndGrads,
+    features_by_tile,
+    make_tiles,
+    sums_over_tiles,
+    whole_picture,
+)
+from stylize.weights import IMAGENET_MEAN_BGR, VGG19Weights, passes_through
 
 # ---------------------------------------------------------------------------------------------
 # Features
@@ -140,7 +151,7 @@ def _vgg19_layers(weights, pooling, pool_padding, options):
             pool = f"{block}_pool"
             yield pool, pool_class(2, padding=pool_padding, name=pool, **options)
             block = name.partition("_")[0]
-        if _passes_through(kernel, bias):
+        if passes_through(kernel, bias):
             yield name, None
         else:
             channels = kernel.shape[-1]
@@ -154,16 +165,6 @@ def _vgg19_layers(weights, pooling, pool_padding, options):
 def _kept_network(*arguments):
     """The same network as the last time, for those who paint one picture after another."""
     return build_network(*arguments)
-
-
-def _passes_through(kernel, bias):
-    """Whether a convolution gives back what it is given, features being at least 0.
-
-    The mirror's weights have three such layers, a fifth of the network's work.
-    """
-    identity = np.zeros_like(kernel)
-    identity[1, 1] = np.eye(*kernel.shape[2:])
-    return not bias.any() and np.array_equal(kernel, identity)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -192,8 +193,15 @@ def _masked(flat, mask, gram):
     """The `gram` of features by position, times the mask where there is one."""
     if mask is None:
         return gram(flat)
+    return gram(flat * mask) * _mask_scale(mask)
+
+
+def _mask_scale(mask):
+    """What makes a Gram matrix of masked features one of as many positions as there are."""
+    if mask is None:
+        return None
     squares = keras.ops.sum(keras.ops.square(mask))  # 0 where a small mask is lost on the way down
-    return gram(flat * mask) * (mask.shape[0] / keras.ops.maximum(squares, 1e-6))
+    return mask.shape[0] / keras.ops.maximum(squares, 1e-6)
 
 
 def _style_gram(features, mask=None):
@@ -258,127 +266,71 @@ def total_variation_loss(x: Any) -> Any:
     return keras.ops.sum(keras.ops.power(down + right, 1.25))
 
 
-def mean_square_variation(x: Any) -> Any:
-    """Roughness: the mean of (x[i,j] - x[i+1,j])^2 plus the mean of (x[i,j] - x[i,j+1])^2.
-
-    Args:
-        x: pictures (n, rows, cols, 3).
-
-    Returns:
-        A scalar, 0 for a constant picture.
-
-    Source: the TensorFlow neural-style program.
-    """
-    down = keras.ops.mean(keras.ops.square(x[:, 1:] - x[:, :-1]))
-    right = keras.ops.mean(keras.ops.square(x[:, :, 1:] - x[:, :, :-1]))
-    return down + right
-
-
-class Formula(NamedTuple):
-    """The constants in front of a layer's sums of squares, and the roughness.
-
-    Attributes:
-        content: function of the layer's (positions, channels).
-        style: function of the layer's (positions, channels) and the picture's pixels.
-        total_variation: function of the combination.
-    """
-
-    content: Callable[[int, int], float]
-    style: Callable[[int, int, int], float]
-    total_variation: Callable
-
-
-FORMULAS = {
-    # Gatys's M and N are positions and channels; the Keras example has the picture's here.
-    "keras": Formula(
-        content=lambda M, N: 1.0,
-        style=lambda M, N, pixels: 1 / (4 * 3**2 * pixels**2),
-        total_variation=total_variation_loss,
-    ),
-    "gatys": Formula(
-        content=lambda M, N: 0.5,
-        style=lambda M, N, pixels: 1 / (4 * N**2 * M**2),
-        total_variation=total_variation_loss,
-    ),
-    # The Keras example's, but means over positions and pixels where it has sums.
-    "mean": Formula(
-        content=lambda M, N: 1 / (M * N),
-        style=lambda M, N, pixels: 1 / (4 * 3**2 * pixels**2),
-        total_variation=lambda x: total_variation_loss(x) / (x.shape[1] * x.shape[2]),
-    ),
-    # Means instead of sums: of squared differences, and of Gram matrices divided by M * N.
-    "athalye": Formula(
-        content=lambda M, N: 1 / (M * N),
-        style=lambda M, N, pixels: 1 / (N**2 * (M * N) ** 2),
-        total_variation=mean_square_variation,
-    ),
-}
-
-
 # ---------------------------------------------------------------------------------------------
 # The objective
 # ---------------------------------------------------------------------------------------------
 
 
 class Targets(NamedTuple):
-    """What the combination is compared with; it never changes during a run."""
+    """What a tile of the combination is compared with place by place; it never changes."""
 
-    content: dict  # layer name -> tensor of features (1, rows, cols, channels)
+    content: dict  # layer name -> features (1, rows, cols, channels)
     content_mask: dict  # layer name -> (positions, 1), or None
-    style: list  # for each style: layer name -> tensor of the Gram matrix (channels, channels)
-    style_masks: list  # for each style: layer name -> (positions, 1), or None
-    shapes: dict[str, tuple[int, int]]  # layer name -> (positions, channels)
+    neighbors: Sequence | None  # (places, channels) of each layer
+    resizing: dict  # see `hypercolumns`
 
 
 def compute_targets(
     network: Any,
     base: np.ndarray,
-    styles: Sequence[Style],
-    loss_weights: LossWeights,
+    tiles: Sequence[Tile],
+    layers: Iterable[str],
     content_mask: np.ndarray | None = None,
-    style_mask: np.ndarray | None = None,
-) -> Targets:
-    """Runs VGG19 on the base and on each `Style`, once.
+    neighbors: Sequence | None = None,
+) -> Iterator[Targets]:
+    """Runs VGG19 on the base, once. Yields the targets of each tile; the rest as `make_objective`.
 
-    The Keras example runs both in every evaluation, concatenated with the combination. They never
-    change, so here every evaluation runs the combination alone: the same numbers for a third of
-    the work. One picture at a time, and only what is needed of it, as all features of the three
-    concatenated would take more memory than an evaluation.
-
-    A style's Gram matrices are scaled to as many positions as the base has.
+    The Keras example runs base and style in every evaluation, concatenated with the combination.
+    They never change, so here every evaluation runs the combination alone: the same numbers for a
+    third of the work.
     """
     shapes = _feature_shapes(network, base)
-    to_content = _model_of(network, loss_weights.content)
-    to_grams = _model_of(network, loss_weights.style, gram_matrix)
-    content = to_content.predict_on_batch(base[np.newaxis])
-    style_grams = []
-    for style in styles:
-        grams = to_grams.predict_on_batch(style.picture[np.newaxis])
-        own = _feature_shapes(network, style.picture)
-        scales = {layer: math.prod(shapes[layer]) / math.prod(own[layer]) for layer in grams}
-        style_grams.append(
-            {layer: keras.ops.convert_to_tensor(grams[layer] * scales[layer]) for layer in grams}
+    masks = {layer: layer_mask(content_mask, shapes[layer]) for layer in layers}
+    for tile, features in features_by_tile(network, layers, base, tiles):
+        grid = shapes.get(GRID_LAYER)
+        yield Targets(
+            content={layer: tile.local.own(own, layer) for layer, own in features.items()},
+            content_mask={n: tile.positions(mask, n, shapes[n]) for n, mask in masks.items()},
+            neighbors=neighbors and [tile.positions(n, GRID_LAYER, grid) for n in neighbors],
+            resizing=resizing(shapes, tile) if neighbors else {},
         )
-    return Targets(
-        content={layer: keras.ops.convert_to_tensor(f) for layer, f in content.items()},
-        content_mask={
-            layer: _mask_tensor(content_mask, shapes[layer]) for layer in loss_weights.content
-        },
-        style=style_grams,
-        style_masks=[
-            {layer: _mask_tensor(mask, shapes[layer]) for layer in loss_weights.style}
-            for mask in (both_masks(style.mask, style_mask) for style in styles)
-        ],
-        shapes={
-            layer: (rows * cols, channels) for layer, (_, rows, cols, channels) in shapes.items()
-        },
-    )
 
 
-def _model_of(network, layers, function=lambda features: features):
-    """The Keras model from pictures to a `function` of the features of `layers`, by layer name."""
-    outputs = {layer: function(network.output[layer]) for layer in layers}
-    return keras.Model(network.inputs, outputs)
+def style_targets(
+    network: Any,
+    picture: np.ndarray,
+    layers: Iterable[str],
+    shapes: Mapping[str, tuple[int, ...]],
+    tile: int | None = None,
+) -> dict[str, Any]:
+    """Runs VGG19 on a style, once. Returns its Gram matrices by layer name.
+
+    Args:
+        picture: (rows, cols, 3), as `preprocess_image` makes it.
+        layers: where style is compared.
+        shapes: layer name -> (1, rows, cols, channels) of the combination's features, to whose
+            positions the matrices are scaled.
+        tile: as for `make_objective`.
+    """
+    if tile:
+        grams = sums_over_tiles(gram_matrix, network, layers, picture, tile)
+    else:
+        outputs = {layer: gram_matrix(network.output[layer]) for layer in layers}
+        to_grams = keras.Model(network.input, outputs)
+        grams = to_grams.predict_on_batch(picture[np.newaxis])
+    own = _feature_shapes(network, picture)
+    scales = {layer: math.prod(shapes[layer]) / math.prod(own[layer]) for layer in grams}
+    return {layer: keras.ops.convert_to_tensor(grams[layer] * scales[layer]) for layer in grams}
 
 
 def _feature_shapes(network, picture):
@@ -386,38 +338,57 @@ def _feature_shapes(network, picture):
     return network.compute_output_shape((1, *picture.shape))
 
 
-def _mask_tensor(mask, shape):
-    return None if mask is None else keras.ops.convert_to_tensor(layer_mask(mask, shape))
+class Objective(NamedTuple):
+    """The loss. Its terms are sums over places, of one tile or of all, but for the style's."""
 
+    content_scales: dict[str, float]  # layer name -> factor
+    style_scales: dict[str, float]  # the same
+    variation_scale: float
+    neighbor_scale: float
+    roughness: Callable | None  # as in `Formula`
+    shape: tuple[int, int]  # of the combination
+    style: list  # for each style: layer name -> Gram matrix (channels, channels)
+    shares: Sequence[float]  # of the styles
+    mask_scales: list  # for each style: layer name -> factor of a masked Gram matrix, or None
 
-def even_out(
-    shares: Sequence[float],
-    grams: Sequence[Mapping[str, Any]],
-    scales: Mapping[str, float],
-    energy: float | None,
-) -> Sequence[float]:
-    """The styles' `shares`, changed so that all weigh as a style of this `energy` would.
+    def terms(
+        self, combination: Any, features: Any, targets: Targets, tile: Tile, style: Callable
+    ) -> Any:
+        """The terms of a tile, a tensor (4,); the style's is what the function `style` returns."""
+        content = likeness = 0.0
+        for layer, scale in self.content_scales.items():
+            own, mask = tile.own(features[layer], layer), targets.content_mask[layer]
+            content = content + scale * content_loss(targets.content[layer], own, mask)
+        style_term, pairs = style(), tile.pairs(combination)
+        if self.roughness:
+            variation = self.roughness(pairs, tile, self.shape)
+        else:
+            variation = total_variation_loss(pairs)
+        if targets.neighbors is not None:
+            columns = hypercolumns(features, tile, targets.resizing)
+            likeness = self.neighbor_scale * neighbor_loss(columns, targets.neighbors)
+        return keras.ops.stack([content, style_term, self.variation_scale * variation, likeness])
 
-    A style's energy is sum over layers of scale * sum G(S)^2: the style loss of a picture without
-    any response. Contrasts and edges that repeat have much of it. It differs so much from picture
-    to picture that the same style_weight would paint over the photo with one and hardly show with
-    another.
+    def style_term(self, gram: Callable[[str, int], Any]) -> Any:
+        """The style's, of the combination's Gram matrices by layer name and number of the style."""
+        style = 0.0
+        for layer, scale in self.style_scales.items():
+            for index, share in enumerate(self.shares):
+                loss = style_loss(self.style[index][layer], gram(layer, index))
+                style = style + share * scale * loss
+        return style
 
-    Args:
-        shares: of the styles.
-        grams: for each style: layer name -> Gram matrix (channels, channels).
-        scales: layer name -> what the layer's style loss is multiplied with.
-        energy: what each style's is brought to; None changes nothing.
-    """
-    if energy is None:
-        return shares
-    energies = [
-        sum(scale * float(style_loss(0.0, gram[layer])) for layer, scale in scales.items())
-        for gram in grams
-    ]
-    return [
-        share * energy / own if own else share for share, own in zip(shares, energies, strict=True)
-    ]
+    def whole(self, network: Any, masks: list, targets: Targets, combination: Any) -> Any:
+        """The terms of the whole combination; `masks` of each style: layer name -> mask or None."""
+        features = network(combination)
+        shared = functools.cache(lambda layer: _style_gram(features[layer]))
+
+        def gram(layer, index):
+            mask = masks[index][layer]
+            return shared(layer) if mask is None else _style_gram(features[layer], mask)
+
+        tile = whole_picture(*self.shape)
+        return self.terms(combination, features, targets, tile, lambda: self.style_term(gram))
 
 
 def make_objective(
@@ -428,8 +399,9 @@ def make_objective(
     formula: str = "keras",
     content_mask: np.ndarray | None = None,
     style_mask: np.ndarray | None = None,
-    neighbors: Any = None,
-) -> LossAndGrads:
+    neighbors: Sequence | None = None,
+    tile: int | None = None,
+) -> LossAndGrads | TiledLossAndGrads:
     """Returns the function to minimise: the terms of the loss, and their sum's gradient.
 
     Args:
@@ -441,45 +413,63 @@ def make_objective(
         content_mask: (rows, cols), 0..1: where the content counts; None: everywhere.
         style_mask: (rows, cols), 0..1: where all styles count; None: everywhere.
         neighbors: the targets of `neighbor_loss`, from `find_neighbors`, or None.
+        tile: rows and columns that the network sees at once, without the margins; None: all.
     """
     rows, cols, _ = base.shape
-    constants = FORMULAS[formula]
-    targets = compute_targets(network, base, styles, loss_weights, content_mask, style_mask)
+    shapes = _feature_shapes(network, base)
+    beyond = {} if neighbors is None else BEYOND
+    tiles = [whole_picture(rows, cols)]
+    if tile:
+        tiles = make_tiles(network, rows, cols, tile, beyond)
+    given = network, base, tiles, loss_weights.content, content_mask, neighbors
+    targets: Sequence[Targets] = (list if len(tiles) == 1 else Scratch)(compute_targets(*given))
+    masks = [
+        {layer: layer_mask(mask, shapes[layer]) for layer in loss_weights.style}
+        for mask in (both_masks(style.mask, style_mask) for style in styles)
+    ]
+    grams = [style_targets(network, s.picture, loss_weights.style, shapes, tile) for s in styles]
+    shares = [style.share for style in styles]
+    objective = _weigh(shapes, targets, grams, masks, shares, loss_weights, formula, (rows, cols))
+    if len(tiles) == 1:
+        masks, targets = to_tensors((masks, targets[0]))
+        losses = functools.partial(objective.whole, network, masks, targets)
+        return LossAndGrads(losses, *objective.shape)
+    own_masks = (
+        [{n: tile.positions(mask, n, shapes[n]) for n, mask in own.items()} for own in masks]
+        for tile in tiles
+    )
+    return TiledLossAndGrads(network, objective, tiles, Scratch(own_masks), targets)
+
+
+def _weigh(shapes, targets, grams, masks, shares, loss_weights, formula, shape):
+    """The `Objective`, its constants worked out."""
+    constants, pixels = FORMULAS[formula], math.prod(shape)
+    sizes = {n: (math.prod(s[:3]), s[3]) for n, s in shapes.items()}  # positions, channels
     content_scales = {
-        layer: weight * constants.content(*targets.shapes[layer])
+        layer: weight * constants.content(*sizes[layer])
         for layer, weight in loss_weights.content.items()
     }
     if loss_weights.relative_content:
-        for layer, features in targets.content.items():
-            content_scales[layer] /= float(keras.ops.mean(keras.ops.square(features))) or 1.0
+        for layer in content_scales:
+            squares = sum(float(keras.ops.sum(keras.ops.square(t.content[layer]))) for t in targets)
+            content_scales[layer] /= squares / math.prod(sizes[layer]) or 1.0
     style_scales = {
-        layer: weight * constants.style(*targets.shapes[layer], rows * cols)
+        layer: weight * constants.style(*sizes[layer], pixels)
         for layer, weight in loss_weights.style.items()
     }
     energy = loss_weights.style_energy
     energy = energy and energy * sum(loss_weights.style.values())
-    shares = even_out([style.share for style in styles], targets.style, style_scales, energy)
-
-    def losses(combination):
-        features = network(combination)
-        gram = functools.cache(lambda layer: _style_gram(features[layer]))
-        content = style = 0.0
-        for layer, scale in content_scales.items():
-            content = content + scale * content_loss(
-                targets.content[layer], features[layer], targets.content_mask[layer]
-            )
-        for layer, scale in style_scales.items():
-            for index, share in enumerate(shares):
-                mask = targets.style_masks[index][layer]
-                own = gram(layer) if mask is None else _style_gram(features[layer], mask)
-                style = style + share * scale * style_loss(targets.style[index][layer], own)
-        total_variation = loss_weights.total_variation * constants.total_variation(combination)
-        likeness = 0.0
-        if neighbors is not None:
-            likeness = loss_weights.neighbors * neighbor_loss(hypercolumns(features), neighbors)
-        return keras.ops.stack([content, style, total_variation, likeness])
-
-    return LossAndGrads(losses, rows, cols)
+    return Objective(
+        content_scales,
+        style_scales,
+        loss_weights.total_variation * constants.total_variation(pixels),
+        loss_weights.neighbors / sizes[GRID_LAYER][0] if loss_weights.neighbors else 0.0,
+        constants.roughness,
+        shape,
+        grams,
+        even_out(shares, grams, style_scales, energy),
+        [{layer: _mask_scale(mask) for layer, mask in own.items()} for own in masks],
+    )
 
 
 class Evaluator:
@@ -666,16 +656,15 @@ def paint(
     with backend.out_of_memory_as_memory_error():
         for index, stage in enumerate(job.stages[first:], first):
             if index > first:
-                start = enlarge(x, stage.rows, stage.cols)
-                checkpoint = Checkpoint(index, start, progress.evaluations, progress.seconds)
+                x = enlarge(x, stage.rows, stage.cols)
+                checkpoint = Checkpoint(index, x, progress.evaluations, progress.seconds)
                 keep(checkpoint)
             progress.on_stage(index)
             if checkpoint is resumed:
                 progress.on_resume(checkpoint)
-            objective = stage_objective(job, weights, stage, checkpoint.start)
+            objective = stage_objective(job, weights, stage, x)
             if index == max(first, second_last):  # those before it take a moment
-                seconds = estimate_seconds(objective, checkpoint.start, job.stages, index)
-                progress.on_estimate(seconds)
+                progress.on_estimate(estimate_seconds(objective, x, job.stages, index))
             final = index + 1 == len(job.stages)
             reports = Reports(progress, callback, job.to_pixels(stage), final)
             x = _paint_stage(job, stage, objective, checkpoint, reports, keep)
@@ -685,36 +674,24 @@ def paint(
 
 def stage_objective(
     job: Job, weights: VGG19Weights, stage: Stage, x: np.ndarray | None = None
-) -> LossAndGrads:
+) -> LossAndGrads | TiledLossAndGrads:
     """The function to minimise at a stage: the network built, all targets computed.
 
     Neighbours are those of the combination `x`, (rows, cols, 3); None: of the stage's start.
     """
     settings = job.settings
-    network = _kept_network(
-        weights,
-        job.layers,
-        stage.precision,
-        settings["pooling"],
-        settings["pool_padding"],
-        keras.config.image_data_format(),
-    )
+    options = settings["pooling"], settings["pool_padding"], keras.config.image_data_format()
+    network = _kept_network(weights, job.layers, stage.precision, *options)
     base, styles = job.base(stage), job.styles(stage)
     loss_weights, neighbors = LossWeights.of(settings, stage.rows), None
     if loss_weights.neighbors:
         x = job.start(stage) if x is None else x
         neighbors = find_neighbors(
-            network, base, x, styles, job.query_content(stage), settings["style_turns"]
+            network, base, x, styles, job.query_content(stage), settings["style_turns"], stage.tile
         )
+    masks = job.content_mask(stage), job.style_mask(stage)
     return make_objective(
-        network,
-        base,
-        styles,
-        loss_weights,
-        settings["formula"],
-        job.content_mask(stage),
-        job.style_mask(stage),
-        neighbors,
+        network, base, styles, loss_weights, settings["formula"], *masks, neighbors, stage.tile
     )
 
 
@@ -745,11 +722,7 @@ def _paint_stage(job, stage, objective, checkpoint, reports, keep):
         adam = {name.replace("beta", "beta_"): settings[name] for name in names}
         x = minimize_adam(iterations, x, **adam)
     elif settings["optimizer"] == "lbfgs":
-        arrays = backend.array_namespace()
-        search = ProjectedLBFGS(x, *bounds, arrays=arrays)
-        if step.state:
-            search = ProjectedLBFGS.from_state(step.state, arrays)
-        x = minimize_lbfgs(iterations, search)
+        x = minimize_lbfgs(iterations, start_lbfgs(x, bounds, step))
     else:
         minimize = minimize_keras if settings["restart"] else minimize_scipy
         x = minimize(iterations, *flat_float64(x, bounds))

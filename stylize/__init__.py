@@ -6,6 +6,8 @@ resume                the state of a run that did not finish
 records, films        what a run leaves with its pictures
 job                   a run, prepared once: pictures, settings, sizes, memory
 neighbors             the term of the loss that compares place by place
+formulas              the constants and the roughness of each formula of the loss
+tiles                 the loss of a picture that is too large for the network at once
 optimizers            what the optimisers share, SciPy's L-BFGS, Adam
 lbfgs                 an L-BFGS of our own, for values within bounds
 backend               TensorFlow, JAX or PyTorch, known here only

@@ -8,6 +8,7 @@ machine: devices, memory, precision.
 import contextlib
 import importlib
 import logging
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import psutil
 
 from stylize.errors import InputError
 
@@ -75,6 +77,33 @@ keras: Any = _Keras()
 # ---------------------------------------------------------------------------------------------
 
 
+class ValueAndGrad:
+    """A function's values, and the gradient of their sum by its first argument, compiled.
+
+    Args:
+        function: from a float32 tensor, and any further arguments, to a tensor (n,).
+    """
+
+    def __init__(self, function: Callable):
+        self._value_and_grad = _GRADIENTS[keras.backend.backend()](function)
+        self._scale = np.float32(1)
+
+    def __call__(self, x: Any, *others: Any) -> tuple[Any, Any]:
+        """(values, gradient) at x, the backend's tensors.
+
+        Args:
+            x: an array or a tensor.
+            others: arrays, tensors, None, or nested lists, dictionaries and tuples of these.
+        """
+        others = to_tensors(others)
+        values, gradient = self._value_and_grad(x, self._scale, *others)
+        # On its way back through a float16 network a large gradient overflows: scale it down.
+        while is_finite(values) and not is_finite(gradient) and self._scale > 1e-30:
+            self._scale /= np.float32(256)
+            values, gradient = self._value_and_grad(x, self._scale, *others)
+        return values, gradient if self._scale == 1 else gradient / self._scale
+
+
 class LossAndGrads:
     """The losses of a combination and the gradient of their sum, compiled.
 
@@ -88,8 +117,7 @@ class LossAndGrads:
 
     def __init__(self, losses: Callable, rows: int, cols: int):
         self.shape = (1, rows, cols, 3)
-        self._value_and_grad = _COMPILERS[keras.backend.backend()](losses)
-        self._scale = np.float32(1)
+        self._value_and_grad = ValueAndGrad(losses)
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values, gradient = self.on_device(np.asarray(x, np.float32).reshape(self.shape))
@@ -98,12 +126,20 @@ class LossAndGrads:
 
     def on_device(self, combination: Any) -> tuple[Any, Any]:
         """The same for and in the backend's tensors: (1, rows, cols, 3) to (losses, gradient)."""
-        values, gradient = self._value_and_grad(combination, self._scale)
-        # On its way back through a float16 network a large gradient overflows: scale it down.
-        while is_finite(values) and not is_finite(gradient) and self._scale > 1e-30:
-            self._scale /= np.float32(256)
-            values, gradient = self._value_and_grad(combination, self._scale)
-        return values, gradient if self._scale == 1 else gradient / self._scale
+        return self._value_and_grad(combination)
+
+
+def to_tensors(nested: Any) -> Any:
+    """The arrays in nested lists, dictionaries and tuples as the backend's tensors; None stays."""
+    return keras.tree.map_structure(
+        lambda x: None if x is None else keras.ops.convert_to_tensor(x), nested
+    )
+
+
+def compiled(function: Callable) -> Callable:
+    """A function of tensors, compiled. Arguments as `ValueAndGrad` takes them."""
+    compiled_function = _COMPILERS[keras.backend.backend()](function)
+    return lambda *arguments: compiled_function(*to_tensors(arguments))
 
 
 def is_finite(tensor: Any) -> bool:
@@ -111,51 +147,51 @@ def is_finite(tensor: Any) -> bool:
     return bool(keras.ops.all(keras.ops.isfinite(tensor)))
 
 
-def _tensorflow_value_and_grad(losses):
+def _tensorflow_value_and_grad(function):
     import tensorflow as tf
 
     @tf.function(autograph=False)  # there is nothing in losses for it to rewrite: a second saved
-    def value_and_grad(combination, scale):
+    def value_and_grad(x, scale, *others):
         with tf.GradientTape() as tape:
-            tape.watch(combination)
-            values = losses(combination)
+            tape.watch(x)
+            values = function(x, *others)
             total = scale * tf.reduce_sum(values)
-        return values, tape.gradient(total, combination)
+        return values, tape.gradient(total, x)
 
-    return lambda combination, scale: value_and_grad(
-        tf.convert_to_tensor(combination), tf.convert_to_tensor(scale)
+    return lambda x, scale, *others: value_and_grad(
+        tf.convert_to_tensor(x), tf.convert_to_tensor(scale), *others
     )
 
 
-def _jax_value_and_grad(losses):
+def _jax_value_and_grad(function):
     import jax
 
-    def total(combination, scale):
-        values = losses(combination)
+    def total(x, scale, *others):
+        values = function(x, *others)
         return scale * values.sum(), values
 
     value_and_grad = jax.jit(jax.value_and_grad(total, has_aux=True))
 
-    def without_total(combination, scale):
-        (_, values), gradient = value_and_grad(combination, scale)
+    def without_total(x, scale, *others):
+        (_, values), gradient = value_and_grad(x, scale, *others)
         return values, gradient
 
     return without_total
 
 
-def _torch_value_and_grad(losses):
+def _torch_value_and_grad(function):
     import torch
 
-    def value_and_grad(combination, scale):
-        x = keras.ops.convert_to_tensor(combination).detach().requires_grad_()
-        values = losses(x)
+    def value_and_grad(x, scale, *others):
+        x = keras.ops.convert_to_tensor(x).detach().requires_grad_()
+        values = function(x, *others)
         (gradient,) = torch.autograd.grad(float(scale) * values.sum(), x)
         return values.detach(), gradient
 
     return value_and_grad
 
 
-_COMPILERS = {
+_GRADIENTS = {
     "tensorflow": _tensorflow_value_and_grad,
     "jax": _jax_value_and_grad,
     "torch": _torch_value_and_grad,
@@ -200,7 +236,7 @@ def device_arrays() -> ArrayNamespace:
         ops=keras.ops,
         # Not a matrix product, which GPUs may round to ten bits (TF32).
         dot=lambda a, b: keras.ops.sum(a * b),
-        compiled=_FUNCTION_COMPILERS[keras.backend.backend()],
+        compiled=_COMPILERS[keras.backend.backend()],
         asarray=lambda array: keras.ops.convert_to_tensor(array, "float32"),
         retraces=True,
     )
@@ -229,7 +265,7 @@ def _torch_compiled(function):
     return torch.no_grad()(function)
 
 
-_FUNCTION_COMPILERS = {
+_COMPILERS = {
     "tensorflow": _tensorflow_compiled,
     "jax": _jax_compiled,
     "torch": _torch_compiled,
@@ -282,6 +318,40 @@ def require_channels_first() -> None:
             "TensorFlow has no channels_first convolution on a CPU; set image_data_format to "
             "channels_last in ~/.keras/keras.json, or KERAS_BACKEND to jax or torch"
         )
+
+
+def free_memory() -> float:
+    """MiB that this process may still take and has taken: the GPU's, where it computes on one."""
+    if uses_gpu():
+        return _GPU_FREE[keras.backend.backend()]() / 2**20
+    own = psutil.Process().memory_info().rss
+    return (psutil.virtual_memory().available + own) / 2**20
+
+
+def _tensorflow_gpu_free():
+    from tensorflow.python.client import device_lib
+
+    devices = device_lib.list_local_devices()
+    return max(d.memory_limit for d in devices if d.device_type == "GPU")
+
+
+def _jax_gpu_free():
+    import jax
+
+    return (jax.devices()[0].memory_stats() or {}).get("bytes_limit", math.inf)
+
+
+def _torch_gpu_free():
+    import torch
+
+    return torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved()
+
+
+_GPU_FREE = {
+    "tensorflow": _tensorflow_gpu_free,
+    "jax": _jax_gpu_free,
+    "torch": _torch_gpu_free,
+}
 
 
 def peak_memory() -> dict[str, float]:

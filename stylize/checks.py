@@ -96,6 +96,16 @@ def scale_count(value):
     return value if value == "auto" else whole_number(value)
 
 
+def gibibytes(value):
+    """Returns "auto" or `value` as a float above 0. Raises InputError."""
+    return value if value == "auto" else positive(value)
+
+
+def tile_size(value):
+    """Returns "auto", "off" or `value` as an int, at least `SMALLEST_SIDE`. Raises InputError."""
+    return value if value in ("auto", "off") else whole_number(value, minimum=SMALLEST_SIDE)
+
+
 def one_of(*names):
     """Returns a check that lets only `names` pass."""
 

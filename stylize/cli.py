@@ -315,7 +315,9 @@ def run(paint: Callable, args: argparse.Namespace, terminal: Terminal) -> None:
     terminal.suffix, terminal.bits = args.format or "png", args.bits or 8
     if terminal.bits == 16 and terminal.suffix not in DEEP_FORMATS:
         raise InputError(f"--bits 16 needs --format {' or '.join(DEEP_FORMATS)}")
-    terminal.print(f"This needs about {job.needed_mib / 1024:.1f} GiB of memory")
+    tile = job.stages[-1].tile
+    in_tiles = f", in tiles of {tile} pixels" if tile else ""
+    terminal.print(f"This needs about {job.needed_mib / 1024:.1f} GiB of memory{in_tiles}")
     if warning := memory_warning(job):
         terminal.warn(warning)
     weights = load_weights(args.weights, quiet=args.quiet)

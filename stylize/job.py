@@ -31,10 +31,14 @@ STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
 NOISE = 0.256  # standard deviation of the noise to start from, around the mean pixel
 # What memory is needed for, measured by benchmarks/memory.py:
 PROCESS_MIB = 940  # before a picture is there
-BYTES_PER_PIXEL = {"float32": 3300, "bfloat16": 2480, "float16": 2480}  # of the largest size
+NETWORK_BYTES = {"float32": 3000, "bfloat16": 2180, "float16": 2180}  # for each pixel it sees
+STATE_BYTES = {"lbfgs": 320, "scipy": 1200, "adam": 200}  # for each pixel, by optimizer
 WORKSPACE_BYTES, WORKSPACE_MIB = 640, 270  # of the convolutions, for each pixel, but not more than
 COLUMN_BYTES = 900  # of hypercolumns, for each pixel of the picture and of the styles
 SEARCH_BYTES = 10  # for each similarity that is in memory at once
+TILES = (4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 128)  # to choose from
+MARGIN = 96  # around a tile, at most
+SHARE = 0.8  # of the free memory that a run takes if it is not told
 
 
 class Style(NamedTuple):
@@ -91,13 +95,20 @@ class Job(NamedTuple):
     @property
     def needed_mib(self) -> float:
         """About the peak MiB of a process that paints this on a CPU."""
-        largest = self.stages[-1]
-        pixels = largest.rows * largest.cols
-        needed = PROCESS_MIB * 2**20 + pixels * BYTES_PER_PIXEL[largest.precision]
-        needed += min(pixels * WORKSPACE_BYTES, WORKSPACE_MIB * 2**20)
+        return max(self.needed_mib_at(stage) for stage in self.stages)
+
+    def needed_mib_at(self, stage: Stage) -> float:
+        """The same for one stage alone."""
+        pixels = stage.rows * stage.cols
+        seen = pixels  # by the network at once
+        if stage.tile:
+            seen = math.prod(min(n, stage.tile + 2 * MARGIN) for n in (stage.rows, stage.cols))
+        needed = PROCESS_MIB * 2**20 + pixels * STATE_BYTES[self.settings["optimizer"]]
+        needed += seen * NETWORK_BYTES[stage.precision]
+        needed += min(seen * WORKSPACE_BYTES, WORKSPACE_MIB * 2**20)
         if self.settings["neighbor_weight"]:
             sizes = [
-                math.prod(_style_size(image, scale, largest)) * (1 + self.settings["style_turns"])
+                math.prod(_style_size(image, scale, stage)) * (1 + self.settings["style_turns"])
                 for image, scale in zip(self.inputs.styles, self.inputs.style_scales, strict=True)
             ]
             similarities = min(SIMILARITIES, pixels // 16 * max(sizes) // 16)
@@ -229,7 +240,36 @@ def prepare(
     inputs = _read_inputs(base, style_reference, settings)
     stages = _plan_stages(inputs.base, settings, evaluations_per_iteration)
     name = recipe if isinstance(recipe, str) else "custom"
-    return Job(name, settings, inputs, stages, evaluations_per_iteration)
+    job = Job(name, settings, inputs, stages, evaluations_per_iteration)
+    allowed = _allowed_mib(settings)
+    return job._replace(stages=[_with_tile(job, stage, allowed) for stage in stages])
+
+
+def _allowed_mib(settings):
+    """The MiB that a run may take. Who asks for tiles or none, and for no limit, may try it."""
+    if settings["memory"] != "auto":
+        return settings["memory"] * 2**10
+    return SHARE * backend.free_memory() if settings["tile"] == "auto" else math.inf
+
+
+def _with_tile(job, stage, allowed):
+    """The stage with the tile that is asked for, or the largest that the MiB allowed have room for.
+
+    Raises InputError: not even the smallest fits.
+    """
+    tile, largest = job.settings["tile"], max(stage.rows, stage.cols)
+    sizes = {"auto": (None, *TILES), "off": (None,)}.get(tile, (tile,))
+    choices = [stage._replace(tile=size) for size in sizes if size is None or size < largest]
+    for choice in choices or [stage]:
+        needed = job.needed_mib_at(choice)
+        if needed <= allowed:
+            return choice
+    raise InputError(
+        f"{stage.cols}x{stage.rows} pixels need about {needed / 1024:.1f} GiB of memory"
+        f"{f' in tiles of {choice.tile}' if choice.tile else ''}, and {allowed / 1024:.1f} may be "
+        f"taken; choose a smaller --size, or --memory {math.ceil(needed / 102.4) / 10} where there "
+        "is as much"
+    )
 
 
 def _read_inputs(base, style_reference, settings):

@@ -8,6 +8,7 @@ how much of a query is the photo's depends on the place (`detail_map`), and Gram
 content and total variation may stand beside it in one objective.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from skimage.morphology import reconstruction
 
 from stylize.backend import keras
 from stylize.pictures import layer_mask
+from stylize.tiles import Tile, features_by_tile, make_tiles
 
 # VGG16's convolutions up to block4_conv3, but for block1, whose features of single pixels, averaged
 # over a place, change nothing that can be seen and would take half of the memory.
@@ -25,20 +27,26 @@ HYPERCOLUMN_LAYERS = (
     *("block3_conv1", "block3_conv2", "block3_conv3"),
     *("block4_conv1", "block4_conv2", "block4_conv3"),
 )
+BEYOND = dict.fromkeys(HYPERCOLUMN_LAYERS, 2)  # positions around a place that resizing may use
 GRID_LAYER = "block3_conv1"  # its positions are the places: one in 4 x 4 pixels
 SIMILARITIES = 2**25  # at most so many at once
 BALANCING_STEPS = 60
 
 
-def hypercolumns(features: Mapping[str, Any]) -> list[Any]:
+def hypercolumns(
+    features: Mapping[str, Any], tile: Tile | None = None, resizing: Mapping | None = None
+) -> list[Any]:
     """All features of each place, those of finer layers averaged, those of coarser ones enlarged.
 
     Args:
         features: layer name -> (1, rows, cols, channels), `HYPERCOLUMN_LAYERS` among them.
+        tile: where they are, in a picture of just the tile and its margin; None: everywhere.
+        resizing: from `resizing`, where the tile is not the whole picture.
 
     Returns:
-        (places, channels) of each layer, float32; the places are those of `GRID_LAYER`.
-        Concatenated they are the hypercolumns; an evaluation does not need that copy.
+        (places, channels) of each layer, float32; the places are those of `GRID_LAYER` that are
+        the tile's own. Concatenated they are the hypercolumns; an evaluation does not need that
+        copy.
 
     Source: Kolkin et al. 2022, sec. 3.1; they have block1 too.
     """
@@ -46,15 +54,65 @@ def hypercolumns(features: Mapping[str, Any]) -> list[Any]:
     parts = []
     for layer in HYPERCOLUMN_LAYERS:
         x = features[layer]
-        step = 4 >> (int(layer[5]) - 1)
-        if step > 1:
+        if (step := _step(layer)) > 1:
             x = keras.ops.average_pool(x, step, step, padding="valid", data_format="channels_last")
-        if tuple(x.shape[1:3]) != (rows, cols):
+        if tile is not None and not tile.is_whole:
+            x = _own(x, tile, (resizing or {}).get(layer))
+        elif tuple(x.shape[1:3]) != (rows, cols):
             x = keras.ops.image.resize(
                 x, (rows, cols), interpolation="bilinear", data_format="channels_last"
             )
-        parts.append(keras.ops.reshape(x, (rows * cols, x.shape[-1])))
+        parts.append(keras.ops.reshape(x, (math.prod(x.shape[:3]), x.shape[-1])))
     return parts
+
+
+def _step(layer):
+    """How many positions of a layer are averaged along each axis for a place; 0: it is enlarged."""
+    return 4 >> (int(layer[5]) - 1)
+
+
+def _own(x, tile, weights):
+    """A tile's places of features at the grid's resolution, or else resized with the weights."""
+    if weights is None:
+        return tile.own(x, GRID_LAYER)
+    by_rows, by_cols = weights
+    x = keras.ops.tensordot(by_rows, x[0], axes=(1, 0))  # (own rows, cols, channels)
+    return keras.ops.matmul(by_cols, x)[np.newaxis]  # (1, own rows, own cols, channels)
+
+
+def resizing(shapes: Mapping[str, Sequence[int]], tile: Tile) -> dict[str, tuple]:
+    """How a tile's places are interpolated between the positions of layers that have others.
+
+    The enlargement of a tile alone would be another one: where a picture's sides are odd, positions
+    of coarser layers drift against the places. So each place has its weights from the whole.
+
+    Args:
+        shapes: layer name -> (1, rows, cols, channels) of the features of the whole picture.
+        tile: of it.
+
+    Returns:
+        layer name -> (weights of the rows, of the columns), each float32, (own places, positions of
+        the tile and its margin). Layers with the same positions as `GRID_LAYER` are not in it.
+    """
+    grid, weights = tuple(shapes[GRID_LAYER][1:3]), {}
+    for layer in () if tile.is_whole else HYPERCOLUMN_LAYERS:
+        step, stride = max(1, _step(layer)), tile.strides[layer]
+        sizes = tuple(size // step for size in shapes[layer][1:3])
+        if sizes != grid:
+            weights[layer] = tuple(
+                _bilinear(span, tile.strides[GRID_LAYER], stride * step, places, size)
+                for span, places, size in zip((tile.rows, tile.cols), grid, sizes, strict=True)
+            )
+    return weights
+
+
+def _bilinear(span, place_stride, stride, places, size):
+    """The weights along one axis of `size` positions, from a whole enlarged to `places`."""
+    own, given = span.at(place_stride, places), span.at(stride, size)
+    index = np.arange(own.first, own.last)
+    position = np.clip((index + 0.5) * size / places - 0.5, 0, size - 1)
+    distance = np.abs(position[:, np.newaxis] - np.arange(given.start, given.stop))
+    return np.maximum(0, 1 - distance).astype(np.float32)
 
 
 def centered(columns: Any) -> Any:
@@ -119,22 +177,22 @@ def share_out(scores: np.ndarray, shares: np.ndarray) -> np.ndarray:
 
 
 def neighbor_loss(columns: Sequence[Any], targets: Sequence[Any]) -> Any:
-    """How unlike the combination's places are to their neighbours: the mean of 1 - cosine.
+    """How unlike the combination's places are to their neighbours: the sum of 1 - cosine.
 
     Args:
         columns: (places, channels) of each layer, from `hypercolumns`.
         targets: the same of the neighbours, all layers together of length 1 or 0.
 
     Returns:
-        A scalar, 0..1 for features after a ReLU; 0 where all are parallel.
+        A scalar, 0..places for features after a ReLU; 0 where all are parallel.
 
-    Source: Kolkin et al. 2022, eq. 2.
+    Source: Kolkin et al. 2022, eq. 2, where it is a mean.
     """
     products = sum(
         keras.ops.sum(own * target, axis=-1) for own, target in zip(columns, targets, strict=True)
     )
     squares = sum(keras.ops.sum(keras.ops.square(own), axis=-1) for own in columns)
-    return keras.ops.mean(1.0 - products / keras.ops.sqrt(keras.ops.maximum(squares, 1e-12)))
+    return keras.ops.sum(1.0 - products / keras.ops.sqrt(keras.ops.maximum(squares, 1e-12)))
 
 
 class Candidates(NamedTuple):
@@ -173,6 +231,7 @@ def find_neighbors(
     styles: Sequence[Any],
     query_content: np.ndarray,
     turns: int = 0,
+    tile: int | None = None,
 ) -> list[Any]:
     """The targets of `neighbor_loss` for a combination.
 
@@ -184,6 +243,7 @@ def find_neighbors(
         styles: with a `picture` of any size, a `share`, and a `mask` (rows, cols) or None.
         query_content: (rows, cols), 0..1: how much of a query is the photo's.
         turns: how many copies of each style, turned by 90 degrees each, to look in too.
+        tile: rows and columns that the network sees at once, without the margins; None: all.
 
     Returns:
         (places, channels) of each layer, float32.
@@ -191,12 +251,12 @@ def find_neighbors(
 
     shape = network.compute_output_shape((1, *base.shape))[GRID_LAYER]
     content = keras.ops.convert_to_tensor(layer_mask(query_content, shape), "float32")
-    queries = content * centered(_columns(network, base))  # large: one at a time
-    queries += (1 - content) * centered(_columns(network, x))
+    queries = content * centered(_columns(network, base, tile))  # large: one at a time
+    queries += (1 - content) * centered(_columns(network, x, tile))
     candidates, covered = [], np.zeros(shape[1] * shape[2])
     for style in styles:
         turned = [np.rot90(style.picture, turn).copy() for turn in range(turns + 1)]
-        columns = [_columns(network, picture) for picture in turned]
+        columns = [_columns(network, picture, tile) for picture in turned]
         columns = keras.ops.concatenate(columns) if turns else columns[0]
         everywhere = np.ones(query_content.shape)
         mask = layer_mask(everywhere if style.mask is None else style.mask, shape)
@@ -211,10 +271,26 @@ def find_neighbors(
     return keras.ops.split(targets, np.cumsum(channels)[:-1].tolist(), axis=-1)
 
 
-def _columns(network, picture):
+def _columns(network, picture, tile=None):
     """The hypercolumns of a picture (rows, cols, 3), (places, channels)."""
-    features = network(keras.ops.convert_to_tensor(picture[np.newaxis], "float32"))
-    return keras.ops.concatenate(hypercolumns(features), axis=-1)
+    if tile is None:
+        features = network(keras.ops.convert_to_tensor(picture[np.newaxis], "float32"))
+        return keras.ops.concatenate(hypercolumns(features), axis=-1)
+    outputs = {layer: network.output[layer] for layer in HYPERCOLUMN_LAYERS}
+    network = keras.Model(network.input, outputs)
+    rows, cols, _ = picture.shape
+    shapes = network.compute_output_shape((1, rows, cols, 3))
+    channels = sum(shape[-1] for shape in shapes.values())
+    columns = np.empty((*shapes[GRID_LAYER][1:3], channels), np.float32)
+    tiles = make_tiles(network, rows, cols, tile, BEYOND)
+    for part, features in features_by_tile(network, HYPERCOLUMN_LAYERS, picture, tiles):
+        own_rows, own_cols = part.at(GRID_LAYER, columns.shape[:2])
+        own = columns[own_rows.first : own_rows.last, own_cols.first : own_cols.last]
+        parts = hypercolumns(features, part.local, resizing(shapes, part))
+        own[...] = keras.ops.convert_to_numpy(keras.ops.concatenate(parts, axis=-1)).reshape(
+            own.shape
+        )
+    return keras.ops.convert_to_tensor(columns.reshape(-1, channels))
 
 
 def detail_map(image: Image.Image, rows: int, cols: int) -> np.ndarray:

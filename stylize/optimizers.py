@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from stylize.backend import keras
+from stylize.backend import array_namespace, keras
 from stylize.errors import NonFiniteLoss
 from stylize.lbfgs import ProjectedLBFGS
 from stylize.progress import NO_STEP, Losses, Step
@@ -163,6 +163,20 @@ def one_blas_thread() -> Iterator[Callable[[Callable], Callable]]:
 
     with blas.limit(limits=1):
         yield with_all_threads
+
+
+def start_lbfgs(x: np.ndarray, bounds: tuple, step: Step) -> ProjectedLBFGS:
+    """The search that `minimize_lbfgs` takes, its vectors on the GPU if there is one.
+
+    Args:
+        x: the start, (1, rows, cols, 3).
+        bounds: (lowest, highest) values, which broadcast to the shape of x, or ().
+        step: where an earlier run was.
+    """
+    arrays = array_namespace()
+    if step.state:
+        return ProjectedLBFGS.from_state(step.state, arrays)
+    return ProjectedLBFGS(x, *bounds, arrays=arrays)
 
 
 def minimize_lbfgs(iterations: Iterations, search: ProjectedLBFGS) -> Any:

@@ -16,13 +16,17 @@ from stylize.pictures import quantize
 
 
 class Stage(NamedTuple):
-    """A part of a run: so many iterations at one size and precision."""
+    """A part of a run: so many iterations at one size and precision.
+
+    `tile` is how many rows and columns the network sees at once, without margins; None: all.
+    """
 
     rows: int
     cols: int
     iterations: int
     evaluations_per_iteration: int
     precision: str
+    tile: int | None = None
 
     @property
     def total_evaluations(self) -> int:

@@ -19,7 +19,7 @@ from stylize.errors import InputError
 from stylize.job import Job
 from stylize.pictures import FORMATS, read_description, replacing
 from stylize.progress import Losses
-from stylize.settings import SETTINGS
+from stylize.settings import SETTINGS, UNRECORDED
 from stylize.weights import VGG19Weights
 
 PICTURE_SETTINGS = ("init", "style_masks", "content_mask")  # those that may name files
@@ -67,7 +67,7 @@ def make_record(
     return {
         "program": f"neural_style_transfer {__version__}",
         "recipe": job.recipe,
-        "settings": {name: settings[name] for name in SETTINGS} | names,
+        "settings": {n: settings[n] for n in SETTINGS if n not in UNRECORDED} | names,
         "evaluations_per_iteration": job.evaluations_per_iteration,
         "base": describe_file(base),
         "styles": [describe_file(style) for style in styles],

@@ -13,6 +13,7 @@ from PIL import Image
 from stylize.checks import (
     fit_area_or_scales,
     fraction,
+    gibibytes,
     layer_weights,
     mask_or_none,
     masks_or_none,
@@ -22,6 +23,7 @@ from stylize.checks import (
     rows_or_own,
     scale_count,
     shares,
+    tile_size,
     weight,
     whole_number,
 )
@@ -198,7 +200,23 @@ SETTINGS = {
         "faster and as good",
         "machine",
     ),
+    "memory": Setting(
+        "--memory",
+        gibibytes,
+        "auto|GIB",
+        "GiB of memory that a run may take; auto: four fifths of what is free",
+        "machine",
+    ),
+    "tile": Setting(
+        "--tile",
+        tile_size,
+        "auto|off|PIXELS",
+        "rows and columns that the network sees at once, which changes memory and time, not the "
+        "result; auto: all, or the largest tiles that --memory has room for; off: all",
+        "machine",
+    ),
 }
+UNRECORDED = ("memory", "tile")  # they belong to the machine and change nothing in the picture
 
 # A recipe is a value for every setting, which the caller's wins over, and what makes the recipe:
 #   formula        the constants in the losses, a name in FORMULAS
@@ -254,6 +272,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         "epsilon": 1e-8,
         "tolerance": 0.0,
         "precision": "float32",
+        "memory": "auto",
+        "tile": "auto",
         "formula": "keras",
         "resample": Image.Resampling.NEAREST,
         "pool_padding": "valid",

@@ -262,3 +262,13 @@ def matches_sidecar(path: Path, default: bool) -> bool:
     if not sidecar(path).is_file():
         return default
     return sidecar(path).read_text(errors="replace").split()[:1] == [file_digest(path, "sha256")]
+
+
+def passes_through(kernel: np.ndarray, bias: np.ndarray) -> bool:
+    """Whether a convolution gives back what it is given, features being at least 0.
+
+    The mirror's weights have three such layers, a fifth of the network's work.
+    """
+    identity = np.zeros_like(kernel)
+    identity[1, 1] = np.eye(*kernel.shape[2:])
+    return not bias.any() and np.array_equal(kernel, identity)

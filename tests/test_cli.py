@@ -63,7 +63,7 @@ def test_prints_the_originals_words_and_saves_each_iteration(command, tmp_path, 
 def test_quiet_prints_nothing(command, tmp_path, capsys, monkeypatch):
     little = psutil.virtual_memory()._replace(available=2**20)  # there would be a warning
     monkeypatch.setattr(psutil, "virtual_memory", lambda: little)
-    assert nst.main([*command, "--quiet"]) == 0
+    assert nst.main([*command, "--quiet", "--tile", "off"]) == 0
     assert capsys.readouterr() == ("", "")
     assert len(results(tmp_path)) == 3
 
@@ -197,12 +197,30 @@ def test_losses_are_tabled(command, tmp_path):
 def test_memory_that_will_not_do_is_warned_of(command, monkeypatch, capsys):
     little = psutil.virtual_memory()._replace(available=2**20)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: little)
-    assert nst.main([*command, "--iter", "1"]) == 0
+    assert nst.main([*command, "--iter", "1", "--tile", "off"]) == 0
     assert re.fullmatch(
         "warning: 28x24 pixels need about 0.. GiB of memory and 0.0 GiB are free; "
         "choose a smaller --size\n",
         capsys.readouterr().err,
     )
+
+
+def test_memory_that_will_not_do_is_refused(command, capsys):
+    message = (
+        r"error: 28x24 pixels need about 0.. GiB of memory, and 0.1 may be taken; choose a "
+        r"smaller --size, or --memory 1\.\d where there is as much"
+    )
+    fails([*command, "--memory", "0.1"], 2, message, capsys)
+
+
+def test_tiles_are_announced_and_leave_no_trace_in_the_record(command, tmp_path, capsys):
+    small = [*command, "--size", "60", "--iter", "1"]
+    assert nst.main(small) == 0
+    assert nst.main([*small[:2], str(tmp_path / "tiles"), *small[3:], "--tile", "32"]) == 0
+    assert "GiB of memory, in tiles of 32 pixels\n" in capsys.readouterr().out
+    whole, tiled = (records.read_record(tmp_path / name) for name in ("results/r.png", "tiles.png"))
+    assert whole["settings"] == tiled["settings"]
+    assert not {"memory", "tile"} & whole["settings"].keys()
 
 
 def test_help_groups_every_setting(capsys):

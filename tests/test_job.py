@@ -232,3 +232,42 @@ def test_masks_are_resized_and_go_with_their_styles(photo, painting):
     assert (first[:, :20] > 0.9).all() and (first[:, 28:] < 0.1).all()
     np.testing.assert_allclose(first + second, 1, atol=0.01)
     np.testing.assert_array_equal(job.content_mask(stage), first)
+
+
+def tiles(allowed, size=(800, 1000), **given):
+    """The tile at each size of a run that may take so many GiB."""
+    picture = Image.new("RGB", size[::-1])
+    given = {"size": size, "scales": 1, "precision": "float32", "memory": allowed} | given
+    return [stage.tile for stage in prepare(picture, picture, "pyramid", **given).stages]
+
+
+def test_tiles_are_the_largest_that_fit_and_none_where_all_fits():
+    (large,), (small,) = tiles(3.5), tiles(2.5)
+    assert large > small > 0
+    assert tiles(99) == [None]
+    assert tiles(99, tile=300) == [300]
+    assert tiles(99, tile=3000) == [None]
+    assert tiles("auto", tile="off") == [None]
+    assert tiles(3.5, scales=3) == [None, None, large]
+
+
+def test_memory_foreseen_is_less_in_tiles(photo, painting):
+    def needed(**given):
+        return prepare(photo, painting, "neighbors", size=1000, memory=99, **given).needed_mib
+
+    assert needed(tile=128) < needed(tile=256) < needed(tile="off")
+
+
+def test_memory_that_not_even_the_smallest_tile_fits_in_is_refused():
+    message = "1000x800 pixels need about .* GiB of memory in tiles of 128, and 1.0 may be taken; "
+    with pytest.raises(InputError, match=message + "choose a smaller --size, or --memory"):
+        tiles(1.0)
+    with pytest.raises(InputError, match="GiB of memory, and 1.0 may be taken"):
+        tiles(1.0, tile="off")
+
+
+def test_auto_takes_four_fifths_of_what_is_free(monkeypatch):
+    monkeypatch.setattr(backend, "free_memory", lambda: 99 * 1024)
+    assert tiles("auto") == [None]
+    monkeypatch.setattr(backend, "free_memory", lambda: 3.5 * 1024 / 0.8)
+    assert tiles("auto") == tiles(3.5)

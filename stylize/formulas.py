@@ -1,0 +1,105 @@
+"""The constants and the roughness that recipes' losses differ in, by the name of a `formula`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from stylize.backend import keras
+from stylize.tiles import Tile
+
+
+def mean_square_variation(
+    x: Any, tile: Tile | None = None, shape: tuple[int, int] | None = None
+) -> Any:
+    """Roughness: the mean of (x[i,j] - x[i+1,j])^2 plus the mean of (x[i,j] - x[i,j+1])^2.
+
+    Args:
+        x: pictures (n, rows, cols, 3), or the `Tile.pairs` of one.
+        tile: the tile that these are of; None: x is a whole picture.
+        shape: (rows, cols) of the whole picture, of whose means the tile's share is wanted.
+
+    Returns:
+        A scalar, 0 for a constant picture.
+
+    Source: the TensorFlow neural-style program.
+    """
+    down = keras.ops.square(x[:, 1:] - x[:, :-1])
+    right = keras.ops.square(x[:, :, 1:] - x[:, :, :-1])
+    if tile is None or shape is None or tile.is_whole:
+        return keras.ops.mean(down) + keras.ops.mean(right)
+    (rows, cols), (own_rows, own_cols) = shape, tile.shape
+    down = keras.ops.sum(down[:, :own_rows, :own_cols]) / (3 * (rows - 1) * cols)
+    return down + keras.ops.sum(right[:, :own_rows, :own_cols]) / (3 * rows * (cols - 1))
+
+
+class Formula(NamedTuple):
+    """The constants in front of a layer's sums of squares and of the roughness.
+
+    Attributes:
+        content: function of the layer's (positions, channels).
+        style: function of the layer's (positions, channels) and the picture's pixels.
+        total_variation: function of the picture's pixels.
+        roughness: function like `mean_square_variation`; None: the script's `total_variation_loss`.
+    """
+
+    content: Callable[[int, int], float]
+    style: Callable[[int, int, int], float]
+    total_variation: Callable[[int], float] = lambda pixels: 1.0
+    roughness: Callable | None = None
+
+
+FORMULAS = {
+    # Gatys's M and N are positions and channels; the Keras example has the picture's here.
+    "keras": Formula(
+        content=lambda M, N: 1.0,
+        style=lambda M, N, pixels: 1 / (4 * 3**2 * pixels**2),
+    ),
+    "gatys": Formula(
+        content=lambda M, N: 0.5,
+        style=lambda M, N, pixels: 1 / (4 * N**2 * M**2),
+    ),
+    # The Keras example's, but means over positions and pixels where it has sums.
+    "mean": Formula(
+        content=lambda M, N: 1 / (M * N),
+        style=lambda M, N, pixels: 1 / (4 * 3**2 * pixels**2),
+        total_variation=lambda pixels: 1 / pixels,
+    ),
+    # Means instead of sums: of squared differences, and of Gram matrices divided by M * N.
+    "athalye": Formula(
+        content=lambda M, N: 1 / (M * N),
+        style=lambda M, N, pixels: 1 / (N**2 * (M * N) ** 2),
+        roughness=mean_square_variation,
+    ),
+}
+
+
+def even_out(
+    shares: Sequence[float],
+    grams: Sequence[Mapping[str, Any]],
+    scales: Mapping[str, float],
+    energy: float | None,
+) -> Sequence[float]:
+    """The styles' `shares`, changed so that all weigh as a style of this `energy` would.
+
+    A style's energy is sum over layers of scale * sum G(S)^2: the style loss of a picture without
+    any response. Contrasts and edges that repeat have much of it. It differs so much from picture
+    to picture that the same style_weight would paint over the photo with one and hardly show with
+    another.
+
+    Args:
+        shares: of the styles.
+        grams: for each style: layer name -> Gram matrix (channels, channels).
+        scales: layer name -> what the layer's style loss is multiplied with.
+        energy: what each style's is brought to; None changes nothing.
+    """
+    if energy is None:
+        return shares
+    energies = [
+        sum(
+            scale * float(keras.ops.sum(keras.ops.square(gram[layer])))
+            for layer, scale in scales.items()
+        )
+        for gram in grams
+    ]
+    return [
+        share * energy / own if own else share for share, own in zip(shares, energies, strict=True)
+    ]

@@ -1,0 +1,228 @@
+"""Tiles against the whole picture. The oracle is the objective that does not cut it."""
+
+import functools
+from unittest import mock
+
+import numpy as np
+import pytest
+from conftest import random_weights, smooth_picture
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import neural_style_transfer as nst
+from stylize import neighbors, tiles, weights
+from stylize.backend import keras
+from stylize.job import prepare
+from stylize.neighbors import HYPERCOLUMN_LAYERS, find_neighbors
+from stylize.settings import RECIPES, STYLE_LAYERS
+from stylize.tiles import Scratch, make_tiles
+
+SIDES = [(0, 1), (1, 0), (1, 2), (2, 1)]  # above, left, right, below
+
+
+@functools.cache
+def small_weights(side=None):
+    """VGG19 with 4 to 8 channels; where a side is given, convolutions see nothing but that.
+
+    Their features then depend on pixels as far away as any can, and on these alone.
+    """
+    small = {
+        name: (inputs if inputs == 3 else max(4, inputs // 64), max(4, outputs // 64))
+        for name, (inputs, outputs) in weights.CONVOLUTIONS.items()
+    }
+    random = random_weights(small)
+    if side:
+        for kernel, _ in random.layers.values():
+            tap = 3 * kernel[side]
+            kernel[:] = 0
+            kernel[side] = tap
+    return random
+
+
+def noise(rows, cols, seed):
+    return np.random.default_rng(seed).integers(0, 256, (rows, cols, 3), np.uint8)
+
+
+def both(size, tile, recipe, styles=1, masks=False, side=None, **given):
+    """((terms, gradient) of the whole, the same of its tiles), at a point away from the photo."""
+    rows, cols = size
+    pictures = [smooth_picture(rows + 9, cols - 14, seed) for seed in range(styles)]
+    if masks:
+        soft = np.tile(np.linspace(0, 255, 50).astype(np.uint8), (40, 1))
+        given |= {"style_masks": [soft, 255 - soft][:styles], "content_mask": soft.T}
+    given = {"size": rows, "scales": 1, "precision": "float32"} | given
+    job = prepare(smooth_picture(rows, cols, 5), pictures, recipe, **given)
+    (stage,) = job.stages
+    x = job.base(stage) + noise(rows, cols, 6).astype(np.float32) / 4
+    found = []
+
+    def find_once(*arguments):
+        """The same for both: rounding may decide between two that are as near."""
+        found.append(found[0] if found else find_neighbors(*arguments))
+        return found[0]
+
+    with mock.patch.object(nst, "find_neighbors", find_once):
+        return [
+            nst.stage_objective(job, small_weights(side), stage._replace(tile=size), x)(x.ravel())
+            for size in (None, tile)
+        ]
+
+
+def differ(whole, tiled):
+    """By how much of the whole's, at most: each term, and the gradient's length."""
+    (terms, gradient), (own_terms, own_gradient) = whole, tiled
+    by_term = np.abs(own_terms - terms) / np.maximum(np.abs(terms), 1e-30)
+    return max(*by_term, np.linalg.norm(own_gradient - gradient) / np.linalg.norm(gradient))
+
+
+TERMS = ("content", "style", "tv", "neighbor")
+
+
+def weights_of(term, recipe):
+    """All terms with a weight that shows, or one alone."""
+    return {
+        f"{name}_weight": (RECIPES[recipe][f"{name}_weight"] or 100) if term in (name, "all") else 0
+        for name in TERMS
+    }
+
+
+@pytest.fixture(scope="module")
+def eagerly():
+    """Nothing is compiled, which takes longer than all else with tiles of many shapes."""
+    tensorflow = pytest.importorskip("tensorflow")
+    tensorflow.config.run_functions_eagerly(True)
+    yield
+    tensorflow.config.run_functions_eagerly(False)
+
+
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(
+    size=st.tuples(st.integers(40, 200), st.integers(40, 200)),
+    tile=st.integers(16, 200),
+    recipe=st.sampled_from(sorted(RECIPES)),
+    term=st.sampled_from(["all", *TERMS]),
+    pooling=st.sampled_from(["max", "avg"]),
+    pool_padding=st.sampled_from(["valid", "same"]),
+    styles=st.integers(1, 2),
+    masks=st.booleans(),
+    side=st.sampled_from([None, *SIDES]),
+)
+def test_tiles_are_the_whole(
+    eagerly, size, tile, recipe, term, pooling, pool_padding, styles, masks, side
+):
+    given = {"pooling": pooling, **weights_of(term, recipe)}
+    recipe = RECIPES[recipe] | {"pool_padding": pool_padding}
+    assert differ(*both(size, tile, recipe, styles, masks, side, **given)) < 1e-5
+
+
+def test_compiled_tiles_are_the_whole():
+    """Odd sides, two masked styles, neighbours; with any backend.
+
+    PyTorch's product over all places of the whole is less exact than the sum over tiles.
+    """
+    weights = weights_of("all", "neighbors")
+    assert differ(*both((97, 171), 48, "neighbors", 2, masks=True, **weights)) < 2e-5
+
+
+strides_and_reach, spans = tiles.strides_and_reach, tiles._spans
+
+
+def narrow(network):
+    """Reaches that are 16 pixels too short."""
+    strides, reaches = strides_and_reach(network)
+    return strides, {layer: max(1, reach - 16) for layer, reach in reaches.items()}
+
+
+def unaligned(length, size, grid, margin):
+    """Tiles that begin between the network's coarsest positions."""
+    return spans(length, size - grid // 2, grid // 2, margin)
+
+
+@pytest.mark.parametrize("side", [(1, 0), (1, 2)])
+@pytest.mark.parametrize(
+    "fault", [("strides_and_reach", narrow), ("_spans", unaligned)], ids=["margin", "grid"]
+)
+def test_margin_or_grid_that_is_wrong_would_show(eagerly, fault, side, monkeypatch):
+    given = {"side": side, **weights_of("content", "keras")}
+    assert differ(*both((40, 400), 136, "keras", **given)) < 1e-5
+    monkeypatch.setattr(tiles, *fault)
+    assert differ(*both((40, 400), 136, "keras", **given)) > 1e-3
+
+
+def test_hypercolumns_of_tiles_are_those_of_the_whole(eagerly):
+    network = nst.build_network(small_weights(), HYPERCOLUMN_LAYERS, pool_padding="same")
+    picture = noise(131, 97, 0).astype(np.float32)
+    whole, tiled = (neighbors._columns(network, picture, tile) for tile in (None, 48))
+    np.testing.assert_allclose(tiled, whole, atol=1e-5 * np.max(whole))
+
+
+def test_style_of_tiles_is_that_of_the_whole(eagerly):
+    network = nst.build_network(small_weights(), STYLE_LAYERS)
+    picture = noise(131, 97, 0).astype(np.float32)
+    shapes = network.compute_output_shape((1, 40, 40, 3))
+    whole, tiled = (
+        nst.style_targets(network, picture, STYLE_LAYERS, shapes, tile) for tile in (None, 48)
+    )
+    for layer in STYLE_LAYERS:
+        np.testing.assert_allclose(tiled[layer], whole[layer], atol=1e-5 * np.max(whole[layer]))
+
+
+@pytest.mark.parametrize(
+    ("layers", "grid", "margin"),
+    [  # 2 + 4 + 16 + 32 pixels for blocks of 2, 2, 4 and 4 convolutions, and 16 for each in block5
+        (["block1_conv1"], 1, 1),
+        (["block2_conv1", "block1_conv2"], 2, 4),
+        (["block4_conv2"], 8, 40),
+        (["block5_conv1"], 16, 80),
+        (["block5_conv2", "block1_conv1"], 16, 96),
+    ],
+)
+def test_grid_and_margin_follow_from_the_layers_in_use(layers, grid, margin):
+    network = nst.build_network(small_weights(), layers)
+    for tile in make_tiles(network, 515, 100, 150):
+        for span, length in ((tile.rows, 515), (tile.cols, 100)):
+            assert span.first % grid == 0 and (span.last % grid == 0 or span.last == length)
+            assert span.start == max(0, span.first - margin)
+            assert span.stop == min(length, -(-span.last // grid) * grid + margin)
+
+
+def test_layers_that_pass_through_need_no_margin():
+    convolutions = dict(small_weights().layers)
+    kernel, bias = convolutions["block3_conv4"]
+    kernel = np.zeros_like(kernel)
+    kernel[1, 1] = np.eye(kernel.shape[2])
+    convolutions["block3_conv4"] = kernel, 0 * bias
+    network = nst.build_network(weights.VGG19Weights(convolutions, source=""), ["block3_conv4"])
+    assert tiles.strides_and_reach(network)[1] == {"block3_conv4": 2 + 4 + 3 * 4}
+
+
+def test_tiles_cover_every_pixel_once_and_are_of_few_shapes():
+    network = nst.build_network(small_weights(), ["block5_conv1"])
+    cover = np.zeros((1100, 700), int)
+    shapes = set()
+    for tile in make_tiles(network, *cover.shape, 128):
+        cover[tile.rows.first : tile.rows.last, tile.cols.first : tile.cols.last] += 1
+        assert max(tile.shape) <= 128
+        shapes.add(tile.local[:2])
+    assert (cover == 1).all()
+    assert len(shapes) <= 25
+
+
+def test_scratch_gives_back_what_it_was_given():
+    items = [{"a": np.arange(5, dtype=np.float32)}, None, (np.ones((2, 3)), "x")]
+    scratch = Scratch(iter(items))
+    assert len(scratch) == 3 and scratch[1] is None
+    np.testing.assert_array_equal(scratch[2][0], items[2][0])
+    np.testing.assert_array_equal(scratch[0]["a"], items[0]["a"])
+
+
+def test_adam_takes_tiles_too():
+    """What `on_device` gives is what a call gives, in the backend's tensors."""
+    job = prepare(smooth_picture(60, 70, 0), smooth_picture(50, 60, 1), "athalye", tile=32)
+    (stage,) = job.stages
+    objective = nst.stage_objective(job, small_weights(), stage)
+    x = job.base(stage)
+    terms, gradient = objective(x.ravel())
+    own_terms, own_gradient = objective.on_device(keras.ops.convert_to_tensor(x[np.newaxis]))
+    np.testing.assert_array_equal(own_terms, terms)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(own_gradient).ravel(), gradient)
