@@ -57,7 +57,7 @@ from stylize.optimizers import (
     minimize_lbfgs,
     start_lbfgs,
 )
-from stylize.pictures import both_masks, enlarge, layer_mask, load_image, save_image  # noqa: F401
+from stylize.pictures import layer_mask, load_image, save_image  # noqa: F401
 from stylize.progress import (
     Checkpoint,
     Iterate,
@@ -398,7 +398,6 @@ def make_objective(
     loss_weights: LossWeights,
     formula: str = "keras",
     content_mask: np.ndarray | None = None,
-    style_mask: np.ndarray | None = None,
     neighbors: Sequence | None = None,
     tile: int | None = None,
 ) -> LossAndGrads | TiledLossAndGrads:
@@ -411,7 +410,6 @@ def make_objective(
         loss_weights: of the layers' losses and of the total variation.
         formula: a name in `FORMULAS`.
         content_mask: (rows, cols), 0..1: where the content counts; None: everywhere.
-        style_mask: (rows, cols), 0..1: where all styles count; None: everywhere.
         neighbors: the targets of `neighbor_loss`, from `find_neighbors`, or None.
         tile: rows and columns that the network sees at once, without the margins; None: all.
     """
@@ -424,8 +422,8 @@ def make_objective(
     given = network, base, tiles, loss_weights.content, content_mask, neighbors
     targets: Sequence[Targets] = (list if len(tiles) == 1 else Scratch)(compute_targets(*given))
     masks = [
-        {layer: layer_mask(mask, shapes[layer]) for layer in loss_weights.style}
-        for mask in (both_masks(style.mask, style_mask) for style in styles)
+        {layer: layer_mask(style.mask, shapes[layer]) for layer in loss_weights.style}
+        for style in styles
     ]
     grams = [style_targets(network, s.picture, loss_weights.style, shapes, tile) for s in styles]
     shares = [style.share for style in styles]
@@ -656,7 +654,7 @@ def paint(
     with backend.out_of_memory_as_memory_error():
         for index, stage in enumerate(job.stages[first:], first):
             if index > first:
-                x = enlarge(x, stage.rows, stage.cols)
+                x = job.enlarged(x, index)
                 checkpoint = Checkpoint(index, x, progress.evaluations, progress.seconds)
                 keep(checkpoint)
             progress.on_stage(index)
@@ -689,10 +687,8 @@ def stage_objective(
         neighbors = find_neighbors(
             network, base, x, styles, job.query_content(stage), settings["style_turns"], stage.tile
         )
-    masks = job.content_mask(stage), job.style_mask(stage)
-    return make_objective(
-        network, base, styles, loss_weights, settings["formula"], *masks, neighbors, stage.tile
-    )
+    mask, formula = job.content_mask(stage), settings["formula"]
+    return make_objective(network, base, styles, loss_weights, formula, mask, neighbors, stage.tile)
 
 
 def _paint_stage(job, stage, objective, checkpoint, reports, keep):

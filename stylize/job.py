@@ -13,6 +13,7 @@ from stylize.colors import COLOR_TRANSFERS, keep_luma, recolored
 from stylize.errors import InputError
 from stylize.neighbors import HYPERCOLUMN_LAYERS, SIMILARITIES, detail_map
 from stylize.pictures import (
+    enlarge,
     load_image,
     load_mask,
     preprocess_image,
@@ -146,20 +147,30 @@ class Job(NamedTuple):
             styles.append(Style(preprocess_image(picture), share, _resized_mask(mask, stage)))
         return styles
 
+    def enlarged(self, x: np.ndarray, index: int) -> np.ndarray:
+        """The last combination of the stage before, at the size of the stage of this index.
+
+        It gets the detail that the photo has at this size and could not have at the smaller one:
+        small faces have their eyes again before they are painted on.
+
+        Args:
+            x: (rows, cols, 3) of the stage before.
+            index: of the stage, above 0.
+        """
+        stage, before = self.stages[index], self.stages[index - 1]
+        x = enlarge(x, stage.rows, stage.cols)
+        share = self.settings["handover"] * min(1.0, 2 * (1 - self.settings["strength"]))
+        if not share:
+            return x
+        detail = self.base(stage) - enlarge(self.base(before), stage.rows, stage.cols)
+        return (x + share * detail).astype(np.float32)
+
     def content_mask(self, stage: Stage) -> np.ndarray | None:
         """(rows, cols), 0..1: where and how much the content counts; None: everywhere alike."""
         kept = self.settings["detail_content"] * min(1.0, 2 * self.settings["strength"])
         if self.inputs.content_mask is not None or not kept:
             return _resized_mask(self.inputs.content_mask, stage)
         return 1 - kept + kept * self._detail(stage)
-
-    def style_mask(self, stage: Stage) -> np.ndarray | None:
-        """(rows, cols), 0..1: how much the Gram matrices see of all styles; None: everything."""
-        spared, reference = self.settings["detail_style"], self.settings["reference_rows"]
-        if not spared:
-            return None
-        spared *= ((reference or stage.rows) / stage.rows) ** self.settings["content_exponent"]
-        return 1 - min(0.8, spared) * self._detail(stage)
 
     def query_content(self, stage: Stage) -> np.ndarray:
         """(rows, cols), 0..1: how much of the queries for neighbours is the photo's.

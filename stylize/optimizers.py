@@ -176,7 +176,8 @@ def start_lbfgs(x: np.ndarray, bounds: tuple, step: Step) -> ProjectedLBFGS:
     arrays = array_namespace()
     if step.state:
         return ProjectedLBFGS.from_state(step.state, arrays)
-    return ProjectedLBFGS(x, *bounds, arrays=arrays)
+    low, high = bounds or (-math.inf, math.inf)
+    return ProjectedLBFGS(x, low, high, arrays=arrays)
 
 
 def minimize_lbfgs(iterations: Iterations, search: ProjectedLBFGS) -> Any:

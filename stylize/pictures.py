@@ -198,13 +198,6 @@ def layer_mask(mask: ArrayLike | None, shape: Sequence[int]) -> np.ndarray | Non
     return np.asarray(image.resize((shape[2], shape[1]), Image.Resampling.BOX)).reshape(-1, 1)
 
 
-def both_masks(first, second):
-    """The product of two masks of one size, None being one of ones."""
-    if first is None or second is None:
-        return second if first is None else first
-    return first * second
-
-
 def load_mask(picture: Picture | None) -> Image.Image | None:
     """Reads a mask: a Pillow image of mode L, None for None.
 

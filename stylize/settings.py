@@ -233,11 +233,10 @@ UNRECORDED = ("memory", "tile")  # they belong to the machine and change nothing
 #                  grow evenly from it; None: they double, from about 100. Large forms are laid down
 #                  at the first size, so that it must not depend on the last.
 #   effort         evaluations of an iteration at the first and at the last size, in parts of 20
+#   handover       how much of the photo's detail that a size cannot show the next one begins with
 #   query_content  how much of what a place's neighbour is looked up with is the photo's: in plain
 #                  places, in detailed ones (see `detail_map`); the rest is the picture's so far
 #   detail_content how much of the content term is kept to detailed places, 0..1
-#   detail_style   how much less detailed places count in the Gram matrices, at reference_rows; it
-#                  goes with size as the content's weight does, up to 0.8
 #   relative_content  whether content is measured by the mean square of the photo's own features, so
 #                  that content_weight gives the same look with any photo
 #   style_energy   what each style's energy is taken to be, see `even_out`, so that
@@ -284,9 +283,9 @@ RECIPES: dict[str, dict[str, Any]] = {
         "tv_exponent": 2.0,
         "first_size": None,
         "effort": (1.0, 1.0),
+        "handover": 0.0,
         "query_content": (1.0, 1.0),
         "detail_content": 0.0,
-        "detail_style": 0.0,
         "relative_content": False,
         "style_energy": None,
     },
@@ -330,7 +329,7 @@ RECIPES["gatys"] = RECIPES["keras"] | {
     "restart": False,
 }
 RECIPES["neighbors"] = RECIPES["pyramid"] | {
-    "content_weight": 1200.0,
+    "content_weight": 2000.0,
     "neighbor_weight": 1e4,
     "tv_weight": 0.02,
     "style_scale": "area",
@@ -343,10 +342,10 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "tv_exponent": -1.0,
     "first_size": 48,
     "effort": (1.5, 0.75),
+    "handover": 1.0,
     "relative_content": True,
     "query_content": (0.8, 1.0),
     "detail_content": 0.8,
-    "detail_style": 0.6,
     "style_energy": 2e5,
 }
 DEFAULT_RECIPE = "neighbors"

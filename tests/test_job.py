@@ -9,7 +9,6 @@ from PIL import Image
 from stylize import backend, pictures
 from stylize.errors import InputError
 from stylize.job import prepare
-from stylize.settings import RECIPES
 
 
 def mean_and_covariance(picture):
@@ -143,7 +142,6 @@ def test_content_mask_holds_what_the_map_of_detail_would_leave(photo, painting):
     np.testing.assert_array_equal(job.content_mask(stage), left / 255)
     shares = job.query_content(stage)
     assert (shares[:, :24] == 1).all() and shares[:, 24:] == pytest.approx(0.8)
-    assert (job.style_mask(stage)[:, 24:] == 1).all() and (job.style_mask(stage)[:, :24] < 1).all()
 
 
 def test_memory_foreseen_grows_with_all_that_needs_it(photo, painting):
@@ -159,10 +157,23 @@ def test_memory_foreseen_grows_with_all_that_needs_it(photo, painting):
     assert needed() > needed(neighbor_weight=0)
 
 
-def test_reference_rows_may_be_none(photo, painting):
-    recipe = RECIPES["neighbors"] | {"reference_rows": None}
-    job = prepare(photo, painting, recipe, size=40)
-    assert job.style_mask(job.stages[0]).min() >= 0.4 - 1e-6
+@pytest.mark.parametrize(("strength", "given"), [(0.5, 1.0), (0.75, 0.5), (1.0, 0.0)])
+def test_larger_size_begins_with_the_detail_that_the_smaller_could_not_show(
+    photo, painting, strength, given
+):
+    """What was the photo, and so lost nothing but its detail, is the photo again."""
+    job = prepare(photo, painting, "neighbors", size=40, scales=2, strength=strength)
+    small, large = (job.base(stage) for stage in job.stages)
+    blurred = pictures.enlarge(small, 40, 48)
+    assert abs(large - blurred).mean() > 0.5
+    expected = blurred + given * (large - blurred)
+    np.testing.assert_allclose(job.enlarged(small, 1), expected, atol=1e-3)
+
+
+def test_other_recipes_add_nothing_to_a_larger_size(photo, painting):
+    job = prepare(photo, painting, "pyramid", size=40, scales=2)
+    x = job.start(job.stages[0])
+    np.testing.assert_array_equal(job.enlarged(x, 1), pictures.enlarge(x, 40, 48))
 
 
 def test_turns_without_neighbors_are_refused(photo, painting):

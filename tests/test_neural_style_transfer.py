@@ -585,16 +585,15 @@ def test_terms_of_neighbors_against_numpy(small_vgg19, photo, painting):
     squares = (own["block3_conv1"] - base["block3_conv1"]) ** 2
     where = 0.2 + 0.8 * at_layer[..., np.newaxis]
     content = np.mean(where * squares) / np.mean(base["block3_conv1"] ** 2)
-    assert terms[0] == pytest.approx(1200 * smaller**0.43 * content, rel=1e-3)
+    assert terms[0] == pytest.approx(2000 * smaller**0.43 * content, rel=1e-3)
 
-    # style: in parts of its own energy, detailed places counting less
-    mask = 1 - min(0.8, 0.6 * smaller**0.43) * detail
+    # style: in parts of its own energy
     distance = energy = 0
     for layer in STYLE_LAYERS:
         rows, cols, _ = own[layer].shape
         pixels = of_style[layer][..., 0].size
         target = numpy_gram(of_style[layer]) * rows * cols / pixels
-        distance += np.sum((target - numpy_masked_gram(own[layer], mask)) ** 2)
+        distance += np.sum((target - numpy_gram(own[layer])) ** 2)
         energy += np.sum(target**2)
     assert terms[1] == pytest.approx(2e5 * distance / energy, rel=1e-3)
 
@@ -653,20 +652,19 @@ def test_mask_that_small_sizes_lose_is_no_fault(small_vgg19, photo, painting):
 
 
 def test_neighbors_are_looked_up_anew_at_each_size(small_vgg19, photo, painting, monkeypatch):
-    """With the picture so far, enlarged from the size before."""
-    seen = []
+    """With the picture so far, enlarged from the size before, and the photo's detail."""
+    seen, paintings = [], []
+    job = prepare(photo, painting, "neighbors", size=40, scales=2, iterations=1)
 
     def find(network, base, x, *arguments):
         seen.append(x)
         return find_neighbors(network, base, x, *arguments)
 
     monkeypatch.setattr(nst, "find_neighbors", find)
-    iterates = []
-    given = {"recipe": "neighbors", "size": 40, "scales": 2, "weights": small_vgg19}
-    nst.style_transfer(photo, painting, 1, iterates.append, **given)
+    nst.paint(job, small_vgg19, callback=paintings.append)
     assert [x.shape for x in seen] == [(20, 24, 3), (40, 48, 3)]
-    enlarged = pictures.enlarge(np.reshape(iterates[0].x, (20, 24, 3)), 40, 48)
-    np.testing.assert_array_equal(seen[1], enlarged)
+    expected = job.enlarged(np.reshape(paintings[0].x, (20, 24, 3)), 1)
+    np.testing.assert_array_equal(seen[1], expected)
 
 
 def test_turned_copies_are_looked_in_too(small_vgg19, photo):
