@@ -8,6 +8,7 @@ import numpy as np
 from stylize.pictures import Pixels
 
 LUMA = (0.299, 0.587, 0.114)  # of red, green, blue: Rec. 601
+KNEE = 0.75  # of the range: where shades begin to make room for what is beyond it
 LEAST_DEVIATION = 4.0  # of a photo's colours, in 0..255: less is noise, and is not spread out
 
 
@@ -46,6 +47,29 @@ def recolored(
             own = _linear_map(_moments(photo, place), _moments(style), photo)
             result += weight[..., np.newaxis] * own
     return result
+
+
+def within_range(values: np.ndarray) -> np.ndarray:
+    """Brings values into 0..255 so that what lay outside keeps its shades, instead of clipping it.
+
+    The quarter of the range next to a bound makes room for what is beyond it, as far as all but one
+    in a thousand go; values further inside, and all values where none is outside, stay.
+
+    Args:
+        values: of any shape; two that differ stay in their order.
+    """
+    least, most = np.percentile(values, (0.1, 99.9))
+    upper = _compressed(values / 255, most / 255)
+    return 255 * (1 - _compressed(1 - upper, 1 - least / 255)).clip(0, 1)
+
+
+def _compressed(values, most):
+    """Values from `KNEE` to `most` brought to `KNEE`..1, with a slope that starts at one."""
+    if most <= 1:
+        return values.clip(max=1)
+    beyond = ((values - KNEE) / (most - KNEE)).clip(0, 1)
+    power = (most - KNEE) / (1 - KNEE)
+    return np.where(values > KNEE, KNEE + (1 - KNEE) * (1 - (1 - beyond) ** power), values)
 
 
 def _moments(picture, weights=None):

@@ -9,7 +9,7 @@ import psutil
 from PIL import Image
 
 from stylize import backend
-from stylize.colors import COLOR_TRANSFERS, keep_luma, recolored
+from stylize.colors import COLOR_TRANSFERS, keep_luma, recolored, within_range
 from stylize.errors import InputError
 from stylize.neighbors import HYPERCOLUMN_LAYERS, SIMILARITIES, detail_map
 from stylize.pictures import (
@@ -195,7 +195,8 @@ class Job(NamedTuple):
         moved = recolored(picture, [style.picture for style in styles], shares)
         black = np.negative(IMAGENET_MEAN_BGR)
         amount = min(1.0, 2 * self.settings["strength"])
-        return (picture + amount * (moved.clip(black, black + 255) - picture)).astype(np.float32)
+        moved = black + within_range(moved - black)
+        return (picture + amount * (moved - picture)).astype(np.float32)
 
     def to_pixels(self, stage: Stage) -> Callable[[Any], np.ndarray]:
         """The function from a combination of any shape to RGB 0..255, float64 (rows, cols, 3)."""

@@ -329,7 +329,7 @@ RECIPES["gatys"] = RECIPES["keras"] | {
     "restart": False,
 }
 RECIPES["neighbors"] = RECIPES["pyramid"] | {
-    "content_weight": 2000.0,
+    "content_weight": 2500.0,
     "neighbor_weight": 1e4,
     "tv_weight": 0.02,
     "style_scale": "area",
@@ -344,8 +344,8 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "effort": (1.5, 0.75),
     "handover": 1.0,
     "relative_content": True,
-    "query_content": (0.8, 1.0),
-    "detail_content": 0.8,
+    "query_content": (0.9, 1.0),
+    "detail_content": 0.6,
     "style_energy": 2e5,
 }
 DEFAULT_RECIPE = "neighbors"

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from stylize import colors
-from stylize.colors import LEAST_DEVIATION, recolored
+from stylize.colors import KNEE, LEAST_DEVIATION, recolored, within_range
 
 
 def moments(picture):
@@ -85,6 +85,23 @@ def test_plain_pictures_become_plain(constant, painting):
 def mean_and_covariance(image):
     pixels = np.asarray(image, float).reshape(-1, 3)
     return pixels.mean(axis=0), np.cov(pixels, rowvar=False)
+
+
+def test_values_within_the_range_stay():
+    values = np.linspace(0, 255, 100)
+    np.testing.assert_allclose(within_range(values), values, atol=1e-9)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_values_beyond_the_range_keep_their_shades(sign):
+    values = 127.5 + sign * (np.linspace(0, 400, 10001) - 127.5)  # to 145 beyond one bound
+    result = 127.5 + sign * (within_range(values) - 127.5)  # as if it were the upper one
+    original = np.linspace(0, 400, 10001)
+    assert result.min() >= 0 and result.max() == pytest.approx(255)
+    assert (np.diff(result[original < 399]) > 0).all()  # none is flattened into another
+    inside = original < KNEE * 255
+    np.testing.assert_allclose(result[inside], original[inside], atol=1e-9)
+    assert (np.diff(result) < np.diff(original) + 1e-9).all()  # no edge becomes steeper
 
 
 @pytest.mark.parametrize("cholesky", [False, True])

@@ -105,7 +105,7 @@ def test_recolored_start_has_the_styles_colours(photo, painting):
     start = mean_and_covariance(job.start(stage))
     expected = mean_and_covariance(job.styles(stage)[0].picture)
     for own, other in zip(start, expected, strict=True):
-        np.testing.assert_allclose(own, other, rtol=0.1, atol=5)  # but for what is clipped
+        np.testing.assert_allclose(own, other, rtol=0.15, atol=5)  # but for what is clipped
     np.testing.assert_array_equal(job.base(stage), pictures.preprocess_image(photo))
     both = {"init": "recolored", "content_colors": "recolored"}
     recolored = prepare(photo, painting, "pyramid", size=40, **both)
@@ -141,7 +141,7 @@ def test_content_mask_holds_what_the_map_of_detail_would_leave(photo, painting):
     (stage,) = job.stages
     np.testing.assert_array_equal(job.content_mask(stage), left / 255)
     shares = job.query_content(stage)
-    assert (shares[:, :24] == 1).all() and shares[:, 24:] == pytest.approx(0.8)
+    assert (shares[:, :24] == 1).all() and shares[:, 24:] == pytest.approx(0.9)
 
 
 def test_memory_foreseen_grows_with_all_that_needs_it(photo, painting):
