@@ -662,7 +662,8 @@ def paint(
                 progress.on_resume(checkpoint)
             objective = stage_objective(job, weights, stage, x)
             if index == max(first, second_last):  # those before it take a moment
-                progress.on_estimate(estimate_seconds(objective, x, job.stages, index))
+                done = checkpoint.step.evaluations if index == first else 0
+                progress.on_estimate(estimate_seconds(objective, x, job.stages, index, done))
             final = index + 1 == len(job.stages)
             reports = Reports(progress, callback, job.to_pixels(stage), final)
             x = _paint_stage(job, stage, objective, checkpoint, reports, keep)
@@ -709,7 +710,10 @@ def _paint_stage(job, stage, objective, checkpoint, reports, keep):
         step,
         on_step,
     )
-    x, bounds = step.state.get("x", checkpoint.start).reshape(1, stage.rows, stage.cols, 3), ()
+    x, bounds = (
+        (step.state or {}).get("x", checkpoint.start).reshape(1, stage.rows, stage.cols, 3),
+        (),
+    )
     if settings["bounded"]:
         black = np.tile(np.negative(IMAGENET_MEAN_BGR), (stage.cols, 1))  # (cols, 3)
         bounds = black, black + 255

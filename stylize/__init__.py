@@ -20,4 +20,4 @@ weights, matfile      their files
 errors                what a caller may have to catch
 """
 
-__version__ = "1.0.0"
+__version__ = "1.1.0.dev0"

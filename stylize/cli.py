@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from stylize import __version__, backend, records
 from stylize.download import load_weights
-from stylize.errors import InputError
+from stylize.errors import InputError, NonFiniteLoss
 from stylize.films import Film
 from stylize.job import Job, memory_warning, prepare
 from stylize.pictures import DEEP_FORMATS, FORMATS, remove_leftovers, save_image
@@ -272,6 +272,17 @@ class Terminal(Progress):
         film.save()
         self.print(f"Film saved as {film.path}")
 
+    def keeper(self, state):
+        """`state.keep`; that its file cannot be written must not end the run."""
+
+        def keep(checkpoint):
+            try:
+                state.keep(checkpoint)
+            except OSError as error:
+                self.warn(f"{state.path}: {error.strerror or error}; --resume will not go on here")
+
+        return keep
+
     def kept(self):
         """What is left of a run that did not finish, in words."""
         kept = f"the last picture is {self.saved}" if self.saved else "no picture was finished"
@@ -338,10 +349,15 @@ def run(paint: Callable, args: argparse.Namespace, terminal: Terminal) -> None:
     state = StateFile(f"{args.result_prefix}_state.npz", terminal.record, terminal.table)
     checkpoint = find_checkpoint(state, args.resume, job, terminal)
     try:
-        paint(job, weights, terminal, checkpoint=checkpoint, keep=state.keep)
+        paint(job, weights, terminal, checkpoint=checkpoint, keep=terminal.keeper(state))
         state.remove()
+    except NonFiniteLoss:  # as it would be again
+        state.remove()
+        raise
     except BaseException:
-        if state.write():
+        with contextlib.suppress(OSError):  # what is told is why the run stopped
+            state.write()
+        if state.written:
             terminal.resumable = args.command if args.resume else f"{args.command} --resume"
         raise
     finally:

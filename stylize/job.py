@@ -1,7 +1,7 @@
 """A run, prepared once: settings chosen, pictures read and checked, sizes and memory foreseen."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ from stylize.pictures import (
 )
 from stylize.progress import Stage
 from stylize.settings import DEFAULT_RECIPE, EVALUATIONS_PER_ITERATION, choose_settings
-from stylize.weights import IMAGENET_MEAN_BGR
+from stylize.weights import CONVOLUTIONS, IMAGENET_MEAN_BGR
 
 SMALLEST_SCALE = 100  # pixels of the short side at which a pyramid begins, or a little more
 STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
@@ -38,7 +38,7 @@ WORKSPACE_BYTES, WORKSPACE_MIB = 640, 270  # of the convolutions, for each pixel
 COLUMN_BYTES = 900  # of hypercolumns, for each pixel of the picture and of the styles
 SEARCH_BYTES = 10  # for each similarity that is in memory at once
 TILES = (4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 128)  # to choose from
-MARGIN = 96  # around a tile, at most
+FORWARD_BYTES = 480  # for each pixel of a style that goes through the network whole
 SHARE = 0.8  # of the free memory that a run takes if it is not told
 
 
@@ -103,15 +103,18 @@ class Job(NamedTuple):
         pixels = stage.rows * stage.cols
         seen = pixels  # by the network at once
         if stage.tile:
-            seen = math.prod(min(n, stage.tile + 2 * MARGIN) for n in (stage.rows, stage.cols))
+            side = stage.tile + 2 * margin(self.layers)
+            seen = min(stage.rows, side) * min(stage.cols, side)
         needed = PROCESS_MIB * 2**20 + pixels * STATE_BYTES[self.settings["optimizer"]]
-        needed += seen * NETWORK_BYTES[stage.precision]
+        sizes = [
+            math.prod(_style_size(image, scale, stage))
+            for image, scale in zip(self.inputs.styles, self.inputs.style_scales, strict=True)
+        ]
+        network = seen * NETWORK_BYTES[stage.precision]
+        needed += max(network, 0 if stage.tile else max(sizes) * FORWARD_BYTES)
         needed += min(seen * WORKSPACE_BYTES, WORKSPACE_MIB * 2**20)
         if self.settings["neighbor_weight"]:
-            sizes = [
-                math.prod(_style_size(image, scale, stage)) * (1 + self.settings["style_turns"])
-                for image, scale in zip(self.inputs.styles, self.inputs.style_scales, strict=True)
-            ]
+            sizes = [size * (1 + self.settings["style_turns"]) for size in sizes]
             similarities = min(SIMILARITIES, pixels // 16 * max(sizes) // 16)
             needed += (pixels + sum(sizes)) * COLUMN_BYTES + similarities * SEARCH_BYTES
         return needed / 2**20
@@ -160,7 +163,9 @@ class Job(NamedTuple):
         stage, before = self.stages[index], self.stages[index - 1]
         x = enlarge(x, stage.rows, stage.cols)
         share = self.settings["handover"] * min(1.0, 2 * (1 - self.settings["strength"]))
-        if not share:
+        init = self.settings["init"]
+        from_photo = isinstance(init, str) and init in ("base", "recolored")
+        if not (share and from_photo and self.settings["content_weight"]):
             return x
         detail = self.base(stage) - enlarge(self.base(before), stage.rows, stage.cols)
         return (x + share * detail).astype(np.float32)
@@ -211,6 +216,16 @@ class Job(NamedTuple):
 
     def _resized(self, image, stage):
         return resize_image(image, stage.rows, stage.cols, self.settings["resample"])
+
+
+def margin(layers: Iterable[str]) -> int:
+    """Pixels around a tile that the deepest of some layers sees, up to the coarsest step.
+
+    `tiles.make_tiles` has it from the network itself, before which memory is foreseen.
+    """
+    deepest = max(list(CONVOLUTIONS).index(layer) for layer in layers)
+    strides = [2 ** (int(name[5]) - 1) for name in list(CONVOLUTIONS)[: deepest + 1]]
+    return math.ceil(sum(strides) / strides[-1]) * strides[-1]
 
 
 def _style_size(image: Image.Image, scale: float | str, stage: Stage) -> tuple[int, int]:
@@ -276,11 +291,11 @@ def _with_tile(job, stage, allowed):
         needed = job.needed_mib_at(choice)
         if needed <= allowed:
             return choice
+    larger = "" if job.settings["memory"] == "auto" else " or a larger --memory"
     raise InputError(
         f"{stage.cols}x{stage.rows} pixels need about {needed / 1024:.1f} GiB of memory"
         f"{f' in tiles of {choice.tile}' if choice.tile else ''}, and {allowed / 1024:.1f} may be "
-        f"taken; choose a smaller --size, or --memory {math.ceil(needed / 102.4) / 10} where there "
-        "is as much"
+        f"taken; choose a smaller size{larger}"
     )
 
 

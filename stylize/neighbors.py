@@ -268,6 +268,9 @@ def find_neighbors(
     covered = keras.ops.convert_to_tensor(np.minimum(covered, 1)[:, np.newaxis], "float32")
     targets = targets * covered
     channels = [network.output[layer].shape[-1] for layer in HYPERCOLUMN_LAYERS]
+    if tile:  # each takes its places of them; on the device they would not be cut
+        targets = keras.ops.convert_to_numpy(targets)
+        return np.split(targets, np.cumsum(channels)[:-1], axis=-1)
     return keras.ops.split(targets, np.cumsum(channels)[:-1].tolist(), axis=-1)
 
 

@@ -171,11 +171,13 @@ def start_lbfgs(x: np.ndarray, bounds: tuple, step: Step) -> ProjectedLBFGS:
     Args:
         x: the start, (1, rows, cols, 3).
         bounds: (lowest, highest) values, which broadcast to the shape of x, or ().
-        step: where an earlier run was.
+        step: where an earlier run was; its state is emptied.
     """
     arrays = array_namespace()
     if step.state:
-        return ProjectedLBFGS.from_state(step.state, arrays)
+        search = ProjectedLBFGS.from_state(step.state, arrays)
+        step.state.clear()  # so that they go when the search forgets them
+        return search
     low, high = bounds or (-math.inf, math.inf)
     return ProjectedLBFGS(x, low, high, arrays=arrays)
 
@@ -196,7 +198,7 @@ def minimize_lbfgs(iterations: Iterations, search: ProjectedLBFGS) -> Any:
     def evaluate(x):
         nonlocal evaluated
         evaluated, gradient = evaluator.on_device(x)
-        return evaluated.total, search.arrays.asarray(gradient)
+        return math.fsum(evaluated[1:]), search.arrays.asarray(gradient)  # not a float32 sum
 
     def evaluate_trial(x):
         try:

@@ -271,6 +271,8 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     temporary = temporary_name(path)
     try:
         yield temporary
+        with temporary.open("r+b") as file:  # on the disk before the name is, come a power cut
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -288,7 +290,7 @@ def remove_leftovers(prefix: str | os.PathLike) -> None:
         prefix: their names begin with, after the dot of `temporary_name`.
     """
     prefix = Path(prefix)
-    for path in prefix.parent.glob(f".{glob.escape(prefix.name)}*.tmp.*"):
+    for path in prefix.parent.glob(f".{glob.escape(prefix.name)}[._]*.tmp.*"):
         process = path.name.split(".")[-3]
         if process.isdecimal() and not psutil.pid_exists(int(process)):
             path.unlink(missing_ok=True)

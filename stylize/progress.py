@@ -4,8 +4,7 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +12,8 @@ from PIL import Image
 
 from stylize.errors import NonFiniteLoss
 from stylize.pictures import quantize
+
+TILED = 1.8  # what an evaluation in tiles costs, in parts of one of the whole picture
 
 
 class Stage(NamedTuple):
@@ -34,9 +35,14 @@ class Stage(NamedTuple):
         return self.iterations * self.evaluations_per_iteration
 
     @property
-    def work(self) -> int:
-        """The pixels of all evaluations; time goes with them."""
-        return self.rows * self.cols * self.total_evaluations
+    def work(self) -> float:
+        """What all evaluations cost."""
+        return self.total_evaluations * self.work_each
+
+    @property
+    def work_each(self) -> float:
+        """What an evaluation costs: its pixels, in tiles about twice; time goes with that."""
+        return self.rows * self.cols * (TILED if self.tile else 1)
 
 
 class Losses(NamedTuple):
@@ -71,14 +77,14 @@ class Step(NamedTuple):
         before: the total loss at the end of the last iteration.
         losses: at the optimiser's point; None before it was evaluated.
         state: all that the optimiser needs to go on: arrays, or tensors of the backend, by name,
-            `x` among them. Empty before the first step.
+            `x` among them. None before the first step.
     """
 
     iterations: int = 0
     evaluations: int = 0
     before: float = math.inf
     losses: Losses | None = None
-    state: Mapping[str, Any] = MappingProxyType({})
+    state: dict[str, Any] | None = None
 
 
 NO_STEP = Step()
@@ -171,7 +177,7 @@ class Progress:
         self.lowest, self.improved = math.inf, False
         self.last: Iterate | None = None
         self._started = time.perf_counter()
-        self._done = 0  # pixels evaluated
+        self._done = 0.0  # work of the evaluations
 
     @property
     def seconds(self) -> float:
@@ -207,14 +213,14 @@ class Progress:
         step = checkpoint.step
         self.iteration, self.evaluations = step.iterations, checkpoint.evaluations
         self.lowest = step.losses.total if step.losses else math.inf
-        self._done += step.evaluations * self.stage.rows * self.stage.cols
+        self._done += step.evaluations * self.stage.work_each
         self._started -= checkpoint.seconds
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
         """An evaluation was made."""
         assert self.stage
         self.evaluations += 1
-        self._done += self.stage.rows * self.stage.cols
+        self._done += self.stage.work_each
         self.improved = evaluation.losses.total < self.lowest
         self.lowest = min(self.lowest, evaluation.losses.total)
 
@@ -225,14 +231,18 @@ class Progress:
 
 
 def estimate_seconds(
-    objective: Callable, x: np.ndarray, stages: Sequence[Stage], index: int
+    objective: Callable, x: np.ndarray, stages: Sequence[Stage], index: int, done: int = 0
 ) -> float:
-    """The seconds that a stage and those after it will take, from one evaluation, by pixels."""
+    """The seconds that a stage and those after it will take, from one evaluation.
+
+    `done` of the stage's evaluations were made by an earlier run.
+    """
     objective(x)  # compiles
     start = time.perf_counter()
     objective(x)
-    seconds_per_pixel = (time.perf_counter() - start) / (stages[index].rows * stages[index].cols)
-    return seconds_per_pixel * sum(stage.work for stage in stages[index:])
+    seconds_each = (time.perf_counter() - start) / stages[index].work_each
+    work = sum(stage.work for stage in stages[index:]) - done * stages[index].work_each
+    return seconds_each * work
 
 
 class Reports:

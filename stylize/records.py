@@ -73,6 +73,7 @@ def make_record(
         "styles": [describe_file(style) for style in styles],
         **{name: _describe(files, describe_file) for name, files in used.items()},
         "weights": {"sha256": weights_digest(weights)},
+        "tiles": [stage.tile for stage in job.stages],
         "versions": {
             "python": platform.python_version(),
             keras.backend.backend(): backend_version(),
@@ -179,6 +180,8 @@ def differences(record: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         for name in ("weights", *PICTURE_SETTINGS)
         if name in record and name in now and _digests(record[name]) != _digests(now[name])
     ]
+    if "tiles" in record and record["tiles"] != now["tiles"]:
+        changed.append(f"tiles ({record['tiles']}, now {now['tiles']})")
     then = {"program": record["program"], **record["versions"]}
     here = {"program": now["program"], **now["versions"]}
     for name in sorted((then.keys() | here.keys()) - {"python"}):

@@ -3,7 +3,6 @@
 import json
 import os
 import time
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,9 +33,9 @@ class StateFile:
 
     def __init__(self, path: str | os.PathLike, record: Mapping[str, Any], table: LossTable):
         self.path = Path(path)
+        self.written = False  # or loaded: whether the file holds a checkpoint of this run
         self._record, self._table = record, table
-        self._last: Checkpoint | None = None
-        self._written: Checkpoint | None = None
+        self._new: Checkpoint | None = None  # the last one, while it is not in the file
         self._place, self._time = (0, 0), time.monotonic()  # stage and iteration; of the last write
 
     def load(self) -> Checkpoint:
@@ -50,38 +49,38 @@ class StateFile:
             with self.path.open("rb") as file, np.load(file) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             about = json.loads(str(arrays.pop("about")))
-            form, record = about["format"], about["record"]
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+            if about["format"] != FORMAT:
+                raise InputError(f"{self.path}: was written by another version; {anew}")
+            start, step, table = arrays.pop("start"), about["step"], about["table"]
+            step["losses"] = step["losses"] and Losses(**step["losses"])
+            step = Step(**step, state=arrays)
+            checkpoint = Checkpoint(start=start, step=step, **about["checkpoint"])
+            changed = changes(about["record"], json.loads(json.dumps(self._record)))
+        except InputError:
+            raise
+        except Exception as error:  # of many kinds, as zipfile and NumPy have them
+            if isinstance(error, MemoryError):
+                raise
             raise InputError(f"{self.path}: is damaged or no state of a run; {anew}") from None
-        if form != FORMAT:
-            raise InputError(f"{self.path}: was written by another version; {anew}")
-        if changed := changes(record, json.loads(json.dumps(self._record))):
+        if changed:
             raise InputError(f"{self.path}: is of another run: {'; '.join(changed)}; {anew}")
-        self._table.rows = [tuple(row) for row in about["table"]]
-        step = about["step"]
-        step["losses"] = step["losses"] and Losses(**step["losses"])
-        start = arrays.pop("start")
-        checkpoint = Checkpoint(start=start, step=Step(**step, state=arrays), **about["checkpoint"])
-        self._last = self._written = checkpoint
-        self._place = checkpoint.stage, checkpoint.step.iterations
+        self._table.rows = [tuple(row) for row in table]
+        self._place, self.written = (checkpoint.stage, step.iterations), True
         return checkpoint
 
     def keep(self, checkpoint: Checkpoint) -> None:
         """Notes a checkpoint, and writes it where it is due. Raises OSError."""
-        self._last = checkpoint
+        self._new = checkpoint
         place = checkpoint.stage, checkpoint.step.iterations
         if place != self._place or time.monotonic() - self._time > SECONDS_BETWEEN:
+            self._place, self._time = place, time.monotonic()
             self.write()
 
-    def write(self) -> bool:
-        """Writes the last checkpoint. False where there is none. Raises OSError."""
-        if self._last is None:
-            return False
-        if self._last is not self._written:
-            self._write(self._last)
-            self._written, self._time = self._last, time.monotonic()
-            self._place = self._last.stage, self._last.step.iterations
-        return True
+    def write(self) -> None:
+        """Writes the last checkpoint, if it is not in the file yet. Raises OSError."""
+        if self._new is not None:
+            self._write(self._new)
+            self._new, self.written = None, True  # the optimiser's arrays may go
 
     def _write(self, checkpoint):
         step = checkpoint.step
@@ -104,12 +103,11 @@ class StateFile:
         arrays = {name: keras.ops.convert_to_numpy(array) for name, array in step.state.items()}
         with replacing(self.path) as temporary, temporary.open("wb") as file:
             np.savez(file, about=np.array(json.dumps(about)), start=checkpoint.start, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
 
     def remove(self) -> None:
-        """Removes the file. Raises OSError."""
-        self.path.unlink(missing_ok=True)
+        """Removes the file, if it is of this run. Raises OSError."""
+        if self.written:
+            self.path.unlink(missing_ok=True)
 
 
 def changes(before: Any, now: Any, name: str = "") -> list[str]:
