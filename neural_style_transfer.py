@@ -35,7 +35,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from stylize import __version__, backend, cli  # noqa: F401
+from stylize import __version__, backend, batch, cli  # noqa: F401
 from stylize.backend import LossAndGrads, keras, to_tensors
 from stylize.download import load_weights
 from stylize.errors import InputError, NonFiniteLoss, WeightsError  # noqa: F401
@@ -731,8 +731,8 @@ def _paint_stage(job, stage, objective, checkpoint, reports, keep):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line, see `stylize/cli.py`. Returns the exit status."""
-    return cli.main(paint, argv)
+    """The command line, see `stylize/batch.py`. Returns the exit status."""
+    return batch.main(paint, argv)
 
 
 def serve(argv: Sequence[str] | None = None) -> int:

@@ -252,11 +252,11 @@ def prepare(
     stages = _plan_stages(inputs.base, settings, evaluations_per_iteration)
     name = recipe if isinstance(recipe, str) else "custom"
     job = Job(name, settings, inputs, stages, evaluations_per_iteration)
-    allowed = _allowed_mib(settings)
+    allowed = allowed_mib(settings)
     return job._replace(stages=[_with_tile(job, stage, allowed) for stage in stages])
 
 
-def _allowed_mib(settings):
+def allowed_mib(settings: Mapping[str, Any]) -> float:
     """The MiB that a run may take. Who asks for tiles or none, and for no limit, may try it."""
     if settings["memory"] != "auto":
         return settings["memory"] * 2**10
