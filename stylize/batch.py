@@ -171,6 +171,7 @@ def _message(args, error):
 def _start_process(numbers, gpus):
     """What a process does first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent has it too, and sends SIGTERM
+    tqdm.set_lock(threading.RLock())  # one between processes would be left behind by `os._exit`
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     if gpus:
@@ -341,10 +342,12 @@ def choose_jobs(survey: Survey, cores: int) -> int:
 
 def run(paint: Callable, args: argparse.Namespace) -> int:
     """Paints what is not finished. Returns the exit status: 1 if something failed."""
-    if args.like:
-        cli.follow_record(args.like, args)
+    if not (Path(args.base).is_dir() or Path(args.style_reference).is_dir()):
+        raise InputError("--pairs, --jobs and --fail_fast need a folder of photos or styles")
     if args.jobs is not None and args.jobs < 1:
         raise InputError(f"--jobs must be at least 1, received {args.jobs}")
+    if args.like:
+        cli.follow_record(args.like, args)
     folder = Path(args.result_prefix)
     tasks = plan_tasks(args.base, args.style_reference, folder, args.pairs)
     check_writable(folder / LOG)
@@ -417,6 +420,7 @@ def main(paint: Callable, argv: Sequence[str] | None = None) -> int:
         argv: the arguments; None: those of the process.
     """
     args = cli.parse(argv)
-    if not (Path(args.base).is_dir() or Path(args.style_reference).is_dir()):
+    folders = Path(args.base).is_dir() or Path(args.style_reference).is_dir()
+    if not (folders or args.pairs or args.fail_fast or args.jobs is not None):
         return cli.main(paint, args)
     return exit_status(cli.PROGRAM, lambda: run(paint, args), lambda: f"go on with: {args.command}")
