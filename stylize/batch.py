@@ -9,6 +9,7 @@ Keras is imported in these processes only, so that each has a share of the machi
 
 import argparse
 import contextlib
+import errno
 import functools
 import json
 import math
@@ -19,6 +20,7 @@ import sys
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -371,7 +373,7 @@ def _paint_all(paint, args, options, ledger):
         seen = _result(executor.submit(survey, options))
         for index, outcome in enumerate(seen.outcomes):
             ledger.add(index, outcome)
-        waiting = [index for index, o in enumerate(seen.outcomes) if o.status == "waiting"]
+        waiting = {i: o for i, o in enumerate(seen.outcomes) if o.status == "waiting"}
         if not waiting or (args.fail_fast and ledger.count("failed")):
             return
         jobs = args.jobs or choose_jobs(seen, backend.count_cores())
@@ -379,24 +381,30 @@ def _paint_all(paint, args, options, ledger):
             stack.close()
             executor = stack.enter_context(processes(jobs, seen.gpus))
         ledger.print(f"{len(waiting)} pictures to paint, {jobs} at once")
-        ledger.begin(sum(seen.outcomes[index].work for index in waiting))
-        share = _share(args, seen, jobs)
-        running = {}
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                index = waiting.pop(0)
-                own = {**share, "resume": seen.outcomes[index].resumable}
-                task = argparse.Namespace(**vars(options[index]) | own)
-                running[executor.submit(paint_photo, paint, task)] = index
-            for future in wait(running, timeout=1, return_when=FIRST_COMPLETED).done:
-                index = running.pop(future)
-                ledger.add(index, _result(future), seen.outcomes[index].work)
-                if args.fail_fast and ledger.count("failed"):
-                    waiting.clear()
-            ledger.tick()
+        ledger.begin(sum(outcome.work for outcome in waiting.values()))
+        share = _share(seen, jobs)
+        for index, outcome in waiting.items():
+            vars(options[index]).update(share, resume=outcome.resumable)
+        paint_one, queue = functools.partial(paint_photo, paint), deque(waiting)
+        for index, outcome in _as_painted(executor, paint_one, options, queue, jobs, ledger.tick):
+            ledger.add(index, outcome, waiting[index].work)
+            if args.fail_fast and outcome.status == "failed":
+                queue.clear()
 
 
-def _share(args, seen, jobs):
+def _as_painted(executor, paint_one, options, queue, jobs, on_tick):
+    """Yields the index and the outcome of each task in the queue, which may shorten, as it ends."""
+    running = {}
+    while queue or running:
+        while queue and len(running) < jobs:
+            index = queue.popleft()
+            running[executor.submit(paint_one, options[index])] = index
+        for future in wait(running, timeout=1, return_when=FIRST_COMPLETED).done:
+            yield running.pop(future), _result(future)
+        on_tick()
+
+
+def _share(seen, jobs):
     """The options that leave each process its part of the memory."""
     sharing = math.ceil(jobs / max(1, seen.gpus))  # of the processor's memory, or of a GPU's
     if sharing == 1 or math.isinf(seen.allowed_mib):
@@ -405,11 +413,12 @@ def _share(args, seen, jobs):
 
 
 def _result(future):
-    """A process's answer. Raises MemoryError where the system has killed it."""
+    """A process's answer. Raises ChildProcessError where somebody has killed it."""
     try:
         return future.result()
     except BrokenProcessPool:
-        raise MemoryError("a process was killed") from None
+        reason = "was killed, perhaps for lack of memory; give fewer --jobs"
+        raise ChildProcessError(errno.ECHILD, reason, "a process") from None
 
 
 def main(paint: Callable, argv: Sequence[str] | None = None) -> int:

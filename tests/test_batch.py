@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import re
 import shutil
@@ -16,8 +17,9 @@ from conftest import smooth_picture
 from PIL import Image
 
 import neural_style_transfer as nst
-from stylize import batch, cli
+from stylize import backend, batch, cli
 from stylize.batch import Outcome, Survey
+from stylize.terminal import failure
 
 
 @pytest.fixture
@@ -211,6 +213,35 @@ def test_default_number_of_jobs(pictures, gpus, cores, allowed, jobs):
     assert batch.choose_jobs(Survey(outcomes, gpus, allowed), cores) == jobs
 
 
+@pytest.mark.parametrize(
+    ("jobs", "gpus", "allowed", "share"),
+    [
+        (1, 0, 8192, {}),
+        (4, 0, 8192, {"memory": "2.000"}),
+        (2, 2, 8192, {}),  # each has its GPU's
+        (4, 2, 8192, {"memory": "4.000"}),
+        (4, 0, math.inf, {}),  # --tile off: nobody counts
+    ],
+)
+def test_processes_share_the_memory(jobs, gpus, allowed, share):
+    assert batch._share(Survey([], gpus, allowed), jobs) == share
+
+
+def test_processes_share_the_cores(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("NPROC", raising=False)
+    with backend.threads(3):
+        assert {os.environ[name] for name in backend.THREADS} == {"3"}
+    assert os.environ["OMP_NUM_THREADS"] == "7" and "NPROC" not in os.environ
+
+
+@pytest.mark.parametrize(("visible", "second"), [("", "1"), ("4,6", "6")])
+def test_a_process_takes_one_of_the_gpus_that_are_left_to_us(visible, second, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    backend.use_gpu(1)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == second
+
+
 # ---------------------------------------------------------------------------------------------
 # In processes of their own
 # ---------------------------------------------------------------------------------------------
@@ -235,6 +266,16 @@ def alive(group):
     except ProcessLookupError:
         return False
     return True
+
+
+def test_killed_process_is_an_error_of_one_line():
+    with batch.processes(1) as executor:
+        future = executor.submit(os._exit, 9)
+        with pytest.raises(OSError) as caught:
+            batch._result(future)
+    assert failure(caught.value) == (
+        *(1, "a process: was killed, perhaps for lack of memory; give fewer --jobs"),
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no process groups there")
