@@ -286,11 +286,8 @@ class Ledger:
         if not done or not self._work_left:
             return ""
         seconds = (time.monotonic() - self._started) * self._work_left / done
-        return (
-            f", about {seconds:.0f}s left"
-            if seconds < 120
-            else f", about {seconds / 60:.0f} min left"
-        )
+        left = f"{seconds:.0f}s" if seconds < 120 else f"{seconds / 60:.0f} min"
+        return f", about {left} left"
 
     def tick(self) -> None:
         """Draws the progress line anew."""
@@ -336,10 +333,9 @@ def _options(args, task):
 def choose_jobs(survey: Survey, cores: int) -> int:
     """How many pictures to paint at once: one for each GPU, or each core as memory allows."""
     waiting = [outcome for outcome in survey.outcomes if outcome.status == "waiting"]
-    fitting = survey.allowed_mib // max(outcome.needed_mib for outcome in waiting)
-    return int(
-        max(1, min(survey.gpus or cores, len(waiting), fitting if not survey.gpus else math.inf))
-    )
+    largest = max(outcome.needed_mib for outcome in waiting)
+    fitting = math.inf if survey.gpus else survey.allowed_mib / largest
+    return int(max(1, min(survey.gpus or cores, len(waiting), fitting)))
 
 
 def run(paint: Callable, args: argparse.Namespace) -> int:

@@ -205,6 +205,7 @@ def test_options_of_folders_are_refused_without_one(option, photo_path, command,
         (3, 0, 4, 8000, 3),  # no more than there are pictures
         (9, 0, 4, 3500, 3),  # as memory allows
         (9, 0, 4, 500, 1),
+        (9, 0, 4, math.inf, 4),  # nobody counts
         (9, 2, 4, 500, 2),  # a GPU each, that has its own memory
     ],
 )
