@@ -35,7 +35,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from stylize import __version__, backend, cli  # noqa: F401
+from stylize import __version__, backend, batch, cli  # noqa: F401
 from stylize.backend import LossAndGrads, keras, to_tensors
 from stylize.download import load_weights
 from stylize.errors import InputError, NonFiniteLoss, WeightsError  # noqa: F401
@@ -154,9 +154,8 @@ def _vgg19_layers(weights, pooling, pool_padding, options):
         if passes_through(kernel, bias):
             yield name, None
         else:
-            channels = kernel.shape[-1]
             convolution = keras.layers.Conv2D(
-                channels, 3, padding="same", activation="relu", name=name, **options
+                kernel.shape[-1], 3, padding="same", activation="relu", name=name, **options
             )
             yield name, convolution
 
@@ -662,10 +661,9 @@ def paint(
                 progress.on_resume(checkpoint)
             objective = stage_objective(job, weights, stage, x)
             if index == max(first, second_last):  # those before it take a moment
-                done = checkpoint.step.evaluations if index == first else 0
-                progress.on_estimate(estimate_seconds(objective, x, job.stages, index, done))
-            final = index + 1 == len(job.stages)
-            reports = Reports(progress, callback, job.to_pixels(stage), final)
+                progress.on_estimate(estimate_seconds(objective, checkpoint, job.stages))
+            is_last = stage is job.stages[-1]
+            reports = Reports(progress, callback, job.to_pixels(stage), is_last)
             x = _paint_stage(job, stage, objective, checkpoint, reports, keep)
     assert reports.last  # every stage has an iteration
     return reports.last
@@ -710,10 +708,8 @@ def _paint_stage(job, stage, objective, checkpoint, reports, keep):
         step,
         on_step,
     )
-    x, bounds = (
-        (step.state or {}).get("x", checkpoint.start).reshape(1, stage.rows, stage.cols, 3),
-        (),
-    )
+    x, bounds = step.state["x"] if step.state else checkpoint.start, ()
+    x = x.reshape(1, stage.rows, stage.cols, 3)
     if settings["bounded"]:
         black = np.tile(np.negative(IMAGENET_MEAN_BGR), (stage.cols, 1))  # (cols, 3)
         bounds = black, black + 255
@@ -735,8 +731,8 @@ def _paint_stage(job, stage, objective, checkpoint, reports, keep):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line, see `stylize/cli.py`. Returns the exit status."""
-    return cli.main(paint, argv)
+    """The command line, see `stylize/batch.py`. Returns the exit status."""
+    return batch.main(paint, argv)
 
 
 def serve(argv: Sequence[str] | None = None) -> int:

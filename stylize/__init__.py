@@ -1,8 +1,10 @@
 """What stands behind `neural_style_transfer.py`. A module imports those below it only:
 
-cli, athalye, web     the programs that people start; the script hands its `paint` to them
+batch                 the main command; folders, painted by several processes
+cli, athalye, web     one photo; the TensorFlow neural-style program; the page
 terminal              what their command lines share
 resume                the state of a run that did not finish
+folders               the pictures in a folder, and the page that shows what became of them
 records, films        what a run leaves with its pictures
 job                   a run, prepared once: pictures, settings, sizes, memory
 neighbors             the term of the loss that compares place by place

@@ -20,6 +20,13 @@ import psutil
 
 from stylize.errors import InputError
 
+THREADS = (  # variables that set their number: for TensorFlow, PyTorch, NumPy, JAX
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NPROC",
+)
 OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "out of memory", "OOM when", "can't allocate memory")
 
 
@@ -295,6 +302,48 @@ def _tensorflow_gpus():
     import tensorflow as tf
 
     return tf.config.list_physical_devices("GPU")
+
+
+def count_gpus() -> int:
+    """How many GPUs the backend finds."""
+    if not uses_gpu():
+        return 0
+    return _GPU_COUNTS[keras.backend.backend()]()
+
+
+_GPU_COUNTS: dict[str, Callable[[], int]] = {
+    "tensorflow": lambda: len(_tensorflow_gpus()),
+    "jax": lambda: importlib.import_module("jax").local_device_count(),
+    "torch": lambda: importlib.import_module("torch").cuda.device_count(),
+}
+
+
+def count_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Has processes that are started meanwhile compute with so many threads, at any backend."""
+    before = dict(os.environ)
+    os.environ.update(dict.fromkeys(THREADS, str(number)))
+    try:
+        yield
+    finally:
+        for name in THREADS:
+            if name in before:
+                os.environ[name] = before[name]
+            else:
+                del os.environ[name]
+
+
+def use_gpu(number: int) -> None:
+    """Leaves this process one of the GPUs that it could use. Call it before Keras is imported."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[number] if visible else str(number)
 
 
 def bfloat16_is_fast() -> bool:

@@ -22,8 +22,10 @@ from stylize.progress import Checkpoint, Progress
 from stylize.resume import StateFile
 from stylize.settings import DEFAULT_RECIPE, EVALUATIONS_PER_ITERATION, RECIPES, SETTINGS
 from stylize.terminal import Parser, check_writable, exit_status, underscored
+from stylize.weights import VGG19Weights
 
 PROGRAM = "neural_style_transfer.py"
+FILMS = ("gif", "mp4")
 GROUPS = {  # of the options, as --help shows them
     "pictures": "what to paint, and where the results go",
     "look": "what the result looks like",
@@ -97,10 +99,11 @@ def build_parser() -> Parser:
 
 
 def _add_pictures(add):
-    add("base", help="the photo")
-    add("style_reference", help="the picture whose style is wanted")
+    add("base", help="the photo, or a folder of photos")
+    add("style_reference", help="the picture whose style is wanted, or a folder of them")
     add("result_prefix", help="the result is saved as PREFIX.png; folders are created")
     add("--styles", nargs="+", default=[], metavar="STYLE", help="further styles, blended with it")
+    add("--pairs", action="store_true", help="of two folders, the first with the first and so on")
 
 
 def _add_output(add):
@@ -122,6 +125,7 @@ def _add_output(add):
     add("--show", action=Show, metavar="RESULT", help="print how an earlier result was made; exit")
     add("--quiet", action="store_true", help="print nothing but errors")
     add("--verbose", action="store_true", help="print the peak memory at the end")
+    add("--fail_fast", action="store_true", help="of a folder, begin nothing more after an error")
     add("--version", action="version", version=f"%(prog)s {__version__}")
 
 
@@ -132,6 +136,12 @@ def _add_machine(add):
         metavar="imagenet|mirror|PATH",
         help="VGG19's weights: Keras's own, those on the package index, or a .h5 or .mat file "
         "(default: %(default)s)",
+    )
+    add(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="pictures of a folder to paint at once (default: one for each core, or for each GPU)",
     )
 
 
@@ -313,14 +323,56 @@ def find_checkpoint(
     return checkpoint
 
 
-def run(paint: Callable, args: argparse.Namespace, terminal: Terminal) -> None:
-    """Checks everything that is cheap to check, then paints."""
-    earlier = follow_record(args.like, args) if args.like else None
+def plan(args: argparse.Namespace) -> tuple[Job, dict]:
+    """The job that the options ask for, and the record that --like names, else an empty one.
+
+    What is not given in `args` is filled in from that record. Raises InputError.
+    """
+    earlier = follow_record(args.like, args) if args.like else {}
     given = {name: getattr(args, name) for name in SETTINGS}
-    styles = [args.style_reference, *args.styles]
+    evaluations = earlier.get("evaluations_per_iteration", EVALUATIONS_PER_ITERATION)
     recipe = args.recipe or DEFAULT_RECIPE
-    evaluations = (earlier or {}).get("evaluations_per_iteration", EVALUATIONS_PER_ITERATION)
-    job = prepare(args.base, styles, recipe, evaluations, **given)
+    return prepare(args.base, _styles(args), recipe, evaluations, **given), earlier
+
+
+def make_record(args: argparse.Namespace, job: Job, weights: VGG19Weights) -> dict:
+    """How the result that the options ask for is made. Of the job, only its settings count."""
+    suffix, bits = args.format or "png", args.bits or 8
+    return records.make_record(job, weights, args.base, _styles(args), suffix, bits)
+
+
+def _styles(args):
+    return [args.style_reference, *args.styles]
+
+
+def result_paths(args: argparse.Namespace) -> list[Path]:
+    """The files that there are at the end, without those on the way: the result comes first."""
+    ends = [f".{args.format or 'png'}", *(f".{kind}" for kind in FILMS if getattr(args, kind))]
+    return [Path(f"{args.result_prefix}{end}") for end in ends + ["_losses.png"] * args.plot]
+
+
+def state_file(
+    args: argparse.Namespace, record: dict, table: records.LossTable | None = None
+) -> StateFile:
+    """Where a run that does not finish is kept."""
+    return StateFile(f"{args.result_prefix}_state.npz", record, table or records.LossTable())
+
+
+def run(
+    paint: Callable,
+    args: argparse.Namespace,
+    terminal: Terminal,
+    weights: VGG19Weights | None = None,
+) -> None:
+    """Checks everything that is cheap to check, then paints one photo.
+
+    Args:
+        paint: the script's.
+        args: the options.
+        terminal: is told of the run.
+        weights: None: loaded as the options say, when all else has been checked.
+    """
+    job, earlier = plan(args)
     check_writable(args.result_prefix)
     remove_leftovers(args.result_prefix)
     terminal.suffix, terminal.bits = args.format or "png", args.bits or 8
@@ -331,23 +383,20 @@ def run(paint: Callable, args: argparse.Namespace, terminal: Terminal) -> None:
     terminal.print(f"This needs about {job.needed_mib / 1024:.1f} GiB of memory{in_tiles}")
     if warning := memory_warning(job):
         terminal.warn(warning)
-    weights = load_weights(args.weights, quiet=args.quiet)
+    weights = weights or load_weights(args.weights, quiet=args.quiet)
     terminal.print(f"Using {weights.source}")
-    terminal.record = records.make_record(
-        job, weights, args.base, styles, terminal.suffix, terminal.bits
-    )
+    terminal.record = make_record(args, job, weights)
     if earlier and (others := records.differences(earlier, terminal.record)):
         terminal.warn(
             f"the result will differ a little from {args.like}: other {', '.join(others)}"
         )
     rows, cols = job.stages[-1][:2]
     terminal.films = [
-        Film(f"{args.result_prefix}.{kind}", rows, cols)
-        for kind in ("gif", "mp4")
-        if getattr(args, kind)
+        Film(f"{args.result_prefix}.{kind}", rows, cols) for kind in FILMS if getattr(args, kind)
     ]
-    state = StateFile(f"{args.result_prefix}_state.npz", terminal.record, terminal.table)
+    state = state_file(args, terminal.record, terminal.table)
     checkpoint = find_checkpoint(state, args.resume, job, terminal)
+    job = job.with_tiles(terminal.record["tiles"])
     try:
         paint(job, weights, terminal, checkpoint=checkpoint, keep=terminal.keeper(state))
         state.remove()
@@ -373,13 +422,8 @@ def started_as() -> list[str]:
     return ["python", program] if program.endswith(".py") else [Path(program).name]
 
 
-def main(paint: Callable, argv: Sequence[str] | None = None) -> int:
-    """The command line. Returns the exit status, see `exit_status`.
-
-    Args:
-        paint: the script's.
-        argv: the arguments; None: those of the process.
-    """
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options, with the `command` that they are of; None: those of the process."""
     parser = build_parser()
     if "_ARGCOMPLETE" in os.environ:  # the shell asks how a line could go on
         import argcomplete
@@ -388,6 +432,16 @@ def main(paint: Callable, argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     args = parser.parse_args(underscored(argv))
     args.command = shlex.join([*started_as(), *argv])
+    return args
+
+
+def main(paint: Callable, args: argparse.Namespace) -> int:
+    """Paints one photo. Returns the exit status, see `exit_status`.
+
+    Args:
+        paint: the script's.
+        args: from `parse`.
+    """
     terminal = Terminal(args.result_prefix, args.quiet)
     try:
         return exit_status(PROGRAM, lambda: run(paint, args, terminal), terminal.kept)

@@ -46,6 +46,13 @@ REASONS = {  # why a picture cannot be read: the first kind of error that fits
 }
 
 
+def picture_suffixes() -> set[str]:
+    """The suffixes, with the dot and in lower case, of files in the formats `READABLE`."""
+    registered = Image.registered_extensions()
+    ours = {suffix for suffix, name in registered.items() if name in READABLE.values()}
+    return ours | {".heic", ".heif", ".hif"}  # which Pillow knows with pillow-heif only
+
+
 def name_of(picture: Picture, name: str | None = None) -> str:
     """What errors call a picture."""
     if isinstance(picture, Image.Image | np.ndarray):

@@ -1,7 +1,7 @@
 """A run, prepared once: settings chosen, pictures read and checked, sizes and memory foreseen."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,6 +87,11 @@ class Job(NamedTuple):
         if self.settings["neighbor_weight"]:
             layers |= dict.fromkeys(HYPERCOLUMN_LAYERS)
         return tuple(layers)
+
+    def with_tiles(self, tiles: Sequence[int | None]) -> "Job":
+        """The same, each stage in tiles of the size given for it."""
+        stages = zip(self.stages, tiles, strict=True)
+        return self._replace(stages=[stage._replace(tile=tile) for stage, tile in stages])
 
     @property
     def total_evaluations(self) -> int:
@@ -268,11 +273,11 @@ def prepare(
     stages = _plan_stages(inputs.base, settings, evaluations_per_iteration)
     name = recipe if isinstance(recipe, str) else "custom"
     job = Job(name, settings, inputs, stages, evaluations_per_iteration)
-    allowed = _allowed_mib(settings)
+    allowed = allowed_mib(settings)
     return job._replace(stages=[_with_tile(job, stage, allowed) for stage in stages])
 
 
-def _allowed_mib(settings):
+def allowed_mib(settings: Mapping[str, Any]) -> float:
     """The MiB that a run may take. Who asks for tiles or none, and for no limit, may try it."""
     if settings["memory"] != "auto":
         return settings["memory"] * 2**10

@@ -243,7 +243,7 @@ def minimize_adam(iterations: Iterations, x: np.ndarray, **hyperparameters: floa
     combination = keras.Variable(x.astype(np.float32), name="combination")
     optimizer = keras.optimizers.Adam(**hyperparameters)
     optimizer.build([combination])
-    if step.losses:
+    if step.losses and step.state:
         _set_adam(optimizer, step.state)
         gradient, best = (keras.ops.convert_to_tensor(step.state[k]) for k in ("gradient", "best"))
         lowest = step.losses

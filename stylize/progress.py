@@ -230,19 +230,15 @@ class Progress:
         self.last = iterate
 
 
-def estimate_seconds(
-    objective: Callable, x: np.ndarray, stages: Sequence[Stage], index: int, done: int = 0
-) -> float:
-    """The seconds that a stage and those after it will take, from one evaluation.
-
-    `done` of the stage's evaluations were made by an earlier run.
-    """
-    objective(x)  # compiles
+def estimate_seconds(objective: Callable, checkpoint: Checkpoint, stages: Sequence[Stage]) -> float:
+    """The seconds that the rest of a stage and those after it will take, from one evaluation."""
+    stage, *later = stages[checkpoint.stage :]
+    objective(checkpoint.start)  # compiles
     start = time.perf_counter()
-    objective(x)
-    seconds_each = (time.perf_counter() - start) / stages[index].work_each
-    work = sum(stage.work for stage in stages[index:]) - done * stages[index].work_each
-    return seconds_each * work
+    objective(checkpoint.start)
+    seconds = (time.perf_counter() - start) / stage.work_each
+    work = sum(s.work for s in later) + stage.work
+    return seconds * (work - checkpoint.step.evaluations * stage.work_each)
 
 
 class Reports:

@@ -1,6 +1,7 @@
 """What a run leaves with its pictures: how each was made, and its losses as table and plot."""
 
 import csv
+import functools
 import hashlib
 import json
 import os
@@ -72,7 +73,7 @@ def make_record(
         "base": describe_file(base),
         "styles": [describe_file(style) for style in styles],
         **{name: _describe(files, describe_file) for name, files in used.items()},
-        "weights": {"sha256": weights_digest(weights)},
+        "weights": {"sha256": _kept_digest(weights)},
         "tiles": [stage.tile for stage in job.stages],
         "versions": {
             "python": platform.python_version(),
@@ -96,6 +97,11 @@ def describe_file(path: str | os.PathLike) -> dict[str, str]:
 def _describe(files, describe):
     """`describe` of a path, or of each in a list."""
     return [describe(file) for file in files] if isinstance(files, list) else describe(files)
+
+
+@functools.lru_cache(maxsize=1)  # many pictures are made with the same weights
+def _kept_digest(weights):
+    return weights_digest(weights)
 
 
 def weights_digest(weights: VGG19Weights) -> str:

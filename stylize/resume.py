@@ -27,14 +27,15 @@ class StateFile:
 
     Args:
         path: of the file, such as `results/photo_state.npz`.
-        record: how the run's pictures are made, as `records.make_record` has it.
+        record: how the run's pictures are made, as `records.make_record` has it. `load` puts the
+            earlier run's tiles into it.
         table: of losses; it is kept too.
     """
 
-    def __init__(self, path: str | os.PathLike, record: Mapping[str, Any], table: LossTable):
+    def __init__(self, path: str | os.PathLike, record: dict[str, Any], table: LossTable):
         self.path = Path(path)
         self.written = False  # or loaded: whether the file holds a checkpoint of this run
-        self._record, self._table = record, table
+        self.record, self._table = record, table
         self._new: Checkpoint | None = None  # the last one, while it is not in the file
         self._place, self._time = (0, 0), time.monotonic()  # stage and iteration; of the last write
 
@@ -55,7 +56,9 @@ class StateFile:
             step["losses"] = step["losses"] and Losses(**step["losses"])
             step = Step(**step, state=arrays)
             checkpoint = Checkpoint(start=start, step=step, **about["checkpoint"])
-            changed = changes(about["record"], json.loads(json.dumps(self._record)))
+            tiles = about["record"].pop("tiles", None)
+            now = {name: value for name, value in self.record.items() if name != "tiles"}
+            changed = changes(about["record"], json.loads(json.dumps(now)))
         except InputError:
             raise
         except Exception as error:  # of many kinds, as zipfile and NumPy have them
@@ -64,6 +67,7 @@ class StateFile:
             raise InputError(f"{self.path}: is damaged or no state of a run; {anew}") from None
         if changed:
             raise InputError(f"{self.path}: is of another run: {'; '.join(changed)}; {anew}")
+        self.record["tiles"] = tiles  # those that fit in what is free now would round otherwise
         self._table.rows = [tuple(row) for row in table]
         self._place, self.written = (checkpoint.stage, step.iterations), True
         return checkpoint
@@ -86,7 +90,7 @@ class StateFile:
         step = checkpoint.step
         about = {
             "format": FORMAT,
-            "record": self._record,
+            "record": self.record,
             "table": self._table.rows[: checkpoint.evaluations],
             "checkpoint": {
                 "stage": checkpoint.stage,

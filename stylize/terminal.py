@@ -79,44 +79,46 @@ def sigterm_raises() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def failure(error: BaseException) -> tuple[int, str]:
+    """The exit status of an error and what it says in a line. Raises it again if it is a bug."""
+    match error:
+        case InputError():
+            return 2, str(error)
+        case WeightsError() | NonFiniteLoss():
+            return 1, str(error)
+        case MemoryError():
+            return 1, "not enough memory; choose a smaller --size"
+        case OSError():
+            return 1, f"{error.filename or 'cannot write'}: {error.strerror or error}"
+        case KeyboardInterrupt():
+            return INTERRUPTED, "interrupted"
+        case Terminated():
+            return TERMINATED, "terminated"
+    raise error
+
+
 def exit_status(
-    program: str, action: Callable[[], object], kept: Callable[[], str] = lambda: ""
+    program: str, action: Callable[[], int | None], kept: Callable[[], str] = lambda: ""
 ) -> int:
     """Runs `action` and returns the exit status, having said on stderr in a line why it is not 0.
 
     Args:
         program: the name to begin the line with.
-        action: a function without arguments.
+        action: a function without arguments, that may return a status of its own.
         kept: a function that says what is left of an action that did not finish.
 
     Returns:
         0, 1 (it failed), 2 (it cannot be done as asked), 130 (Ctrl-C) or 143 (SIGTERM).
     """
 
-    def fail(status, message, remains=True):
-        left = remains and kept()
-        print(f"{program}: error: {message}{'; ' if left else ''}{left or ''}", file=sys.stderr)
-        return status
-
     try:
         with sigterm_raises(), warnings.catch_warnings():
             # They are for the libraries' developers, and would come with a line of source.
             if not sys.warnoptions:
                 warnings.simplefilter("ignore")
-            action()
-    except InputError as error:
-        return fail(2, error, remains=False)
-    except WeightsError as error:
-        return fail(1, error, remains=False)
-    except NonFiniteLoss as error:
-        return fail(1, error)
-    except MemoryError:
-        return fail(1, "not enough memory; choose a smaller --size")
-    except OSError as error:
-        what = error.filename or "cannot write"
-        return fail(1, f"{what}: {error.strerror or error}")
-    except KeyboardInterrupt:
-        return fail(INTERRUPTED, "interrupted")
-    except Terminated:
-        return fail(TERMINATED, "terminated")
-    return 0
+            return action() or 0
+    except BaseException as error:
+        status, message = failure(error)
+        left = "" if isinstance(error, InputError | WeightsError) else kept()
+        print(f"{program}: error: {message}{'; ' if left else ''}{left}", file=sys.stderr)
+        return status

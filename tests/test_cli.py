@@ -281,7 +281,8 @@ def fails(argv, status, message, capsys):
 @pytest.mark.parametrize("kind", BAD_PICTURES)
 def test_bad_picture(kind, position, command, tmp_path, capsys):
     command[position] = make_bad_picture(kind, tmp_path)
-    fails(command, 2, BAD_PICTURES[kind], capsys)
+    message = "is a folder without pictures" if kind == "a folder" else BAD_PICTURES[kind]
+    fails(command, 2, message, capsys)
     assert results(tmp_path) == []
 
 

@@ -32,6 +32,9 @@ def test_documented_commands(weights_path, photo_path, painting_path, tmp_path, 
     commands = documented_commands()
     assert len(commands) > 10
     for command in commands:
+        if "photos/" in command:  # in processes of their own, which know no small network
+            assert cli.parse(command.split()).base == "photos/"
+            continue
         try:
             status = nst.main([*command.split(), *quick])
         except SystemExit as exit:  # --show

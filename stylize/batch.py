@@ -1,0 +1,431 @@
+"""The command line: one photo by `cli`, folders picture by picture in several processes.
+
+    main                    options, then one of the two
+      survey                in a process: what is finished, what cannot be painted, what is left
+      paint_photo           in each of the others, as often as it is free
+
+Keras is imported in these processes only, so that each has a share of the machine to itself.
+"""
+
+import argparse
+import contextlib
+import errno
+import functools
+import json
+import math
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from stylize import backend, cli, records
+from stylize.download import load_weights
+from stylize.errors import InputError, one_line
+from stylize.folders import Task, append_line, plan_tasks, write_index
+from stylize.job import allowed_mib
+from stylize.resume import changes
+from stylize.terminal import (
+    TERMINATED,
+    Terminated,
+    check_writable,
+    exit_status,
+    failure,
+    sigterm_raises,
+)
+
+STOP_SECONDS = 30  # that a process without a parent has to keep its state
+LOG, INDEX = "log.jsonl", "index.html"
+
+
+class Outcome(NamedTuple):
+    """What a process says of a task.
+
+    Attributes:
+        status: "finished" (by an earlier run), "waiting" (to be painted), "painted" or "failed".
+        error: why it failed, in a line.
+        seconds: that painting took.
+        work: the pixels of all evaluations; time goes with them.
+        needed_mib: about the peak of a process that paints it.
+        resumable: whether there is a state of the very same run to go on from.
+        peak_mib: of the process so far, or of its GPU.
+    """
+
+    status: str
+    error: str = ""
+    seconds: float = 0.0
+    work: int = 0
+    needed_mib: float = 0.0
+    resumable: bool = False
+    peak_mib: float = 0.0
+
+
+class Survey(NamedTuple):
+    """What a process found before anything is painted.
+
+    Attributes:
+        outcomes: of all tasks, in their order.
+        gpus: how many the backend finds.
+        allowed_mib: that all processes together may take.
+    """
+
+    outcomes: list[Outcome]
+    gpus: int
+    allowed_mib: float
+
+
+# ---------------------------------------------------------------------------------------------
+# In the processes
+# ---------------------------------------------------------------------------------------------
+
+
+def survey(tasks: Sequence[argparse.Namespace]) -> Survey:
+    """Looks at every task, given by its options. Raises WeightsError."""
+    weights = _kept_weights(tasks[0].weights)
+    outcomes, settings = [], None
+    job = None  # any: of a job, records hold the settings only, and these are the same for all
+    for args in tasks:
+        try:
+            job = job or cli.plan(args)[0]
+            settings = job.settings
+            record = cli.make_record(args, job, weights)
+            outcomes.append(
+                Outcome("finished") if is_finished(args, record) else _look_closer(args, record)
+            )
+        except Exception as error:
+            outcomes.append(Outcome("failed", _message(args, error)))
+    allowed = allowed_mib(settings) if settings else math.inf
+    return Survey(outcomes, backend.count_gpus(), allowed)
+
+
+def is_finished(args: argparse.Namespace, record: dict) -> bool:
+    """Whether all files that the options ask for are there, made as `record` says.
+
+    Versions of libraries do not count. Where there is still a state, the run was killed at its end.
+    """
+    paths = cli.result_paths(args)
+    if not all(path.exists() for path in paths) or cli.state_file(args, {}).path.exists():
+        return False
+    try:
+        found = records.read_record(paths[0])
+    except InputError:
+        return False
+    one_picture = ("versions", "tiles", "iteration", "losses")
+    found, now = (
+        {name: value for name, value in made.items() if name not in one_picture}
+        for made in (found, json.loads(json.dumps(record)))
+    )
+    return not changes(found, now)
+
+
+def _look_closer(args, record):
+    """The `Outcome` of a task that is not finished. Raises InputError."""
+    job, _ = cli.plan(args)
+    try:
+        resumable = cli.state_file(args, record).load() is not None
+    except InputError:  # none, or of another run
+        resumable = False
+    work = sum(stage.work for stage in job.stages)
+    return Outcome("waiting", work=work, needed_mib=job.needed_mib, resumable=resumable)
+
+
+def paint_photo(paint: Callable, args: argparse.Namespace) -> Outcome:
+    """Paints a photo as `cli.run` does, without a word."""
+    started = time.monotonic()
+    terminal = cli.Terminal(args.result_prefix, quiet=True)
+    try:
+        with sigterm_raises(), contextlib.closing(terminal):
+            cli.run(paint, args, terminal, _kept_weights(args.weights))
+    except Terminated:
+        os._exit(TERMINATED)  # its state is kept, and who would hear of it wants the process to end
+    except Exception as error:
+        return Outcome("failed", _message(args, error))
+    seconds, peaks = time.monotonic() - started, backend.peak_memory()
+    return Outcome("painted", seconds=seconds, peak_mib=max(peaks.values(), default=0.0))
+
+
+@functools.cache
+def _kept_weights(source):
+    """The weights, loaded once a process, and so one network for all of its pictures."""
+    return load_weights(source, quiet=True)
+
+
+def _message(args, error):
+    """What went wrong with a task, in a line that names its photo or the style at fault."""
+    try:
+        _, message = failure(error)
+    except Exception:  # whatever it is, the other pictures do not have it
+        message = f"{type(error).__name__}: {one_line(error)}"
+    named = any(str(path) in message for path in (args.base, args.style_reference))
+    return message if named else f"{args.base}: {message}"
+
+
+def _start_process(numbers, gpus):
+    """What a process does first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent has it too, and sends SIGTERM
+    tqdm.set_lock(threading.RLock())  # one between processes would be left behind by `os._exit`
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    if gpus:
+        backend.use_gpu(numbers.get() % gpus)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    """Ends this process when its parent was killed: a pool's processes would wait for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(STOP_SECONDS)
+    os._exit(TERMINATED)
+
+
+# ---------------------------------------------------------------------------------------------
+# In the parent
+# ---------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def processes(number: int, gpus: int = 0) -> Iterator[Executor]:
+    """A pool of processes that share the cores, or the GPUs where there are several.
+
+    However it is left, nothing runs on: where that is by an error, what they do is stopped.
+    """
+    context = multiprocessing.get_context("spawn")  # Keras's threads do not survive a fork
+    numbers = context.SimpleQueue()
+    for index in range(number):
+        numbers.put(index)
+    threads = backend.threads(max(1, backend.count_cores() // number))
+    with threads if number > 1 else contextlib.nullcontext():
+        executor = ProcessPoolExecutor(number, context, _start_process, (numbers, gpus))
+        try:
+            yield executor
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+class Ledger:
+    """What has become of the tasks: says it, logs it, and writes the page.
+
+    Args:
+        tasks: all of them.
+        folder: of the results.
+        args: the options.
+    """
+
+    def __init__(self, tasks: Sequence[Task], folder: Path, args: argparse.Namespace):
+        self.outcomes = [Outcome("waiting") for _ in tasks]
+        self._tasks, self._folder, self._quiet = tasks, folder, args.quiet
+        self._results = [cli.result_paths(_options(args, task))[0] for task in tasks]
+        self._errors: set[str] = set()
+        self._work = self._work_left = 0
+        self._started = time.monotonic()
+        self._bar = tqdm(
+            bar_format="{percentage:3.0f}%|{bar}| {elapsed}{postfix}",
+            total=1.0,
+            leave=False,
+            disable=True if args.quiet else None,  # None: only on a terminal
+        )
+
+    def begin(self, work: int) -> None:
+        """Painting begins, of so many pixels of evaluations."""
+        self._work = self._work_left = work
+        self._started = time.monotonic()
+
+    def add(self, index: int, outcome: Outcome, work: int = 0) -> None:
+        """A task has ended, of so much work."""
+        self.outcomes[index] = outcome
+        if outcome.status == "waiting":
+            return
+        self._work_left -= work
+        if outcome.status == "failed":
+            self._fail(outcome.error)
+        elif outcome.status == "painted":
+            done, result = self.count("finished", "painted"), self._results[index]
+            self.print(
+                f"{done} of {len(self._tasks)}: {result} in {outcome.seconds:.0f}s{self._left()}"
+            )
+        if outcome.status != "finished":
+            task = self._tasks[index]
+            append_line(
+                self._folder / LOG,
+                time=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+                status=outcome.status,
+                photo=str(task.photo),
+                style=str(task.style),
+                result=str(self._results[index]),
+                seconds=round(outcome.seconds, 1),
+                error=outcome.error,
+            )
+        self.tick()
+
+    def _fail(self, message):
+        """Says what went wrong, once: a style may spoil all photos."""
+        if message not in self._errors:
+            self._errors.add(message)
+            self._bar.write(f"{cli.PROGRAM}: error: {message}", file=sys.stderr)
+
+    def _left(self):
+        """The time left, in words, by the work that is done."""
+        done = self._work - self._work_left
+        if not done or not self._work_left:
+            return ""
+        seconds = (time.monotonic() - self._started) * self._work_left / done
+        left = f"{seconds:.0f}s" if seconds < 120 else f"{seconds / 60:.0f} min"
+        return f", about {left} left"
+
+    def tick(self) -> None:
+        """Draws the progress line anew."""
+        if self._work:
+            self._bar.n = 1 - self._work_left / self._work
+        ended = self.count("finished", "painted", "failed")
+        self._bar.set_postfix_str(f"{ended} of {len(self._tasks)} pictures{self._left()}")
+
+    def count(self, *statuses: str) -> int:
+        """How many tasks are in one of these."""
+        return sum(outcome.status in statuses for outcome in self.outcomes)
+
+    def print(self, line: str) -> None:
+        """Prints a line above the progress bar."""
+        if not self._quiet:
+            self._bar.write(line)
+            sys.stdout.flush()
+
+    def close(self) -> None:
+        """Writes the page, where there is something new to show. Raises OSError."""
+        self._bar.close()
+        path = self._folder / INDEX
+        if path.exists() and not self.count("painted", "failed"):
+            return
+        words = {"failed": lambda o: o.error, "waiting": lambda o: "not painted yet"}
+        rows = zip(self._tasks, self._results, self.outcomes, strict=True)
+        write_index(
+            path,
+            [
+                (task.photo, task.style, words[o.status](o) if o.status in words else result)
+                for task, result, o in rows
+            ],
+        )
+
+
+def _options(args, task):
+    """The options that paint one task."""
+    photo, style, prefix = map(str, task)
+    own = {"base": photo, "style_reference": style, "result_prefix": prefix, "quiet": True}
+    return argparse.Namespace(**vars(args) | own)
+
+
+def choose_jobs(survey: Survey, cores: int) -> int:
+    """How many pictures to paint at once: one for each GPU, or each core as memory allows."""
+    waiting = [outcome for outcome in survey.outcomes if outcome.status == "waiting"]
+    largest = max(outcome.needed_mib for outcome in waiting)
+    fitting = math.inf if survey.gpus else survey.allowed_mib / largest
+    return int(max(1, min(survey.gpus or cores, len(waiting), fitting)))
+
+
+def run(paint: Callable, args: argparse.Namespace) -> int:
+    """Paints what is not finished. Returns the exit status: 1 if something failed."""
+    if not (Path(args.base).is_dir() or Path(args.style_reference).is_dir()):
+        raise InputError("--pairs, --jobs and --fail_fast need a folder of photos or styles")
+    if args.jobs is not None and args.jobs < 1:
+        raise InputError(f"--jobs must be at least 1, received {args.jobs}")
+    if args.like:
+        cli.follow_record(args.like, args)
+    folder = Path(args.result_prefix)
+    tasks = plan_tasks(args.base, args.style_reference, folder, args.pairs)
+    check_writable(folder / LOG)
+    with contextlib.closing(Ledger(tasks, folder, args)) as ledger:
+        _paint_all(paint, args, [_options(args, task) for task in tasks], ledger)
+    failed = ledger.count("failed")
+    ledger.print(
+        f"{ledger.count('painted')} painted, {ledger.count('finished')} finished before, "
+        f"{failed} failed; see {folder / INDEX}"
+    )
+    if args.verbose:
+        peak = max(outcome.peak_mib for outcome in ledger.outcomes)
+        ledger.print(f"Peak memory of a process: {peak:.0f} MiB")
+    return 1 if failed else 0
+
+
+def _paint_all(paint, args, options, ledger):
+    """Looks at all tasks and paints those that wait, each given by its options."""
+    with contextlib.ExitStack() as stack:
+        executor = stack.enter_context(processes(1))
+        seen = _result(executor.submit(survey, options))
+        for index, outcome in enumerate(seen.outcomes):
+            ledger.add(index, outcome)
+        waiting = {i: o for i, o in enumerate(seen.outcomes) if o.status == "waiting"}
+        if not waiting or (args.fail_fast and ledger.count("failed")):
+            return
+        jobs = args.jobs or choose_jobs(seen, backend.count_cores())
+        if jobs > 1:  # else the process that is there does it
+            stack.close()
+            executor = stack.enter_context(processes(jobs, seen.gpus))
+        ledger.print(f"{len(waiting)} pictures to paint, {jobs} at once")
+        ledger.begin(sum(outcome.work for outcome in waiting.values()))
+        share = _share(seen, jobs)
+        for index, outcome in waiting.items():
+            vars(options[index]).update(share, resume=outcome.resumable)
+        paint_one, queue = functools.partial(paint_photo, paint), deque(waiting)
+        for index, outcome in _as_painted(executor, paint_one, options, queue, jobs, ledger.tick):
+            ledger.add(index, outcome, waiting[index].work)
+            if args.fail_fast and outcome.status == "failed":
+                queue.clear()
+
+
+def _as_painted(executor, paint_one, options, queue, jobs, on_tick):
+    """Yields the index and the outcome of each task in the queue, which may shorten, as it ends."""
+    running = {}
+    while queue or running:
+        while queue and len(running) < jobs:
+            index = queue.popleft()
+            running[executor.submit(paint_one, options[index])] = index
+        for future in wait(running, timeout=1, return_when=FIRST_COMPLETED).done:
+            yield running.pop(future), _result(future)
+        on_tick()
+
+
+def _share(seen, jobs):
+    """The options that leave each process its part of the memory."""
+    sharing = math.ceil(jobs / max(1, seen.gpus))  # of the processor's memory, or of a GPU's
+    if sharing == 1 or math.isinf(seen.allowed_mib):
+        return {}
+    return {"memory": f"{seen.allowed_mib / sharing / 1024:.3f}"}
+
+
+def _result(future):
+    """A process's answer. Raises ChildProcessError where somebody has killed it."""
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        reason = "was killed, perhaps for lack of memory; give fewer --jobs"
+        raise ChildProcessError(errno.ECHILD, reason, "a process") from None
+
+
+def main(paint: Callable, argv: Sequence[str] | None = None) -> int:
+    """The command line. Returns the exit status, see `exit_status`.
+
+    Args:
+        paint: the script's.
+        argv: the arguments; None: those of the process.
+    """
+    args = cli.parse(argv)
+    folders = Path(args.base).is_dir() or Path(args.style_reference).is_dir()
+    if not (folders or args.pairs or args.fail_fast or args.jobs is not None):
+        return cli.main(paint, args)
+    return exit_status(cli.PROGRAM, lambda: run(paint, args), lambda: f"go on with: {args.command}")

@@ -1,0 +1,310 @@
+"""Folders on the command line. Threads stand in for the processes, but in the last tests."""
+
+import contextlib
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from conftest import smooth_picture
+from PIL import Image
+
+import neural_style_transfer as nst
+from stylize import backend, batch, cli
+from stylize.batch import Outcome, Survey
+from stylize.terminal import failure
+
+
+@pytest.fixture
+def one_process(monkeypatch):
+    """Everything in this process, one picture after another."""
+
+    @contextlib.contextmanager
+    def processes(number, gpus=0):
+        with ThreadPoolExecutor(1) as executor:
+            yield executor
+
+    monkeypatch.setattr(batch, "processes", processes)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Three pictures in a folder, the last in a folder of its own."""
+    (tmp_path / "photos" / "sub").mkdir(parents=True)
+    for seed, name in enumerate(("a.png", "b.jpg", "sub/c.webp")):
+        Image.fromarray(smooth_picture(40, 48, seed)).save(tmp_path / "photos" / name)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def command(photos, painting_path, weights_path, tmp_path):
+    return [
+        *(str(photos), str(painting_path), str(tmp_path / "results")),
+        *("--weights", str(weights_path), "--size", "24", "--iter", "1"),
+    ]
+
+
+def painted(tmp_path):
+    """The results' names, each as often as the log says that it was painted."""
+    lines = (tmp_path / "results" / "log.jsonl").read_text().splitlines()
+    entries = [entry for entry in map(json.loads, lines) if entry["status"] == "painted"]
+    return [os.path.relpath(entry["result"], tmp_path / "results") for entry in entries]
+
+
+def test_paints_a_folder_as_it_would_each_picture(one_process, command, photos, tmp_path, capsys):
+    assert nst.main(command) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert re.search(r"1 of 3: .*results/a\.png in \d+s, about \d+s left\n", out)
+    assert re.search(r"3 painted, 0 finished before, 0 failed; see .*results/index.html\n$", out)
+    assert painted(tmp_path) == ["a.png", "b.png", "sub/c.png"]
+    page = (tmp_path / "results" / "index.html").read_text()
+    assert 'src="../photos/sub/c.webp"' in page and 'src="sub/c.png"' in page
+
+    assert nst.main([str(photos / "b.jpg"), command[1], str(tmp_path / "alone"), *command[3:]]) == 0
+    alone = (tmp_path / "alone.png").read_bytes()
+    assert (tmp_path / "results" / "b.png").read_bytes() == alone
+
+
+def test_what_is_finished_is_not_painted_again(one_process, command, tmp_path, monkeypatch, capsys):
+    assert nst.main([*command, "--plot"]) == 0
+    monkeypatch.setattr(cli, "run", None)  # calling it would be a TypeError
+    assert nst.main(command) == 0
+    assert "0 painted, 3 finished before, 0 failed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "again"),
+    [
+        (lambda folder, command: command.extend(["--strength", "0.6"]), {"a", "b", "c"}),
+        (lambda folder, command: command.extend(["--gif"]), {"a", "b", "c"}),
+        (lambda folder, command: shutil.copy(folder / "photos/a.png", command[1]), {"a", "b", "c"}),
+        (lambda folder, command: shutil.copy(command[1], folder / "photos/a.png"), {"a"}),
+        (lambda folder, command: (folder / "results/b.png").write_bytes(b"edited"), {"b"}),
+        (lambda folder, command: (folder / "results/b_state.npz").touch(), {"b"}),
+        (lambda folder, command: (folder / "results/sub/c.png").unlink(), {"c"}),
+    ],
+    ids=["settings", "film", "style", "photo", "edited", "killed at its end", "removed"],
+)
+def test_what_has_changed_is_painted_again(one_process, change, again, command, tmp_path):
+    assert nst.main(command) == 0
+    change(tmp_path, command)
+    assert nst.main(command) == 0
+    assert {os.path.basename(name)[0] for name in painted(tmp_path)[3:]} == again
+
+
+def test_other_weights_and_another_version_paint_again(one_process, command, tmp_path, monkeypatch):
+    assert nst.main(command) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(batch.records, "_kept_digest", lambda weights: "another")
+        assert nst.main(command) == 0
+    assert len(painted(tmp_path)) == 6
+    monkeypatch.setattr(batch.records, "__version__", "another")
+    assert nst.main(command) == 0
+    assert len(painted(tmp_path)) == 9
+
+
+def test_bad_picture_is_named_and_does_not_stop_the_rest(one_process, command, photos, capsys):
+    (photos / "bad.png").write_text("hello")
+    for finished in (0, 3):
+        assert nst.main([*command, "--quiet"]) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert re.fullmatch(r"\S+: error: picture .*photos/bad.png: not a picture.*\n", err)
+        assert finished == 0 or "bad.png: not a picture" in (
+            (photos.parent / "results" / "index.html").read_text()
+        )
+
+
+def test_fail_fast_begins_nothing_more(one_process, command, photos, tmp_path, monkeypatch):
+    run = cli.run
+
+    def fails_at_b(paint, args, *others):
+        if args.base.endswith("b.jpg"):
+            raise MemoryError
+        run(paint, args, *others)
+
+    monkeypatch.setattr(cli, "run", fails_at_b)
+    assert nst.main([*command, "--fail_fast", "--jobs", "1"]) == 1
+    assert painted(tmp_path) == ["a.png"]
+    (photos / "bad.png").touch()
+    assert nst.main([*command, "--fail_fast"]) == 1
+    assert painted(tmp_path) == ["a.png"]
+
+
+def test_faults_of_any_kind_are_named(one_process, command, monkeypatch, capsys):
+    monkeypatch.setattr(nst, "stage_objective", lambda *_: 1 / 0)
+    assert nst.main([*command, "--jobs", "1"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert re.search(r"photos/a.png: ZeroDivisionError: division by zero$", lines[0])
+
+
+def test_stopped_picture_goes_on_where_it_was(one_process, command, tmp_path, monkeypatch, capsys):
+    command = [*command, "--iter", "3", "--jobs", "1"]
+    assert nst.main(command) == 0
+    whole = (tmp_path / "results" / "b.png").read_bytes()
+    (tmp_path / "results" / "b.png").unlink()
+    on_evaluation, evaluations = cli.Terminal.on_evaluation, []
+
+    def counting(self, event):
+        on_evaluation(self, event)
+        evaluations.append(self.evaluations)
+        if len(evaluations) == 30:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.Terminal, "on_evaluation", counting)
+    capsys.readouterr()
+    assert nst.main(command) == 130
+    assert re.search("interrupted; go on with: .*--jobs 1\n$", capsys.readouterr().err)
+    assert (tmp_path / "results" / "b_state.npz").exists()
+    assert nst.main(command) == 0
+    assert evaluations[30] > 15  # not from the start
+    assert (tmp_path / "results" / "b.png").read_bytes() == whole
+    assert painted(tmp_path) == ["a.png", "b.png", "sub/c.png", "b.png"]
+
+
+def test_like_serves_a_whole_folder(one_process, command, tmp_path):
+    assert nst.main([*command, "--strength", "0.6"]) == 0
+    like = [*command[:2], str(tmp_path / "more"), *command[3:5]]
+    assert nst.main([*like, "--like", str(tmp_path / "results" / "a.png")]) == 0
+    for name in ("a.png", "b.png", "sub/c.png"):
+        again = (tmp_path / "more" / name).read_bytes()
+        assert again == (tmp_path / "results" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--jobs", "0"], "--jobs must be at least 1, received 0"),
+        (["--pairs"], "--pairs needs a folder of photos and a folder of styles"),
+    ],
+)
+def test_bad_option(options, message, command, capsys):
+    assert nst.main([*command, *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [["--jobs", "2"], ["--pairs"], ["--fail_fast"]])
+def test_options_of_folders_are_refused_without_one(option, photo_path, command, capsys):
+    assert nst.main([str(photo_path), *command[1:], *option]) == 2
+    assert "need a folder of photos or styles" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("pictures", "gpus", "cores", "allowed", "jobs"),
+    [
+        (9, 0, 4, 8000, 4),  # a core each
+        (3, 0, 4, 8000, 3),  # no more than there are pictures
+        (9, 0, 4, 3500, 3),  # as memory allows
+        (9, 0, 4, 500, 1),
+        (9, 0, 4, math.inf, 4),  # nobody counts
+        (9, 2, 4, 500, 2),  # a GPU each, that has its own memory
+    ],
+)
+def test_default_number_of_jobs(pictures, gpus, cores, allowed, jobs):
+    outcomes = [Outcome("waiting", needed_mib=1000)] * pictures + [Outcome("finished")]
+    assert batch.choose_jobs(Survey(outcomes, gpus, allowed), cores) == jobs
+
+
+@pytest.mark.parametrize(
+    ("jobs", "gpus", "allowed", "share"),
+    [
+        (1, 0, 8192, {}),
+        (4, 0, 8192, {"memory": "2.000"}),
+        (2, 2, 8192, {}),  # each has its GPU's
+        (4, 2, 8192, {"memory": "4.000"}),
+        (4, 0, math.inf, {}),  # --tile off: nobody counts
+    ],
+)
+def test_processes_share_the_memory(jobs, gpus, allowed, share):
+    assert batch._share(Survey([], gpus, allowed), jobs) == share
+
+
+def test_processes_share_the_cores(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("NPROC", raising=False)
+    with backend.threads(3):
+        assert {os.environ[name] for name in backend.THREADS} == {"3"}
+    assert os.environ["OMP_NUM_THREADS"] == "7" and "NPROC" not in os.environ
+
+
+@pytest.mark.parametrize(("visible", "second"), [("", "1"), ("4,6", "6")])
+def test_a_process_takes_one_of_the_gpus_that_are_left_to_us(visible, second, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    backend.use_gpu(1)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == second
+
+
+# ---------------------------------------------------------------------------------------------
+# In processes of their own
+# ---------------------------------------------------------------------------------------------
+
+
+def start(command, weights):
+    command[command.index("--weights") + 1] = str(weights)
+    return subprocess.Popen(
+        [sys.executable, nst.__file__, *command, "--jobs", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def alive(group):
+    """Whether a process of the group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_killed_process_is_an_error_of_one_line():
+    with batch.processes(1) as executor:
+        future = executor.submit(os._exit, 9)
+        with pytest.raises(OSError) as caught:
+            batch._result(future)
+    assert failure(caught.value) == (
+        *(1, "a process: was killed, perhaps for lack of memory; give fewer --jobs"),
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no process groups there")
+@pytest.mark.parametrize(
+    ("stop", "whom", "status"),
+    [
+        (signal.SIGINT, os.killpg, 130),
+        (signal.SIGKILL, os.kill, -9),
+    ],
+    ids=["Ctrl-C", "killed"],
+)
+def test_stopped_processes_end_and_keep_what_they_did(
+    stop, whom, status, command, full_weights_path, tmp_path
+):
+    """All of them end, also where only the parent was told, or could not tell them."""
+    command += ["--iter", "100000", "--recipe", "keras"]
+    with start(command, full_weights_path) as run:
+        deadline = time.monotonic() + 60
+        while len(list((tmp_path / "results").glob("*_state.npz"))) < 2:
+            assert run.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        whom(run.pid, stop)
+        _, err = run.communicate(timeout=30)
+        while alive(run.pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert run.returncode == status
+    assert not alive(run.pid)
+    if stop != signal.SIGKILL:
+        assert re.fullmatch(r".*: error: \w+; go on with: .*--jobs 2\n", err), err
+    assert len(list((tmp_path / "results").glob("*_state.npz"))) == 2
+    assert not list((tmp_path / "results").glob(".*"))

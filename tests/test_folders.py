@@ -1,0 +1,160 @@
+"""What is in a folder, what its results are called, and the page that shows them."""
+
+import json
+import os
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from conftest import BAD_PICTURES, make_bad_picture
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from stylize import folders
+from stylize.errors import InputError
+from stylize.pictures import save_image
+
+RECORD = json.dumps({"settings": {}, "recipe": "keras", "base": {}})  # as in a result of ours
+
+
+def put(path, description=""):
+    """A small picture; returns its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_image(Image.new("RGB", (20, 20)), path, description=description)
+    return path
+
+
+def names(paths, folder):
+    return [path.relative_to(folder).as_posix() for path in paths]
+
+
+def test_pictures_of_a_folder_and_those_below_it(tmp_path):
+    for name in ("b.png", "A.JPG", "sub/deep/c.webp"):
+        put(tmp_path / name)
+    (tmp_path / "broken.heic").touch()  # a picture by its name: what is wrong is said later
+    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "folder.png").mkdir()
+    assert names(folders.find_pictures(tmp_path, "none"), tmp_path) == [
+        *("A.JPG", "b.png", "broken.heic", "sub/deep/c.webp"),
+    ]
+
+
+def test_hidden_files_and_results_of_ours_are_left_alone(tmp_path):
+    put(tmp_path / "photo.png")
+    put(tmp_path / ".hidden.png")
+    put(tmp_path / ".thumbnails/photo.png")
+    put(tmp_path / "results/anything.png")
+    put(tmp_path / "painted.jpg", RECORD)
+    (tmp_path / "painted_losses.csv").touch()
+    put(tmp_path / "painted_losses.png")
+    Image.new("RGB", (20, 20)).save(tmp_path / "painted.gif")
+    found = folders.find_pictures(tmp_path, tmp_path / "results")
+    assert names(found, tmp_path) == ["photo.png"]
+
+
+def test_folder_without_pictures_is_refused(tmp_path):
+    with pytest.raises(InputError, match="is a folder without pictures; check the path"):
+        folders.find_pictures(tmp_path, "none")
+
+
+def test_names_keep_the_suffix_only_where_they_must():
+    paths = ["a.jpg", "a.png", "b.jpg", "sub/a.jpg", "c.jpg", "c.jpg.png", "d_at_iteration_0.jpg"]
+    assert [name.as_posix() for name in folders.unique_names(list(map(Path, paths)))] == [
+        *("a.jpg", "a.png", "b", "sub/a", "c", "c.jpg.png", "d_at_iteration_0.jpg"),
+    ]
+
+
+@given(st.sets(st.from_regex(r"[ab]{1,2}(\.(jpg|png)){1,3}", fullmatch=True)))
+def test_no_two_pictures_share_a_name(files):
+    results = folders.unique_names([Path(name) for name in sorted(files)])
+    assert len(set(results)) == len(files)
+
+
+@pytest.fixture
+def album(tmp_path):
+    """Two photos, one below the other, and two styles."""
+    for name in ("photos/a.png", "photos/sub/b.png", "styles/x.png", "styles/y.png"):
+        put(tmp_path / name)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("base", "style", "pairs", "expected"),
+    [
+        ("photos", "styles/x.png", False, "a:x:a sub/b:x:sub/b"),
+        ("photos", "styles", False, "a:x:x/a sub/b:x:x/sub/b a:y:y/a sub/b:y:y/sub/b"),
+        ("photos/a.png", "styles", False, "a:x:x a:y:y"),
+        ("photos", "styles", True, "a:x:a sub/b:y:sub/b"),
+    ],
+)
+def test_every_photo_in_every_style_or_one_by_one(album, base, style, pairs, expected):
+    tasks = folders.plan_tasks(album / base, album / style, "r", pairs)
+    told = [
+        f"{photo.relative_to(album / 'photos').with_suffix('').as_posix()}:{style.stem}:"
+        f"{prefix.relative_to('r').as_posix()}"
+        for photo, style, prefix in tasks
+    ]
+    assert told == expected.split()
+
+
+def test_pairs_need_as_many_photos_as_styles(album):
+    put(album / "styles/z.png")
+    with pytest.raises(InputError, match="photos has 2 pictures and .*styles 3"):
+        folders.plan_tasks(album / "photos", album / "styles", "r", pairs=True)
+    with pytest.raises(InputError, match="needs a folder of photos and a folder of styles"):
+        folders.plan_tasks(album / "photos", album / "styles/x.png", "r", pairs=True)
+
+
+class Page(HTMLParser):
+    """What a browser finds on a page: texts, and the addresses that it loads or links to."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.shown, self.linked, self.tags, self.text = [], [], [], ""
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.tags.append(tag)
+        self.shown += [values["src"]] if "src" in values else []
+        self.linked += [values["href"]] if "href" in values else []
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_page_shows_pictures_where_they_lie_from_disk_alone(tmp_path):
+    photo, style = put(tmp_path / "photos/100% <é> #1.png"), put(tmp_path / "style.tiff")
+    result = put(tmp_path / "results/a.png")
+    folders.write_index(tmp_path / "results/index.html", [(photo, style, result)])
+    page = Page(tmp_path / "results/index.html")
+    found = [(tmp_path / "results" / unquote(address)).resolve() for address in page.linked]
+    assert found == [photo, style, result]
+    assert page.shown[0] == page.linked[0] and page.shown[2] == "a.png"
+    assert page.shown[1].startswith("data:image/jpeg;base64,")  # browsers show no TIFF
+    assert "script" not in page.tags and "link" not in page.tags
+    assert "100% <é> #1.png" in page.text
+
+
+@pytest.mark.parametrize("kind", BAD_PICTURES)
+def test_page_says_what_went_wrong(kind, tmp_path):
+    bad = (
+        make_bad_picture(kind, tmp_path).rename(tmp_path / "bad.tiff")
+        if kind != "missing"
+        else (tmp_path / "bad.tiff")
+    )
+    folders.write_index(tmp_path / "index.html", [(bad, bad, "damaged <&>")])
+    assert "damaged <&>" in Page(tmp_path / "index.html").text
+    assert os.listdir(tmp_path).count("index.html") == 1
+
+
+def test_log_has_an_object_a_line(tmp_path):
+    folders.append_line(tmp_path / "log.jsonl", photo="a\nb", seconds=1.5)
+    folders.append_line(tmp_path / "log.jsonl", photo="é", seconds=2)
+    lines = (tmp_path / "log.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"photo": "a\nb", "seconds": 1.5},
+        {"photo": "é", "seconds": 2},
+    ]
