@@ -54,7 +54,7 @@ class StateFile:
                 raise InputError(f"{self.path}: was written by another version; {anew}")
             start, step, table = arrays.pop("start"), about["step"], about["table"]
             step["losses"] = step["losses"] and Losses(**step["losses"])
-            step = Step(**step, state=arrays)
+            step = Step(**step, state=arrays or None)
             checkpoint = Checkpoint(start=start, step=step, **about["checkpoint"])
             tiles = about["record"].pop("tiles", None)
             now = {name: value for name, value in self.record.items() if name != "tiles"}
@@ -104,7 +104,9 @@ class StateFile:
                 "losses": step.losses and step.losses._asdict(),
             },
         }
-        arrays = {name: keras.ops.convert_to_numpy(array) for name, array in step.state.items()}
+        arrays = {
+            name: keras.ops.convert_to_numpy(array) for name, array in (step.state or {}).items()
+        }
         with replacing(self.path) as temporary, temporary.open("wb") as file:
             np.savez(file, about=np.array(json.dumps(about)), start=checkpoint.start, **arrays)
 

@@ -330,7 +330,7 @@ def test_disk_full_keeps_what_is_there(command, tmp_path, capsys, monkeypatch):
     (tmp_path / "results" / "r_at_iteration_0.png").write_bytes(b"precious")
     monkeypatch.setattr(Image.Image, "save", disk_full)
     fails(command, 1, "cannot write: No space left on device; no picture was finished", capsys)
-    assert results(tmp_path) == ["r_at_iteration_0.png"]
+    assert results(tmp_path) == ["r_at_iteration_0.png", "r_state.npz"]  # to go on from
     assert (tmp_path / "results" / "r_at_iteration_0.png").read_bytes() == b"precious"
 
 
@@ -348,8 +348,10 @@ def test_infinite_loss_keeps_the_last_good_picture(command, tmp_path, capsys, mo
         evaluate(self, x)
 
     monkeypatch.setattr(nst.Evaluator, "_evaluate", fails_in_iteration_1)
-    fails(command, 1, "style loss became nan.*the last picture is .*_at_iteration_0.png", capsys)
+    message = r"style loss became nan.*the last picture is .*_at_iteration_0.png\n"
+    fails([*command, "--recipe", "keras"], 1, message, capsys)
     nst.load_image(tmp_path / "results" / "r_at_iteration_0.png")
+    assert "r_state.npz" not in results(tmp_path)  # it would be the same again
 
 
 @pytest.mark.parametrize(
@@ -380,8 +382,9 @@ def test_stop_keeps_the_last_picture(
         finally:
             process.kill()
     assert process.returncode == status
-    saved = re.fullmatch(rf".*: {words}; the last picture is (.*\.png)\n", err)[1]
-    nst.load_image(saved)
+    message = rf".*: {words}; the last picture is (.*\.png); go on with: python .* --resume\n"
+    nst.load_image(re.fullmatch(message, err)[1])
+    assert (tmp_path / "r_state.npz").exists()
     assert not list(tmp_path.glob(".*"))
 
 
