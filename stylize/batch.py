@@ -44,6 +44,7 @@ from stylize.terminal import (
     sigterm_raises,
 )
 
+CORES_EACH = 2  # for one picture: benchmarks/folders.py finds two processes on two no faster
 STOP_SECONDS = 30  # that a process without a parent has to keep its state
 LOG, INDEX = "log.jsonl", "index.html"
 
@@ -331,11 +332,11 @@ def _options(args, task):
 
 
 def choose_jobs(survey: Survey, cores: int) -> int:
-    """How many pictures to paint at once: one for each GPU, or each core as memory allows."""
+    """How many pictures to paint at once: one for each GPU, or two cores as memory allows."""
     waiting = [outcome for outcome in survey.outcomes if outcome.status == "waiting"]
     largest = max(outcome.needed_mib for outcome in waiting)
     fitting = math.inf if survey.gpus else survey.allowed_mib / largest
-    return int(max(1, min(survey.gpus or cores, len(waiting), fitting)))
+    return int(max(1, min(survey.gpus or cores // CORES_EACH, len(waiting), fitting)))
 
 
 def run(paint: Callable, args: argparse.Namespace) -> int:

@@ -141,7 +141,7 @@ def _add_machine(add):
         "--jobs",
         type=int,
         metavar="N",
-        help="pictures of a folder to paint at once (default: one for each core, or for each GPU)",
+        help="pictures of a folder to paint at once (default: one for two cores, or for each GPU)",
     )
 
 

@@ -201,12 +201,13 @@ def test_options_of_folders_are_refused_without_one(option, photo_path, command,
 @pytest.mark.parametrize(
     ("pictures", "gpus", "cores", "allowed", "jobs"),
     [
-        (9, 0, 4, 8000, 4),  # a core each
-        (3, 0, 4, 8000, 3),  # no more than there are pictures
-        (9, 0, 4, 3500, 3),  # as memory allows
-        (9, 0, 4, 500, 1),
-        (9, 0, 4, math.inf, 4),  # nobody counts
-        (9, 2, 4, 500, 2),  # a GPU each, that has its own memory
+        (9, 0, 8, 8000, 4),  # two cores each
+        (3, 0, 8, 8000, 3),  # no more than there are pictures
+        (9, 0, 8, 3500, 3),  # as memory allows
+        (9, 0, 8, 500, 1),
+        (9, 0, 1, 8000, 1),
+        (9, 0, 8, math.inf, 4),  # nobody counts
+        (9, 2, 8, 500, 2),  # a GPU each, that has its own memory
     ],
 )
 def test_default_number_of_jobs(pictures, gpus, cores, allowed, jobs):
