@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import errno
 import functools
+import gc
 import json
 import math
 import multiprocessing
@@ -151,6 +152,7 @@ def paint_photo(paint: Callable, args: argparse.Namespace) -> Outcome:
         os._exit(TERMINATED)  # its state is kept, and who would hear of it wants the process to end
     except Exception as error:
         return Outcome("failed", _message(args, error))
+    gc.collect()  # compiled functions hold each other, and their tensors, until then
     seconds, peaks = time.monotonic() - started, backend.peak_memory()
     return Outcome("painted", seconds=seconds, peak_mib=max(peaks.values(), default=0.0))
 

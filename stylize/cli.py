@@ -37,6 +37,7 @@ EXAMPLE = """example:
   %(prog)s photo.jpg painting.jpg results/photo
   %(prog)s photo.jpg painting.jpg results/strong --strength 0.7 --size 800
 
+The defaults shown are those of recipe neighbors; other recipes have their own.
 Options may be spelled with hyphens too: --content-weight."""
 
 
@@ -103,7 +104,7 @@ def _add_pictures(add):
     add("style_reference", help="the picture whose style is wanted, or a folder of them")
     add("result_prefix", help="the result is saved as PREFIX.png; folders are created")
     add("--styles", nargs="+", default=[], metavar="STYLE", help="further styles, blended with it")
-    add("--pairs", action="store_true", help="of two folders, the first with the first and so on")
+    add("--pairs", action="store_true", help="of two folders, pair first with first, and so on")
 
 
 def _add_output(add):
@@ -141,7 +142,7 @@ def _add_machine(add):
         "--jobs",
         type=int,
         metavar="N",
-        help="pictures of a folder to paint at once (default: one for two cores, or for each GPU)",
+        help="pictures of a folder to paint at once (default: one per two cores, or per GPU)",
     )
 
 

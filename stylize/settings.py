@@ -54,7 +54,8 @@ SETTINGS = {
         "--iter",
         whole_number,
         "N",
-        f"iterations at each size, of about {EVALUATIONS_PER_ITERATION} evaluations each",
+        f"iterations at each size, of {EVALUATIONS_PER_ITERATION} evaluations each; in recipe "
+        "neighbors 30 at the first size, falling to 15 at the last",
         "optimisation",
     ),
     "content_weight": Setting("--content_weight", weight, "W", "faithfulness to the photo", "look"),
@@ -101,7 +102,7 @@ SETTINGS = {
         "--style_blend",
         shares,
         "SHARE",
-        "share of each style, if there are several",
+        "share of each style, if there are several; none: equal shares",
         "look",
         nargs="+",
     ),
@@ -131,7 +132,8 @@ SETTINGS = {
         "--content_mask",
         mask_or_none,
         "MASK",
-        "a gray picture: white where the photo is kept; none: everywhere",
+        "a gray picture: white where the photo is kept, black where it is left to the style; "
+        "none: no mask",
         "look",
     ),
     "content_layers": Setting(
