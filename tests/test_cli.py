@@ -343,7 +343,7 @@ def test_infinite_loss_keeps_the_last_good_picture(command, tmp_path, capsys, mo
     evaluate = nst.Evaluator._evaluate
 
     def fails_in_iteration_1(self, x):
-        if self.evaluations == 20:
+        if self.evaluations == 25:
             self._loss_and_grads = lambda x: (np.array([0, np.nan, 0]), x)
         evaluate(self, x)
 
