@@ -213,12 +213,12 @@ SETTINGS = {
         "--tile",
         tile_size,
         "auto|off|PIXELS",
-        "rows and columns that the network sees at once, which changes memory and time, not the "
-        "result; auto: all, or the largest tiles that --memory has room for; off: all",
+        "rows and columns that the network sees at once, which changes memory and time, and the "
+        "result by rounding only; auto: all, or the largest tiles that --memory has room for; off: all",
         "machine",
     ),
 }
-UNRECORDED = ("memory", "tile")  # they belong to the machine and change nothing in the picture
+UNRECORDED = ("memory", "tile")  # of the machine; a record has the tiles that were chosen
 
 # A recipe is a value for every setting, which the caller's wins over, and what makes the recipe:
 #   formula        the constants in the losses, a name in FORMULAS
