@@ -214,7 +214,8 @@ SETTINGS = {
         tile_size,
         "auto|off|PIXELS",
         "rows and columns that the network sees at once, which changes memory and time, and the "
-        "result by rounding only; auto: all, or the largest tiles that --memory has room for; off: all",
+        "result by rounding only; auto: all, or the largest tiles that --memory has room for; "
+        "off: all",
         "machine",
     ),
 }
