@@ -1,8 +1,11 @@
 """What stands behind `neural_style_transfer.py`. A module imports those below it only:
 
 batch                 the main command; folders, painted by several processes
+processes             those of this machine that paint folders
 cli, athalye, web     one photo; the TensorFlow neural-style program; the page
 terminal              what their command lines share
+cluster               workers on one machine or many, by Ray
+worker                what each of them does
 resume                the state of a run that did not finish
 folders               the pictures in a folder, and the page that shows what became of them
 records, films        what a run leaves with its pictures

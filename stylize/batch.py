@@ -2,7 +2,7 @@
 
     main                    options, then one of the two
       survey                in a process: what is finished, what cannot be painted, what is left
-      paint_photo           in each of the others, as often as it is free
+      paint_photo           in each of the others, or of a cluster's, as often as it is free
 
 Keras is imported in these processes only, so that each has a share of the machine to itself.
 """
@@ -14,16 +14,12 @@ import functools
 import gc
 import json
 import math
-import multiprocessing
 import os
-import signal
 import sys
-import threading
 import time
-import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +31,7 @@ from stylize.download import load_weights
 from stylize.errors import InputError, one_line
 from stylize.folders import Task, append_line, plan_tasks, write_index
 from stylize.job import allowed_mib
+from stylize.processes import processes
 from stylize.resume import changes
 from stylize.terminal import (
     TERMINATED,
@@ -46,7 +43,6 @@ from stylize.terminal import (
 )
 
 CORES_EACH = 2  # for one picture: benchmarks/folders.py finds two processes on two no faster
-STOP_SECONDS = 30  # that a process without a parent has to keep its state
 LOG, INDEX = "log.jsonl", "index.html"
 
 
@@ -173,53 +169,9 @@ def _message(args, error):
     return message if named else f"{args.base}: {message}"
 
 
-def _start_process(numbers, gpus):
-    """What a process does first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent has it too, and sends SIGTERM
-    tqdm.set_lock(threading.RLock())  # one between processes would be left behind by `os._exit`
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
-    if gpus:
-        backend.use_gpu(numbers.get() % gpus)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent():
-    """Ends this process when its parent was killed: a pool's processes would wait for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent
-    parent.join()
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(STOP_SECONDS)
-    os._exit(TERMINATED)
-
-
 # ---------------------------------------------------------------------------------------------
 # In the parent
 # ---------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def processes(number: int, gpus: int = 0) -> Iterator[Executor]:
-    """A pool of processes that share the cores, or the GPUs where there are several.
-
-    However it is left, nothing runs on: where that is by an error, what they do is stopped.
-    """
-    context = multiprocessing.get_context("spawn")  # Keras's threads do not survive a fork
-    numbers = context.SimpleQueue()
-    for index in range(number):
-        numbers.put(index)
-    threads = backend.threads(max(1, backend.count_cores() // number))
-    with threads if number > 1 else contextlib.nullcontext():
-        executor = ProcessPoolExecutor(number, context, _start_process, (numbers, gpus))
-        try:
-            yield executor
-        except BaseException:
-            for process in multiprocessing.active_children():
-                process.terminate()
-            raise
-        finally:
-            executor.shutdown(cancel_futures=True)
 
 
 class Ledger:
@@ -375,29 +327,81 @@ def _paint_all(paint, args, options, ledger):
         waiting = {i: o for i, o in enumerate(seen.outcomes) if o.status == "waiting"}
         if not waiting or (args.fail_fast and ledger.count("failed")):
             return
-        jobs = args.jobs or choose_jobs(seen, backend.count_cores())
-        if jobs > 1:  # else the process that is there does it
+        if args.ray:
             stack.close()
-            executor = stack.enter_context(processes(jobs, seen.gpus))
-        ledger.print(f"{len(waiting)} pictures to paint, {jobs} at once")
+            painters = _on_cluster(stack, paint, args, seen, ledger.print)
+        else:
+            painters = _here(stack, executor, paint, args, seen)
+        ledger.print(f"{len(waiting)} pictures to paint, {painters.number} at once")
         ledger.begin(sum(outcome.work for outcome in waiting.values()))
-        share = _share(seen, jobs)
         for index, outcome in waiting.items():
-            vars(options[index]).update(share, resume=outcome.resumable)
-        paint_one, queue = functools.partial(paint_photo, paint), deque(waiting)
-        for index, outcome in _as_painted(executor, paint_one, options, queue, jobs, ledger.tick):
+            vars(options[index]).update(painters.share, resume=outcome.resumable)
+        queue = deque(waiting)
+        for index, outcome in _as_painted(painters, options, queue, ledger.tick):
             ledger.add(index, outcome, waiting[index].work)
             if args.fail_fast and outcome.status == "failed":
                 queue.clear()
 
 
-def _as_painted(executor, paint_one, options, queue, jobs, on_tick):
+class Painters(NamedTuple):
+    """What paints: `paint_one`, a function of options, so many at once in an executor."""
+
+    executor: Executor
+    paint_one: Callable
+    number: int
+    share: dict  # options that leave each its part of the memory
+
+
+def _here(stack, executor, paint, args, seen):
+    """Processes of this machine; where one is enough, that of the executor which is there."""
+    jobs = args.jobs or choose_jobs(seen, backend.count_cores())
+    if jobs > 1:
+        stack.close()
+        executor = stack.enter_context(processes(jobs, seen.gpus))
+    return Painters(executor, functools.partial(paint_photo, paint), jobs, _share(seen, jobs))
+
+
+def _on_cluster(stack, paint, args, seen, on_death):
+    """Workers of a Ray cluster. Raises InputError."""
+    cluster = _import_cluster()
+    needed = [outcome.needed_mib for outcome in seen.outcomes if outcome.status == "waiting"]
+    most = args.jobs or len(needed)
+    workers = stack.enter_context(
+        cluster.connect(args.ray, max(needed), CORES_EACH, most, on_death)
+    )
+    allowed = min(workers.memory_mib, seen.allowed_mib if args.memory else math.inf)
+    share = {} if math.isinf(allowed) else {"memory": f"{allowed / 1024:.3f}"}
+    paint_one = functools.partial(_paint_there, workers, cluster.importable(paint))
+    return Painters(workers.executor, paint_one, len(workers.alive), share)
+
+
+def _paint_there(workers, paint, args):
+    """The `Outcome` of a photo that a worker paints. Raises ConnectionError: none is left."""
+    try:
+        return workers.run(functools.partial(paint_photo, paint), args)
+    except ConnectionError:
+        raise
+    except OSError as error:
+        return Outcome("failed", _message(args, error))
+
+
+def _import_cluster():
+    """The room that needs Ray. Raises InputError where that is not installed."""
+    try:
+        from stylize import cluster
+    except ModuleNotFoundError as error:
+        needed = f'--ray needs the package {error.name}: pip install "neural-style-transfer[ray]"'
+        raise InputError(needed) from None
+    return cluster
+
+
+def _as_painted(painters, options, queue, on_tick):
     """Yields the index and the outcome of each task in the queue, which may shorten, as it ends."""
     running = {}
     while queue or running:
-        while queue and len(running) < jobs:
+        while queue and len(running) < painters.number:
             index = queue.popleft()
-            running[executor.submit(paint_one, options[index])] = index
+            running[painters.executor.submit(painters.paint_one, options[index])] = index
         for future in wait(running, timeout=1, return_when=FIRST_COMPLETED).done:
             yield running.pop(future), _result(future)
         on_tick()
@@ -420,6 +424,13 @@ def _result(future):
         raise ChildProcessError(errno.ECHILD, reason, "a process") from None
 
 
+def _with_tiles_there(paint, args):
+    """`paint` with the tiles of one large picture on a Ray cluster. Raises InputError: no Ray."""
+    cluster = _import_cluster()
+    args.tile = args.tile or str(cluster.TILE)
+    return cluster.with_tiles_there(paint, args.ray, CORES_EACH)
+
+
 def main(paint: Callable, argv: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status, see `exit_status`.
 
@@ -430,5 +441,7 @@ def main(paint: Callable, argv: Sequence[str] | None = None) -> int:
     args = cli.parse(argv)
     folders = Path(args.base).is_dir() or Path(args.style_reference).is_dir()
     if not (folders or args.pairs or args.fail_fast or args.jobs is not None):
-        return cli.main(paint, args)
+        if not args.ray:
+            return cli.main(paint, args)
+        return exit_status(cli.PROGRAM, lambda: cli.main(_with_tiles_there(paint, args), args))
     return exit_status(cli.PROGRAM, lambda: run(paint, args), lambda: f"go on with: {args.command}")

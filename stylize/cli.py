@@ -144,6 +144,7 @@ def _add_machine(add):
         metavar="N",
         help="pictures of a folder to paint at once (default: one per two cores, or per GPU)",
     )
+    add("--ray", metavar="local|ADDRESS", help="a folder, or a large picture: use a Ray cluster")
 
 
 def follow_record(path: str, args: argparse.Namespace) -> dict:

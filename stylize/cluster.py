@@ -1,0 +1,400 @@
+"""The workers of a Ray cluster: processes on one machine or many, that paint pictures or tiles.
+
+    connect           joins a cluster, or starts one on this machine, and places workers on it
+    Cluster.run       has a worker paint a photo
+    with_tiles_there  has all of them run the tiles of one giant picture
+
+Files travel with the work: what the options name is sent to the worker, and what it has written
+comes back and is written here, whole or not at all. So machines need no folder in common, only the
+same version of this program.
+"""
+
+import argparse
+import contextlib
+import errno
+import itertools
+import math
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import ray
+from ray.exceptions import ObjectLostError, RayActorError, RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from stylize import __version__
+from stylize.backend import THREADS, keras
+from stylize.errors import InputError, one_line
+from stylize.job import SHARE
+from stylize.pictures import replacing
+from stylize.worker import Worker, input_files, state_path
+
+TILE = 1024  # rows and columns, where nothing else is asked for
+START_SECONDS = 60  # that a worker may take to start
+STOP_SECONDS = 5  # that one may take to remove its files
+DEATHS = 3  # of workers that one photo may cost
+AHEAD = 2  # tiles that are sent to a worker before it has answered
+STORE_BYTES = 2**30  # for what travels, in the memory of a cluster of our own
+DEAD = (RayActorError, ObjectLostError)  # what comes of a worker, or of its machine
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SCHEDULER_EVENTS": "0"}
+
+
+class Place(NamedTuple):
+    """Where a worker goes.
+
+    Attributes:
+        node: the machine's number in the cluster.
+        host: its address.
+        cores, gpus: that the worker has for itself.
+        memory_mib: that it may take; infinite on a GPU.
+    """
+
+    node: str
+    host: str
+    cores: int
+    gpus: int
+    memory_mib: float
+
+
+def place_workers(
+    nodes: Sequence[Mapping], needed_mib: float, cores_each: int, most: int
+) -> list[Place]:
+    """As many workers as machines have room for: one for each GPU, or for so many cores.
+
+    Args:
+        nodes: the machines, as `ray.nodes` has them.
+        needed_mib: by a worker.
+        cores_each: for a worker on a machine without GPUs, which has at least one.
+        most: workers that are wanted; where there could be more, all machines get their part.
+    """
+    ranked = []
+    for node in nodes:
+        has = node["Resources"]
+        cores, gpus = int(has.get("CPU", 0)), int(has.get("GPU", 0))
+        if not node["Alive"] or not cores:
+            continue
+        memory = SHARE * has.get("memory", math.inf) / 2**20
+        number = gpus or max(1, int(min(cores // cores_each, memory // needed_mib)))
+        place = Place(
+            node["NodeID"],
+            node["NodeManagerAddress"],
+            max(1, cores // number),
+            min(gpus, 1),
+            math.inf if gpus else memory / number,
+        )
+        ranked += [(rank, place) for rank in range(number)]
+    ranked.sort(key=lambda entry: entry[0])
+    return [place for _, place in ranked[:most]]
+
+
+class Cluster:
+    """The workers that are there.
+
+    Args:
+        workers: the actors, and where each is.
+        on_death: is told in a line that one has died.
+
+    Attributes:
+        alive: those that have not died.
+        executor: threads, one for each, in which to call `run`.
+        memory_mib: that each of them may take.
+    """
+
+    def __init__(self, workers: Mapping[Any, Place], on_death: Callable[[str], None]):
+        self.alive = list(workers)
+        self.executor = ThreadPoolExecutor(len(self.alive))
+        self.memory_mib = min(place.memory_mib for place in workers.values())
+        self._places, self._on_death = dict(workers), on_death
+        self.numbers = itertools.count()  # of pictures in tiles
+        self._sent: dict[str, Any] = {}
+        self._idle: queue.SimpleQueue = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        for worker in workers:
+            self._idle.put(worker)
+
+    def run(self, function: Callable, args: argparse.Namespace) -> Any:
+        """Has a worker call `function`, see `Worker.run`, and returns its outcome.
+
+        Waits for an idle one. May be called in several threads, for several photos.
+
+        Raises:
+            ChildProcessError: this photo has cost too many workers.
+            ConnectionError: no worker is left.
+            OSError: a file cannot be read or written.
+        """
+        prefix = Path(args.result_prefix)
+        state = state_path(prefix)
+        files = {path: self._send(path) for path in input_files(args) if path != args.base}
+        files[args.base] = ray.put(Path(args.base).read_bytes())
+        kept = state.read_bytes() if state.exists() else None
+        outcome, written = self._call("run", function, args, files, kept)
+        for name, content in written.items():
+            with replacing(prefix.with_name(name)) as path:
+                path.write_bytes(content)
+        if state.name not in written:
+            state.unlink(missing_ok=True)
+        return outcome
+
+    def _send(self, path):
+        """A reference to what is in a file, which travels once to each machine."""
+        with self._lock:
+            if path not in self._sent:
+                self._sent[path] = ray.put(Path(path).read_bytes())
+            return self._sent[path]
+
+    def _call(self, name, *arguments):
+        """What a method of an idle worker returns; of another, where that one dies meanwhile."""
+        for _ in range(DEATHS):
+            worker = self._idle.get()
+            if worker is None:
+                self._idle.put(None)  # for those who wait, too
+                raise self._none_left()
+            try:
+                result = ray.get(getattr(worker, name).remote(*arguments))
+            except DEAD:
+                self.bury(worker)
+                continue
+            self._idle.put(worker)
+            return result
+        reason = f"has cost {DEATHS} workers, perhaps for lack of memory"
+        raise ChildProcessError(errno.ECHILD, reason, arguments[1].base)
+
+    def bury(self, worker: Any) -> None:
+        """Takes note that a worker has died."""
+        with self._lock:
+            if worker not in self.alive:
+                return
+            self.alive.remove(worker)
+            left = len(self.alive)
+        if not left:
+            self._idle.put(None)
+        self._on_death(f"a worker on {self._places[worker].host} has died, {left} are left")
+
+    def living(self, number: int) -> Any:
+        """A worker, the same for the same number as long as all live. Raises ConnectionError."""
+        with self._lock:
+            if not self.alive:
+                raise self._none_left()
+            return self.alive[number % len(self.alive)]
+
+    def _none_left(self):
+        return ConnectionError(errno.ECONNABORTED, "no worker is left", "--ray")
+
+    def passes(self, *given: Any) -> "ClusterPasses":
+        """Runs tiles on the workers; arguments as for `TilePasses`."""
+        return ClusterPasses(self, *given)
+
+    def stop(self) -> None:
+        """Ends all workers, whatever they do."""
+        self._on_death = lambda line: None  # they are told to
+        for worker in self._places:
+            with contextlib.suppress(RayError):
+                worker.stop.options(concurrency_group="control").remote()
+        ends = [worker.version.remote() for worker in self._places]  # an error once it has ended
+        ray.wait(ends, num_returns=len(ends), timeout=STOP_SECONDS)
+        for worker in self._places:
+            ray.kill(worker)
+        self.executor.shutdown(cancel_futures=True)  # before Ray, which a call would start anew
+
+
+class ClusterPasses:
+    """`TilePasses` on the workers, each of which keeps the targets of its own tiles.
+
+    Args:
+        cluster: the workers.
+        network, objective, tiles, masks, targets: as for `TilePasses`.
+    """
+
+    def __init__(
+        self, cluster: Cluster, network: Any, objective: Any, tiles: Any, masks: Any, targets: Any
+    ):
+        self._cluster, self._number = cluster, next(cluster.numbers)
+        self._tiles, self._masks, self._targets = tiles, masks, targets
+        given = ray.put((network, objective, tiles))
+        for worker in cluster.alive:
+            worker.begin_tiles.remote(self._number, given)
+        self._owners = [self._give(index) for index in range(len(tiles))]
+
+    def _give(self, index):
+        """Has a worker keep a tile. Returns the worker."""
+        worker = self._cluster.living(index)
+        kept = _as_numpy((self._masks[index], self._targets[index]))
+        worker.keep_tile.remote(self._number, index, *kept)
+        return worker
+
+    def map(self, name: str, picture: np.ndarray, *others: Any) -> Iterator:
+        """As that of `TilePasses`. Raises ConnectionError: no worker is left."""
+        shared = [ray.put(_as_numpy(other)) for other in others]
+
+        def submit(index):
+            part = np.ascontiguousarray(picture[self._tiles[index].outer])
+            return self._owners[index].run_tile.remote(self._number, name, index, part, *shared)
+
+        def result(index, reference):
+            while True:
+                try:
+                    return ray.get(reference)
+                except DEAD:
+                    self._cluster.bury(self._owners[index])
+                    self._owners[index] = self._give(index)
+                    reference = submit(index)
+
+        sent: deque = deque()
+        for index in range(len(self._tiles)):
+            sent.append((index, submit(index)))
+            if len(sent) == AHEAD * len(self._cluster.alive):
+                yield result(*sent.popleft())
+        while sent:
+            yield result(*sent.popleft())
+
+
+def _as_numpy(nested):
+    """The tensors in nested lists, dictionaries and tuples as NumPy's arrays; None stays."""
+    return keras.tree.map_structure(
+        lambda x: None if x is None else keras.ops.convert_to_numpy(x), nested
+    )
+
+
+@contextlib.contextmanager
+def connect(
+    address: str,
+    needed_mib: float,
+    cores_each: int,
+    most: int,
+    on_death: Callable[[str], None] = lambda line: None,
+) -> Iterator[Cluster]:
+    """A cluster with workers, of which none is left behind, however it is left.
+
+    Args:
+        address: HOST:PORT or "auto" of a cluster that this machine is part of; "local": one of this
+            machine alone, for as long as it is needed.
+        needed_mib, cores_each, most: as for `place_workers`.
+        on_death: as for `Cluster`.
+
+    Raises:
+        InputError: there is no such cluster, or it has no room, or another version of this program.
+    """
+    _join(address)
+    cluster = None
+    try:
+        places = place_workers(ray.nodes(), needed_mib, cores_each, most)
+        cluster = Cluster(_start(places, address), on_death)
+        yield cluster
+    finally:
+        if cluster:
+            cluster.stop()
+        ray.shutdown()
+
+
+def _join(address):
+    """Starts Ray, or joins what is there, without a word. Raises InputError."""
+    os.environ.update(QUIET)
+    quiet = {"log_to_driver": False, "logging_level": "CRITICAL"}
+    where: dict[str, Any] = {"address": address}
+    if address == "local":
+        where |= {"include_dashboard": False, "object_store_memory": STORE_BYTES}
+    elif address != "auto":
+        _require_reachable(address)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(**where, **quiet)
+    except (RayError, RuntimeError, ValueError, OSError) as error:
+        raise InputError(f"--ray {address}: {one_line(error)}") from None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)  # Ray has put its own there
+
+
+def _require_reachable(address):
+    """Raises InputError unless something listens there; Ray would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=STOP_SECONDS).close()
+    except (ValueError, OSError) as error:
+        raise InputError(
+            f"--ray {address}: {one_line(error)}; give local, auto, or the HOST:PORT that "
+            "ray start has printed"
+        ) from None
+
+
+def _start(places, address):
+    """The workers that could be started, actor -> place. Raises InputError: none, or not alike."""
+    actors = ray.remote(concurrency_groups={"control": 1})(Worker)
+    workers = {}
+    for place in places:
+        environment = dict.fromkeys(THREADS, str(place.cores))
+        if "keras" in sys.modules or "KERAS_BACKEND" in os.environ:
+            environment["KERAS_BACKEND"] = (
+                keras.backend.backend() if "keras" in sys.modules else os.environ["KERAS_BACKEND"]
+            )
+        worker = actors.options(
+            num_cpus=place.cores,
+            num_gpus=place.gpus,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(place.node, soft=False),
+        ).remote(environment)
+        workers[worker] = place
+    versions = {worker.version.remote(): worker for worker in workers}
+    started, late = ray.wait(list(versions), num_returns=len(versions), timeout=START_SECONDS)
+    for reference in late:
+        del workers[versions[reference]]
+    for reference in started:
+        host = workers[versions[reference]].host
+        try:
+            version = ray.get(reference)
+        except RayError as error:
+            raise InputError(f"--ray {address}: {host}: {_cause(error)}") from None
+        if version != __version__:
+            raise InputError(
+                f"--ray {address}: {host} has version {version} of this program, not {__version__}"
+            )
+    if not workers:
+        raise InputError(f"--ray {address}: no core of the cluster is free")
+    return workers
+
+
+def _cause(error):
+    """The last line of what Ray says, which tells most."""
+    return one_line(str(error).strip().splitlines()[-1])
+
+
+def importable(function: Callable) -> Callable:
+    """The same function where other processes can import it from: a script's own is `__main__`."""
+    if function.__module__ != "__main__":
+        return function
+    script = Path(str(sys.modules["__main__"].__file__))
+    return getattr(import_module(script.stem), function.__name__)
+
+
+def with_tiles_there(paint: Callable, address: str, cores_each: int) -> Callable:
+    """The script's `paint`, with the tiles of its picture on workers.
+
+    Args:
+        paint: the script's. What is returned takes the same, and raises InputError where the
+            picture is too small to be cut.
+        address, cores_each: as for `connect`.
+    """
+    paint = importable(paint)
+
+    def paint_there(job, *others, **more):
+        tiled = [stage for stage in job.stages if stage.tile]
+        if not tiled:
+            rows, cols = job.stages[-1][:2]
+            raise InputError(
+                f"--ray has nothing to share out: {cols}x{rows} pixels are one tile; "
+                "give a folder, or a smaller --tile"
+            )
+        most = max(math.ceil(s.rows / s.tile) * math.ceil(s.cols / s.tile) for s in tiled)
+        needed = max(map(job.needed_mib_at, tiled))
+        with connect(address, needed, cores_each, most) as cluster:
+            return paint(job._replace(passes=cluster.passes), *others, **more)
+
+    return paint_there

@@ -1,0 +1,118 @@
+"""A worker: a process of a Ray cluster, on this machine or another, that paints pictures or tiles.
+
+It has the network, and whatever else was loaded for one picture, for the next ones too.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from stylize import __version__
+from stylize.records import PICTURE_SETTINGS, WORDS
+from stylize.tiles import TilePasses
+
+INPUTS = ("base", "style_reference", "styles", "like", "weights", *PICTURE_SETTINGS)  # may be files
+
+
+class Worker:
+    """A Ray actor: a process that keeps its network, and its tiles.
+
+    Args:
+        environment: variables to set before Keras is imported.
+    """
+
+    def __init__(self, environment: Mapping[str, str]):
+        os.environ.update(environment)
+        self._folder = tempfile.mkdtemp(prefix="neural-style-transfer-")
+        self._tiles: dict[int, tuple[TilePasses, dict, dict]] = {}
+
+    def version(self) -> str:
+        """Of this program, here."""
+        return __version__
+
+    def stop(self) -> None:
+        """Ends this process, whatever it does, and leaves no files."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        os._exit(0)
+
+    def run(
+        self, function: Callable, args: argparse.Namespace, files: Mapping, state: bytes | None
+    ) -> tuple[Any, dict[str, bytes]]:
+        """Calls `function` with options that name copies of the files.
+
+        Args:
+            function: from options to an outcome, a named tuple with an `error`.
+            args: the options, as the one who sends them has them.
+            files: path there -> a reference to what is in the file.
+            state: what is in the file of a run to go on with.
+
+        Returns:
+            The outcome, and name -> content of all files that were written.
+        """
+        own = {path: self._copy(path, content) for path, content in files.items()}
+        with tempfile.TemporaryDirectory(dir=self._folder) as results:
+            prefix = Path(results, Path(args.result_prefix).name)
+            if state is not None:
+                state_path(prefix).write_bytes(state)
+            options = vars(args) | {"result_prefix": str(prefix)}
+            for name in INPUTS:
+                options[name] = _each(lambda path: own.get(path, path), options[name])
+            outcome = function(argparse.Namespace(**options))
+            written = {path.name: path.read_bytes() for path in Path(results).iterdir()}
+        Path(own[args.base]).unlink()  # the others serve for all photos
+        error = outcome.error
+        for path, copy in own.items():
+            error = error.replace(copy, path)
+        return outcome._replace(error=error), written
+
+    def _copy(self, path, content):
+        """The path of a copy of a file under its own name, which records have."""
+        folder = Path(self._folder, hashlib.sha256(path.encode()).hexdigest()[:16])
+        copy = folder / Path(path).name
+        if not copy.exists():
+            folder.mkdir(exist_ok=True)
+            copy.write_bytes(ray.get(content))
+        return str(copy)
+
+    def begin_tiles(self, number: int, given: Any) -> None:
+        """Tiles of another picture begin: their network, objective and places."""
+        masks: dict = {}
+        targets: dict = {}
+        network, objective, tiles = given
+        passes = TilePasses(network, objective, tiles, masks, targets)
+        self._tiles = {number: (passes, masks, targets)}
+
+    def keep_tile(self, number: int, index: int, masks: Any, targets: Any) -> None:
+        """Keeps what a tile is compared with."""
+        _, all_masks, all_targets = self._tiles[number]
+        all_masks[index], all_targets[index] = masks, targets
+
+    def run_tile(self, number: int, name: str, *arguments: Any) -> Any:
+        """What a method of `TilePasses` returns."""
+        return getattr(self._tiles[number][0], name)(*arguments)
+
+
+def state_path(prefix: Path) -> Path:
+    """Where a run with results of this prefix is kept, see `StateFile`."""
+    return prefix.with_name(f"{prefix.name}_state.npz")
+
+
+def input_files(args):
+    """The paths of the files that options name."""
+    paths = []
+    for name in INPUTS:
+        value = getattr(args, name)
+        paths += value if isinstance(value, list) else [value]
+    return [path for path in paths if path not in WORDS and Path(path).is_file()]
+
+
+def _each(function, value):
+    """`function` of a value, or of each in a list."""
+    return [function(item) for item in value] if isinstance(value, list) else function(value)
