@@ -43,6 +43,7 @@ from stylize.terminal import (
 )
 
 CORES_EACH = 2  # for one picture: benchmarks/folders.py finds two processes on two no faster
+RAY_IS_QUIET = {"RAY_DEDUP_LOGS_SKIP_REGEX": ".", "RAY_USAGE_STATS_ENABLED": "0"}
 LOG, INDEX = "log.jsonl", "index.html"
 
 
@@ -387,6 +388,7 @@ def _paint_there(workers, paint, args):
 
 def _import_cluster():
     """The room that needs Ray. Raises InputError where that is not installed."""
+    os.environ |= RAY_IS_QUIET  # read when it is imported
     try:
         from stylize import cluster
     except ModuleNotFoundError as error:

@@ -16,6 +16,7 @@ import itertools
 import math
 import os
 import queue
+import secrets
 import signal
 import socket
 import sys
@@ -46,7 +47,6 @@ DEATHS = 3  # of workers that one photo may cost
 AHEAD = 2  # tiles that are sent to a worker before it has answered
 STORE_BYTES = 2**30  # for what travels, in the memory of a cluster of our own
 DEAD = (RayActorError, ObjectLostError)  # what comes of a worker, or of its machine
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SCHEDULER_EVENTS": "0"}
 
 
 class Place(NamedTuple):
@@ -112,7 +112,7 @@ class Cluster:
 
     def __init__(self, workers: Mapping[Any, Place], on_death: Callable[[str], None]):
         self.alive = list(workers)
-        self.executor = ThreadPoolExecutor(len(self.alive))
+        self.executor = _started_threads(len(self.alive))
         self.memory_mib = min(place.memory_mib for place in workers.values())
         self._places, self._on_death = dict(workers), on_death
         self.numbers = itertools.count()  # of pictures in tiles
@@ -178,7 +178,7 @@ class Cluster:
             left = len(self.alive)
         if not left:
             self._idle.put(None)
-        self._on_death(f"a worker on {self._places[worker].host} has died, {left} are left")
+        self._on_death(f"a worker on {self._places[worker].host} has died, {left} left")
 
     def living(self, number: int) -> Any:
         """A worker, the same for the same number as long as all live. Raises ConnectionError."""
@@ -197,14 +197,20 @@ class Cluster:
     def stop(self) -> None:
         """Ends all workers, whatever they do."""
         self._on_death = lambda line: None  # they are told to
-        for worker in self._places:
-            with contextlib.suppress(RayError):
-                worker.stop.options(concurrency_group="control").remote()
-        ends = [worker.version.remote() for worker in self._places]  # an error once it has ended
+        stop_at_once = {"concurrency_group": "control"}
+        ends = [worker.stop.options(**stop_at_once).remote() for worker in self._places]
         ray.wait(ends, num_returns=len(ends), timeout=STOP_SECONDS)
         for worker in self._places:
             ray.kill(worker)
         self.executor.shutdown(cancel_futures=True)  # before Ray, which a call would start anew
+
+
+def _started_threads(number):
+    """Threads that are all there: one that Ctrl-C finds starting would not be waited for."""
+    executor, barrier = ThreadPoolExecutor(number), threading.Barrier(number)
+    for _ in range(number):
+        executor.submit(barrier.wait)
+    return executor
 
 
 class ClusterPasses:
@@ -298,11 +304,11 @@ def connect(
 
 def _join(address):
     """Starts Ray, or joins what is there, without a word. Raises InputError."""
-    os.environ.update(QUIET)
     quiet = {"log_to_driver": False, "logging_level": "CRITICAL"}
     where: dict[str, Any] = {"address": address}
     if address == "local":
         where |= {"include_dashboard": False, "object_store_memory": STORE_BYTES}
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex())  # else Ray keeps one in a file
     elif address != "auto":
         _require_reachable(address)
     before = signal.getsignal(signal.SIGTERM)
@@ -320,8 +326,9 @@ def _require_reachable(address):
     try:
         socket.create_connection((host, int(port)), timeout=STOP_SECONDS).close()
     except (ValueError, OSError) as error:
+        reason = getattr(error, "strerror", None) or "nothing is there"
         raise InputError(
-            f"--ray {address}: {one_line(error)}; give local, auto, or the HOST:PORT that "
+            f"--ray {address}: {reason}; give local, auto, or the HOST:PORT that "
             "ray start has printed"
         ) from None
 

@@ -39,7 +39,8 @@ class Worker:
 
     def stop(self) -> None:
         """Ends this process, whatever it does, and leaves no files."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        while os.path.exists(self._folder):  # more may be written meanwhile
+            shutil.rmtree(self._folder, ignore_errors=True)
         os._exit(0)
 
     def run(

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from PIL import Image
 import stylize.weights as vgg19
 from stylize.backend import keras
 
+# A key of our own to the clusters of these tests; Ray reads them when it is imported.
+os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex())
 keras.backend.backend()  # import Keras and its backend once, silently, before the first test
 
 

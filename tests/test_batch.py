@@ -17,6 +17,7 @@ from conftest import smooth_picture
 from PIL import Image
 
 import neural_style_transfer as nst
+import stylize
 from stylize import backend, batch, cli
 from stylize.batch import Outcome, Survey
 from stylize.terminal import failure
@@ -196,6 +197,16 @@ def test_bad_option(options, message, command, capsys):
 def test_options_of_folders_are_refused_without_one(option, photo_path, command, capsys):
     assert nst.main([str(photo_path), *command[1:], *option]) == 2
     assert "need a folder of photos or styles" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_ray_that_is_not_installed(folder, one_process, command, photo_path, monkeypatch, capsys):
+    for name in ("ray", "stylize.cluster"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delattr(stylize, "cluster", raising=False)
+    base = command[0] if folder else str(photo_path)
+    assert nst.main([base, *command[1:], "--ray", "local"]) == 2
+    assert 'pip install "neural-style-transfer[ray]"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

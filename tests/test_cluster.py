@@ -1,0 +1,198 @@
+"""Pictures and tiles on the workers of a Ray cluster: two nodes, both on this machine."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import smooth_picture
+from PIL import Image
+from test_tiles import small_weights
+
+import neural_style_transfer as nst
+from stylize.errors import InputError
+from stylize.job import prepare
+from stylize.settings import RECIPES
+
+ray = pytest.importorskip("ray")
+from kill_node import paint_and_kill, painted, two_nodes  # noqa: E402
+
+from stylize import cluster  # noqa: E402
+
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    """(address, environment, second node), two cores each."""
+    if os.name == "nt":
+        pytest.skip("Ray has no clusters there")
+    with two_nodes() as (address, environment, second), pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        yield address, environment, second
+
+
+@pytest.fixture
+def connect(nodes):
+    """Workers with a core each, up to so many."""
+    return lambda most: cluster.connect(nodes[0], 100, cores_each=1, most=most)
+
+
+# ---------------------------------------------------------------------------------------------
+# Tiles
+# ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def evaluate():
+    """Loss and gradient of a picture in four tiles, by shallow layers, soon compiled."""
+    layers = {"content_layers": {"block2_conv1": 1}, "style_layers": {"block1_conv1": 1}}
+    pictures = smooth_picture(64, 60, 1), smooth_picture(50, 40, 2)
+    job = prepare(*pictures, RECIPES["pyramid"] | layers, size=64, tile=32)
+    stage = job.stages[-1]
+
+    def evaluate(**passes):
+        objective = nst.stage_objective(job._replace(**passes), small_weights(), stage)
+        assert len(objective.tiles) == 4
+        return objective(job.start(stage).ravel())
+
+    return evaluate
+
+
+def same(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_loss_and_gradient_have_the_same_bits_with_any_number_of_workers(connect, evaluate):
+    here = evaluate()
+    for number in (1, 2, 4):
+        with connect(number) as workers:
+            assert len(workers.alive) == number
+            assert same(evaluate(passes=workers.passes), here)
+
+
+def test_tiles_of_a_worker_that_dies_go_to_another(connect, evaluate):
+    with connect(2) as workers:
+        whole = evaluate(passes=workers.passes)
+
+        class DiesBetweenPasses(cluster.ClusterPasses):
+            def map(self, name, picture, *others):
+                if name == "losses":
+                    ray.kill(workers.alive[0])
+                yield from super().map(name, picture, *others)
+
+        again = evaluate(passes=lambda *given: DiesBetweenPasses(workers, *given))
+        assert len(workers.alive) == 1
+        assert same(again, whole)
+
+
+def test_without_workers_there_is_an_error(connect, evaluate):
+    with connect(1) as workers:
+        ray.kill(workers.alive[0])
+        with pytest.raises(ConnectionError, match="no worker is left"):
+            evaluate(passes=workers.passes)
+
+
+# ---------------------------------------------------------------------------------------------
+# Pictures
+# ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def command(full_weights_path, painting_path, tmp_path, nodes):
+    """A folder of six small pictures."""
+    (tmp_path / "photos").mkdir()
+    for seed in range(6):
+        Image.fromarray(smooth_picture(40, 48, seed)).save(tmp_path / "photos" / f"{seed}.png")
+    return [
+        *(str(tmp_path / "photos"), str(painting_path), str(tmp_path / "results")),
+        *("--weights", str(full_weights_path), "--size", "24", "--ray", nodes[0]),
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no process groups there")
+def test_interrupted_run_leaves_nothing_behind(command, connect, nodes, tmp_path):
+    _, environment, _ = nodes
+    command = [sys.executable, nst.__file__, *command, "--iter", "100000", "--recipe", "keras"]
+    run = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert run.stdout.readline() == "6 pictures to paint, 2 at once\n"
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=30)
+    assert run.returncode == 130 and out == ""
+    assert re.fullmatch(r".*: error: interrupted; go on with: .*\n", err)
+    assert not list(Path(environment["TMPDIR"]).glob("neural-style-transfer-*"))
+    with connect(4) as workers:  # all cores are free
+        assert len(workers.alive) == 4
+
+
+def test_folder_is_painted_by_what_is_left_when_a_node_dies(command, nodes, tmp_path):
+    """The last test that has two nodes."""
+    _, environment, second = nodes
+    program = [sys.executable, nst.__file__]
+    results = tmp_path / "results"
+    out, err = paint_and_kill([*program, *command, "--iter", "1"], results, second, environment, 2)
+    assert "2 at once" in out and "has died, 1 left" in out and err == ""
+    assert sorted(painted(results)) == [str(results / f"{seed}.png") for seed in range(6)]
+
+    alone = [str(tmp_path / "photos" / "5.png"), command[1], str(tmp_path / "alone")]
+    assert nst.main([*alone, *command[3:-2], "--iter", "1"]) == 0
+    for name in ("{}.png", "{}_losses.csv"):
+        assert (results / name.format(5)).exists() and (tmp_path / name.format("alone")).exists()
+    assert not list(results.glob("*_state.npz")) and not list(results.glob(".*"))
+
+
+# ---------------------------------------------------------------------------------------------
+# Without a cluster
+# ---------------------------------------------------------------------------------------------
+
+
+def machine(name, cores=8, gpus=0, mib=8000.0, alive=True):
+    resources = {"CPU": cores, "GPU": gpus, "memory": mib * 2**20 / cluster.SHARE}
+    return {"NodeID": name, "NodeManagerAddress": name, "Alive": alive, "Resources": resources}
+
+
+A, B = ("a", 2, 0, 2000), ("b", 2, 0, 2000)
+
+
+@pytest.mark.parametrize(
+    ("machines", "most", "expected"),  # the machine, cores, GPUs and MiB of each worker
+    [
+        ([machine("a")], 9, [A, A, A, A]),  # two cores each
+        ([machine("a", cores=1)], 9, [("a", 1, 0, 8000)]),
+        ([machine("a", mib=3600)], 9, [("a", 2, 0, 1200)] * 3),  # as memory allows
+        ([machine("a", mib=500)], 9, [("a", 8, 0, 500)]),  # but one
+        ([machine("a", gpus=2)], 9, [("a", 4, 1, np.inf)] * 2),  # a GPU each
+        ([machine("a"), machine("b")], 3, [A, B, A]),  # both have their part
+        ([machine("a", alive=False), machine("b", cores=0)], 9, []),
+    ],
+)
+def test_workers_are_placed_where_there_is_room(machines, most, expected):
+    places = cluster.place_workers(machines, needed_mib=1000, cores_each=2, most=most)
+    assert [place[1:4] for place in places] == [row[:3] for row in expected]
+    assert [place.memory_mib for place in places] == pytest.approx([row[3] for row in expected])
+
+
+@pytest.mark.parametrize("address", ["nowhere.invalid:6379", "127.0.0.1:1", "nonsense", "a:b"])
+def test_address_where_nothing_is(address):
+    with pytest.raises(
+        InputError, match=f"--ray {address}: .*; give local, auto, or the HOST:PORT"
+    ):
+        cluster._join(address)
+
+
+def test_picture_of_one_tile_is_refused(photo_path, painting_path, weights_path, tmp_path, capsys):
+    command = [str(photo_path), str(painting_path), str(tmp_path / "result"), "--size", "24"]
+    assert nst.main([*command, "--weights", str(weights_path), "--ray", "local"]) == 2
+    assert "--ray has nothing to share out: 28x24 pixels are one tile" in capsys.readouterr().err
