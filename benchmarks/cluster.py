@@ -1,0 +1,203 @@
+"""Models the time of an evaluation against the number of machines, from what is measured here.
+
+    python benchmarks/cluster.py --weights mirror
+
+Loss and gradient are compared bit for bit with 1, 2 and 4 workers of a cluster of two nodes on this
+machine, and the bytes that travel are counted and compared with the model's. Then the network is
+timed on a tile of an 8K picture (median), and what the machine that is asked does itself: copies,
+sums, L-BFGS. The model adds up, as if nothing went on at the same time:
+
+    time = ceil(tiles / machines) * (both passes of a tile) + bytes / link + (that machine's own)
+"""
+
+import argparse
+import itertools
+import math
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks"), str(ROOT / "tests")]
+
+import evaluation
+import numpy as np
+from kill_node import two_nodes
+from where_time_goes import seconds_of_ours
+
+import neural_style_transfer as nst
+from stylize import batch
+from stylize.tiles import TilePasses, make_tiles
+
+PICTURES = {"8K": (4320, 7680), "32K": (17280, 30720)}
+MACHINES = (1, 2, 4, 8, 16, 32, 64)
+LINKS = (1, 10)  # Gbit/s of the machine that is asked
+
+
+class Counting:
+    """Passes of which the bytes are counted that go to workers and come back."""
+
+    def __init__(self, passes, tiles):
+        self.parts = self.others = self.answers = 0
+        self._passes, self._tiles = passes, tiles
+
+    def map(self, name, picture, *others):
+        self.parts += sum(picture[tile.outer].nbytes for tile in self._tiles)
+        self.others += sum(np.asarray(x).nbytes for x in itertools.chain(*others))
+        for answer in self._passes.map(name, picture, *others):
+            arrays = answer if isinstance(answer, tuple) else (answer,)
+            self.answers += sum(array.nbytes for array in arrays)
+            yield answer
+
+
+def bytes_travelling(network, tiles, workers):
+    """By the model, in an evaluation, whose workers are each on a machine of their own."""
+    outer = 12 * sum(math.prod(len(range(s.start, s.stop)) for s in t[:2]) for t in tiles)
+    layers = nst.RECIPES["pyramid"]["style_layers"]
+    grams = 4 * sum(network.output[layer].shape[-1] ** 2 for layer in layers)
+    terms = 4 * 4
+    return 3 * outer + len(tiles) * (grams + terms) + workers * grams
+
+
+def prepare(rows, cols, tile, precision="auto"):
+    job = nst.prepare(
+        *(evaluation.BASE, evaluation.STYLE, "pyramid"),
+        size=(rows, cols),
+        scales=1,
+        tile=tile,
+        memory=1000,
+        precision=precision,
+    )
+    return job, job.stages[0]
+
+
+def compare_bits(weights):
+    """Prints whether workers change a bit, and whether the model counts bytes as they are."""
+    job, stage = prepare(256, 320, 128, "float32")
+    x = job.start(stage).ravel()
+    here = nst.stage_objective(job, weights, stage)(x)
+    with two_nodes() as (address, environment, _):
+        os.environ |= environment | batch.RAY_IS_QUIET
+        from stylize import cluster  # Ray reads the environment when it is imported
+
+        for number in (1, 2, 4):
+            with cluster.connect(address, 100, cores_each=1, most=number) as workers:
+                made = []
+
+                def passes(network, objective, tiles, *others, there=workers, made=made):
+                    made.append(Counting(there.passes(network, objective, tiles, *others), tiles))
+                    made.append(bytes_travelling(network, tiles, 1))
+                    return made[0]
+
+                objective = nst.stage_objective(job._replace(passes=passes), weights, stage)
+                there = objective(x)
+                counted = made[0].parts + made[0].others + made[0].answers
+            same = all(np.array_equal(a, b) for a, b in zip(here, there, strict=True))
+            print(
+                f"{number} workers, {len(objective.tiles)} tiles: "
+                f"{'the same bits' if same else 'OTHER BITS'} as here; "
+                f"{counted} bytes counted, {made[1]} by the model",
+                flush=True,
+            )
+
+
+def measure(weights, tile, repeats):
+    """(network, seconds of both passes of an 8K picture's tile, seconds a pixel of the sums)."""
+    side = [math.ceil(n / math.ceil(n / tile) / 16) * 16 for n in PICTURES["8K"]]
+    job, stage = prepare(3 * side[0], 3 * side[1], max(side))
+    made = []
+
+    def passes(network, *given):
+        made.extend([network, TilePasses(network, *given)])
+        return made[1]
+
+    objective = nst.stage_objective(job._replace(passes=passes), weights, stage)
+    network, passes = made
+    picture = job.start(stage)
+    part = picture[objective.tiles[4].outer]  # in the middle, with margins all around
+    grams = passes.grams(4, part)
+    _, slopes = objective._style(9 * grams)
+    slopes = objective._split(slopes)
+    first = median_seconds(lambda: passes.grams(4, part), repeats)
+    second = median_seconds(lambda: passes.losses(4, part, slopes), repeats)
+    print(
+        f"tile {tile}: {part.shape[1]}x{part.shape[0]} with margins, {stage.precision}, "
+        f"{first:.2f} + {second:.2f} s",
+        flush=True,
+    )
+    return network, first + second, seconds_of_sums(objective, picture, grams)
+
+
+def median_seconds(function, repeats):
+    function()  # compiled, and memory is there
+    taken = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        function()
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
+
+
+def seconds_of_sums(objective, picture, grams):
+    """Seconds a pixel of what is done here with answers that are there already."""
+
+    class Answered:
+        def map(self, name, picture, *others):
+            for tile in objective.tiles:
+                np.ascontiguousarray(picture[tile.outer])
+                if name == "grams":
+                    yield grams.copy()
+                else:
+                    yield np.zeros(4), np.zeros_like(picture[tile.outer])
+
+    objective._passes, x = Answered(), picture.ravel()
+    return median_seconds(lambda: objective(x), 3) / math.prod(picture.shape[:2])
+
+
+def lbfgs_seconds(rows=1080, cols=1920):
+    """Seconds a pixel of L-BFGS in an evaluation."""
+    x = np.random.default_rng(0).uniform(-100, 100, (1, rows, cols, 3)).astype(np.float32)
+    return seconds_of_ours(x, np.float32(-130), np.float32(160)) / (rows * cols)
+
+
+def print_table(network, tile, seconds, own):
+    for name, (rows, cols) in PICTURES.items():
+        tiles = make_tiles(network, rows, cols, tile)
+        here = own * rows * cols
+        print(f"\n{name} ({cols}x{rows}), {len(tiles)} tiles of {tile}, {here:.1f} s of them here")
+        print(
+            "| machines | GB | s, 1 Gbit/s | s, 10 Gbit/s | times as fast |\n|---|---|---|---|---|"
+        )
+        for machines in MACHINES:
+            work = math.ceil(len(tiles) / machines) * seconds
+            travels = bytes_travelling(network, tiles, machines)
+            times = [work + here + 8e-9 * travels / link for link in LINKS]
+            alone = len(tiles) * seconds + here  # nothing travels
+            print(
+                f"| {machines} | {travels * 1e-9:.2f} | "
+                + " | ".join(f"{t:.0f}" for t in times)
+                + f" | {alone / times[-1]:.1f} |"
+            )
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
+    parser.add_argument("--tiles", type=int, nargs="+", default=[1024, 512])
+    parser.add_argument("--repeats", type=int, default=3, help="default: %(default)s")
+    args = parser.parse_args(argv)
+    weights = nst.load_weights(args.weights)
+    compare_bits(weights)
+    lbfgs = lbfgs_seconds()
+    print(f"L-BFGS: {lbfgs * 1e6:.3f} s a megapixel", flush=True)
+    for tile in args.tiles:
+        network, seconds, sums = measure(weights, tile, args.repeats)
+        print(f"sums: {sums * 1e6:.3f} s a megapixel", flush=True)
+        print_table(network, tile, seconds, lbfgs + sums)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
