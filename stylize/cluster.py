@@ -84,7 +84,7 @@ def place_workers(
         if not node["Alive"] or not cores:
             continue
         memory = SHARE * has.get("memory", math.inf) / 2**20
-        number = gpus or max(1, int(min(cores // cores_each, memory // needed_mib)))
+        number = gpus or max(1, int(min(cores // cores_each, memory / needed_mib)))
         place = Place(
             node["NodeID"],
             node["NodeManagerAddress"],

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from conftest import smooth_picture
 from PIL import Image
+from test_documentation import ROOT, documented_commands
 from test_tiles import small_weights
 
 import neural_style_transfer as nst
@@ -95,20 +96,26 @@ def test_loss_and_gradient_have_the_same_bits_whoever_computes_the_tiles(connect
 # ---------------------------------------------------------------------------------------------
 
 
+def documented(base):
+    """The README's command for this."""
+    (command,) = (c.split() for c in documented_commands() if c.startswith(base) and "--ray" in c)
+    return command
+
+
 @pytest.fixture
-def command(full_weights_path, painting_path, tmp_path, nodes):
-    """A folder of six small pictures."""
-    (tmp_path / "photos").mkdir()
+def command(full_weights_path, painting_path, tmp_path, nodes, monkeypatch):
+    """The README's, for a folder of six small pictures."""
+    monkeypatch.chdir(tmp_path)
+    Path("painting.jpg").symlink_to(painting_path)
+    Path("photos").mkdir()
     for seed in range(6):
-        Image.fromarray(smooth_picture(40, 48, seed)).save(tmp_path / "photos" / f"{seed}.png")
-    return [
-        *(str(tmp_path / "photos"), str(painting_path), str(tmp_path / "results")),
-        *("--weights", str(full_weights_path), "--size", "24", "--ray", nodes[0]),
-    ]
+        Image.fromarray(smooth_picture(40, 48, seed)).save(f"photos/{seed}.png")
+    *command, _ = documented("photos/")
+    return [*command, nodes[0], "--weights", str(full_weights_path), "--size", "24"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no process groups there")
-def test_interrupted_run_leaves_nothing_behind(command, connect, nodes, tmp_path):
+def test_interrupted_run_leaves_nothing_behind(command, connect, nodes):
     _, environment, _ = nodes
     folders = list(Path(environment["TMPDIR"]).glob("neural-style-transfer-*"))
     command = [sys.executable, nst.__file__, *command, "--iter", "100000", "--recipe", "keras"]
@@ -130,20 +137,35 @@ def test_interrupted_run_leaves_nothing_behind(command, connect, nodes, tmp_path
         assert len(workers.alive) == 4
 
 
-def test_folder_is_painted_by_what_is_left_when_a_node_dies(command, nodes, tmp_path):
+def test_folder_is_painted_by_what_is_left_when_a_node_dies(command, nodes):
     """The last test that has two nodes."""
     _, environment, second = nodes
-    program = [sys.executable, nst.__file__]
-    results = tmp_path / "results"
-    out, err = paint_and_kill([*program, *command, "--iter", "1"], results, second, environment, 2)
+    results = Path("results/holiday")
+    started = [sys.executable, nst.__file__, *command, "--iter", "1"]
+    out, err = paint_and_kill(started, results, second, environment, after=2)
     assert "2 at once" in out and "has died, 1 left" in out and err == ""
     assert sorted(painted(results)) == [str(results / f"{seed}.png") for seed in range(6)]
 
-    alone = [str(tmp_path / "photos" / "5.png"), command[1], str(tmp_path / "alone")]
-    assert nst.main([*alone, *command[3:-2], "--iter", "1"]) == 0
-    for name in ("{}.png", "{}_losses.csv"):
-        assert (results / name.format(5)).exists() and (tmp_path / name.format("alone")).exists()
+    assert len(list(results.glob("*_losses.csv"))) == 6
     assert not list(results.glob("*_state.npz")) and not list(results.glob(".*"))
+
+
+def test_large_picture_on_a_cluster_of_this_machine_alone(
+    photo_path, painting_path, weights_path, tmp_path, monkeypatch
+):
+    """The README's command, with layers that are soon compiled; the same without Ray."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    Path("photo.jpg").symlink_to(photo_path)
+    Path("painting.jpg").symlink_to(painting_path)
+    layers = ["--content_layers", "block2_conv1", "--style_layers", "block1_conv1"]
+    small = ["--size", "48", "--tile", "32", "--iter", "1", "--recipe", "pyramid"]
+    quick = ["--weights", str(weights_path), *layers, *small]
+    *command, option, address = documented("photo.jpg")
+    assert nst.main([*command, option, address, *quick]) == 0
+    wall = Path("results/wall.png").read_bytes()
+    assert nst.main([*command, *quick]) == 0
+    assert Path("results/wall.png").read_bytes() == wall
 
 
 # ---------------------------------------------------------------------------------------------
