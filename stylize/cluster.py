@@ -160,12 +160,12 @@ class Cluster:
                 self._idle.put(None)  # for those who wait, too
                 raise self._none_left()
             try:
-                result = ray.get(getattr(worker, name).remote(*arguments))
+                return ray.get(getattr(worker, name).remote(*arguments))
             except DEAD:
                 self.bury(worker)
-                continue
-            self._idle.put(worker)
-            return result
+            finally:
+                if worker in self.alive:
+                    self._idle.put(worker)
         reason = f"has cost {DEATHS} workers, perhaps for lack of memory"
         raise ChildProcessError(errno.ECHILD, reason, arguments[1].base)
 
@@ -258,7 +258,7 @@ class ClusterPasses:
         sent: deque = deque()
         for index in range(len(self._tiles)):
             sent.append((index, submit(index)))
-            if len(sent) == AHEAD * len(self._cluster.alive):
+            while len(sent) >= AHEAD * len(self._cluster.alive) > 0:
                 yield result(*sent.popleft())
         while sent:
             yield result(*sent.popleft())
@@ -385,13 +385,13 @@ def with_tiles_there(paint: Callable, address: str, cores_each: int) -> Callable
     """The script's `paint`, with the tiles of its picture on workers.
 
     Args:
-        paint: the script's. What is returned takes the same, and raises InputError where the
-            picture is too small to be cut.
+        paint: the script's. What is returned takes the same, its progress a `cli.Terminal`, and
+            raises InputError where the picture is too small to be cut.
         address, cores_each: as for `connect`.
     """
     paint = importable(paint)
 
-    def paint_there(job, *others, **more):
+    def paint_there(job, weights, terminal, **more):
         tiled = [stage for stage in job.stages if stage.tile]
         if not tiled:
             rows, cols = job.stages[-1][:2]
@@ -401,7 +401,7 @@ def with_tiles_there(paint: Callable, address: str, cores_each: int) -> Callable
             )
         most = max(math.ceil(s.rows / s.tile) * math.ceil(s.cols / s.tile) for s in tiled)
         needed = max(map(job.needed_mib_at, tiled))
-        with connect(address, needed, cores_each, most) as cluster:
-            return paint(job._replace(passes=cluster.passes), *others, **more)
+        with connect(address, needed, cores_each, most, terminal.warn) as cluster:
+            return paint(job._replace(passes=cluster.passes), weights, terminal, **more)
 
     return paint_there

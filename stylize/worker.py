@@ -30,7 +30,7 @@ class Worker:
 
     def __init__(self, environment: Mapping[str, str]):
         os.environ.update(environment)
-        self._folder = tempfile.mkdtemp(prefix="neural-style-transfer-")
+        self._folder = ""  # of copies, and of what is written; made when it is needed
         self._tiles: dict[int, tuple[TilePasses, dict, dict]] = {}
 
     def version(self) -> str:
@@ -57,6 +57,7 @@ class Worker:
         Returns:
             The outcome, and name -> content of all files that were written.
         """
+        self._folder = self._folder or tempfile.mkdtemp(prefix="neural-style-transfer-")
         own = {path: self._copy(path, content) for path, content in files.items()}
         with tempfile.TemporaryDirectory(dir=self._folder) as results:
             prefix = Path(results, Path(args.result_prefix).name)
@@ -105,9 +106,9 @@ def state_path(prefix: Path) -> Path:
     return prefix.with_name(f"{prefix.name}_state.npz")
 
 
-def input_files(args):
+def input_files(args: argparse.Namespace) -> list[str]:
     """The paths of the files that options name."""
-    paths = []
+    paths: list[str] = []
     for name in INPUTS:
         value = getattr(args, name)
         paths += value if isinstance(value, list) else [value]

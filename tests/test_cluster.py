@@ -5,7 +5,10 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
+from argparse import Namespace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,14 +18,17 @@ from test_documentation import ROOT, documented_commands
 from test_tiles import small_weights
 
 import neural_style_transfer as nst
+from stylize.batch import Outcome
 from stylize.errors import InputError
 from stylize.job import prepare
 from stylize.settings import RECIPES
 
 ray = pytest.importorskip("ray")
 from kill_node import paint_and_kill, painted, two_nodes  # noqa: E402
+from ray.exceptions import RayActorError  # noqa: E402
 
 from stylize import cluster  # noqa: E402
+from stylize.worker import INPUTS, Worker  # noqa: E402
 
 pytestmark = pytest.mark.ray
 
@@ -173,6 +179,75 @@ def test_large_picture_on_a_cluster_of_this_machine_alone(
 # ---------------------------------------------------------------------------------------------
 
 
+class Actor:
+    """Does what it is told to, as often as it is asked."""
+
+    def __init__(self, does):
+        self.run = SimpleNamespace(remote=lambda *arguments: does)
+
+
+@pytest.fixture
+def options(painting_path, tmp_path, monkeypatch):
+    """Those of a photo, for a cluster of such actors."""
+    monkeypatch.setattr(cluster.ray, "put", lambda content: content)
+    monkeypatch.setattr(cluster.ray, "get", lambda does: does())
+    own = {"base": str(painting_path), "result_prefix": str(tmp_path / "result")}
+    return Namespace(**dict.fromkeys(INPUTS) | own)
+
+
+def cluster_of(*deeds, on_death=lambda line: None):
+    places = {Actor(does): cluster.Place("", "a host", 1, 0, 100.0) for does in deeds}
+    return cluster.Cluster(places, on_death)
+
+
+def dies():
+    raise RayActorError
+
+
+def fails():
+    raise OSError("disk full")
+
+
+def paints():
+    return "an outcome", {"result.png": b"a picture"}
+
+
+def test_photo_of_a_worker_that_dies_goes_to_another(options, tmp_path):
+    said = []
+    workers = cluster_of(dies, paints, on_death=said.append)
+    for _ in range(2):
+        assert workers.run(None, options) == "an outcome"
+    assert (tmp_path / "result.png").read_bytes() == b"a picture"
+    assert said == ["a worker on a host has died, 1 left"]
+
+
+def test_photo_that_costs_one_worker_after_another_is_given_up(options):
+    workers = cluster_of(dies, dies, dies, paints)
+    with pytest.raises(ChildProcessError, match="has cost 3 workers"):
+        workers.run(None, options)
+    assert workers.run(None, options) == "an outcome"
+
+
+def test_when_the_last_worker_has_died(options):
+    workers = cluster_of(dies, dies)
+    for _ in range(2):
+        with pytest.raises(ConnectionError, match="no worker is left"):
+            workers.run(None, options)
+
+
+def test_worker_that_could_not_paint_is_asked_again(options):
+    workers = cluster_of(fails)
+    for _ in range(2):
+        with pytest.raises(OSError, match="disk full"):
+            workers.run(None, options)
+
+
+def test_finished_photo_has_no_state_left(options, tmp_path):
+    (tmp_path / "result_state.npz").touch()
+    cluster_of(paints).run(None, options)
+    assert not (tmp_path / "result_state.npz").exists()
+
+
 def machine(name, cores=8, gpus=0, mib=8000.0, alive=True):
     resources = {"CPU": cores, "GPU": gpus, "memory": mib * 2**20 / cluster.SHARE}
     return {"NodeID": name, "NodeManagerAddress": name, "Alive": alive, "Resources": resources}
@@ -197,6 +272,28 @@ def test_workers_are_placed_where_there_is_room(machines, most, expected):
     places = cluster.place_workers(machines, needed_mib=1000, cores_each=2, most=most)
     assert [place[1:4] for place in places] == [row[:3] for row in expected]
     assert [place.memory_mib for place in places] == pytest.approx([row[3] for row in expected])
+
+
+def test_worker_knows_files_by_their_own_paths(tmp_path, monkeypatch):
+    """It has copies under the same names; what it says names the originals."""
+    monkeypatch.setattr(cluster.ray, "get", lambda content: content)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def paint(args):
+        named = [args.base, args.style_reference, *args.styles]
+        assert [Path(path).name for path in named] == ["a.png", "b.png", "a.png"]
+        contents = [Path(path).read_bytes() for path in named]
+        Path(f"{args.result_prefix}.png").write_bytes(b"".join(contents))
+        return Outcome("failed", error=f"{args.styles[0]}: bad")
+
+    own = {"base": "x/a.png", "style_reference": "x/b.png", "styles": ["y/a.png"], "init": "noise"}
+    args = Namespace(**dict.fromkeys(INPUTS) | own, result_prefix="results/c")
+    files = {"x/a.png": b"1", "x/b.png": b"2", "y/a.png": b"3"}
+    worker = Worker({})
+    for _ in range(2):
+        outcome, written = worker.run(paint, args, files, None)
+        assert outcome.error == "y/a.png: bad"
+        assert written == {"c.png": b"123"}
 
 
 @pytest.mark.parametrize("address", ["nowhere.invalid:6379", "127.0.0.1:1", "nonsense", "a:b"])
