@@ -21,6 +21,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +31,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import ray
-from ray.exceptions import ObjectLostError, RayActorError, RayError
+from ray.exceptions import GetTimeoutError, ObjectLostError, RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from stylize import __version__
@@ -336,36 +337,38 @@ def _require_reachable(address):
 def _start(places, address):
     """The workers that could be started, actor -> place. Raises InputError: none, or not alike."""
     actors = ray.remote(concurrency_groups={"control": 1})(Worker)
-    workers = {}
+    starting = {}
     for place in places:
-        environment = dict.fromkeys(THREADS, str(place.cores))
-        if "keras" in sys.modules or "KERAS_BACKEND" in os.environ:
-            environment["KERAS_BACKEND"] = (
-                keras.backend.backend() if "keras" in sys.modules else os.environ["KERAS_BACKEND"]
-            )
         worker = actors.options(
             num_cpus=place.cores,
             num_gpus=place.gpus,
             scheduling_strategy=NodeAffinitySchedulingStrategy(place.node, soft=False),
-        ).remote(environment)
-        workers[worker] = place
-    versions = {worker.version.remote(): worker for worker in workers}
-    started, late = ray.wait(list(versions), num_returns=len(versions), timeout=START_SECONDS)
-    for reference in late:
-        del workers[versions[reference]]
-    for reference in started:
-        host = workers[versions[reference]].host
+        ).remote(_environment(place))
+        starting[worker.version.remote()] = worker, place
+    deadline, workers = time.monotonic() + START_SECONDS, {}
+    for reference, (worker, place) in starting.items():
         try:
-            version = ray.get(reference)
+            version = ray.get(reference, timeout=max(0, deadline - time.monotonic()))
+        except GetTimeoutError:
+            continue
         except RayError as error:
-            raise InputError(f"--ray {address}: {host}: {_cause(error)}") from None
+            raise InputError(f"--ray {address}: {place.host}: {_cause(error)}") from None
         if version != __version__:
             raise InputError(
-                f"--ray {address}: {host} has version {version} of this program, not {__version__}"
+                f"--ray {address}: {place.host} has version {version} of this program, "
+                f"not {__version__}"
             )
+        workers[worker] = place
     if not workers:
-        raise InputError(f"--ray {address}: no core of the cluster is free")
+        raise InputError(f"--ray {address}: none of the cluster's machines has a core free")
     return workers
+
+
+def _environment(place):
+    """The variables that a worker is to have: for the backend in use here, on the cores there."""
+    environment = dict.fromkeys(THREADS, str(place.cores))
+    backend = keras.backend.backend() if "keras" in sys.modules else os.getenv("KERAS_BACKEND")
+    return environment | ({"KERAS_BACKEND": backend} if backend else {})
 
 
 def _cause(error):

@@ -96,6 +96,21 @@ def test_loss_and_gradient_have_the_same_bits_whoever_computes_the_tiles(connect
             evaluate(passes=workers.passes)
 
 
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (lambda patch: patch.setattr(cluster, "__version__", "0.0"), "has version .*, not 0.0"),
+        (lambda patch: patch.setattr(cluster, "START_SECONDS", 0), "has a core free"),
+        (lambda patch: patch.setattr(cluster.ray, "nodes", list), "has a core free"),
+    ],
+    ids=["another version", "busy", "none"],
+)
+def test_cluster_that_cannot_be_used(fault, message, connect, monkeypatch):
+    fault(monkeypatch)
+    with pytest.raises(InputError, match=message), connect(1):
+        pass
+
+
 # ---------------------------------------------------------------------------------------------
 # Pictures
 # ---------------------------------------------------------------------------------------------
