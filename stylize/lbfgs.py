@@ -277,8 +277,8 @@ def _quasi_newton(arrays, x, gradient, low, high, steps, changes, products, long
 def _weights(ops, sums, products):
     """Those of the steps, the changes and v in H v, from the products of steps and changes with v.
 
-    With S and Y of the pairs as columns, R the upper triangle of S^T Y, D its diagonal and c = s.y /
-    y.y of the newest pair: H v = c v + S b - c Y a, where R a = S^T v and
+    With S and Y of the pairs as columns, R the upper triangle of S^T Y, D its diagonal and c the
+    s.y / y.y of the newest pair: H v = c v + S b - c Y a, where R a = S^T v and
     R^T b = (D + c Y^T Y) a - c Y^T v.
     """
     step_change, change_change = products[0], products[1]
