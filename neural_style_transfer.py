@@ -78,6 +78,7 @@ from stylize.tiles import (
     Scratch,
     Tile,
     TiledLossAndGrads,
+    TilePasses,
     features_by_tile,
     make_tiles,
     sums_over_tiles,
@@ -399,6 +400,7 @@ def make_objective(
     content_mask: np.ndarray | None = None,
     neighbors: Sequence | None = None,
     tile: int | None = None,
+    passes: Callable = TilePasses,
 ) -> LossAndGrads | TiledLossAndGrads:
     """Returns the function to minimise: the terms of the loss, and their sum's gradient.
 
@@ -411,13 +413,12 @@ def make_objective(
         content_mask: (rows, cols), 0..1: where the content counts; None: everywhere.
         neighbors: the targets of `neighbor_loss`, from `find_neighbors`, or None.
         tile: rows and columns that the network sees at once, without the margins; None: all.
+        passes: as for `TiledLossAndGrads`.
     """
     rows, cols, _ = base.shape
     shapes = _feature_shapes(network, base)
     beyond = {} if neighbors is None else BEYOND
-    tiles = [whole_picture(rows, cols)]
-    if tile:
-        tiles = make_tiles(network, rows, cols, tile, beyond)
+    tiles = make_tiles(network, rows, cols, tile, beyond) if tile else [whole_picture(rows, cols)]
     given = network, base, tiles, loss_weights.content, content_mask, neighbors
     targets: Sequence[Targets] = (list if len(tiles) == 1 else Scratch)(compute_targets(*given))
     masks = [
@@ -435,7 +436,7 @@ def make_objective(
         [{n: tile.positions(mask, n, shapes[n]) for n, mask in own.items()} for own in masks]
         for tile in tiles
     )
-    return TiledLossAndGrads(network, objective, tiles, Scratch(own_masks), targets)
+    return TiledLossAndGrads(network, objective, tiles, Scratch(own_masks), targets, passes)
 
 
 def _weigh(shapes, targets, grams, masks, shares, loss_weights, formula, shape):
@@ -686,8 +687,8 @@ def stage_objective(
         neighbors = find_neighbors(
             network, base, x, styles, job.query_content(stage), settings["style_turns"], stage.tile
         )
-    mask, formula = job.content_mask(stage), settings["formula"]
-    return make_objective(network, base, styles, loss_weights, formula, mask, neighbors, stage.tile)
+    given = base, styles, loss_weights, settings["formula"], job.content_mask(stage), neighbors
+    return make_objective(network, *given, stage.tile, job.passes)
 
 
 def _paint_stage(job, stage, objective, checkpoint, reports, keep):

@@ -25,6 +25,7 @@ from stylize.pictures import (
 )
 from stylize.progress import Stage
 from stylize.settings import DEFAULT_RECIPE, EVALUATIONS_PER_ITERATION, choose_settings
+from stylize.tiles import TilePasses
 from stylize.weights import CONVOLUTIONS, IMAGENET_MEAN_BGR
 
 SMALLEST_SCALE = 100  # pixels of the short side at which a pyramid begins, or a little more
@@ -72,6 +73,7 @@ class Job(NamedTuple):
         inputs: the pictures.
         stages: from the coarsest to the result.
         evaluations_per_iteration: before the recipe's `effort`.
+        passes: what runs tiles through the network, see `TiledLossAndGrads`.
     """
 
     recipe: str
@@ -79,6 +81,7 @@ class Job(NamedTuple):
     inputs: Inputs
     stages: list[Stage]
     evaluations_per_iteration: int = EVALUATIONS_PER_ITERATION
+    passes: Callable = TilePasses
 
     @property
     def layers(self) -> tuple[str, ...]:
