@@ -150,9 +150,15 @@ def compiled(function: Callable) -> Callable:
     return lambda *arguments: compiled_function(*to_tensors(arguments))
 
 
-def is_finite(tensor: Any) -> bool:
-    """Whether all values of a tensor are finite."""
-    return bool(keras.ops.all(keras.ops.isfinite(tensor)))
+def to_numpy(array: Any) -> np.ndarray:
+    """A tensor of the backend as a NumPy array; one that is such an array already, itself."""
+    return array if isinstance(array, np.ndarray) else keras.ops.convert_to_numpy(array)
+
+
+def is_finite(array: Any) -> bool:
+    """Whether all values of a tensor or an array are finite."""
+    ops = np if isinstance(array, np.ndarray) else keras.ops
+    return bool(ops.all(ops.isfinite(array)))
 
 
 def _tensorflow_value_and_grad(function):
@@ -266,7 +272,7 @@ def numpy_arrays(
         return results, sums
 
     def asarray(array):
-        array = keras.ops.convert_to_numpy(array).astype(np.float32, copy=False)
+        array = to_numpy(array).astype(np.float32, copy=False)
         return blockwise(lambda blocks: (blocks, ()), [array])[0][0] if empty else array
 
     return ArrayNamespace(
@@ -302,7 +308,7 @@ def device_arrays() -> ArrayNamespace:
         compiled=_COMPILERS[keras.backend.backend()],
         asarray=lambda array: keras.ops.convert_to_tensor(array, "float32"),
         constant=lambda array: keras.ops.convert_to_tensor(array, "float32"),
-        to_numpy=keras.ops.convert_to_numpy,
+        to_numpy=to_numpy,
         blockwise=lambda function, arrays, *constants: function(arrays, *constants),
         retraces=True,
     )

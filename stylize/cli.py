@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -259,7 +260,9 @@ class Terminal(Progress):
         """Saves the picture of an iterate, and in it how it was made."""
         path = Path(f"{self._prefix}{name}.{self.suffix}")
         more = {"iteration": iterate.iteration, "losses": iterate.losses._asdict()}
-        save_image(iterate.pixels, path, self.bits, records.to_text(self.record, **more))
+        save_image(
+            iterate.rounded(self.bits), path, self.bits, records.to_text(self.record, **more)
+        )
         self.saved = path
         self.print(f"Image saved as {path}")
 
@@ -332,6 +335,8 @@ def plan(args: argparse.Namespace) -> tuple[Job, dict]:
     earlier = follow_record(args.like, args) if args.like else {}
     given = {name: getattr(args, name) for name in SETTINGS}
     evaluations = earlier.get("evaluations_per_iteration", EVALUATIONS_PER_ITERATION)
+    if given["scratch"] in (None, "auto"):
+        given["scratch"] = existing_folder(args.result_prefix)
     recipe = args.recipe or DEFAULT_RECIPE
     return prepare(args.base, _styles(args), recipe, evaluations, **given), earlier
 
@@ -352,11 +357,15 @@ def result_paths(args: argparse.Namespace) -> list[Path]:
     return [Path(f"{args.result_prefix}{end}") for end in ends + ["_losses.png"] * args.plot]
 
 
-def state_file(
-    args: argparse.Namespace, record: dict, table: records.LossTable | None = None
-) -> StateFile:
-    """Where a run that does not finish is kept."""
-    return StateFile(f"{args.result_prefix}_state.npz", record, table or records.LossTable())
+def state_file(args: argparse.Namespace, record: dict, **more: Any) -> StateFile:
+    """Where a run that does not finish is kept; `more` as `StateFile` takes it."""
+    return StateFile(f"{args.result_prefix}_state.npz", record, **more)
+
+
+def existing_folder(prefix: str) -> Path:
+    """The folder of a prefix, or the one above it that is there."""
+    folder = Path(f"{prefix}_").absolute().parent
+    return next(path for path in (folder, *folder.parents) if path.is_dir())
 
 
 def run(
@@ -395,7 +404,7 @@ def run(
     terminal.films = [
         Film(f"{args.result_prefix}.{kind}", rows, cols) for kind in FILMS if getattr(args, kind)
     ]
-    state = state_file(args, terminal.record, terminal.table)
+    state = state_file(args, terminal.record, table=terminal.table, empty=job.empty)
     checkpoint = find_checkpoint(state, args.resume, job, terminal)
     job = job.with_tiles(terminal.record["tiles"])
     try:

@@ -1,4 +1,4 @@
-"""What memory has no room for, in files without a name: they go with the process, however it ends."""
+"""Files for what memory has no room for: without names, so that they go with the process."""
 
 import math
 import os
@@ -42,6 +42,11 @@ class Scratch(Sequence):
         return pickle.load(self._file)
 
 
+def empty_in_memory(shape: tuple[int, ...]) -> np.ndarray:
+    """A float32 array."""
+    return np.empty(shape, np.float32)
+
+
 def empty_in_file(shape: tuple[int, ...], folder: Folder = None) -> np.ndarray:
     """A float32 array in a file, which goes with the array. Raises OSError: no room for it."""
     with tempfile.TemporaryFile(dir=folder) as file:
@@ -54,7 +59,7 @@ def empty_in_file(shape: tuple[int, ...], folder: Folder = None) -> np.ndarray:
 
 
 def release(array: np.ndarray) -> None:
-    """Gives back the memory that the pages of an array in a file take, of any other does nothing."""
+    """Gives back the memory that an array in a file takes for now."""
     if isinstance(array, np.memmap) and hasattr(array._mmap, "madvise"):  # not on Windows
         import mmap
 

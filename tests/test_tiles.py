@@ -14,8 +14,9 @@ from stylize import neighbors, tiles, weights
 from stylize.backend import keras
 from stylize.job import prepare
 from stylize.neighbors import HYPERCOLUMN_LAYERS, find_neighbors
+from stylize.scratch import Scratch
 from stylize.settings import RECIPES, STYLE_LAYERS
-from stylize.tiles import Scratch, make_tiles
+from stylize.tiles import make_tiles
 
 SIDES = [(0, 1), (1, 0), (1, 2), (2, 1)]  # above, left, right, below
 
