@@ -15,6 +15,7 @@ from stylize.errors import InputError
 from stylize.neighbors import HYPERCOLUMN_LAYERS, detail_map
 from stylize.pictures import (
     enlarge,
+    enlarged_channels,
     load_image,
     load_mask,
     preprocess_image,
@@ -125,9 +126,10 @@ class Job(NamedTuple):
         )
 
     @property
-    def needed_disk_mib(self) -> float:
-        """About the peak MiB of the files that there are while it is painted."""
-        return max(memory.needed_disk_mib(stage) for stage in self.stages)
+    def needed_disk_mib(self) -> tuple[float, float]:
+        """About the peak MiB of files in the scratch folder, and of the state file."""
+        optimizer = self.settings["optimizer"]
+        return memory.needed_disk_mib(max(self.stages, key=lambda s: s.rows * s.cols), optimizer)
 
     def has_neighbors(self, stage: Stage) -> bool:
         """Whether the loss has a term of neighbours at this stage."""
@@ -179,10 +181,10 @@ class Job(NamedTuple):
         from_photo = isinstance(init, str) and init in ("base", "recolored")
         if not (share and from_photo and self.settings["content_weight"]):
             return self._kept(x, stage)
-        detail = self.base(stage)
-        detail -= enlarge(self.base(before), stage.rows, stage.cols)
-        detail *= share
-        x += detail
+        photo = self.base(stage)
+        without = enlarged_channels(self.base(before), stage.rows, stage.cols)
+        for index, channel in enumerate(without):  # one after another, for memory's sake
+            x[..., index] += share * (photo[..., index] - channel)
         return self._kept(x, stage)
 
     @property

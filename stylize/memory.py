@@ -14,16 +14,17 @@ from stylize.weights import CONVOLUTIONS
 PROCESS_MIB = 940  # before a picture is there
 NETWORK_BYTES = {"float32": 3000, "bfloat16": 2180, "float16": 2180}  # for each pixel it sees
 STATE_BYTES = {"lbfgs": 320, "scipy": 1200, "adam": 200}  # for each pixel, by optimizer
-IN_FILES_BYTES = 60  # the same with our L-BFGS in files
+IN_FILES_BYTES = 54  # the same with our L-BFGS in files
 WORKSPACE_BYTES, WORKSPACE_MIB = 640, 270  # of the convolutions, for each pixel, but not more than
 COLUMN_BYTES = 900  # of hypercolumns, for each pixel of the picture and of the styles
 SEARCH_BYTES = 10  # for each similarity that is in memory at once
 TILES = (4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 128)  # to choose from
 FORWARD_BYTES = 480  # for each pixel of a style that goes through the network whole
 SHARE = 0.8  # of the free memory that a run takes if it is not told
-# What disk is needed for, for each pixel: 20 vectors of L-BFGS's pairs and 6 more, and the state
-# file, of which there are two while one replaces the other.
-FILES_BYTES, STATE_FILE_BYTES = 26 * 12, 2 * 23 * 12
+# What disk is needed for, for each pixel: 20 vectors of L-BFGS's pairs and 6 more in files, and in
+# the state file those and 3 more, of which there are two while one replaces the other.
+FILES_BYTES = 26 * 12
+STATE_FILE_BYTES = {"lbfgs": 2 * 23 * 12, "scipy": 2 * 36, "adam": 2 * 72}
 FILES_COST = 0.1  # of an evaluation, that its optimiser reads and writes them
 
 
@@ -70,10 +71,10 @@ def needed_mib(
     return needed / 2**20
 
 
-def needed_disk_mib(stage: Stage) -> float:
-    """MiB that a stage's files take: those of the optimiser, if it has any, and the state's."""
-    each = STATE_FILE_BYTES + (FILES_BYTES if stage.in_files else 0)
-    return stage.rows * stage.cols * each / 2**20
+def needed_disk_mib(stage: Stage, optimizer: str) -> tuple[float, float]:
+    """(MiB of the files that the optimiser keeps its arrays in, MiB of the state file)."""
+    mib = stage.rows * stage.cols / 2**20
+    return mib * FILES_BYTES * stage.in_files, mib * STATE_FILE_BYTES[optimizer]
 
 
 def allowed_mib(settings: Mapping[str, Any]) -> float:

@@ -147,10 +147,16 @@ def resize_image(
 def enlarge(x: np.ndarray, rows: int, cols: int) -> np.ndarray:
     """Resizes a combination (rows, cols, 3), float, without rounding or clipping it."""
     enlarged = np.empty((rows, cols, 3), np.float32)
-    for index, channel in enumerate(np.moveaxis(x, -1, 0)):
-        image = Image.fromarray(np.ascontiguousarray(channel, np.float32))
-        enlarged[..., index] = np.asarray(image.resize((cols, rows), Image.Resampling.BICUBIC))
+    for index, channel in enumerate(enlarged_channels(x, rows, cols)):
+        enlarged[..., index] = channel
     return enlarged
+
+
+def enlarged_channels(x: np.ndarray, rows: int, cols: int) -> Iterator[np.ndarray]:
+    """The same channel by channel, each (rows, cols)."""
+    for channel in np.moveaxis(x, -1, 0):
+        image = Image.fromarray(np.ascontiguousarray(channel, np.float32))
+        yield np.asarray(image.resize((cols, rows), Image.Resampling.BICUBIC))
 
 
 def strips(rows: int, cols: int) -> list[slice]:
