@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylize import backend, pictures
+from stylize import backend, memory, pictures
 from stylize.errors import InputError
 from stylize.job import prepare
 
@@ -260,6 +260,41 @@ def test_tiles_are_the_largest_that_fit_and_none_where_all_fits():
     assert tiles(99, tile=3000) == [None]
     assert tiles("auto", tile="off") == [None]
     assert tiles(3.5, scales=3) == [None, None, large]
+
+
+def test_faster_ways_to_save_memory_come_first():
+    """Files cost less than tiles, and tiles less the larger they are."""
+    stage = prepare(Image.new("RGB", (900, 900)), Image.new("RGB", (900, 900)), size=900).stages[-1]
+    settings, layers = {"tile": "auto", "optimizer": "lbfgs"}, ["block5_conv1"]
+    ways = [(s.tile, s.in_files) for s in memory.choices(stage, settings, layers)]
+    assert ways[:3] == [(None, False), (None, True), (768, False)]
+    assert ways[-1] == (128, True)
+    assert {files for _, files in ways} == {True, False}
+    scipy = memory.choices(stage, settings | {"optimizer": "scipy"}, layers)
+    assert not any(choice.in_files for choice in scipy)
+
+
+def test_files_are_taken_where_memory_is_short():
+    def stage(gib):
+        picture = Image.new("RGB", (3000, 2000))
+        given = {"size": 2000, "scales": 1, "precision": "float32", "memory": gib}
+        return prepare(picture, picture, "pyramid", optimizer="lbfgs", **given).stages[-1]
+
+    assert not stage(99).in_files and stage(99).tile is None
+    assert stage(2.6).in_files and stage(2.6).tile
+    with pytest.raises(InputError, match="choose a smaller size or a larger --memory$"):
+        stage(1.2)
+
+
+def test_large_sizes_only_refine():
+    """They look up no neighbours, and have a third of the last painting size's evaluations."""
+    job = prepare(Image.new("RGB", (1600, 900)), Image.new("RGB", (50, 50)), size=2400, memory=999)
+    large = [stage.rows * stage.cols > 1.2e6 for stage in job.stages]
+    assert large == [False] * 5 + [True] * 2
+    assert [job.has_neighbors(stage) for stage in job.stages] == [not it for it in large]
+    assert [s.evaluations_per_iteration for s in job.stages] == [30, 26, 22, 19, 15, 5, 5]
+    assert job.estimate_at(0) == 4
+    assert job.estimate_at(6) == 6
 
 
 def test_memory_foreseen_is_less_in_tiles(photo, painting):
