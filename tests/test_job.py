@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import stylize.job
 from stylize import backend, memory, pictures
 from stylize.errors import InputError
 from stylize.job import prepare
@@ -317,3 +318,33 @@ def test_auto_takes_four_fifths_of_what_is_free(monkeypatch):
     assert tiles("auto") == [None]
     monkeypatch.setattr(backend, "free_memory", lambda: 3.5 * 1024 / 0.8)
     assert tiles("auto") == tiles(3.5)
+
+
+def test_colours_and_detail_of_a_large_photo_are_measured_on_a_smaller_one(
+    monkeypatch, photo, painting
+):
+    """And come out as if they had been measured on all of it, nearly."""
+
+    def parts():
+        job = prepare(photo, painting, "neighbors", size=160, scales=1)
+        (stage,) = job.stages
+        return job.start(stage), job.content_mask(stage)
+
+    expected = parts()
+    monkeypatch.setattr(stylize.job, "MEASURED", 80 * 96)
+    monkeypatch.setattr(pictures, "STRIP", 2000)  # pixels: ten rows or so at once
+    start, mask = parts()
+    assert np.abs(start - expected[0]).mean() < 1  # gray level
+    assert np.abs(mask - expected[1]).mean() < 0.02
+    assert (start != expected[0]).any()
+
+
+@pytest.mark.parametrize("kept", ["none", "luma"])
+def test_rounded_pixels_are_those_of_the_whole_picture(monkeypatch, photo, painting, kept):
+    job = prepare(photo, painting, "keras", size=40, preserve_colors=kept)
+    (stage,) = job.stages
+    x = np.random.default_rng(0).uniform(-200, 200, (40, 48, 3))
+    to_pixels = job.to_pixels(stage)
+    monkeypatch.setattr(pictures, "STRIP", 500)
+    np.testing.assert_array_equal(to_pixels(x, 8), np.rint(to_pixels(x)).astype(np.uint8))
+    np.testing.assert_array_equal(to_pixels(x, 16), np.rint(257 * to_pixels(x)).astype(np.uint16))
