@@ -28,6 +28,10 @@ THREADS = (  # variables that set their number: for TensorFlow, PyTorch, NumPy, 
     "OPENBLAS_NUM_THREADS",
     "NPROC",
 )
+CONTAINER_LIMITS = (  # files with a container's limit, and what is used of it
+    ("memory.max", "memory.current"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+)
 OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "out of memory", "OOM when", "can't allocate memory")
 
 
@@ -439,7 +443,15 @@ def free_memory() -> float:
     if uses_gpu():
         return _GPU_FREE[keras.backend.backend()]() / 2**20
     own = psutil.Process().memory_info().rss
-    return (psutil.virtual_memory().available + own) / 2**20
+    return (min(psutil.virtual_memory().available, _free_in_container()) + own) / 2**20
+
+
+def _free_in_container(root: Path = Path("/sys/fs/cgroup")) -> float:
+    """Bytes that a container's limit leaves, infinite where there is none; Linux's two versions."""
+    for limit, used in CONTAINER_LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
+            return max(0, int((root / limit).read_text()) - int((root / used).read_text()))
+    return math.inf
 
 
 def _tensorflow_gpu_free():
