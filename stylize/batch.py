@@ -30,7 +30,7 @@ from stylize import backend, cli, records
 from stylize.download import load_weights
 from stylize.errors import InputError, one_line
 from stylize.folders import Task, append_line, plan_tasks, write_index
-from stylize.job import allowed_mib
+from stylize.memory import allowed_mib
 from stylize.processes import processes
 from stylize.resume import changes
 from stylize.terminal import (
@@ -131,7 +131,8 @@ def _look_closer(args, record):
     """The `Outcome` of a task that is not finished. Raises InputError."""
     job, _ = cli.plan(args)
     try:
-        resumable = cli.state_file(args, record).load() is not None
+        cli.state_file(args, record).check()
+        resumable = True
     except InputError:  # none, or of another run
         resumable = False
     work = sum(stage.work for stage in job.stages)
@@ -350,7 +351,7 @@ class Painters(NamedTuple):
     executor: Executor
     paint_one: Callable
     number: int
-    share: dict  # options that leave each its part of the memory
+    share: dict  # options that leave each its part of the memory, and its machine's own disk
 
 
 def _here(stack, executor, paint, args, seen):
@@ -371,7 +372,7 @@ def _on_cluster(stack, paint, args, seen, on_death):
         cluster.connect(args.ray, max(needed), CORES_EACH, most, on_death)
     )
     allowed = min(workers.memory_mib, seen.allowed_mib if args.memory else math.inf)
-    share = {} if math.isinf(allowed) else {"memory": f"{allowed / 1024:.3f}"}
+    share = {"memory": None if math.isinf(allowed) else f"{allowed / 1024:.3f}", "scratch": None}
     paint_one = functools.partial(_paint_there, workers, cluster.importable(paint))
     return Painters(workers.executor, paint_one, len(workers.alive), share)
 

@@ -37,7 +37,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from stylize import __version__
 from stylize.backend import THREADS, keras
 from stylize.errors import InputError, one_line
-from stylize.job import SHARE
+from stylize.memory import SHARE
 from stylize.pictures import replacing
 from stylize.worker import Worker, input_files, state_path
 

@@ -14,15 +14,12 @@ the whole picture. At the picture's own border a tile ends, and is padded, where
 
 import functools
 import math
-import pickle
-import tempfile
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from stylize.backend import ValueAndGrad, compiled, keras
+from stylize.backend import ValueAndGrad, compiled, keras, to_numpy
 
 # ---------------------------------------------------------------------------------------------
 # Geometry
@@ -233,25 +230,6 @@ def sums_over_tiles(
 # ---------------------------------------------------------------------------------------------
 
 
-class Scratch(Sequence):
-    """A list that is kept in a temporary file, which is gone with it. Raises OSError: disk full."""
-
-    def __init__(self, items: Iterable):
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the list
-        weakref.finalize(self, self._file.close)
-        self._offsets = []
-        for item in items:
-            self._offsets.append(self._file.tell())
-            pickle.dump(item, self._file, protocol=5)
-
-    def __len__(self) -> int:
-        return len(self._offsets)
-
-    def __getitem__(self, index: Any) -> Any:
-        self._file.seek(self._offsets[index])
-        return pickle.load(self._file)
-
-
 class Objective(Protocol):
     """What `TiledLossAndGrads` has to know of a loss.
 
@@ -417,9 +395,9 @@ class TiledLossAndGrads:
         return terms, gradient.ravel()
 
     def on_device(self, combination: Any) -> tuple[Any, Any]:
-        """The same for and in the backend's tensors: (1, rows, cols, 3) to (losses, gradient)."""
-        terms, gradient = self(keras.ops.convert_to_numpy(combination))
-        return terms, keras.ops.convert_to_tensor(gradient.reshape(self.shape))
+        """The same of a tensor or an array (1, rows, cols, 3), to arrays (losses, gradient)."""
+        terms, gradient = self(to_numpy(combination))
+        return terms, gradient.reshape(self.shape)
 
     def _style_and_slopes(self, picture):
         """The style's term, and its slopes D by the Gram matrices."""
