@@ -4,10 +4,14 @@
 
 Loss and gradient are compared bit for bit with 1, 2 and 4 workers of a cluster of two nodes on this
 machine, and the bytes that travel are counted and compared with the model's. Then the network is
-timed on a tile of an 8K picture (median), and what the machine that is asked does itself: copies,
-sums, L-BFGS. The model adds up, as if nothing went on at the same time:
+measured on a tile of an 8K picture (median), and what the machine that is asked does itself: the
+targets, once, and in each evaluation copies, sums and L-BFGS. The model adds up, as if nothing went
+on at the same time:
 
-    time = ceil(tiles / machines) * (both passes of a tile) + bytes / link + (that machine's own)
+    evaluation = ceil(tiles / machines) * both passes of a tile + bytes / link + its own
+    size       = tiles * targets of a tile + evaluations * evaluation
+
+Seconds are processor time divided by the cores: other programs may be running.
 """
 
 import argparse
@@ -29,11 +33,13 @@ from where_time_goes import seconds_of_ours
 
 import neural_style_transfer as nst
 from stylize import batch
-from stylize.tiles import TilePasses, make_tiles
+from stylize.backend import count_cores
+from stylize.tiles import TilePasses, features_by_tile, make_tiles
 
 PICTURES = {"8K": (4320, 7680), "32K": (17280, 30720)}
 MACHINES = (1, 2, 4, 8, 16, 32, 64)
 LINKS = (1, 10)  # Gbit/s of the machine that is asked
+EVALUATIONS = 10  # of the default recipe at a large size
 
 
 class Counting:
@@ -55,27 +61,22 @@ class Counting:
 def bytes_travelling(network, tiles, workers):
     """By the model, in an evaluation, whose workers are each on a machine of their own."""
     outer = 12 * sum(math.prod(len(range(s.start, s.stop)) for s in t[:2]) for t in tiles)
-    layers = nst.RECIPES["pyramid"]["style_layers"]
+    layers = nst.RECIPES["pyramid"]["style_layers"]  # the default's, too
     grams = 4 * sum(network.output[layer].shape[-1] ** 2 for layer in layers)
     terms = 4 * 4
     return 3 * outer + len(tiles) * (grams + terms) + workers * grams
 
 
-def prepare(rows, cols, tile, precision="auto"):
-    job = nst.prepare(
-        *(evaluation.BASE, evaluation.STYLE, "pyramid"),
-        size=(rows, cols),
-        scales=1,
-        tile=tile,
-        memory=1000,
-        precision=precision,
-    )
+def prepare(rows, cols, tile, recipe=nst.DEFAULT_RECIPE, precision="auto"):
+    given = {"size": (rows, cols), "scales": 1, "tile": tile, "memory": 1000}
+    pictures = evaluation.BASE, evaluation.STYLE
+    job = nst.prepare(*pictures, recipe, precision=precision, **given)
     return job, job.stages[0]
 
 
 def compare_bits(weights):
     """Prints whether workers change a bit, and whether the model counts bytes as they are."""
-    job, stage = prepare(256, 320, 128, "float32")
+    job, stage = prepare(256, 320, 128, "pyramid", "float32")
     x = job.start(stage).ravel()
     here = nst.stage_objective(job, weights, stage)(x)
     with two_nodes() as (address, environment, _):
@@ -104,7 +105,7 @@ def compare_bits(weights):
 
 
 def measure(weights, tile, repeats):
-    """(network, seconds of both passes of an 8K picture's tile, seconds a pixel of the sums)."""
+    """(network, seconds of both passes of an 8K picture's tile, of its targets, a pixel's sums)."""
     side = [math.ceil(n / math.ceil(n / tile) / 16) * 16 for n in PICTURES["8K"]]
     job, stage = prepare(3 * side[0], 3 * side[1], max(side))
     made = []
@@ -115,29 +116,32 @@ def measure(weights, tile, repeats):
 
     objective = nst.stage_objective(job._replace(passes=passes), weights, stage)
     network, passes = made
-    picture = job.start(stage)
-    part = picture[objective.tiles[4].outer]  # in the middle, with margins all around
+    picture, middle = job.start(stage), objective.tiles[4]  # it has margins all around
+    part = picture[middle.outer]
     grams = passes.grams(4, part)
     _, slopes = objective._style(9 * grams)
     slopes = objective._split(slopes)
     first = median_seconds(lambda: passes.grams(4, part), repeats)
     second = median_seconds(lambda: passes.losses(4, part, slopes), repeats)
+    given = network, job.settings["content_layers"], picture, [middle]
+    content = median_seconds(lambda: list(features_by_tile(*given)), repeats)
     print(
         f"tile {tile}: {part.shape[1]}x{part.shape[0]} with margins, {stage.precision}, "
-        f"{first:.2f} + {second:.2f} s",
+        f"{first:.2f} + {second:.2f} s, targets {content:.2f} s",
         flush=True,
     )
-    return network, first + second, seconds_of_sums(objective, picture, grams)
+    return network, first + second, content, seconds_of_sums(objective, picture, grams)
 
 
-def median_seconds(function, repeats):
+def median_seconds(function, repeats, cores=None):
+    """Of processor time, on so many cores; None: all."""
     function()  # compiled, and memory is there
     taken = []
     for _ in range(repeats):
-        began = time.perf_counter()
+        began = time.process_time()
         function()
-        taken.append(time.perf_counter() - began)
-    return statistics.median(taken)
+        taken.append(time.process_time() - began)
+    return statistics.median(taken) / (cores or count_cores())
 
 
 def seconds_of_sums(objective, picture, grams):
@@ -146,14 +150,11 @@ def seconds_of_sums(objective, picture, grams):
     class Answered:
         def map(self, name, picture, *others):
             for tile in objective.tiles:
-                np.ascontiguousarray(picture[tile.outer])
-                if name == "grams":
-                    yield grams.copy()
-                else:
-                    yield np.zeros(4), np.zeros_like(picture[tile.outer])
+                part = np.ascontiguousarray(picture[tile.outer])
+                yield grams.copy() if name == "grams" else (np.zeros(4), np.zeros_like(part))
 
     objective._passes, x = Answered(), picture.ravel()
-    return median_seconds(lambda: objective(x), 3) / math.prod(picture.shape[:2])
+    return median_seconds(lambda: objective(x), 3, cores=1) / math.prod(picture.shape[:2])
 
 
 def lbfgs_seconds(rows=1080, cols=1920):
@@ -162,24 +163,22 @@ def lbfgs_seconds(rows=1080, cols=1920):
     return seconds_of_ours(x, np.float32(-130), np.float32(160)) / (rows * cols)
 
 
-def print_table(network, tile, seconds, own):
+def print_table(network, tile, seconds, content, own):
     for name, (rows, cols) in PICTURES.items():
         tiles = make_tiles(network, rows, cols, tile)
-        here = own * rows * cols
-        print(f"\n{name} ({cols}x{rows}), {len(tiles)} tiles of {tile}, {here:.1f} s of them here")
-        print(
-            "| machines | GB | s, 1 Gbit/s | s, 10 Gbit/s | times as fast |\n|---|---|---|---|---|"
-        )
+        here, targets = own * rows * cols, len(tiles) * content
+        print(f"\n{name} ({cols}x{rows}), {len(tiles)} tiles of {tile}")
+        print(f"here: {here:.1f} s an evaluation; targets, once: {targets:.0f} s\n")
+        print("| machines | GB | s, 1 Gbit/s | s, 10 Gbit/s | times as fast | the size, min |")
+        print("|---|---|---|---|---|---|")
+        alone = len(tiles) * seconds + here  # nothing travels
         for machines in MACHINES:
             work = math.ceil(len(tiles) / machines) * seconds
             travels = bytes_travelling(network, tiles, machines)
             times = [work + here + 8e-9 * travels / link for link in LINKS]
-            alone = len(tiles) * seconds + here  # nothing travels
-            print(
-                f"| {machines} | {travels * 1e-9:.2f} | "
-                + " | ".join(f"{t:.0f}" for t in times)
-                + f" | {alone / times[-1]:.1f} |"
-            )
+            cells = [f"{machines}", f"{travels * 1e-9:.2f}", *(f"{t:.0f}" for t in times)]
+            cells += [f"{alone / times[-1]:.1f}", f"{(targets + EVALUATIONS * times[-1]) / 60:.1f}"]
+            print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def main(argv=None):
@@ -193,9 +192,9 @@ def main(argv=None):
     lbfgs = lbfgs_seconds()
     print(f"L-BFGS: {lbfgs * 1e6:.3f} s a megapixel", flush=True)
     for tile in args.tiles:
-        network, seconds, sums = measure(weights, tile, args.repeats)
+        network, *seconds, sums = measure(weights, tile, args.repeats)
         print(f"sums: {sums * 1e6:.3f} s a megapixel", flush=True)
-        print_table(network, tile, seconds, lbfgs + sums)
+        print_table(network, tile, *seconds, lbfgs + sums)
     return 0
 
 
