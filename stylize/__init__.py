@@ -2,6 +2,7 @@
 
 batch                 the main command; folders, painted by several processes
 cli, athalye, web     one photo; the TensorFlow neural-style program; the page
+studio                what the page's events call: visitors and their turns
 terminal              what their command lines share
 resume                the state of a run that did not finish
 folders               the pictures in a folder, and the page that shows what became of them

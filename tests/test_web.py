@@ -90,11 +90,9 @@ def visit(browser, address):
 
 
 def give(page, photo, painting):
-    """Uploads both pictures and sets a size that the small machine paints in a second."""
-    for label, path in (("Photo", photo), ("Painting", painting)):
-        page.get_by_test_id("image").nth(["Photo", "Painting"].index(label)).locator(
-            "input[type=file]"
-        ).set_input_files(path)
+    """Uploads the pictures and sets a size that the small machine paints in a second."""
+    page.locator("#photos input[type=file]").set_input_files(photo)
+    page.get_by_test_id("image").first.locator("input[type=file]").set_input_files(painting)
     page.get_by_label("Size").fill("32")
 
 
