@@ -187,8 +187,8 @@ class Series:
     def add(self, index: int, watch: Watch) -> None:
         """The run of a photo has ended, and was not in error."""
         if watch.last:
-            caption = f"{self._names[index]}, {watch.ending}"
-            self.gallery.append((str(self.paths[index]), caption))
+            stopped = f", {watch.error}" if watch.error else ""
+            self.gallery.append((str(self.paths[index]), f"{self._names[index]}{stopped}"))
         if watch.error:
             self.remark(index, watch.ending)
         else:

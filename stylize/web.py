@@ -37,7 +37,11 @@ EXAMPLE_PAIRS = (
     ("coffee", "stained_glass"),
 )
 STALE_AFTER = 24 * 3600  # seconds after which uploads and results are removed
-CSS = "#result img { width: 100%; height: 100%; object-fit: contain }"  # small sizes too
+CSS = """
+#result img { width: 100%; height: 100%; object-fit: contain } /* small sizes too */
+#gallery .grid-wrap { min-height: 0 } /* no empty rows */
+#photos .upload-wrapper { height: calc(100% - var(--size-10)) } /* leaves room for the sources */
+"""
 # No fonts from elsewhere: the page works where only this computer can be reached.
 THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
 
@@ -56,7 +60,7 @@ def build_page(studio: Studio, max_size: int) -> gr.Blocks:
         analytics_enabled=False,
         delete_cache=(3600, STALE_AFTER),
     ) as page:
-        gr.Markdown("# Neural style transfer\nA photo, painted in the style of a picture.")
+        gr.Markdown("# Neural style transfer\nA photo, or several, painted in the style of a picture.")
         with gr.Row():
             with gr.Column():
                 with gr.Row():
@@ -85,6 +89,7 @@ def build_page(studio: Studio, max_size: int) -> gr.Blocks:
                 gallery = gr.Gallery(  # of several photos
                     label="Results",
                     columns=3,
+                    fit_columns=False,
                     object_fit="contain",
                     interactive=False,
                     visible=False,
