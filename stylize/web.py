@@ -60,7 +60,9 @@ def build_page(studio: Studio, max_size: int) -> gr.Blocks:
         analytics_enabled=False,
         delete_cache=(3600, STALE_AFTER),
     ) as page:
-        gr.Markdown("# Neural style transfer\nA photo, or several, painted in the style of a picture.")
+        gr.Markdown(
+            "# Neural style transfer\nA photo, or several, painted in the style of a picture."
+        )
         with gr.Row():
             with gr.Column():
                 with gr.Row():
