@@ -3,6 +3,7 @@
 batch                 the main command; folders, painted by several processes
 processes             those of this machine that paint folders
 cli, athalye, web     one photo; the TensorFlow neural-style program; the page
+studio                what the page's events call: visitors and their turns
 terminal              what their command lines share
 cluster               workers on one machine or many, by Ray
 worker                what each of them does

@@ -1,5 +1,10 @@
 """What the page's events call, without a browser: turns, Stop, limits, visitors who leave."""
 
+import os
+import shutil
+import tracemalloc
+import zipfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -7,9 +12,10 @@ import pytest
 from neural_style_transfer import paint
 from stylize import records
 from stylize.pictures import load_image
+from stylize.settings import DEFAULT_RECIPE, RECIPES
 
 gr = pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
-web = pytest.importorskip("stylize.web")
+studios = pytest.importorskip("stylize.studio")
 
 VISITOR = SimpleNamespace(session_hash="a visitor")
 ENDLESS = 10_000  # iterations
@@ -17,18 +23,18 @@ ENDLESS = 10_000  # iterations
 
 @pytest.fixture
 def studio(small_vgg19, tmp_path):
-    """It may paint up to 64 pixels, for a minute."""
-    return web.Studio(paint, small_vgg19, tmp_path, max_size=64, max_seconds=60)
+    """It may paint up to 64 pixels, for a minute, and four photos at once."""
+    return studios.Studio(paint, small_vgg19, tmp_path, max_size=64, max_seconds=60, max_photos=4)
 
 
 @pytest.fixture
 def painting_of(studio, photo_path, painting_path):
-    """A function that asks for a picture as the page does; returns the events' generator."""
+    """A function that asks for pictures as the page does; returns the events' generator."""
 
-    def ask(iterations, size=24, photo=photo_path):
-        given = {name: web.DEFAULTS[name] for name in web.CONTROLS}
+    def ask(iterations, size=24, photos=(photo_path,), painting=painting_path):
+        given = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
         values = (given | {"size": size, "iterations": iterations}).values()
-        studio.enter(VISITOR, photo, painting_path, *values)
+        studio.enter(VISITOR, photos, painting, *values)
         return studio.paint(VISITOR.session_hash)
 
     return ask
@@ -47,8 +53,26 @@ def last_words(events):
     return [words for words, *_ in events][-1]
 
 
+@pytest.fixture
+def three(photo_path, tmp_path):
+    """Three photos in folders of their own, as uploads are; two have the same name."""
+    photos = [tmp_path / place for place in ("1/cat.png", "2/cat.png", "3/dog.png")]
+    for photo in photos:
+        photo.parent.mkdir()
+        shutil.copy(photo_path, photo)
+    return photos
+
+
+def packed(shown, folder):
+    """Unpacks what may be downloaded. Returns the files, sorted."""
+    with zipfile.ZipFile(shown.download.value["path"]) as archive:
+        assert archive.testzip() is None
+        archive.extractall(folder)
+    return sorted(folder.iterdir())
+
+
 def test_painting_ends_with_a_picture_that_says_how_it_was_made(studio, painting_of):
-    *_, (words, picture, plot, download) = painting_of(2)
+    *_, (words, picture, plot, download, _) = painting_of(2)
     assert words == "Done: 28x24 pixels"
     assert picture.size == load_image(download.value["path"]).size == (28, 24)
     assert plot.axes
@@ -59,6 +83,132 @@ def test_painting_ends_with_a_picture_that_says_how_it_was_made(studio, painting
 def test_words_say_how_far_it_is(studio, painting_of):
     seen = [words for words, *_ in painting_of(5)]
     assert any(words.startswith("Painting at 28x24 pixels: ") for words in seen)
+
+
+def test_one_photo_has_no_gallery(painting_of):
+    shown = list(painting_of(1))
+    galleries = [s.gallery for s in shown if isinstance(s.gallery, gr.Gallery)]
+    assert not any(gallery.visible for gallery in galleries)
+    assert shown[-1].download.value["orig_name"] == "painted.png"
+
+
+def test_several_photos_are_painted_in_turn_and_downloaded_together(painting_of, three, tmp_path):
+    shown = list(painting_of(2, photos=three))
+    places = dict.fromkeys(s.words.partition(",")[0] for s in shown if is_text(s.words))
+    assert list(places) == [
+        "Getting ready ...",
+        *("1 of 3: cat.png", "2 of 3: cat.png", "3 of 3: dog.png"),
+        "Done: 3 of 3 painted",
+    ]
+    assert any(is_text(s.words) and s.words.endswith(" s left") for s in shown)
+    cat, dog = "cat.png", "dog.png"
+    assert captions(shown) == [[], [cat], [cat, cat], [cat, cat, dog]]
+    results = packed(shown[-1], tmp_path / "unpacked")
+    assert [path.name for path in results] == ["cat.png", "cat_2.png", "dog.png"]
+    for result, name in zip(results, (cat, cat, dog), strict=True):
+        assert load_image(result).size == (28, 24)
+        assert records.read_record(result)["base"]["name"] == name
+
+
+def is_text(value):
+    return isinstance(value, str)
+
+
+def captions(shown):
+    """Those of the gallery, each time that it changed."""
+    galleries = [s.gallery.value for s in shown if isinstance(s.gallery, gr.Gallery)]
+    return [[picture["caption"] for picture in gallery] for gallery in galleries]
+
+
+def test_photo_that_cannot_be_painted_is_named_and_the_rest_goes_on(painting_of, three, tmp_path):
+    three[1].write_text("hello")
+    *_, last = painting_of(1, photos=three)
+    first, bad = last.words.split("\n\n")
+    assert first == "Done: 2 of 3 painted"
+    assert bad.startswith("cat.png: not a picture that can be read")
+    assert [path.name for path in packed(last, tmp_path / "unpacked")] == ["cat.png", "dog.png"]
+
+
+def test_what_is_wrong_with_all_photos_is_said_once(painting_of, three):
+    *_, last = painting_of(1, photos=three, size=1)
+    first, wrong = last.words.split("\n\n")
+    assert first == "Done: 0 of 3 painted"
+    assert wrong.startswith("cat.png, cat.png, dog.png: --size must be a whole number")
+    assert not isinstance(last.download, gr.DownloadButton)
+
+
+def test_stop_ends_the_series_and_keeps_what_is_there(studio, painting_of, three, tmp_path):
+    events = painting_of(2, photos=three)
+    for shown in events:
+        if is_text(shown.words) and shown.words.startswith("2 of 3"):
+            studio.stop(VISITOR)
+        last = shown
+    assert last.words.startswith("Stopped: 1 of 3 painted\n\ncat.png: stopped")
+    assert "cat.png" in [path.name for path in packed(last, tmp_path / "unpacked")]
+    assert "dog.png" not in last.words
+
+
+def test_visitor_who_leaves_ends_the_series(studio, painting_of, three):
+    events = painting_of(ENDLESS, photos=three)
+    until_picture(events)
+    events.close()
+    assert last_words(painting_of(1)) == "Done: 28x24 pixels"
+
+
+def test_time_limit_holds_for_each_photo(studio, painting_of, three):
+    studio._max_seconds = 0.5
+    first, limit = last_words(painting_of(ENDLESS, photos=three[1:])).split("\n\n", 1)
+    assert first == "Done: 0 of 2 painted"
+    assert "stopped by the time limit" in limit and "dog.png" in limit
+
+
+def test_too_little_memory_for_a_photo_does_not_stop_the_rest(studio, painting_of, three):
+    def paint_small(job, *arguments):
+        if job.stages[-1].cols > 28:
+            raise MemoryError
+        return paint(job, *arguments)
+
+    studio._paint = paint_small
+    load_image(three[0]).resize((96, 40)).save(three[0])
+    first, short = last_words(painting_of(1, photos=three)).split("\n\n")
+    assert first == "Done: 2 of 3 painted"
+    assert short.startswith("cat.png: There is not enough memory")
+
+
+def test_names_on_the_page_are_no_markup(painting_of, three):
+    photo = three[2].rename(three[2].with_name("<b>.png"))
+    *_, last = painting_of(1, photos=[photo, Path("<i>.png")])
+    assert "&lt;i&gt;.png: no such file" in last.words
+
+
+@pytest.mark.parametrize(
+    ("photos", "names"),
+    [
+        (["a.jpg", "b.png"], ["a", "b"]),
+        (["1/a.jpg", "2/a.jpg", "3/a.png"], ["a", "a_2", "a_3"]),
+        (["a.jpg", "A.jpg"], ["a", "A_2"]),  # some disks do not tell a from A
+        (["a_2.jpg", "a.jpg", "a.png"], ["a_2", "a", "a_3"]),
+        (["a.jpg", "a.png", "a_2.jpg"], ["a", "a_2", "a_2_2"]),
+    ],
+)
+def test_no_two_results_share_a_name(photos, names):
+    assert studios.result_names(photos) == names
+
+
+def test_archive_is_made_without_the_pictures_in_memory(tmp_path):
+    """Far less memory than one picture has bytes."""
+    series = studios.Series(tmp_path, ["big.jpg", "other.jpg"])
+    for path in series.paths:
+        path.write_bytes(os.urandom(8_000_000))
+        series.gallery.append((str(path), ""))
+    tracemalloc.start()
+    try:
+        archive = Path(series.pack())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000 < 16_000_000 < archive.stat().st_size
+    assert list(tmp_path.glob(".*")) == []  # nothing unfinished is left
 
 
 def test_stop_keeps_the_picture(studio, painting_of):
@@ -109,7 +259,7 @@ def test_visitor_who_leaves_while_uploads_are_decoded(studio, painting_of, monke
         studio.leave(VISITOR)
         return load_image(*arguments)
 
-    monkeypatch.setattr(web, "load_image", load_and_leave)
+    monkeypatch.setattr(studios, "load_image", load_and_leave)
     assert last_words(painting_of(ENDLESS)) == "Stopped; no picture was finished"
 
 
@@ -131,16 +281,18 @@ def test_time_limit_stops_and_says_so(studio, painting_of):
     [
         ({"size": 100}, "The result would have 120x100 pixels; here at most 64 are painted"),
         ({"size": 1}, "--size must be a whole number of at least 16"),
-        ({"photo": None}, "Give a photo and a painting"),
-        ({"photo": "none.png"}, "the photo: no such file"),
+        ({"photos": []}, "Give a photo and a painting"),
+        ({"painting": None}, "Give a photo and a painting"),
+        ({"photos": ["none.png"]}, "the photo: no such file"),
+        ({"photos": ["a.png"] * 5}, "5 photos; here at most 4 are painted at once. Leave some"),
     ],
 )
 def test_what_cannot_be_painted_is_answered(given, message, studio, painting_of):
-    events = painting_of(1, **given)
-    words, *_ = next(events)
-    assert message in words
+    seen = []
     with pytest.raises(gr.Error, match=message):
-        next(events)
+        for shown in painting_of(1, **given):
+            seen.append(shown.words)
+    assert message in seen[-1]
 
 
 def test_too_little_memory_is_answered(studio, painting_of):

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -89,12 +90,10 @@ def visit(browser, address):
         assert all(url.startswith((address, "data:", "blob:")) for url in requests)
 
 
-def give(page, photo, painting):
-    """Uploads both pictures and sets a size that the small machine paints in a second."""
-    for label, path in (("Photo", photo), ("Painting", painting)):
-        page.get_by_test_id("image").nth(["Photo", "Painting"].index(label)).locator(
-            "input[type=file]"
-        ).set_input_files(path)
+def give(page, photos, painting):
+    """Uploads the pictures and sets a size that the small machine paints in a second."""
+    page.locator("#photos input[type=file]").set_input_files(photos)
+    page.get_by_test_id("image").first.locator("input[type=file]").set_input_files(painting)
     page.get_by_label("Size").fill("32")
 
 
@@ -132,6 +131,36 @@ def test_upload_paint_watch_and_download(visit, photo_path, painting_path, tmp_p
     record = records.read_record(tmp_path / "painted.png")
     assert record["settings"]["iterations"] == 6
     assert record["base"]["name"] == "photo.png"
+
+
+def test_several_photos_fill_a_gallery_and_come_as_one_download(
+    visit, photo_path, painting_path, tmp_path
+):
+    page = visit()
+    other, bad = tmp_path / "other.png", tmp_path / "bad.png"
+    Image.effect_noise((48, 40), 80).save(other)
+    bad.write_bytes(b"hello")
+    give(page, [photo_path, bad, other], painting_path)
+    paint(page, 6)
+    status(page, r"1 of 3: photo\.png, about \d+ s left")
+    status(page, r"3 of 3: other\.png")
+    expect(page.locator("#gallery img")).to_have_count(1)
+    status(page, "Done: 2 of 3 painted")
+    status(page, r"bad\.png: not a picture that can be read")
+    expect(page.locator("#gallery img")).to_have_count(2)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download all (ZIP)").click()
+    download.value.save_as(tmp_path / "painted.zip")
+    with zipfile.ZipFile(tmp_path / "painted.zip") as archive:
+        assert archive.namelist() == ["photo.png", "other.png"]
+        archive.extractall(tmp_path / "painted")
+    assert records.read_record(tmp_path / "painted" / "other.png")["base"]["name"] == "other.png"
+    page.locator("#photos").get_by_label("Clear").click()  # one photo again: all is as before
+    give(page, photo_path, painting_path)
+    paint(page, 1)
+    status(page, "Done: 38x32 pixels")
+    expect(page.get_by_role("button", name="Download PNG")).to_be_enabled()
+    expect(page.locator("#gallery")).to_be_hidden()
 
 
 def test_port_in_use_is_answered_in_one_line(address, full_weights_path):
@@ -233,7 +262,8 @@ def test_visitor_who_leaves_does_not_hold_the_next_up(two):
 def test_examples_are_there(visit):
     page = visit()
     page.get_by_role("gridcell").first.click()
-    expect(page.get_by_test_id("image").nth(0).locator("img")).to_be_visible()
+    expect(page.locator("#photos img")).to_be_visible()
+    expect(page.get_by_test_id("image").first.locator("img")).to_be_visible()
 
 
 def test_page_takes_any_size_of_upload(visit, painting_path, tmp_path):
