@@ -50,6 +50,7 @@ from stylize.neighbors import (
     resizing,
 )
 from stylize.optimizers import (
+    SEARCHES,
     Iterations,
     flat_float64,
     fmin_l_bfgs_b,
@@ -717,8 +718,8 @@ def _paint_stage(job, stage, objective, checkpoint, reports, keep):
         names = ("learning_rate", "beta1", "beta2", "epsilon")
         adam = {name.replace("beta", "beta_"): settings[name] for name in names}
         x = minimize_adam(iterations, x, **adam)
-    elif settings["optimizer"] == "lbfgs":
-        x = minimize_lbfgs(iterations, start_lbfgs(x, bounds, step))
+    elif settings["optimizer"] in SEARCHES:
+        x = minimize_lbfgs(iterations, start_lbfgs(x, bounds, step, settings["optimizer"]))
     else:
         minimize = minimize_keras if settings["restart"] else minimize_scipy
         x = minimize(iterations, *flat_float64(x, bounds))

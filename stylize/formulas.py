@@ -31,6 +31,22 @@ def mean_square_variation(
     return down + keras.ops.sum(right[:, :own_rows, :own_cols]) / (3 * rows * (cols - 1))
 
 
+def absolute_variation(
+    x: Any, tile: Tile | None = None, shape: tuple[int, int] | None = None
+) -> Any:
+    """Roughness: the sum of |x[i,j] - x[i+1,j]| and |x[i,j] - x[i,j+1]|, see the function above.
+
+    Source: jcjohnson/neural-style's PyTorch port, neural-style-pt. (The original's gradient is that
+    of squares.)
+    """
+    down = keras.ops.abs(x[:, 1:] - x[:, :-1])
+    right = keras.ops.abs(x[:, :, 1:] - x[:, :, :-1])
+    if tile is not None and not tile.is_whole:
+        rows, cols = tile.shape
+        down, right = down[:, :rows, :cols], right[:, :rows, :cols]
+    return keras.ops.sum(down) + keras.ops.sum(right)
+
+
 class Formula(NamedTuple):
     """The constants in front of a layer's sums of squares and of the roughness.
 
@@ -68,6 +84,12 @@ FORMULAS = {
         content=lambda M, N: 1 / (M * N),
         style=lambda M, N, pixels: 1 / (N**2 * (M * N) ** 2),
         roughness=mean_square_variation,
+    ),
+    # The same but for the roughness, and each of the five style layers has the whole weight.
+    "johnson": Formula(
+        content=lambda M, N: 1 / (M * N),
+        style=lambda M, N, pixels: 5 / (N**2 * (M * N) ** 2),
+        roughness=absolute_variation,
     ),
 }
 

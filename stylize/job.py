@@ -13,7 +13,9 @@ from stylize.colors import COLOR_TRANSFERS, keep_luma, recolored, within_range
 from stylize.errors import InputError
 from stylize.neighbors import HYPERCOLUMN_LAYERS, SIMILARITIES, detail_map
 from stylize.pictures import (
+    SMALLEST_SIDE,
     enlarge,
+    fitted_size,
     load_image,
     load_mask,
     preprocess_image,
@@ -29,11 +31,11 @@ from stylize.weights import CONVOLUTIONS, IMAGENET_MEAN_BGR
 
 SMALLEST_SCALE = 100  # pixels of the short side at which a pyramid begins, or a little more
 STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
-NOISE = 0.256  # standard deviation of the noise to start from, around the mean pixel
 # What memory is needed for, measured by benchmarks/memory.py:
 PROCESS_MIB = 940  # before a picture is there
 NETWORK_BYTES = {"float32": 3000, "bfloat16": 2180, "float16": 2180}  # for each pixel it sees
-STATE_BYTES = {"lbfgs": 320, "scipy": 1200, "adam": 200}  # for each pixel, by optimizer
+# For each pixel, by optimizer; PyTorch's L-BFGS remembers 90 pairs of 24 bytes more than ours.
+STATE_BYTES = {"lbfgs": 320, "torch": 2480, "scipy": 1200, "adam": 200}
 WORKSPACE_BYTES, WORKSPACE_MIB = 640, 270  # of the convolutions, for each pixel, but not more than
 COLUMN_BYTES = 900  # of hypercolumns, for each pixel of the picture and of the styles
 SEARCH_BYTES = 10  # for each similarity that is in memory at once
@@ -112,7 +114,7 @@ class Job(NamedTuple):
             seen = min(stage.rows, side) * min(stage.cols, side)
         needed = PROCESS_MIB * 2**20 + pixels * STATE_BYTES[self.settings["optimizer"]]
         sizes = [
-            math.prod(_style_size(image, scale, stage))
+            math.prod(self._style_size(image, scale, stage))
             for image, scale in zip(self.inputs.styles, self.inputs.style_scales, strict=True)
         ]
         network = seen * NETWORK_BYTES[stage.precision]
@@ -132,7 +134,9 @@ class Job(NamedTuple):
         share = self.inputs.noise
         if not share:
             return x
-        noise = np.random.default_rng(self.settings["seed"]).normal(0, NOISE, x.shape)
+        noise = np.random.default_rng(self.settings["seed"]).normal(
+            0, self.settings["noise"], x.shape
+        )
         return ((1 - share) * x + share * noise).astype(np.float32)
 
     def base(self, stage: Stage) -> np.ndarray:
@@ -149,7 +153,7 @@ class Job(NamedTuple):
         for image, scale, share, mask in zip(
             inputs.styles, inputs.style_scales, inputs.style_shares, inputs.style_masks, strict=True
         ):
-            picture = resize_image(image, *_style_size(image, scale, stage), resample)
+            picture = resize_image(image, *self._style_size(image, scale, stage), resample)
             if recolor:
                 picture = recolor(picture, self._resized(inputs.base, stage))
             styles.append(Style(preprocess_image(picture), share, _resized_mask(mask, stage)))
@@ -219,6 +223,19 @@ class Job(NamedTuple):
 
         return to_pixels
 
+    def _style_size(self, image: Image.Image, scale: float | str, stage: Stage) -> tuple[int, int]:
+        """(rows, cols) that a style is resized to, by its `style_scale`."""
+        if scale == "fit":
+            return stage.rows, stage.cols
+        if scale == "area":
+            area = stage.rows * stage.cols / (image.width * image.height)
+            return scaled_size(image, math.sqrt(area))
+        if self.settings["longer_side"]:
+            longer = float(scale) * max(stage.rows, stage.cols)
+            rows, cols = fitted_size(image, longer, self.settings["longer_side"])
+            return max(rows, SMALLEST_SIDE), max(cols, SMALLEST_SIDE)
+        return scaled_size(image, float(scale) * stage.cols / image.width)
+
     def _resized(self, image, stage):
         return resize_image(image, stage.rows, stage.cols, self.settings["resample"])
 
@@ -231,16 +248,6 @@ def margin(layers: Iterable[str]) -> int:
     deepest = max(list(CONVOLUTIONS).index(layer) for layer in layers)
     strides = [2 ** (int(name[5]) - 1) for name in list(CONVOLUTIONS)[: deepest + 1]]
     return math.ceil(sum(strides) / strides[-1]) * strides[-1]
-
-
-def _style_size(image: Image.Image, scale: float | str, stage: Stage) -> tuple[int, int]:
-    """(rows, cols) that a style is resized to, by its `style_scale`."""
-    if scale == "fit":
-        return stage.rows, stage.cols
-    if scale == "area":
-        area = stage.rows * stage.cols / (image.width * image.height)
-        return scaled_size(image, math.sqrt(area))
-    return scaled_size(image, float(scale) * stage.cols / image.width)
 
 
 def _resized_mask(mask, stage):
@@ -348,7 +355,8 @@ def _plan_stages(base, settings, evaluations_per_iteration):
 
 def _plan_sizes(base, settings):
     """(rows, cols) from the coarsest to the result."""
-    rows, cols = working_size(base, settings["size"])
+    longer_side = settings["longer_side"]
+    rows, cols = working_size(base, settings["size"], longer_side)
     if settings["strength"] == 0:  # the photo, which small sizes would only blur
         return [(rows, cols)]
     scales, first, short = settings["scales"], settings["first_size"], min(rows, cols)
@@ -359,7 +367,9 @@ def _plan_sizes(base, settings):
         if scales == "auto":
             scales = 1 + max(0, math.floor(math.log2(short / SMALLEST_SCALE)))
         ratios = [1 / 2**halvings for halvings in range(scales - 1, 0, -1)]
-    return [*(working_size(base, round(rows * ratio)) for ratio in ratios), (rows, cols)]
+    size = max(rows, cols) if longer_side else rows
+    smaller = (working_size(base, round(size * ratio), longer_side) for ratio in ratios)
+    return [*smaller, (rows, cols)]
 
 
 def memory_warning(job: Job) -> str:

@@ -19,7 +19,6 @@ from stylize.backend import NUMPY, ArrayNamespace
 SUFFICIENT_DECREASE = 1e-4  # of what the slope promises (Armijo)
 SHORTEST, LONGEST = 0.1, 0.5  # what a line search may shorten a step to, at once
 LINE_SEARCH = 8  # steps tried along one direction, at most
-LONGEST_STEP = 2.0  # in first steps; the first pairs may promise ten times too much
 CURVATURE = 1e-10  # s.y in y.y, below which a pair tells nothing
 
 Evaluate = Callable[[Any], tuple[float, Any]]  # from x to (loss, gradient), arrays as x is
@@ -31,7 +30,7 @@ class ProjectedLBFGS:
     A step is x <- clip(x - t H g), where H is the L-BFGS matrix of the last pairs of steps s and
     changes of gradient y, on the free values only, and t = 1 where that lowers the loss enough. The
     first step of all is as long as `first_step` says, since nothing is known of the scale yet; none
-    is longer than `LONGEST_STEP` times that.
+    is longer than `longest_step` times that.
 
     Args:
         x: the start, an array of any shape; it is clipped.
@@ -41,12 +40,15 @@ class ProjectedLBFGS:
         arrays: what to compute with.
 
     Attributes:
+        longest_step: in first steps; the first pairs may promise ten times too much.
         x, gradient: float32 arrays of one shape. No array is ever changed in place.
         loss: a float.
         steps, changes: the pairs, lists of arrays like x, the oldest first.
         products: of each pair, s.y and y.y.
         stopped: why no lower point can be found; empty as long as one may be.
     """
+
+    longest_step = 2.0
 
     def __init__(
         self,
@@ -142,7 +144,7 @@ class ProjectedLBFGS:
         point = self.x, self.gradient, self.low, self.high
         if self.steps:
             sy, yy = self.products[-1]
-            longest = self._array(LONGEST_STEP * self.first_step)
+            longest = self._array(self.longest_step * self.first_step)
             trial = self._quasi_newton(*point, *self._pairs(), self._array(sy / yy), longest)
             if trial[-1] < 0:
                 return trial
@@ -166,6 +168,45 @@ class ProjectedLBFGS:
             self.steps = [*self.steps, step][-self.pairs :]
             self.changes = [*self.changes, change][-self.pairs :]
             self.products = [*self.products, (sy, yy)][-self.pairs :]
+
+
+class UnitStepLBFGS(ProjectedLBFGS):
+    """L-BFGS without a line search: every step is x <- clip(x - H g), wherever it leads.
+
+    The first step, of which H knows nothing, is min(1, 1 / sum |g|) of the gradient.
+
+    Source: PyTorch's `torch.optim.LBFGS`, as it is without a `line_search_fn`.
+    """
+
+    longest_step = math.inf
+
+    def __init__(
+        self,
+        x: Any,
+        low: Any = -math.inf,
+        high: Any = math.inf,
+        pairs: int = 100,
+        first_step: float = 1.0,  # until the start is evaluated
+        arrays: ArrayNamespace = NUMPY,
+    ):
+        super().__init__(x, low, high, pairs, first_step, arrays)
+
+    def start(self, evaluate: Evaluate) -> None:
+        """Evaluates the start."""
+        super().start(evaluate)
+        length = float(self.arrays.ops.sum(self.arrays.ops.absolute(self.gradient)))
+        size = float(_root_mean_square(self.arrays, self.gradient))
+        self.first_step = size * min(1.0, 1 / max(length, 1e-30))
+
+    def step(self, evaluate: Evaluate, evaluations: int) -> bool:
+        """Moves by one step. False, and x stays, where the loss there is not finite."""
+        step, trial, _, _ = self._first_trial()
+        loss, gradient = evaluate(trial)
+        if not math.isfinite(loss):
+            self.stopped = "a step of L-BFGS led to a loss that is not finite"
+            return False
+        self._move(trial, loss, gradient, step)
+        return True
 
 
 def _shortening(before, slope, loss):

@@ -10,8 +10,10 @@ from threadpoolctl import ThreadpoolController
 
 from stylize.backend import array_namespace, keras
 from stylize.errors import NonFiniteLoss
-from stylize.lbfgs import ProjectedLBFGS
+from stylize.lbfgs import ProjectedLBFGS, UnitStepLBFGS
 from stylize.progress import NO_STEP, Losses, Step
+
+SEARCHES = {"lbfgs": ProjectedLBFGS, "torch": UnitStepLBFGS}  # by the name of the optimizer
 
 
 class Iterations:
@@ -165,21 +167,24 @@ def one_blas_thread() -> Iterator[Callable[[Callable], Callable]]:
         yield with_all_threads
 
 
-def start_lbfgs(x: np.ndarray, bounds: tuple, step: Step) -> ProjectedLBFGS:
+def start_lbfgs(
+    x: np.ndarray, bounds: tuple, step: Step, optimizer: str = "lbfgs"
+) -> ProjectedLBFGS:
     """The search that `minimize_lbfgs` takes, its vectors on the GPU if there is one.
 
     Args:
         x: the start, (1, rows, cols, 3).
         bounds: (lowest, highest) values, which broadcast to the shape of x, or ().
         step: where an earlier run was; its state is emptied.
+        optimizer: a name in `SEARCHES`.
     """
-    arrays = array_namespace()
+    arrays, kind = array_namespace(), SEARCHES[optimizer]
     if step.state:
-        search = ProjectedLBFGS.from_state(step.state, arrays)
+        search = kind.from_state(step.state, arrays)
         step.state.clear()  # so that they go when the search forgets them
         return search
     low, high = bounds or (-math.inf, math.inf)
-    return ProjectedLBFGS(x, low, high, arrays=arrays)
+    return kind(x, low, high, arrays=arrays)
 
 
 def minimize_lbfgs(iterations: Iterations, search: ProjectedLBFGS) -> Any:

@@ -72,7 +72,8 @@ SETTINGS = {
         "--size",
         rows_or_own,
         "ROWS|own",
-        "rows of the result; its columns follow from the photo; own: the photo's own size",
+        "rows of the result (recipe johnson: its longer side); its columns follow from the photo; "
+        "own: the photo's own size",
         "output",
     ),
     "scales": Setting(
@@ -86,7 +87,8 @@ SETTINGS = {
         "--style_scale",
         fit_area_or_scales,
         "fit|area|SCALE",
-        "width of each style as a multiple of the result's width; fit: stretched to the result's "
+        "width of each style as a multiple of the result's width (recipe johnson: of their longer "
+        "sides); fit: stretched to the result's "
         "size; area: as many pixels as the result; its aspect is kept except with fit",
         "look",
         nargs="+",
@@ -174,9 +176,9 @@ SETTINGS = {
     ),
     "optimizer": Setting(
         "--optimizer",
-        one_of("lbfgs", "scipy", "adam"),
-        "lbfgs|scipy|adam",
-        "what lowers the loss",
+        one_of("lbfgs", "torch", "scipy", "adam"),
+        "lbfgs|torch|scipy|adam",
+        "what lowers the loss: L-BFGS, PyTorch's, SciPy's, or Adam",
         "optimisation",
     ),
     "learning_rate": Setting(
@@ -224,6 +226,9 @@ UNRECORDED = ("memory", "tile")  # of the machine; a record has the tiles that w
 # A recipe is a value for every setting, which the caller's wins over, and what makes the recipe:
 #   formula        the constants in the losses, a name in FORMULAS
 #   resample       the filter that resizes pictures
+#   longer_side    None: size is the rows of the result, style_scale that of widths. Or a function
+#                  that makes whole numbers of sides: both are of longer sides
+#   noise          standard deviation of the noise to start from, around the mean pixel
 #   pool_padding   "valid" leaves an odd last row and column out, "same" pools them alone
 #   restart        whether L-BFGS starts anew in every iteration, as in the Keras example
 #   bounded        whether pixels are kept within black and white while they are optimised. Without
@@ -278,6 +283,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         "tile": "auto",
         "formula": "keras",
         "resample": Image.Resampling.NEAREST,
+        "longer_side": None,
+        "noise": 0.256,
         "pool_padding": "valid",
         "restart": True,
         "bounded": False,
@@ -330,6 +337,24 @@ RECIPES["gatys"] = RECIPES["keras"] | {
     "formula": "gatys",
     "resample": Image.Resampling.LANCZOS,
     "restart": False,
+}
+RECIPES["johnson"] = RECIPES["keras"] | {
+    "iterations": 3,
+    "content_weight": 5.0,
+    "style_weight": 100.0,
+    "tv_weight": 1e-3,
+    "size": 512,
+    "scales": "auto",
+    "style_scale": [1.0],
+    "content_layers": {"block4_conv2": 1.0},
+    "init": "noise",
+    "optimizer": "lbfgs",
+    "formula": "johnson",
+    "resample": Image.Resampling.BILINEAR,
+    "longer_side": int,
+    "noise": 0.001,
+    "restart": False,
+    "first_size": 48,
 }
 RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "content_weight": 2500.0,
