@@ -29,7 +29,6 @@ from stylize.progress import Stage
 from stylize.settings import DEFAULT_RECIPE, EVALUATIONS_PER_ITERATION, choose_settings
 from stylize.weights import CONVOLUTIONS, IMAGENET_MEAN_BGR
 
-SMALLEST_SCALE = 100  # pixels of the short side at which a pyramid begins, or a little more
 STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
 # What memory is needed for, measured by benchmarks/memory.py:
 PROCESS_MIB = 940  # before a picture is there
@@ -232,6 +231,8 @@ class Job(NamedTuple):
             return scaled_size(image, math.sqrt(area))
         if self.settings["longer_side"]:
             longer = float(scale) * max(stage.rows, stage.cols)
+            if not self.settings["enlarge_styles"]:
+                longer = min(longer, max(image.size))
             rows, cols = fitted_size(image, longer, self.settings["longer_side"])
             return max(rows, SMALLEST_SIDE), max(cols, SMALLEST_SIDE)
         return scaled_size(image, float(scale) * stage.cols / image.width)
@@ -360,13 +361,15 @@ def _plan_sizes(base, settings):
     if settings["strength"] == 0:  # the photo, which small sizes would only blur
         return [(rows, cols)]
     scales, first, short = settings["scales"], settings["first_size"], min(rows, cols)
+    growth, smallest = settings["size_step"], settings["smallest_size"]
     if scales == "auto" and first:
         steps = max(0, round(math.log2(short / first)))  # each about twice the one before
         ratios = [(first / short) ** ((steps - step) / steps) for step in range(steps)]
     else:
         if scales == "auto":
-            scales = 1 + max(0, math.floor(math.log2(short / SMALLEST_SCALE)))
-        ratios = [1 / 2**halvings for halvings in range(scales - 1, 0, -1)]
+            given = max(rows, cols) if longer_side else short
+            scales = 1 + max(0, math.floor(math.log(given / smallest, growth)))
+        ratios = [1 / growth**steps for steps in range(scales - 1, 0, -1)]
     size = max(rows, cols) if longer_side else rows
     smaller = (working_size(base, round(size * ratio), longer_side) for ratio in ratios)
     return [*smaller, (rows, cols)]

@@ -22,6 +22,7 @@ RECIPES = {  # settings that take the optimisers through more than one iteration
     "neighbors": {},
     "lbfgs, own sizes": {"recipe": "pyramid", "optimizer": "lbfgs", "scales": 2},
     "torch": {"recipe": "johnson", "optimizer": "torch", "scales": 2},
+    "average": {"recipe": "crowson", "optimizer": "adam", "scales": 2},
     "keras": {"recipe": "keras", "scales": 2},
     "adam": {"recipe": "athalye", "scales": 2, "init": "base"},
 }
