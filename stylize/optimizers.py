@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from stylize.backend import array_namespace, keras
+from stylize.backend import ArrayNamespace, keras
 from stylize.errors import NonFiniteLoss
 from stylize.lbfgs import ProjectedLBFGS, UnitStepLBFGS
 from stylize.progress import NO_STEP, Losses, Step
@@ -168,17 +168,18 @@ def one_blas_thread() -> Iterator[Callable[[Callable], Callable]]:
 
 
 def start_lbfgs(
-    x: np.ndarray, bounds: tuple, step: Step, optimizer: str = "lbfgs"
+    x: np.ndarray, bounds: tuple, step: Step, arrays: ArrayNamespace, optimizer: str = "lbfgs"
 ) -> ProjectedLBFGS:
-    """The search that `minimize_lbfgs` takes, its vectors on the GPU if there is one.
+    """The search that `minimize_lbfgs` takes.
 
     Args:
         x: the start, (1, rows, cols, 3).
         bounds: (lowest, highest) values, which broadcast to the shape of x, or ().
         step: where an earlier run was; its state is emptied.
+        arrays: what its vectors are.
         optimizer: a name in `SEARCHES`.
     """
-    arrays, kind = array_namespace(), SEARCHES[optimizer]
+    kind = SEARCHES[optimizer]
     if step.state:
         search = kind.from_state(step.state, arrays)
         step.state.clear()  # so that they go when the search forgets them
@@ -303,7 +304,7 @@ def minimize_adam(
         best = keras.ops.copy(combination.value)
     iterations.start(lowest)
     while not iterations.ended:
-        optimizer.apply([gradient], [combination])
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [combination])
         if bounds:
             combination.assign(_clipped(combination.value, *bounds))
         losses, gradient = evaluator.on_device(combination.value)

@@ -32,6 +32,10 @@ STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", 
 #   smallest_size  which side the sizes then begin with at least, where scales is "auto": pixels of
 #                  the short side, or of the longer one if that is what size means
 #   effort         evaluations of an iteration at the first and at the last size, in parts of 20
+#   refine_from    pixels from which on a size only refines what smaller ones have painted: it looks
+#                  up no neighbours, which takes longer the larger a picture is, and needs fewer
+#                  evaluations (docs/large.md). None: every size paints.
+#   refine_effort  evaluations of an iteration at such sizes, in parts of 20
 #   handover       how much of the photo's detail that a size cannot show the next one begins with
 #   query_content  how much of what a place's neighbour is looked up with is the photo's: in plain
 #                  places, in detailed ones (see `detail_map`); the rest is the picture's so far
@@ -71,6 +75,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "tolerance": 0.0,
         "precision": "float32",
         "memory": "auto",
+        "scratch": "auto",
         "tile": "auto",
         "formula": "keras",
         "resample": Image.Resampling.NEAREST,
@@ -89,6 +94,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         "size_step": 2.0,
         "smallest_size": 100.0,
         "effort": (1.0, 1.0),
+        "refine_from": None,
+        "refine_effort": 1.0,
         "handover": 0.0,
         "query_content": (1.0, 1.0),
         "detail_content": 0.0,
@@ -190,6 +197,8 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "tv_exponent": -1.0,
     "first_size": 48,
     "effort": (1.5, 0.75),
+    "refine_from": 1_200_000,
+    "refine_effort": 0.25,
     "handover": 1.0,
     "relative_content": True,
     "query_content": (0.9, 1.0),

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from stylize.checks import (
     fit_area_or_scales,
+    folder_or_auto,
     fraction,
     gibibytes,
     layer_weights,
@@ -209,6 +210,13 @@ SETTINGS = {
         "GiB of memory that a run may take; auto: four fifths of what is free",
         "machine",
     ),
+    "scratch": Setting(
+        "--scratch",
+        folder_or_auto,
+        "auto|FOLDER",
+        "where a run keeps for its time what the memory has no room for; auto: beside the result",
+        "machine",
+    ),
     "tile": Setting(
         "--tile",
         tile_size,
@@ -219,7 +227,7 @@ SETTINGS = {
         "machine",
     ),
 }
-UNRECORDED = ("memory", "tile")  # of the machine; a record has the tiles that were chosen
+UNRECORDED = ("memory", "scratch", "tile")  # of the machine; a record has the tiles chosen
 
 
 def choose_settings(recipe: str | Mapping = DEFAULT_RECIPE, **given: Any) -> dict[str, Any]:
