@@ -39,7 +39,12 @@ from stylize import __version__, backend, batch, cli, optimizers  # noqa: F401
 from stylize.backend import LossAndGrads, keras, to_tensors
 from stylize.download import load_weights
 from stylize.errors import InputError, NonFiniteLoss, WeightsError  # noqa: F401
-from stylize.formulas import FORMULAS, even_out, mean_square_variation  # noqa: F401
+from stylize.formulas import (  # noqa: F401
+    FORMULAS,
+    even_out,
+    mean_square_variation,
+    replicate_edges,
+)
 from stylize.job import Job, Style, prepare
 from stylize.neighbors import (
     BEYOND,
@@ -49,7 +54,7 @@ from stylize.neighbors import (
     neighbor_loss,
     resizing,
 )
-from stylize.optimizers import Iterations, fmin_l_bfgs_b
+from stylize.optimizers import Iterations, fmin_l_bfgs_b, minimize_scipy
 from stylize.pictures import layer_mask, load_image, save_image  # noqa: F401
 from stylize.progress import (
     Checkpoint,
@@ -91,6 +96,7 @@ def build_network(
     pooling: str = "max",
     pool_padding: str = "valid",
     data_format: str | None = None,
+    edges: str = "zero",
 ) -> Any:
     """Builds the Keras VGG19, cut off after the deepest of `layers`.
 
@@ -102,6 +108,7 @@ def build_network(
         pool_padding: what happens to an odd last row: "valid" leaves it out, "same" pools it alone.
         data_format: "channels_last" or "channels_first": how it computes, not what goes in and
             comes out. None: as Keras is configured.
+        edges: what lies around the picture: "zero", or its outermost pixels with "replicate".
 
     Returns:
         A Keras model from pictures (n, rows, cols, 3), as `preprocess_image` makes them, to a
@@ -118,11 +125,13 @@ def build_network(
     x = inputs
     if tuple(weights.mean_bgr) != IMAGENET_MEAN_BGR:
         x = x + np.float32(np.subtract(IMAGENET_MEAN_BGR, weights.mean_bgr))
+    if edges == "replicate":
+        x = replicate_edges(x)
     if channels_first:
         x = keras.ops.transpose(x, (0, 3, 1, 2))
     outputs: dict[str, Any] = {}
     options = {"dtype": precision, "data_format": data_format}
-    for name, layer in _vgg19_layers(weights, pooling, pool_padding, options):
+    for name, layer in _vgg19_layers(weights, pooling, pool_padding, edges, options):
         if layer is not None:
             x = layer(x)
             layer.set_weights(weights.layers.get(name, ()))
@@ -136,10 +145,10 @@ def build_network(
     return network
 
 
-def _vgg19_layers(weights, pooling, pool_padding, options):
+def _vgg19_layers(weights, pooling, pool_padding, edges, options):
     """Yields the name and the Keras layer of each step; None for one that changes nothing."""
     pool_class = {"max": keras.layers.MaxPooling2D, "avg": keras.layers.AveragePooling2D}[pooling]
-    block = "block1"
+    block, padding = "block1", {"zero": "same", "replicate": "valid"}[edges]
     for name, (kernel, bias) in weights.layers.items():
         if not name.startswith(block):
             pool = f"{block}_pool"
@@ -149,9 +158,10 @@ def _vgg19_layers(weights, pooling, pool_padding, options):
             yield name, None
         else:
             convolution = keras.layers.Conv2D(
-                kernel.shape[-1], 3, padding="same", activation="relu", name=name, **options
+                kernel.shape[-1], 3, padding=padding, activation="relu", name=name, **options
             )
             yield name, convolution
+            padding = "same"
 
 
 @functools.lru_cache(maxsize=2)
@@ -305,6 +315,7 @@ def style_targets(
     layers: Iterable[str],
     shapes: Mapping[str, tuple[int, ...]],
     tile: int | None = None,
+    formula: str = "keras",
 ) -> dict[str, Any]:
     """Runs VGG19 on a style, once. Returns its Gram matrices by layer name.
 
@@ -313,12 +324,16 @@ def style_targets(
         layers: where style is compared.
         shapes: layer name -> (1, rows, cols, channels) of the combination's features, to whose
             positions the matrices are scaled.
-        tile: as for `make_objective`.
+        tile, formula: as for `make_objective`.
     """
+
+    def gram(features):
+        return gram_matrix(FORMULAS[formula].channels(features))
+
     if tile:
-        grams = sums_over_tiles(gram_matrix, network, layers, picture, tile)
+        grams = sums_over_tiles(gram, network, layers, picture, tile)
     else:
-        outputs = {layer: gram_matrix(network.output[layer]) for layer in layers}
+        outputs = {layer: gram(network.output[layer]) for layer in layers}
         to_grams = keras.Model(network.input, outputs)
         grams = to_grams.predict_on_batch(picture[np.newaxis])
     own = _feature_shapes(network, picture)
@@ -338,9 +353,10 @@ class Objective(NamedTuple):
     style_scales: dict[str, float]  # the same
     variation_scale: float
     neighbor_scale: float
-    roughness: Callable | None  # as in `Formula`
+    roughness: Callable | None  # this and `channels` as in `Formula`
+    channels: Callable
     shape: tuple[int, int]  # of the combination
-    style: list  # for each style: layer name -> Gram matrix (channels, channels)
+    style: list  # for each style: layer name -> function from a Gram matrix to its distance
     shares: Sequence[float]  # of the styles
     mask_scales: list  # for each style: layer name -> factor of a masked Gram matrix, or None
 
@@ -367,18 +383,18 @@ class Objective(NamedTuple):
         style = 0.0
         for layer, scale in self.style_scales.items():
             for index, share in enumerate(self.shares):
-                loss = style_loss(self.style[index][layer], gram(layer, index))
-                style = style + share * scale * loss
+                style = style + share * scale * self.style[index][layer](gram(layer, index))
         return style
 
     def whole(self, network: Any, masks: list, targets: Targets, combination: Any) -> Any:
         """The terms of the whole combination; `masks` of each style: layer name -> mask or None."""
         features = network(combination)
-        shared = functools.cache(lambda layer: _style_gram(features[layer]))
+        compared = functools.cache(lambda layer: self.channels(features[layer]))
+        shared = functools.cache(lambda layer: _style_gram(compared(layer)))
 
         def gram(layer, index):
             mask = masks[index][layer]
-            return shared(layer) if mask is None else _style_gram(features[layer], mask)
+            return shared(layer) if mask is None else _style_gram(compared(layer), mask)
 
         tile = whole_picture(*self.shape)
         return self.terms(combination, features, targets, tile, lambda: self.style_term(gram))
@@ -421,7 +437,8 @@ def make_objective(
         {layer: layer_mask(style.mask, shapes[layer]) for layer in loss_weights.style}
         for style in styles
     ]
-    grams = [style_targets(network, s.picture, loss_weights.style, shapes, tile) for s in styles]
+    of_styles = loss_weights.style, shapes, tile, formula
+    grams = [style_targets(network, style.picture, *of_styles) for style in styles]
     shares = [style.share for style in styles]
     objective = _weigh(shapes, targets, grams, masks, shares, loss_weights, formula, (rows, cols))
     if len(tiles) == 1:
@@ -451,6 +468,7 @@ def _weigh(shapes, targets, grams, masks, shares, loss_weights, formula, shape):
         layer: weight * constants.style(*sizes[layer], pixels)
         for layer, weight in loss_weights.style.items()
     }
+    distance_to = constants.distance_to or (lambda gram: functools.partial(style_loss, gram))
     energy = loss_weights.style_energy
     energy = energy and energy * sum(loss_weights.style.values())
     return Objective(
@@ -459,8 +477,9 @@ def _weigh(shapes, targets, grams, masks, shares, loss_weights, formula, shape):
         loss_weights.total_variation * constants.total_variation(pixels),
         loss_weights.neighbors / sizes[GRID_LAYER][0] if loss_weights.neighbors else 0.0,
         constants.roughness,
+        constants.channels,
         shape,
-        grams,
+        [{layer: distance_to(gram) for layer, gram in own.items()} for own in grams],
         even_out(shares, grams, style_scales, energy),
         [{layer: _mask_scale(mask) for layer, mask in own.items()} for own in masks],
     )
@@ -552,34 +571,6 @@ def minimize_keras(
         )
         iterations.finish(x, evaluator.losses(x))
         iterations.keep(evaluator.losses(x), x=x)
-    return x
-
-
-def minimize_scipy(
-    iterations: Iterations, x: np.ndarray, bounds: tuple | None = None
-) -> np.ndarray:
-    """Lowers the loss with one run of L-BFGS. Arguments and result as in `minimize_keras`.
-
-    Where it gives up early (its line search finds no lower point, or the loss changes by less than
-    float32 can tell), it is started once more from there.
-    """
-    evaluator = iterations.evaluator
-    iterations.start(evaluator.losses(x))
-    for _ in ("run", "retry"):
-        x = fmin_l_bfgs_b(
-            evaluator.loss,
-            x,
-            evaluator.grads,
-            bounds,
-            maxfun=iterations.evaluations_left,
-            callback=iterations.after_step,
-        )
-        if iterations.ended:
-            return x
-        if iterations.evaluations_left <= 0:
-            iterations.finish(x, evaluator.losses(x))
-            return x
-    iterations.finish(x, evaluator.losses(x), "L-BFGS finds no lower point")
     return x
 
 
@@ -675,7 +666,8 @@ def stage_objective(
     """
     settings = job.settings
     options = settings["pooling"], settings["pool_padding"], keras.config.image_data_format()
-    network = _kept_network(weights, job.layers, stage.precision, *options)
+    edges = settings["edges"]
+    network = _kept_network(weights, job.layers, stage.precision, *options, edges)
     base, styles = job.base(stage), job.styles(stage)
     loss_weights, neighbors = LossWeights.of(settings, stage.rows), None
     if job.has_neighbors(stage):
@@ -713,11 +705,10 @@ def _paint_stage(job, stage, objective, checkpoint, reports, keep):
     if settings["optimizer"] == "adam":
         names = ("learning_rate", "beta1", "beta2", "epsilon")
         adam = {name.replace("beta", "beta_"): settings[name] for name in names}
-        x = optimizers.minimize_adam(iterations, x, **adam)
-    elif settings["optimizer"] == "lbfgs":
-        x = optimizers.minimize_lbfgs(
-            iterations, optimizers.start_lbfgs(x, bounds, step, job.arrays(stage))
-        )
+        x = optimizers.minimize_adam(iterations, x, bounds, settings["average_decay"], **adam)
+    elif settings["optimizer"] in optimizers.SEARCHES:
+        given = x, bounds, step, job.arrays(stage), settings["optimizer"]
+        x = optimizers.minimize_lbfgs(iterations, optimizers.start_lbfgs(*given))
     else:
         minimize = minimize_keras if settings["restart"] else minimize_scipy
         x = minimize(iterations, *optimizers.flat_float64(x, bounds))

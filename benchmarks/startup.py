@@ -43,6 +43,7 @@ def measure(args):
         job.settings["pooling"],
         job.settings["pool_padding"],
         nst.keras.config.image_data_format(),
+        job.settings["edges"],
     )
     done("network built")
     objective = nst.stage_objective(job, weights, stage)

@@ -1,6 +1,6 @@
 """Paints the pictures of docs/ and the README.
 
-    python docs/contact_sheets.py triptych colours gallery strength recipes portraits
+    python docs/contact_sheets.py triptych colours gallery strength recipes programs portraits
 
 Those that are there already are left alone: delete one to have it painted anew.
 """
@@ -91,11 +91,20 @@ def recipes(weights):
     return side_by_side([paint(pair, weights, size=256, recipe=name) for name in names], 256)
 
 
+def programs(weights):
+    """A photo, a painting, and two other programs' objectives."""
+    pair = "coffee+impasto"
+    given = [nst.load_image(find(name)) for name in pair.split("+")]
+    painted = [paint(pair, weights, size=192, recipe=name) for name in ("johnson", "crowson")]
+    return side_by_side([*given, *painted], 256)
+
+
 SHEETS = {
     ROOT / "img/triptych.jpg": triptych,
     ROOT / "img/colours.jpg": colours,
     ROOT / "docs/strength.jpg": strength,
     ROOT / "docs/recipes.jpg": recipes,
+    ROOT / "docs/programs.jpg": programs,
 }
 
 

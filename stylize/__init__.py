@@ -13,14 +13,16 @@ records, films        what a run leaves with its pictures
 job                   a run, prepared once: pictures, settings, sizes
 memory                the memory and disk that it needs, and tiles where there is less
 neighbors             the term of the loss that compares place by place
-formulas              the constants and the roughness of each formula of the loss
+formulas              what the recipes' losses differ in
+wasserstein           how far apart two styles are, if they are Gaussians
 tiles                 the loss of a picture that is too large for the network at once
 scratch               what memory has no room for, in files
 optimizers            what the optimisers share, SciPy's L-BFGS, Adam
 lbfgs                 an L-BFGS of our own, for values within bounds
 backend               TensorFlow, JAX or PyTorch, known here only
 progress              what a run says of itself as it goes on
-settings, checks      SETTINGS and RECIPES; what a setting may be
+settings, checks      the settings of a run; what each may be
+recipes               named sets of settings
 colors                the photo in the styles' colours, or the other way round
 pictures, formats     reading, sizes, writing; the formats that are read
 download              where VGG19's weights come from

@@ -1,10 +1,11 @@
-"""The constants and the roughness that recipes' losses differ in, by the name of a `formula`."""
+"""What recipes' losses differ in, by the name of a `formula`: constants, distances, roughness."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from stylize.backend import keras
 from stylize.tiles import Tile
+from stylize.wasserstein import distance_to, with_constant_channel
 
 
 def mean_square_variation(
@@ -31,20 +32,77 @@ def mean_square_variation(
     return down + keras.ops.sum(right[:, :own_rows, :own_cols]) / (3 * rows * (cols - 1))
 
 
+def absolute_variation(
+    x: Any, tile: Tile | None = None, shape: tuple[int, int] | None = None
+) -> Any:
+    """Roughness: the sum of |x[i,j] - x[i+1,j]| and |x[i,j] - x[i,j+1]|, see the function above.
+
+    Source: jcjohnson/neural-style's PyTorch port, neural-style-pt. (The original's gradient is that
+    of squares.)
+    """
+    down = keras.ops.abs(x[:, 1:] - x[:, :-1])
+    right = keras.ops.abs(x[:, :, 1:] - x[:, :, :-1])
+    if tile is not None and not tile.is_whole:
+        rows, cols = tile.shape
+        down, right = down[:, :rows, :cols], right[:, :rows, :cols]
+    return keras.ops.sum(down) + keras.ops.sum(right)
+
+
+def replicate_edges(x: Any, rows: tuple[int, int] = (1, 1), cols: tuple[int, int] = (1, 1)) -> Any:
+    """Pictures (n, rows, cols, channels) with their outermost pixels once more around them.
+
+    Args:
+        x: the pictures.
+        rows, cols: 1 where that is wanted, 0 where not: (above, below), (left, right).
+    """
+    (above, below), (left, right) = rows, cols
+    x = keras.ops.concatenate([x[:, :1]] * above + [x] + [x[:, -1:]] * below, axis=1)
+    return keras.ops.concatenate([x[:, :, :1]] * left + [x] + [x[:, :, -1:]] * right, axis=2)
+
+
+def nine_point_variation(x: Any, tile: Tile, shape: tuple[int, int]) -> Any:
+    """Roughness: mean squares of differences to the eight pixels around, of values 0..1.
+
+    2/3 of the mean for those below and to the right, 1/6 for the diagonal ones, where the picture
+    goes on beyond its edges with the pixels at the edge. Arguments as in `mean_square_variation`.
+
+    Source: crowsonkb/style-transfer-pytorch.
+    """
+    (rows, cols), (own_rows, own_cols) = shape, tile.shape
+    edges = [(int(s.first == s.start), int(s.last == s.stop)) for s in (tile.rows, tile.cols)]
+    x = replicate_edges(x / 255, *edges)
+    (top, _), (left, _) = edges
+    inner = x[:, top : top + own_rows + 1, left : left + own_cols + 1]
+    down = inner[:, 1:, :-1] - inner[:, :-1, :-1]
+    right = inner[:, :-1, 1:] - inner[:, :-1, :-1]
+    falling = x[:, 1:, 1:] - x[:, :-1, :-1]
+    rising = x[:, 1:, :-1] - x[:, :-1, 1:]
+    near, far = (
+        sum(keras.ops.sum(keras.ops.square(difference)) for difference in pair)
+        for pair in ((down, right), (falling, rising))
+    )
+    return (2 / 3 * near / (rows * cols) + far / 6 / ((rows + 1) * (cols + 1))) / 3  # of channels
+
+
 class Formula(NamedTuple):
-    """The constants in front of a layer's sums of squares and of the roughness.
+    """The constants in front of a layer's losses and of the roughness, and what these losses are.
 
     Attributes:
         content: function of the layer's (positions, channels).
         style: function of the layer's (positions, channels) and the picture's pixels.
         total_variation: function of the picture's pixels.
         roughness: function like `mean_square_variation`; None: the script's `total_variation_loss`.
+        channels: from features (..., channels) to those whose Gram matrices are compared.
+        distance_to: from a style's Gram matrix to the function from the combination's to their
+            distance; None: the script's `style_loss`.
     """
 
     content: Callable[[int, int], float]
     style: Callable[[int, int, int], float]
     total_variation: Callable[[int], float] = lambda pixels: 1.0
     roughness: Callable | None = None
+    channels: Callable[[Any], Any] = lambda features: features
+    distance_to: Callable[[Any], Callable[[Any], Any]] | None = None
 
 
 FORMULAS = {
@@ -68,6 +126,20 @@ FORMULAS = {
         content=lambda M, N: 1 / (M * N),
         style=lambda M, N, pixels: 1 / (N**2 * (M * N) ** 2),
         roughness=mean_square_variation,
+    ),
+    # The same but for the roughness, and each of the five style layers has the whole weight.
+    "johnson": Formula(
+        content=lambda M, N: 1 / (M * N),
+        style=lambda M, N, pixels: 5 / (N**2 * (M * N) ** 2),
+        roughness=absolute_variation,
+    ),
+    # Means over channels of distances between Gaussians.
+    "crowson": Formula(
+        content=lambda M, N: 1 / (M * N),
+        style=lambda M, N, pixels: 1 / N,
+        roughness=nine_point_variation,
+        channels=with_constant_channel,
+        distance_to=distance_to,
     ),
 }
 

@@ -14,8 +14,10 @@ from stylize.colors import COLOR_TRANSFERS, keep_luma, recoloring, shade_limits,
 from stylize.errors import InputError
 from stylize.neighbors import HYPERCOLUMN_LAYERS, detail_map
 from stylize.pictures import (
+    SMALLEST_SIDE,
     enlarge,
     enlarged_channels,
+    fitted_size,
     load_image,
     load_mask,
     preprocess_image,
@@ -34,9 +36,7 @@ from stylize.tiles import TilePasses
 from stylize.weights import IMAGENET_MEAN_BGR
 
 MEASURED = 2**20  # pixels of which a photo's colours and detail are measured, at most
-SMALLEST_SCALE = 100  # pixels of the short side at which a pyramid begins, or a little more
 STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
-NOISE = 0.256  # standard deviation of the noise to start from, around the mean pixel
 
 
 class Style(NamedTuple):
@@ -118,7 +118,7 @@ class Job(NamedTuple):
     def needed_mib_at(self, stage: Stage) -> float:
         """The same for one stage alone."""
         sizes = [
-            math.prod(_style_size(image, scale, stage))
+            math.prod(self._style_size(image, scale, stage))
             for image, scale in zip(self.inputs.styles, self.inputs.style_scales, strict=True)
         ]
         return memory.needed_mib(
@@ -141,7 +141,8 @@ class Job(NamedTuple):
         x = self._preprocessed(self.inputs.start, stage, recolor)
         share = self.inputs.noise
         if share:
-            noise = np.random.default_rng(self.settings["seed"]).normal(0, NOISE, x.shape)
+            rng = np.random.default_rng(self.settings["seed"])
+            noise = rng.normal(0, self.settings["noise"], x.shape)
             x = ((1 - share) * x + share * noise).astype(np.float32)
         return self._kept(x, stage)
 
@@ -158,7 +159,7 @@ class Job(NamedTuple):
         for image, scale, share, mask in zip(
             inputs.styles, inputs.style_scales, inputs.style_shares, inputs.style_masks, strict=True
         ):
-            picture = resize_image(image, *_style_size(image, scale, stage), resample)
+            picture = resize_image(image, *self._style_size(image, scale, stage), resample)
             if recolor:
                 picture = recolor(picture, self._resized(inputs.base, stage))
             styles.append(Style(preprocess_image(picture), share, _resized_mask(mask, stage)))
@@ -284,18 +285,23 @@ class Job(NamedTuple):
 
         return to_pixels
 
+    def _style_size(self, image: Image.Image, scale: float | str, stage: Stage) -> tuple[int, int]:
+        """(rows, cols) that a style is resized to, by its `style_scale`."""
+        if scale == "fit":
+            return stage.rows, stage.cols
+        if scale == "area":
+            area = stage.rows * stage.cols / (image.width * image.height)
+            return scaled_size(image, math.sqrt(area))
+        if self.settings["longer_side"]:
+            longer = float(scale) * max(stage.rows, stage.cols)
+            if not self.settings["enlarge_styles"]:
+                longer = min(longer, max(image.size))
+            rows, cols = fitted_size(image, longer, self.settings["longer_side"])
+            return max(rows, SMALLEST_SIDE), max(cols, SMALLEST_SIDE)
+        return scaled_size(image, float(scale) * stage.cols / image.width)
+
     def _resized(self, image, stage):
         return resize_image(image, stage.rows, stage.cols, self.settings["resample"])
-
-
-def _style_size(image: Image.Image, scale: float | str, stage: Stage) -> tuple[int, int]:
-    """(rows, cols) that a style is resized to, by its `style_scale`."""
-    if scale == "fit":
-        return stage.rows, stage.cols
-    if scale == "area":
-        area = stage.rows * stage.cols / (image.width * image.height)
-        return scaled_size(image, math.sqrt(area))
-    return scaled_size(image, float(scale) * stage.cols / image.width)
 
 
 def _resized_mask(mask, stage):
@@ -411,18 +417,23 @@ def _only_refines(size, settings):
 
 def _plan_sizes(base, settings):
     """(rows, cols) from the coarsest to the result."""
-    rows, cols = working_size(base, settings["size"])
+    longer_side = settings["longer_side"]
+    rows, cols = working_size(base, settings["size"], longer_side)
     if settings["strength"] == 0:  # the photo, which small sizes would only blur
         return [(rows, cols)]
     scales, first, short = settings["scales"], settings["first_size"], min(rows, cols)
+    growth, smallest = settings["size_step"], settings["smallest_size"]
     if scales == "auto" and first:
         steps = max(0, round(math.log2(short / first)))  # each about twice the one before
         ratios = [(first / short) ** ((steps - step) / steps) for step in range(steps)]
     else:
         if scales == "auto":
-            scales = 1 + max(0, math.floor(math.log2(short / SMALLEST_SCALE)))
-        ratios = [1 / 2**halvings for halvings in range(scales - 1, 0, -1)]
-    return [*(working_size(base, round(rows * ratio)) for ratio in ratios), (rows, cols)]
+            given = max(rows, cols) if longer_side else short
+            scales = 1 + max(0, math.floor(math.log(given / smallest, growth)))
+        ratios = [1 / growth**steps for steps in range(scales - 1, 0, -1)]
+    size = max(rows, cols) if longer_side else rows
+    smaller = (working_size(base, round(size * ratio), longer_side) for ratio in ratios)
+    return [*smaller, (rows, cols)]
 
 
 def memory_warning(job: Job) -> str:

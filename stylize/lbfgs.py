@@ -21,7 +21,6 @@ from stylize.backend import NUMPY, ArrayNamespace
 SUFFICIENT_DECREASE = 1e-4  # of what the slope promises (Armijo)
 SHORTEST, LONGEST = 0.1, 0.5  # what a line search may shorten a step to, at once
 LINE_SEARCH = 8  # steps tried along one direction, at most
-LONGEST_STEP = 2.0  # in first steps; the first pairs may promise ten times too much
 CURVATURE = 1e-10  # s.y in y.y, below which a pair tells nothing
 
 Evaluate = Callable[[Any], tuple[float, Any]]  # from x to (loss, gradient), arrays as x is
@@ -33,7 +32,7 @@ class ProjectedLBFGS:
     A step is x <- clip(x - t H g), where H is the L-BFGS matrix of the last pairs of steps s and
     changes of gradient y, on the free values only, and t = 1 where that lowers the loss enough. The
     first step of all is as long as `first_step` says, since nothing is known of the scale yet; none
-    is longer than `LONGEST_STEP` times that.
+    is longer than `longest_step` times that.
 
     Args:
         x: the start, an array of any shape; it is clipped.
@@ -44,12 +43,15 @@ class ProjectedLBFGS:
         arrays: what to compute with.
 
     Attributes:
+        longest_step: in first steps; the first pairs may promise ten times too much.
         x, gradient: float32 arrays of one shape. No array is ever changed in place.
         loss: a float.
         steps, changes: the pairs, lists of arrays like x, the oldest first.
         products: (2, pairs, pairs), float64: s_i.y_j and y_i.y_j.
         stopped: why no lower point can be found; empty as long as one may be.
     """
+
+    longest_step = 2.0
 
     def __init__(
         self,
@@ -149,7 +151,7 @@ class ProjectedLBFGS:
         """(direction, length, trial, slope) of the L-BFGS direction, or of the gradient's."""
         point = self.x, self.gradient, self.low, self.high
         if self.steps:
-            longest = self._constant(LONGEST_STEP * self.first_step)
+            longest = self._constant(self.longest_step * self.first_step)
             trial = self._quasi_newton(*point, *self._pairs(), longest)
             if trial[-1] < 0:
                 return trial
@@ -168,10 +170,14 @@ class ProjectedLBFGS:
         products[:, range(missing), range(missing)] = 1.0  # to divide by
         return nothing + self.steps, nothing + self.changes, self.arrays.constant(products)
 
-    def _move(self, x, loss, gradient):
-        """Goes to x, and remembers how, unless the step tells nothing of the curvature."""
+    def _move(self, x, loss, gradient, step=None):
+        """Goes to x, and remembers how, unless the step tells nothing of the curvature.
+
+        The step is the difference, unless it is given, not rounded as x is.
+        """
+        ends = (self.x, x) if step is None else (self.arrays.ops.zeros_like(step), step)
         steps, changes, _ = self._pairs()
-        step, change, sums = self._compare(self.x, x, self.gradient, gradient, steps, changes)
+        step, change, sums = self._compare(*ends, self.gradient, gradient, steps, changes)
         self.x, self.loss, self.gradient = x, loss, gradient
         *sums, sy, yy = np.asarray(self.arrays.to_numpy(sums), np.float64).tolist()
         if sy > CURVATURE * yy:
@@ -183,6 +189,46 @@ class ProjectedLBFGS:
             self.products = products[:, -self.pairs :, -self.pairs :]
             self.steps = [*self.steps, step][-self.pairs :]
             self.changes = [*self.changes, change][-self.pairs :]
+
+
+class UnitStepLBFGS(ProjectedLBFGS):
+    """L-BFGS without a line search: every step is x <- clip(x - H g), wherever it leads.
+
+    The first step, of which H knows nothing, is min(1, 1 / sum |g|) of the gradient.
+
+    Source: PyTorch's `torch.optim.LBFGS`, as it is without a `line_search_fn`.
+    """
+
+    longest_step = math.inf
+
+    def __init__(
+        self,
+        x: Any,
+        low: Any = -math.inf,
+        high: Any = math.inf,
+        pairs: int = 100,
+        first_step: float = 1.0,  # until the start is evaluated
+        arrays: ArrayNamespace = NUMPY,
+    ):
+        super().__init__(x, low, high, pairs, first_step, arrays)
+
+    def start(self, evaluate: Evaluate) -> None:
+        """Evaluates the start."""
+        super().start(evaluate)
+        total = float(self.arrays.ops.sum(self.arrays.ops.absolute(self.gradient)))
+        squares = self.arrays.dot(self.gradient, self.gradient)
+        size = float(_root_mean_square(self.arrays, squares, self.gradient))
+        self.first_step = size * min(1.0, 1 / max(total, 1e-30))
+
+    def step(self, evaluate: Evaluate, evaluations: int) -> bool:
+        """Moves by one step. False, and x stays, where the loss there is not finite."""
+        direction, length, trial, _ = self._first_trial()
+        loss, gradient = evaluate(trial)
+        if not math.isfinite(loss):
+            self.stopped = "a step of L-BFGS led to a loss that is not finite"
+            return False
+        self._move(trial, loss, gradient, length * direction)
+        return True
 
 
 def _shortening(before, slope, loss):

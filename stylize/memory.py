@@ -13,7 +13,8 @@ from stylize.weights import CONVOLUTIONS
 # What memory is needed for, measured by benchmarks/memory.py:
 PROCESS_MIB = 940  # before a picture is there
 NETWORK_BYTES = {"float32": 3000, "bfloat16": 2180, "float16": 2180}  # for each pixel it sees
-STATE_BYTES = {"lbfgs": 320, "scipy": 1200, "adam": 200}  # for each pixel, by optimizer
+# For each pixel, by optimizer; PyTorch's L-BFGS remembers 90 pairs of 24 bytes more than ours.
+STATE_BYTES = {"lbfgs": 320, "torch": 2480, "scipy": 1200, "adam": 200}
 IN_FILES_BYTES = 54  # the same with our L-BFGS in files
 WORKSPACE_BYTES, WORKSPACE_MIB = 640, 270  # of the convolutions, for each pixel, but not more than
 COLUMN_BYTES = 900  # of hypercolumns, for each pixel of the picture and of the styles
@@ -24,7 +25,7 @@ SHARE = 0.8  # of the free memory that a run takes if it is not told
 # What disk is needed for, for each pixel: 20 vectors of L-BFGS's pairs and 6 more in files, and in
 # the state file those and 3 more, of which there are two while one replaces the other.
 FILES_BYTES = 26 * 12
-STATE_FILE_BYTES = {"lbfgs": 2 * 23 * 12, "scipy": 2 * 36, "adam": 2 * 72}
+STATE_FILE_BYTES = {"lbfgs": 2 * 23 * 12, "torch": 2 * 203 * 12, "scipy": 2 * 36, "adam": 2 * 72}
 FILES_COST = 0.1  # of an evaluation, that its optimiser reads and writes them
 
 

@@ -10,8 +10,10 @@ from threadpoolctl import ThreadpoolController
 
 from stylize.backend import ArrayNamespace, keras
 from stylize.errors import NonFiniteLoss
-from stylize.lbfgs import ProjectedLBFGS
+from stylize.lbfgs import ProjectedLBFGS, UnitStepLBFGS
 from stylize.progress import NO_STEP, Losses, Step
+
+SEARCHES = {"lbfgs": ProjectedLBFGS, "torch": UnitStepLBFGS}  # by the name of the optimizer
 
 
 class Iterations:
@@ -165,7 +167,9 @@ def one_blas_thread() -> Iterator[Callable[[Callable], Callable]]:
         yield with_all_threads
 
 
-def start_lbfgs(x: np.ndarray, bounds: tuple, step: Step, arrays: ArrayNamespace) -> ProjectedLBFGS:
+def start_lbfgs(
+    x: np.ndarray, bounds: tuple, step: Step, arrays: ArrayNamespace, optimizer: str = "lbfgs"
+) -> ProjectedLBFGS:
     """The search that `minimize_lbfgs` takes.
 
     Args:
@@ -173,13 +177,50 @@ def start_lbfgs(x: np.ndarray, bounds: tuple, step: Step, arrays: ArrayNamespace
         bounds: (lowest, highest) values, which broadcast to the shape of x, or ().
         step: where an earlier run was; its state is emptied.
         arrays: what its vectors are.
+        optimizer: a name in `SEARCHES`.
     """
+    kind = SEARCHES[optimizer]
     if step.state:
-        search = ProjectedLBFGS.from_state(step.state, arrays)
+        search = kind.from_state(step.state, arrays)
         step.state.clear()  # so that they go when the search forgets them
         return search
     low, high = bounds or (-math.inf, math.inf)
-    return ProjectedLBFGS(x, low, high, arrays=arrays)
+    return kind(x, low, high, arrays=arrays)
+
+
+def minimize_scipy(
+    iterations: Iterations, x: np.ndarray, bounds: tuple | None = None
+) -> np.ndarray:
+    """Lowers the loss with one run of SciPy's L-BFGS.
+
+    Where it gives up early (its line search finds no lower point, or the loss changes by less than
+    float32 can tell), it is started once more from there.
+
+    Args:
+        iterations: with an `Evaluator`.
+        x, bounds: from `flat_float64`.
+
+    Returns:
+        The last x.
+    """
+    evaluator = iterations.evaluator
+    iterations.start(evaluator.losses(x))
+    for _ in ("run", "retry"):
+        x = fmin_l_bfgs_b(
+            evaluator.loss,
+            x,
+            evaluator.grads,
+            bounds,
+            maxfun=iterations.evaluations_left,
+            callback=iterations.after_step,
+        )
+        if iterations.ended:
+            return x
+        if iterations.evaluations_left <= 0:
+            iterations.finish(x, evaluator.losses(x))
+            return x
+    iterations.finish(x, evaluator.losses(x), "L-BFGS finds no lower point")
+    return x
 
 
 def minimize_lbfgs(iterations: Iterations, search: ProjectedLBFGS) -> Any:
@@ -225,19 +266,30 @@ def minimize_lbfgs(iterations: Iterations, search: ProjectedLBFGS) -> Any:
     return search.x
 
 
-def minimize_adam(iterations: Iterations, x: np.ndarray, **hyperparameters: float) -> Any:
+def minimize_adam(
+    iterations: Iterations,
+    x: np.ndarray,
+    bounds: tuple = (),
+    average_decay: float = 0.0,
+    **hyperparameters: float,
+) -> Any:
     """Lowers the loss with Keras's Adam; everything but the losses stays on the device.
 
     Adam's steps may go up. What counts is the best combination of all steps so far: an evaluation
-    tells the loss before a step, so one more evaluation follows the last step.
+    tells the loss before a step, so one more evaluation follows the last step. Or what counts is
+    the average of all steps, the last ones the most, which is evaluated where an iteration ends.
 
     Args:
         iterations: with an `Evaluator` of a `LossAndGrads`; a step is one evaluation.
         x: the start, (1, rows, cols, 3).
+        bounds: (lowest, highest) values, which broadcast to the shape of x, or (): after each step
+            x is clipped.
+        average_decay: how much a step counts in the average, in parts of the one after it; 0: no
+            average.
         hyperparameters: of `keras.optimizers.Adam`.
 
     Returns:
-        The best x, a tensor (1, rows, cols, 3).
+        The best x, or the average, a tensor (1, rows, cols, 3).
     """
     evaluator, step = iterations.evaluator, iterations.step
     combination = keras.Variable(x.astype(np.float32), name="combination")
@@ -253,16 +305,29 @@ def minimize_adam(iterations: Iterations, x: np.ndarray, **hyperparameters: floa
     iterations.start(lowest)
     while not iterations.ended:
         optimizer.apply([keras.ops.convert_to_tensor(gradient)], [combination])
+        if bounds:
+            combination.assign(_clipped(combination.value, *bounds))
         losses, gradient = evaluator.on_device(combination.value)
-        if losses.total < lowest.total:
+        if average_decay:
+            steps = int(optimizer.iterations)
+            share = (1 - average_decay) / (1 - average_decay ** (steps + 1))  # the start counts too
+            best = best + share * (combination.value - best)
+        elif losses.total < lowest.total:
             best, lowest = keras.ops.copy(combination.value), losses
         # The first evaluation was of the start, not of a step.
         if (iterations.spent - 1) % iterations.evaluations_each == 0:
+            if average_decay:
+                lowest, _ = evaluator.on_device(best)
             iterations.finish(best, lowest)
         if not iterations.ended:
             x = keras.ops.copy(combination.value)
             iterations.keep(lowest, x=x, gradient=gradient, best=best, **_adam_state(optimizer))
     return best
+
+
+def _clipped(x, low, high):
+    low, high = (keras.ops.convert_to_tensor(bound, "float32") for bound in (low, high))
+    return keras.ops.minimum(keras.ops.maximum(x, low), high)
 
 
 def _adam_state(optimizer):

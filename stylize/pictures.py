@@ -8,7 +8,7 @@ import functools
 import glob
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -108,24 +108,43 @@ def _to_srgb(image, profile):
 # ---------------------------------------------------------------------------------------------
 
 
-def working_size(image: Image.Image, rows: int | str | tuple[int, int]) -> tuple[int, int]:
-    """(rows, cols) of the result: `rows` as asked or "own", columns by the aspect of `image`.
+def working_size(
+    image: Image.Image,
+    size: int | str | tuple[int, int],
+    longer_side: Callable[[float], int] | None = None,
+) -> tuple[int, int]:
+    """(rows, cols) of the result, with the aspect of `image`.
 
-    Where `rows` is (rows, cols) already, these are taken.
+    Args:
+        image: the photo.
+        size: its rows, or "own"; (rows, cols) are taken as they are.
+        longer_side: makes whole numbers of the sides, where `size` is the longer one; else None.
 
     Raises:
         InputError: a side would be too small for VGG19.
     """
-    if isinstance(rows, tuple):
-        return rows
-    rows = image.height if isinstance(rows, str) else rows
-    cols = int(image.width * rows / image.height)
+    if isinstance(size, tuple):
+        return size
+    if longer_side:
+        longer = max(image.size) if isinstance(size, str) else size
+        rows, cols = fitted_size(image, longer, longer_side)
+    else:
+        rows = image.height if isinstance(size, str) else size
+        cols = int(image.width * rows / image.height)
     if min(rows, cols) < SMALLEST_SIDE:
         raise InputError(
             f"the result would have {rows} rows and {cols} columns; VGG19 needs at least "
             f"{SMALLEST_SIDE} of each: raise --size"
         )
     return rows, cols
+
+
+def fitted_size(
+    image: Image.Image, longer: float, to_whole: Callable[[float], int]
+) -> tuple[int, int]:
+    """(rows, cols) of an image whose longer side is to have so many pixels."""
+    factor = to_whole(longer) / max(image.size)
+    return to_whole(factor * image.height), to_whole(factor * image.width)
 
 
 def scaled_size(image: Image.Image, factor: float) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The settings of a run, and the recipes: named sets of them.
+"""The settings of a run.
 
 `SETTINGS` says how each is spelled on the command line and what it may be; `RECIPES` gives each
 a value; `choose_settings` puts what a person gave in place of the recipe's.
@@ -7,8 +7,6 @@ a value; `choose_settings` puts what a person gave in place of the recipe's.
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
-
-from PIL import Image
 
 from stylize.checks import (
     fit_area_or_scales,
@@ -30,8 +28,8 @@ from stylize.checks import (
 )
 from stylize.colors import COLOR_METHODS
 from stylize.errors import InputError
+from stylize.recipes import DEFAULT_RECIPE, RECIPES, STYLE_LAYERS  # noqa: F401
 
-STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
 EVALUATIONS_PER_ITERATION = 20
 PRECISIONS = ("float32", "bfloat16", "float16")  # Keras's names of its dtype policies
 
@@ -73,7 +71,8 @@ SETTINGS = {
         "--size",
         rows_or_own,
         "ROWS|own",
-        "rows of the result; its columns follow from the photo; own: the photo's own size",
+        "rows of the result (recipe johnson: its longer side); its columns follow from the photo; "
+        "own: the photo's own size",
         "output",
     ),
     "scales": Setting(
@@ -87,7 +86,8 @@ SETTINGS = {
         "--style_scale",
         fit_area_or_scales,
         "fit|area|SCALE",
-        "width of each style as a multiple of the result's width; fit: stretched to the result's "
+        "width of each style as a multiple of the result's width (recipe johnson: of their longer "
+        "sides); fit: stretched to the result's "
         "size; area: as many pixels as the result; its aspect is kept except with fit",
         "look",
         nargs="+",
@@ -175,9 +175,9 @@ SETTINGS = {
     ),
     "optimizer": Setting(
         "--optimizer",
-        one_of("lbfgs", "scipy", "adam"),
-        "lbfgs|scipy|adam",
-        "what lowers the loss",
+        one_of("lbfgs", "torch", "scipy", "adam"),
+        "lbfgs|torch|scipy|adam",
+        "what lowers the loss: L-BFGS, PyTorch's, SciPy's, or Adam",
         "optimisation",
     ),
     "learning_rate": Setting(
@@ -228,147 +228,6 @@ SETTINGS = {
     ),
 }
 UNRECORDED = ("memory", "scratch", "tile")  # of the machine; a record has the tiles chosen
-
-# A recipe is a value for every setting, which the caller's wins over, and what makes the recipe:
-#   formula        the constants in the losses, a name in FORMULAS
-#   resample       the filter that resizes pictures
-#   pool_padding   "valid" leaves an odd last row and column out, "same" pools them alone
-#   restart        whether L-BFGS starts anew in every iteration, as in the Keras example
-#   bounded        whether pixels are kept within black and white while they are optimised. Without
-#                  it L-BFGS moves one in twenty outside, and clipping them undoes much of its work
-#   reference_rows the rows at which content_weight and tv_weight mean what the formulas say; at
-#                  others they are multiplied by a power of reference_rows / rows, so that a weight
-#                  gives the same look at any size. None: they are not.
-#   content_exponent, tv_exponent  that power: 2 for sums over pixels
-#   first_size     pixels of the short side of the coarsest size, where scales is "auto" and sizes
-#                  grow evenly from it; None: they double, from about 100. Large forms are laid down
-#                  at the first size, so that it must not depend on the last.
-#   effort         evaluations of an iteration at the first and at the last size, in parts of 20
-#   refine_from    pixels from which on a size only refines what smaller ones have painted: it looks
-#                  up no neighbours, which takes longer the larger a picture is, and needs fewer
-#                  evaluations (docs/large.md). None: every size paints.
-#   refine_effort  evaluations of an iteration at such sizes, in parts of 20
-#   handover       how much of the photo's detail that a size cannot show the next one begins with
-#   query_content  how much of what a place's neighbour is looked up with is the photo's: in plain
-#                  places, in detailed ones (see `detail_map`); the rest is the picture's so far
-#   detail_content how much of the content term is kept to detailed places, 0..1
-#   relative_content  whether content is measured by the mean square of the photo's own features, so
-#                  that content_weight gives the same look with any photo
-#   style_energy   what each style's energy is taken to be, see `even_out`, so that
-#                  style_weight gives the same look with any style. None: left as it is.
-RECIPES: dict[str, dict[str, Any]] = {
-    "keras": {
-        "strength": 0.5,
-        "iterations": 10,
-        "content_weight": 0.025,
-        "style_weight": 1.0,
-        "neighbor_weight": 0.0,
-        "tv_weight": 1.0,
-        "size": 400,
-        "scales": 1,
-        "style_scale": "fit",
-        "style_turns": 0,
-        "style_blend": None,  # equal shares
-        "preserve_colors": "none",
-        "content_colors": "own",
-        "style_masks": None,
-        "content_mask": None,
-        "content_layers": {"block5_conv2": 1.0},
-        "style_layers": dict.fromkeys(STYLE_LAYERS, 0.2),
-        "pooling": "max",
-        "init": "base",
-        "noise_blend": 0.0,
-        "seed": 0,
-        "optimizer": "scipy",
-        "learning_rate": 10.0,
-        "beta1": 0.9,
-        "beta2": 0.999,
-        "epsilon": 1e-8,
-        "tolerance": 0.0,
-        "precision": "float32",
-        "memory": "auto",
-        "scratch": "auto",
-        "tile": "auto",
-        "formula": "keras",
-        "resample": Image.Resampling.NEAREST,
-        "pool_padding": "valid",
-        "restart": True,
-        "bounded": False,
-        "reference_rows": None,
-        "content_exponent": 2.0,
-        "tv_exponent": 2.0,
-        "first_size": None,
-        "effort": (1.0, 1.0),
-        "refine_from": None,
-        "refine_effort": 1.0,
-        "handover": 0.0,
-        "query_content": (1.0, 1.0),
-        "detail_content": 0.0,
-        "relative_content": False,
-        "style_energy": None,
-    },
-}
-RECIPES["pyramid"] = RECIPES["keras"] | {
-    "iterations": 2,
-    "content_weight": 0.05,
-    "tv_weight": 0.1,
-    "scales": "auto",
-    "content_layers": {"block4_conv2": 1.0},
-    "precision": "auto",
-    "resample": Image.Resampling.LANCZOS,
-    "restart": False,
-    "bounded": True,
-    "reference_rows": 400,
-    "style_energy": 9e10,  # about that of img/swirling_night.jpg
-}
-RECIPES["athalye"] = RECIPES["keras"] | {  # 1000 steps of Adam
-    "iterations": 50,
-    "content_weight": 5.0,
-    "style_weight": 500.0,
-    "tv_weight": 100.0,
-    "size": "own",
-    "style_scale": [1.0],
-    "content_layers": {"block4_conv2": 1.0},
-    "init": "noise",
-    "optimizer": "adam",
-    "formula": "athalye",
-    "resample": Image.Resampling.BICUBIC,
-    "pool_padding": "same",
-}
-RECIPES["gatys"] = RECIPES["keras"] | {
-    "content_weight": 1.0,
-    "style_weight": 1000.0,
-    "tv_weight": 0.0,
-    "content_layers": {"block4_conv2": 1.0},
-    "pooling": "avg",
-    "init": "noise",
-    "formula": "gatys",
-    "resample": Image.Resampling.LANCZOS,
-    "restart": False,
-}
-RECIPES["neighbors"] = RECIPES["pyramid"] | {
-    "content_weight": 2500.0,
-    "neighbor_weight": 1e4,
-    "tv_weight": 0.02,
-    "style_scale": "area",
-    "content_colors": "recolored",
-    "content_layers": {"block3_conv1": 1.0},
-    "init": "recolored",
-    "optimizer": "lbfgs",
-    "formula": "mean",
-    "content_exponent": 0.43,
-    "tv_exponent": -1.0,
-    "first_size": 48,
-    "effort": (1.5, 0.75),
-    "refine_from": 1_200_000,
-    "refine_effort": 0.25,
-    "handover": 1.0,
-    "relative_content": True,
-    "query_content": (0.9, 1.0),
-    "detail_content": 0.6,
-    "style_energy": 2e5,
-}
-DEFAULT_RECIPE = "neighbors"
 
 
 def choose_settings(recipe: str | Mapping = DEFAULT_RECIPE, **given: Any) -> dict[str, Any]:

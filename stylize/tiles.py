@@ -236,9 +236,11 @@ class Objective(Protocol):
     Attributes:
         mask_scales: for each style: layer name -> what a Gram matrix of masked features is
             multiplied with, None where there is no mask.
+        channels: from features (..., channels) to those whose Gram matrices are compared.
     """
 
     mask_scales: Sequence[Mapping[str, Any]]
+    channels: Callable[[Any], Any]
 
     def style_term(self, gram: Callable[[str, int], Any]) -> Any:
         """The style's term, of Gram matrices by layer name and number of the style."""
@@ -339,7 +341,7 @@ class TilePasses:
         """F for each view: the tile's own features times the mask, (positions, channels)."""
         views = []
         for layer, index in self._views:
-            own = tile.own(features[layer], layer)
+            own = self._objective.channels(tile.own(features[layer], layer))
             flat = keras.ops.reshape(own, (-1, own.shape[-1]))
             views.append(flat if index is None else flat * masks[index][layer])
         return views
@@ -380,7 +382,8 @@ class TiledLossAndGrads:
         self._passes = passes(network, objective, tiles, masks, targets)
         self._style = ValueAndGrad(self._style_of)
         self._views = _views(objective)
-        self._channels = [network.output[layer].shape[-1] for layer, _ in self._views]
+        features = [objective.channels(network.output[layer]) for layer, _ in self._views]
+        self._channels = [own.shape[-1] for own in features]
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         picture = np.asarray(x, np.float32).reshape(self.shape[1:])

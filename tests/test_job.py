@@ -95,6 +95,23 @@ def test_neighbors_begin_at_48_pixels_whatever_the_size():
     assert [stage.rows for stage in stages(300, 300, size=80, scales=2)] == [40, 80]
 
 
+def test_johnson_s_size_is_the_longer_side_and_so_is_the_styles():
+    photo, style = Image.new("RGB", (300, 400)), Image.new("RGB", (500, 200))
+    job = prepare(photo, style, "johnson", size=200, style_scale=0.5)
+    assert [stage[:2] for stage in job.stages] == [(64, 48), (112, 84), (200, 150)]
+    assert job.styles(job.stages[-1])[0].picture.shape == (40, 100, 3)
+    assert prepare(photo, style, "johnson", size="own").stages[-1][:2] == (400, 300)
+
+
+def test_crowson_s_sizes_grow_by_the_root_of_two_and_styles_are_not_enlarged():
+    photo, style = Image.new("RGB", (400, 300)), Image.new("RGB", (200, 90))
+    job = prepare(photo, style, "crowson")
+    assert [stage.cols for stage in job.stages] == [128, 181, 256, 362, 512]
+    assert [stage.rows for stage in job.stages] == [96, 136, 192, 272, 384]
+    assert job.styles(job.stages[0])[0].picture.shape == (58, 128, 3)
+    assert job.styles(job.stages[-1])[0].picture.shape == (90, 200, 3)
+
+
 def test_small_sizes_have_more_evaluations():
     picture = Image.new("RGB", (400, 300))
     stages = prepare(picture, picture, "neighbors", iterations=2).stages

@@ -1,6 +1,7 @@
 """Projected L-BFGS. The oracles are closed forms and SciPy's L-BFGS-B."""
 
 import io
+import math
 import os
 import re
 import subprocess
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stylize.backend import NUMPY, device_arrays, keras
-from stylize.lbfgs import ProjectedLBFGS
+from stylize.lbfgs import ProjectedLBFGS, UnitStepLBFGS
 
 
 def float32(function, gradient):
@@ -158,6 +159,44 @@ def test_loss_that_turns_infinite_makes_the_step_shorter(infinite):
     assert points[1].max() == pytest.approx(4)
     assert np.isfinite(losses).all()
     np.testing.assert_allclose(search.x, 0.75, atol=1e-3)
+
+
+@pytest.mark.parametrize("pairs", [3, 100])
+def test_unit_steps_are_pytorchs(pairs):
+    """On log(cosh(x - a)) times growing curvatures, whose Hessian changes from step to step."""
+    torch = pytest.importorskip("torch")
+    curvatures, a = np.geomspace(1, 30, 12, dtype="f"), np.linspace(-1, 1, 12, dtype="f")
+    x = torch.zeros(12, requires_grad=True)
+    options = {"history_size": pairs, "tolerance_grad": -1, "tolerance_change": -1}
+    optimizer, expected = torch.optim.LBFGS([x], max_iter=12, **options), []
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (torch.tensor(curvatures) * torch.log(torch.cosh(x - torch.tensor(a)))).sum()
+        loss.backward()
+        expected.append(loss.item())
+        return loss
+
+    optimizer.step(closure)
+    search = UnitStepLBFGS(np.zeros(12), pairs=pairs)
+    evaluate = float32(
+        lambda x: np.sum(curvatures * np.log(np.cosh(x - a))),
+        lambda x: curvatures * np.tanh(x - a),
+    )
+    search.start(evaluate)
+    losses = [search.loss] + [search.loss for _ in range(11) if search.step(evaluate, 1)]
+    np.testing.assert_allclose(losses, expected, rtol=1e-3)
+
+
+def test_unit_step_to_an_infinite_loss_ends_the_search_where_it_was():
+    def evaluate(x):
+        return (0.0, np.ones(3, "f")) if not x.any() else (math.inf, None)
+
+    search = UnitStepLBFGS(np.zeros(3))
+    search.start(evaluate)
+    assert not search.step(evaluate, 1)
+    assert search.stopped == "a step of L-BFGS led to a loss that is not finite"
+    np.testing.assert_array_equal(search.x, 0)
 
 
 KINDS = {"numpy": lambda: NUMPY, "device": device_arrays}

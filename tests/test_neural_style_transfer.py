@@ -478,8 +478,15 @@ def numpy_gatys(features, content, styles, x, settings):
     return content_loss, style_loss, numpy_total_variation(x)
 
 
+def numpy_johnson(features, content, styles, x, settings):
+    """neural-style-pt's: five layers with the whole weight each, where their shares are 1/5."""
+    content_loss, style_loss, _ = numpy_athalye(features, content, styles, x, settings)
+    variation = np.abs(x[1:] - x[:-1]).sum() + np.abs(x[:, 1:] - x[:, :-1]).sum()
+    return content_loss, 5 * style_loss, variation
+
+
 @pytest.mark.parametrize("pooling", ["max", "avg"])
-@pytest.mark.parametrize("recipe", ["athalye", "gatys"])
+@pytest.mark.parametrize("recipe", ["athalye", "gatys", "johnson"])
 def test_recipes_against_numpy(recipe, pooling, small_vgg19, photo, painting):
     photo = photo[:39, :45]  # odd sides: pooling's padding matters
     job = prepare(
@@ -493,6 +500,7 @@ def test_recipes_against_numpy(recipe, pooling, small_vgg19, photo, painting):
         style_blend=[3, 1],
         style_scale=[1.0, 0.7],
         size="own",
+        scales=1,
     )
     settings, padding = job.settings, job.settings["pool_padding"]
     assert settings["style_blend"] == [0.75, 0.25]
@@ -502,11 +510,13 @@ def test_recipes_against_numpy(recipe, pooling, small_vgg19, photo, painting):
     def features(picture):
         return numpy_features(small_vgg19, picture, pooling, padding)
 
+    # As wide as the photo is, or with its longer side, times the scale.
+    sizes = [(45, 35), (31, 24)] if recipe == "johnson" else [(57, 45), (40, 31)]
     styles = [
         features(pictures.preprocess_image(image.resize((cols, rows), settings["resample"])))
-        for image, (rows, cols) in zip(job.inputs.styles, [(57, 45), (40, 31)], strict=True)
+        for image, (rows, cols) in zip(job.inputs.styles, sizes, strict=True)
     ]
-    oracle = {"athalye": numpy_athalye, "gatys": numpy_gatys}[recipe]
+    oracle = {"athalye": numpy_athalye, "gatys": numpy_gatys, "johnson": numpy_johnson}[recipe]
     content = features(pictures.preprocess_image(photo))
     expected = oracle(features(x), content, styles, x.astype(float), settings)
     weights = [settings[f"{name}_weight"] for name in ("content", "style", "tv")]

@@ -11,7 +11,7 @@ from stylize import backend
 from stylize.backend import NUMPY, LossAndGrads, device_arrays, keras
 from stylize.errors import NonFiniteLoss
 from stylize.lbfgs import ProjectedLBFGS
-from stylize.optimizers import Iterations, minimize_lbfgs
+from stylize.optimizers import Iterations, minimize_adam, minimize_lbfgs
 from stylize.progress import NO_STEP, Step
 
 SHAPE = (1, 6, 7, 3)
@@ -136,3 +136,20 @@ def test_painting_with_the_vectors_on_the_device_comes_to_the_same(
     monkeypatch.setattr(backend, "array_namespace", device_arrays)
     on_device = paint()
     assert np.abs(on_device - on_host).max() <= 1  # gray level
+
+
+def test_adam_s_average_is_that_of_all_steps_within_bounds():
+    """The mean of all points with weights 0.9^age, the start among them; it is evaluated last."""
+    points, start = [], np.full(SHAPE, -0.5, "f")
+    evaluator = nst.Evaluator(
+        valley(), lambda losses, x: points.append(keras.ops.convert_to_numpy(x).copy())
+    )
+    iterations = Iterations(evaluator, 1, 8, lambda x, losses, stopped: None)
+    options = {"learning_rate": 0.3, "beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-8}
+    average = minimize_adam(iterations, start, (-0.6, 0.2), 0.9, **options)
+    *steps, last = points
+    assert len(steps) == 9 and np.max(steps) == np.float32(0.2)
+    weights = 0.9 ** np.arange(8, -1, -1)
+    expected = np.average(steps, axis=0, weights=weights)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(average), expected, atol=1e-6)
+    np.testing.assert_array_equal(last, keras.ops.convert_to_numpy(average))

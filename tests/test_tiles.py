@@ -50,7 +50,7 @@ def both(size, tile, recipe, styles=1, masks=False, side=None, **given):
     if masks:
         soft = np.tile(np.linspace(0, 255, 50).astype(np.uint8), (40, 1))
         given |= {"style_masks": [soft, 255 - soft][:styles], "content_mask": soft.T}
-    given = {"size": rows, "scales": 1, "precision": "float32"} | given
+    given = {"size": size, "scales": 1, "precision": "float32"} | given
     job = prepare(smooth_picture(rows, cols, 5), pictures, recipe, **given)
     (stage,) = job.stages
     x = job.base(stage) + noise(rows, cols, 6).astype(np.float32) / 4
@@ -111,17 +111,19 @@ def test_tiles_are_the_whole(
     eagerly, size, tile, recipe, term, pooling, pool_padding, styles, masks, side
 ):
     given = {"pooling": pooling, **weights_of(term, recipe)}
+    limit = 1e-4 if recipe == "crowson" else 1e-5  # small eigenvalues have steep roots
     recipe = RECIPES[recipe] | {"pool_padding": pool_padding}
-    assert differ(*both(size, tile, recipe, styles, masks, side, **given)) < 1e-5
+    assert differ(*both(size, tile, recipe, styles, masks, side, **given)) < limit
 
 
-def test_compiled_tiles_are_the_whole():
+@pytest.mark.parametrize("recipe", ["neighbors", "johnson", "crowson"])
+def test_compiled_tiles_are_the_whole(recipe):
     """Odd sides, two masked styles, neighbours; with any backend.
 
     PyTorch's product over all places of the whole is less exact than the sum over tiles.
     """
-    weights = weights_of("all", "neighbors")
-    assert differ(*both((97, 171), 48, "neighbors", 2, masks=True, **weights)) < 2e-5
+    weights = weights_of("all", recipe)
+    assert differ(*both((97, 171), 48, recipe, 2, masks=True, **weights)) < 2e-5
 
 
 strides_and_reach, spans = tiles.strides_and_reach, tiles._spans
