@@ -8,13 +8,14 @@
 The combination C starts as the base B, in the colours of the style reference S, and is changed by
 L-BFGS until the loss is small:
 
-    loss            = content + style + neighbors + total variation
+    loss            = content + style + neighbors + total variation + temporal
     content         = content_weight * sum (F(B) - F(C))^2
     style           = style_weight/5 * sum over block1..5_conv1 of
                       sum (G(S) - G(C))^2 / (4 * 3^2 * (rows * cols)^2),      G = F^T F
     neighbors       = neighbor_weight * mean over places of 1 - cosine of a place's features and
                       those of the place in S that is most like it
     total variation = tv_weight * sum ((C[i,j] - C[i+1,j])^2 + (C[i,j] - C[i,j+1])^2)^1.25
+    temporal        = temporal_weight * mean (C - C of the frame before, moved)^2, of films only
 
 F are VGG19's features after the ReLU, one row a position and one column a channel. The method is
 Gatys, Ecker and Bethge, "A Neural Algorithm of Artistic Style" (2015, arXiv:1508.06576); neighbours
@@ -22,7 +23,7 @@ are after Kolkin et al. (2022, arXiv:2203.13215), total variation after Mahendra
 (2014, arXiv:1412.0035) with beta = 2.5. With `--recipe keras`, formulas and numbers are those of
 the Keras example script, which departs from the first paper in starting from the photo instead of
 noise, in the constants in front of the sums, and in the total variation. The default recipe,
-`neighbors`, minimises all four terms coarse to fine; what differs from recipe to recipe is in
+`neighbors`, minimises all terms coarse to fine; what differs from recipe to recipe is in
 `RECIPES` and `FORMULAS`.
 """
 
@@ -39,6 +40,7 @@ from stylize import __version__, backend, batch, cli  # noqa: F401
 from stylize.backend import LossAndGrads, keras, to_tensors
 from stylize.download import load_weights
 from stylize.errors import InputError, NonFiniteLoss, WeightsError  # noqa: F401
+from stylize.flow import Previous
 from stylize.formulas import FORMULAS, even_out, mean_square_variation  # noqa: F401
 from stylize.job import Job, Style, prepare
 from stylize.neighbors import (
@@ -76,6 +78,7 @@ from stylize.settings import (  # noqa: F401
 )
 from stylize.tiles import (
     Scratch,
+    Targets,
     Tile,
     TiledLossAndGrads,
     features_by_tile,
@@ -270,15 +273,6 @@ def total_variation_loss(x: Any) -> Any:
 # ---------------------------------------------------------------------------------------------
 
 
-class Targets(NamedTuple):
-    """What a tile of the combination is compared with place by place; it never changes."""
-
-    content: dict  # layer name -> features (1, rows, cols, channels)
-    content_mask: dict  # layer name -> (positions, 1), or None
-    neighbors: Sequence | None  # (places, channels) of each layer
-    resizing: dict  # see `hypercolumns`
-
-
 def compute_targets(
     network: Any,
     base: np.ndarray,
@@ -286,6 +280,7 @@ def compute_targets(
     layers: Iterable[str],
     content_mask: np.ndarray | None = None,
     neighbors: Sequence | None = None,
+    previous: Previous | None = None,
 ) -> Iterator[Targets]:
     """Runs VGG19 on the base, once. Yields the targets of each tile; the rest as `make_objective`.
 
@@ -302,6 +297,7 @@ def compute_targets(
             content_mask={n: tile.positions(mask, n, shapes[n]) for n, mask in masks.items()},
             neighbors=neighbors and [tile.positions(n, GRID_LAYER, grid) for n in neighbors],
             resizing=resizing(shapes, tile) if neighbors else {},
+            previous=previous and previous.of(tile),
         )
 
 
@@ -344,6 +340,7 @@ class Objective(NamedTuple):
     style_scales: dict[str, float]  # the same
     variation_scale: float
     neighbor_scale: float
+    temporal_scale: float
     roughness: Callable | None  # as in `Formula`
     shape: tuple[int, int]  # of the combination
     style: list  # for each style: layer name -> Gram matrix (channels, channels)
@@ -353,8 +350,8 @@ class Objective(NamedTuple):
     def terms(
         self, combination: Any, features: Any, targets: Targets, tile: Tile, style: Callable
     ) -> Any:
-        """The terms of a tile, a tensor (4,); the style's is what the function `style` returns."""
-        content = likeness = 0.0
+        """The terms of a tile, a tensor (5,); the style's is what the function `style` returns."""
+        content = likeness = temporal = 0.0
         for layer, scale in self.content_scales.items():
             own, mask = tile.own(features[layer], layer), targets.content_mask[layer]
             content = content + scale * content_loss(targets.content[layer], own, mask)
@@ -366,7 +363,12 @@ class Objective(NamedTuple):
         if targets.neighbors is not None:
             columns = hypercolumns(features, tile, targets.resizing)
             likeness = self.neighbor_scale * neighbor_loss(columns, targets.neighbors)
-        return keras.ops.stack([content, style_term, self.variation_scale * variation, likeness])
+        if targets.previous is not None:
+            rows, cols = tile.shape
+            before, sound = targets.previous
+            temporal = self.temporal_scale * content_loss(before, pairs[:, :rows, :cols], sound)
+        variation = self.variation_scale * variation
+        return keras.ops.stack([content, style_term, variation, likeness, temporal])
 
     def style_term(self, gram: Callable[[str, int], Any]) -> Any:
         """The style's, of the combination's Gram matrices by layer name and number of the style."""
@@ -399,6 +401,7 @@ def make_objective(
     content_mask: np.ndarray | None = None,
     neighbors: Sequence | None = None,
     tile: int | None = None,
+    previous: Previous | None = None,
 ) -> LossAndGrads | TiledLossAndGrads:
     """Returns the function to minimise: the terms of the loss, and their sum's gradient.
 
@@ -411,14 +414,13 @@ def make_objective(
         content_mask: (rows, cols), 0..1: where the content counts; None: everywhere.
         neighbors: the targets of `neighbor_loss`, from `find_neighbors`, or None.
         tile: rows and columns that the network sees at once, without the margins; None: all.
+        previous: of a film's frame, what it is held to, or None.
     """
     rows, cols, _ = base.shape
     shapes = _feature_shapes(network, base)
     beyond = {} if neighbors is None else BEYOND
-    tiles = [whole_picture(rows, cols)]
-    if tile:
-        tiles = make_tiles(network, rows, cols, tile, beyond)
-    given = network, base, tiles, loss_weights.content, content_mask, neighbors
+    tiles = make_tiles(network, rows, cols, tile, beyond) if tile else [whole_picture(rows, cols)]
+    given = network, base, tiles, loss_weights.content, content_mask, neighbors, previous
     targets: Sequence[Targets] = (list if len(tiles) == 1 else Scratch)(compute_targets(*given))
     masks = [
         {layer: layer_mask(style.mask, shapes[layer]) for layer in loss_weights.style}
@@ -461,6 +463,7 @@ def _weigh(shapes, targets, grams, masks, shares, loss_weights, formula, shape):
         style_scales,
         loss_weights.total_variation * constants.total_variation(pixels),
         loss_weights.neighbors / sizes[GRID_LAYER][0] if loss_weights.neighbors else 0.0,
+        loss_weights.temporal / (3 * pixels),
         constants.roughness,
         shape,
         grams,
@@ -660,7 +663,7 @@ def paint(
             if checkpoint is resumed:
                 progress.on_resume(checkpoint)
             objective = stage_objective(job, weights, stage, x)
-            if index == max(first, second_last):  # those before it take a moment
+            if index == max(first, second_last) and not job.previous:  # before it is a moment
                 progress.on_estimate(estimate_seconds(objective, checkpoint, job.stages))
             is_last = stage is job.stages[-1]
             reports = Reports(progress, callback, job.to_pixels(stage), is_last)
@@ -686,8 +689,8 @@ def stage_objective(
         neighbors = find_neighbors(
             network, base, x, styles, job.query_content(stage), settings["style_turns"], stage.tile
         )
-    mask, formula = job.content_mask(stage), settings["formula"]
-    return make_objective(network, base, styles, loss_weights, formula, mask, neighbors, stage.tile)
+    own = job.content_mask(stage), neighbors, stage.tile, job.previous
+    return make_objective(network, base, styles, loss_weights, settings["formula"], *own)
 
 
 def _paint_stage(job, stage, objective, checkpoint, reports, keep):
@@ -699,14 +702,9 @@ def _paint_stage(job, stage, objective, checkpoint, reports, keep):
         now = {"evaluations": progress.evaluations, "seconds": progress.seconds}
         keep(checkpoint._replace(step=step, **now))
 
+    counts = stage.iterations, stage.evaluations_per_iteration
     iterations = Iterations(
-        evaluator,
-        stage.iterations,
-        stage.evaluations_per_iteration,
-        reports.on_iteration,
-        settings["tolerance"],
-        step,
-        on_step,
+        evaluator, *counts, reports.on_iteration, settings["tolerance"], step, on_step
     )
     x, bounds = step.state["x"] if step.state else checkpoint.start, ()
     x = x.reshape(1, stage.rows, stage.cols, 3)

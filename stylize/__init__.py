@@ -1,12 +1,14 @@
 """What stands behind `neural_style_transfer.py`. A module imports those below it only:
 
 batch                 the main command; folders, painted by several processes
+video                 a film, frame by frame
 cli, athalye, web     one photo; the TensorFlow neural-style program; the page
 terminal              what their command lines share
 resume                the state of a run that did not finish
 folders               the pictures in a folder, and the page that shows what became of them
 records, films        what a run leaves with its pictures
 job                   a run, prepared once: pictures, settings, sizes, memory
+flow                  the optical flow from one frame of a film to another
 neighbors             the term of the loss that compares place by place
 formulas              the constants and the roughness of each formula of the loss
 tiles                 the loss of a picture that is too large for the network at once

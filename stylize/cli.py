@@ -100,11 +100,13 @@ def build_parser() -> Parser:
 
 
 def _add_pictures(add):
-    add("base", help="the photo, or a folder of photos")
+    add("base", help="the photo or the film, or a folder of photos")
     add("style_reference", help="the picture whose style is wanted, or a folder of them")
     add("result_prefix", help="the result is saved as PREFIX.png; folders are created")
     add("--styles", nargs="+", default=[], metavar="STYLE", help="further styles, blended with it")
     add("--pairs", action="store_true", help="of two folders, pair first with first, and so on")
+    add("--frames", action="store_true", help="the folder holds the numbered frames of a film")
+    add("--fps", type=float, metavar="N", help="frames per second of --frames (default: 25)")
 
 
 def _add_output(add):

@@ -4,6 +4,8 @@ import contextlib
 import subprocess
 import tempfile
 import weakref
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
@@ -67,16 +69,28 @@ class GifWriter:
 
 
 class Mp4Writer:
-    """An MP4 in H.264, by a process of FFmpeg that the frames are piped to."""
+    """An MP4 in H.264, by a process of FFmpeg that the frames are piped to.
 
-    def __init__(self, path: Path, size: tuple[int, int]) -> None:
+    Args:
+        path, size: as for `Writer`.
+        rate: frames per second.
+        more: further inputs and options of FFmpeg.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        size: tuple[int, int],
+        rate: float | Fraction = FRAMES_PER_SECOND,
+        more: Sequence[str] = (),
+    ) -> None:
         import imageio_ffmpeg
 
         try:
             ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
         except RuntimeError as error:
             raise OSError(f"{path}: no FFmpeg ({one_line(error)})") from None
-        incoming = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-r", str(FRAMES_PER_SECOND))
+        incoming = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-r", str(rate))
         outgoing = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-f", "mp4", "-y")
         self._path = path
         # Not a pipe: one that nobody reads could fill up.
@@ -85,7 +99,7 @@ class Mp4Writer:
             [
                 *(ffmpeg, "-hide_banner", "-loglevel", "error"),
                 *(*incoming, "-s", "{}x{}".format(*size), "-i", "-"),
-                *(*outgoing, str(path.absolute())),
+                *(*more, *outgoing, str(path.absolute())),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

@@ -11,6 +11,7 @@ from PIL import Image
 from stylize import backend
 from stylize.colors import COLOR_TRANSFERS, keep_luma, recolored, within_range
 from stylize.errors import InputError
+from stylize.flow import Previous
 from stylize.neighbors import HYPERCOLUMN_LAYERS, SIMILARITIES, detail_map
 from stylize.pictures import (
     enlarge,
@@ -72,6 +73,7 @@ class Job(NamedTuple):
         inputs: the pictures.
         stages: from the coarsest to the result.
         evaluations_per_iteration: before the recipe's `effort`.
+        previous: of a film's frame, what it is held to; None: it begins a scene, or is a photo.
     """
 
     recipe: str
@@ -79,6 +81,7 @@ class Job(NamedTuple):
     inputs: Inputs
     stages: list[Stage]
     evaluations_per_iteration: int = EVALUATIONS_PER_ITERATION
+    previous: Previous | None = None
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -92,6 +95,21 @@ class Job(NamedTuple):
         """The same, each stage in tiles of the size given for it."""
         stages = zip(self.stages, tiles, strict=True)
         return self._replace(stages=[stage._replace(tile=tile) for stage, tile in stages])
+
+    def frame(self, image: Image.Image, previous: Previous | None) -> "Job":
+        """The same for another frame of the film whose first frame this job is of.
+
+        Args:
+            image: the frame, as `load_image` gives it.
+            previous: where there is one, a few evaluations at the last size are enough.
+        """
+        start = image if self.inputs.start is self.inputs.base else self.inputs.start
+        job = self._replace(inputs=self.inputs._replace(base=image, start=start))
+        if previous is None:
+            return job
+        evaluations = self.settings["frame_evaluations"]
+        last = self.stages[-1]._replace(iterations=1, evaluations_per_iteration=evaluations)
+        return job._replace(stages=[last], previous=previous)
 
     @property
     def total_evaluations(self) -> int:
@@ -130,10 +148,13 @@ class Job(NamedTuple):
         if isinstance(self.settings["init"], str) and self.settings["init"] == "recolored":
             x = self._recolored(x, stage)
         share = self.inputs.noise
-        if not share:
+        if share:
+            noise = np.random.default_rng(self.settings["seed"]).normal(0, NOISE, x.shape)
+            x = ((1 - share) * x + share * noise).astype(np.float32)
+        if self.previous is None:
             return x
-        noise = np.random.default_rng(self.settings["seed"]).normal(0, NOISE, x.shape)
-        return ((1 - share) * x + share * noise).astype(np.float32)
+        sound = self.previous.sound[..., np.newaxis]
+        return sound * self.previous.picture + (1 - sound) * x
 
     def base(self, stage: Stage) -> np.ndarray:
         """What content is compared with, (rows, cols, 3), as `preprocess_image` makes it."""

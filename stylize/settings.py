@@ -68,6 +68,14 @@ SETTINGS = {
         "look",
     ),
     "tv_weight": Setting("--tv_weight", weight, "W", "smoothness (total variation)", "look"),
+    "temporal_weight": Setting(
+        "--temporal_weight",
+        weight,
+        "W",
+        "of a film, how much every frame is like the one before it where nothing but places "
+        "changed; 0: each is painted by itself",
+        "look",
+    ),
     "size": Setting(
         "--size",
         rows_or_own,
@@ -236,6 +244,7 @@ UNRECORDED = ("memory", "tile")  # of the machine; a record has the tiles that w
 #                  grow evenly from it; None: they double, from about 100. Large forms are laid down
 #                  at the first size, so that it must not depend on the last.
 #   effort         evaluations of an iteration at the first and at the last size, in parts of 20
+#   frame_evaluations  of each frame of a film but the first of a scene, at the last size only
 #   handover       how much of the photo's detail that a size cannot show the next one begins with
 #   query_content  how much of what a place's neighbour is looked up with is the photo's: in plain
 #                  places, in detailed ones (see `detail_map`); the rest is the picture's so far
@@ -252,6 +261,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "style_weight": 1.0,
         "neighbor_weight": 0.0,
         "tv_weight": 1.0,
+        "temporal_weight": 1e7,
         "size": 400,
         "scales": 1,
         "style_scale": "fit",
@@ -286,6 +296,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "tv_exponent": 2.0,
         "first_size": None,
         "effort": (1.0, 1.0),
+        "frame_evaluations": 20,
         "handover": 0.0,
         "query_content": (1.0, 1.0),
         "detail_content": 0.0,
@@ -335,6 +346,7 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "content_weight": 2500.0,
     "neighbor_weight": 1e4,
     "tv_weight": 0.02,
+    "temporal_weight": 20.0,
     "style_scale": "area",
     "content_colors": "recolored",
     "content_layers": {"block3_conv1": 1.0},
@@ -345,6 +357,7 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "tv_exponent": -1.0,
     "first_size": 48,
     "effort": (1.5, 0.75),
+    "frame_evaluations": 8,
     "handover": 1.0,
     "relative_content": True,
     "query_content": (0.9, 1.0),
@@ -403,6 +416,7 @@ class LossWeights(NamedTuple):
     neighbors: float = 0.0
     style_energy: float | None = None
     relative_content: bool = False
+    temporal: float = 0.0
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], rows: int) -> "LossWeights":
@@ -430,4 +444,5 @@ class LossWeights(NamedTuple):
             neighbors=settings["neighbor_weight"] * to_painting,
             style_energy=settings["style_energy"],
             relative_content=settings["relative_content"],
+            temporal=settings["temporal_weight"],
         )

@@ -233,6 +233,16 @@ def sums_over_tiles(
 # ---------------------------------------------------------------------------------------------
 
 
+class Targets(NamedTuple):
+    """What a tile of the combination is compared with place by place; it never changes."""
+
+    content: dict  # layer name -> features (1, rows, cols, channels)
+    content_mask: dict  # layer name -> (positions, 1), or None
+    neighbors: Sequence | None  # (places, channels) of each layer
+    resizing: dict  # see `neighbors.hypercolumns`
+    previous: tuple | None  # of a film: pixels (1, rows, cols, 3), weights (rows*cols, 1)
+
+
 class Scratch(Sequence):
     """A list that is kept in a temporary file, which is gone with it. Raises OSError: disk full."""
 
@@ -268,7 +278,7 @@ class Objective(Protocol):
     def terms(
         self, combination: Any, features: Mapping, targets: Any, tile: Tile, style: Callable
     ) -> Any:
-        """A tile's terms, a tensor (4,), in which the style's is what `style()` returns."""
+        """A tile's terms, a tensor (5,), in which the style's is what `style()` returns."""
 
 
 STYLE = 1  # its place among the terms
