@@ -716,7 +716,7 @@ def _paint_stage(job, stage, objective, checkpoint, reports, keep):
         adam = {name.replace("beta", "beta_"): settings[name] for name in names}
         x = minimize_adam(iterations, x, **adam)
     elif settings["optimizer"] == "lbfgs":
-        x = minimize_lbfgs(iterations, start_lbfgs(x, bounds, step))
+        x = minimize_lbfgs(iterations, start_lbfgs(x, bounds, step, job.first_step))
     else:
         minimize = minimize_keras if settings["restart"] else minimize_scipy
         x = minimize(iterations, *flat_float64(x, bounds))

@@ -3,8 +3,9 @@
     python benchmarks/film.py --rows 288 --weights mirror --out /tmp/film
 
 The clip is made here, so that its flow is known: the camera pans and zooms over one photo while a
-cut-out of another moves in front of it, then a second scene begins. Some of its frames are painted as
-a film and, for comparison, by themselves (`--temporal_weight 0`).
+cut-out of another moves in front of it and back, so that the last frame shows what the tenth did;
+then a second scene begins. It is painted as a film, and some of its frames, for comparison, by
+themselves (`--temporal_weight 0`).
 
 The warping error is the mean square of the difference between a result and the one before it, moved
 by the true flow, over pixels that both frames show, in levels of 0..255 (Lai et al. 2018,
@@ -55,16 +56,21 @@ class Scene:
         ImageDraw.Draw(mask).ellipse((40, 40, 4 * side - 40, 4 * side - 40), fill=255)
         self.mask = np.asarray(mask.resize((side, side)), np.float32) / 255
 
+    def _way(self, frame):
+        """From 0 to 1 and back, so that the last frame is where the tenth was."""
+        return 0.5 - 0.5 * np.cos(2 * np.pi * frame / (self.frames - 1 + TENTH))
+
     def camera(self, frame):
         """(place of the frame's upper left corner on the photo (x, y), pixels of it in one)."""
-        t = frame / (self.frames - 1)
+        t = self._way(frame)
         zoom = 1.0 - 0.12 * t
         free = np.subtract(self.back.shape[1::-1], np.multiply(zoom, (self.cols, self.rows)))
         return free * (0.08 + 0.84 * t, 0.5 + 0.3 * np.sin(5 * t)), zoom
 
     def cutout(self, frame):
         """The same for the cut-out."""
-        t, zoom = frame / (self.frames - 1), 1.1 - 0.2 * frame / (self.frames - 1)
+        t = self._way(frame)
+        zoom = 1.1 - 0.2 * t
         corner = self.cols * (0.62 - 0.45 * t), self.rows * (0.24 + 0.12 * np.sin(7 * t))
         return -zoom * np.array(corner), zoom
 
@@ -187,9 +193,8 @@ def report(scene, images, chosen, results, seconds, out):
     """Prints what was measured."""
     film = {n: r for n, r in results["film"].items() if n < scene.frames}
     followers = [s for n, s in seconds["film"].items() if 0 < n < scene.frames]
-    print(
-        f"seconds a frame: {np.mean(followers):.2f}, alone {np.mean(list(seconds['alone'].values())):.1f}"
-    )
+    alone = np.mean(list(seconds["alone"].values()))
+    print(f"seconds a frame: {np.mean(followers):.2f}, alone {alone:.1f}")
     same = {n: film[n] for n in chosen}
     errors = {"film": warping_errors(scene, same), "alone": warping_errors(scene, results["alone"])}
     held, free = (np.mean(errors[name]) for name in ("film", "alone"))

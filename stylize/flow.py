@@ -15,6 +15,7 @@ from PIL import Image
 from stylize.errors import InputError
 
 FOLLOWED = 32  # levels of brightness by which a pixel that is followed may change
+COARSE = 1 / 40  # of the rows: the standard deviation of the Gaussian that leaves coarse colours
 CUT = 0.25  # the share of followed pixels below which a frame begins a new scene
 
 
@@ -28,6 +29,21 @@ class Previous(NamedTuple):
 
     picture: np.ndarray
     sound: np.ndarray
+
+    def filled(self, other: np.ndarray) -> np.ndarray:
+        """The picture, with the coarse colours of another where the flow is not sound.
+
+        There it shows the wrong thing, but its strokes are better than none.
+        """
+        cv2 = require_opencv()
+        unsound = 1 - self.sound[..., np.newaxis]  # (rows, cols, 1)
+        sigma = COARSE * len(other)
+
+        def blurred(values):
+            return cv2.GaussianBlur(values, (0, 0), sigma).reshape(*values.shape[:2], -1)
+
+        difference = blurred(unsound * (other - self.picture)) / np.maximum(blurred(unsound), 1e-3)
+        return self.picture + unsound * difference
 
     def of(self, tile: Any) -> tuple[np.ndarray, np.ndarray]:
         """A tile's own pixels (1, rows, cols, 3), and how much each counts, (rows*cols, 1)."""
@@ -57,7 +73,7 @@ def optical_flow(gray: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def warp(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """What the picture has where the flow leads, cubic between pixels; its edges go on outside.
+    """What the picture has where the flow leads, cubic between pixels, mirrored outside.
 
     Args:
         picture: (rows, cols) or (rows, cols, channels), float32.
@@ -65,7 +81,7 @@ def warp(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """
     cv2 = require_opencv()
     x, y = np.moveaxis(places(flow), -1, 0)
-    return cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
 
 
 def places(flow: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from stylize import backend
 from stylize.colors import COLOR_TRANSFERS, keep_luma, recolored, within_range
 from stylize.errors import InputError
 from stylize.flow import Previous
+from stylize.lbfgs import FIRST_STEP
 from stylize.neighbors import HYPERCOLUMN_LAYERS, SIMILARITIES, detail_map
 from stylize.pictures import (
     enlarge,
@@ -30,6 +31,7 @@ from stylize.weights import CONVOLUTIONS, IMAGENET_MEAN_BGR
 
 SMALLEST_SCALE = 100  # pixels of the short side at which a pyramid begins, or a little more
 STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
+FRAME_STEP = 1.0  # root mean square of a film's first step in frames that follow another
 NOISE = 0.256  # standard deviation of the noise to start from, around the mean pixel
 # What memory is needed for, measured by benchmarks/memory.py:
 PROCESS_MIB = 940  # before a picture is there
@@ -117,6 +119,11 @@ class Job(NamedTuple):
         return sum(stage.total_evaluations for stage in self.stages)
 
     @property
+    def first_step(self) -> float:
+        """Of L-BFGS: a frame that follows another starts near its end."""
+        return FIRST_STEP if self.previous is None else FRAME_STEP
+
+    @property
     def needed_mib(self) -> float:
         """About the peak MiB of a process that paints this on a CPU."""
         return max(self.needed_mib_at(stage) for stage in self.stages)
@@ -144,17 +151,19 @@ class Job(NamedTuple):
 
     def start(self, stage: Stage) -> np.ndarray:
         """The first combination, (rows, cols, 3), as `preprocess_image` makes it."""
+        x = self._own_start(stage)
+        return x if self.previous is None else self.previous.filled(x)
+
+    def _own_start(self, stage):
+        """The same without a frame before."""
         x = preprocess_image(self._resized(self.inputs.start, stage))
         if isinstance(self.settings["init"], str) and self.settings["init"] == "recolored":
             x = self._recolored(x, stage)
         share = self.inputs.noise
-        if share:
-            noise = np.random.default_rng(self.settings["seed"]).normal(0, NOISE, x.shape)
-            x = ((1 - share) * x + share * noise).astype(np.float32)
-        if self.previous is None:
+        if not share:
             return x
-        sound = self.previous.sound[..., np.newaxis]
-        return sound * self.previous.picture + (1 - sound) * x
+        noise = np.random.default_rng(self.settings["seed"]).normal(0, NOISE, x.shape)
+        return ((1 - share) * x + share * noise).astype(np.float32)
 
     def base(self, stage: Stage) -> np.ndarray:
         """What content is compared with, (rows, cols, 3), as `preprocess_image` makes it."""

@@ -10,7 +10,7 @@ from threadpoolctl import ThreadpoolController
 
 from stylize.backend import array_namespace, keras
 from stylize.errors import NonFiniteLoss
-from stylize.lbfgs import ProjectedLBFGS
+from stylize.lbfgs import FIRST_STEP, ProjectedLBFGS
 from stylize.progress import NO_STEP, Losses, Step
 
 
@@ -165,13 +165,16 @@ def one_blas_thread() -> Iterator[Callable[[Callable], Callable]]:
         yield with_all_threads
 
 
-def start_lbfgs(x: np.ndarray, bounds: tuple, step: Step) -> ProjectedLBFGS:
+def start_lbfgs(
+    x: np.ndarray, bounds: tuple, step: Step, first_step: float = FIRST_STEP
+) -> ProjectedLBFGS:
     """The search that `minimize_lbfgs` takes, its vectors on the GPU if there is one.
 
     Args:
         x: the start, (1, rows, cols, 3).
         bounds: (lowest, highest) values, which broadcast to the shape of x, or ().
         step: where an earlier run was; its state is emptied.
+        first_step: root mean square of the first step of a run that does not go on.
     """
     arrays = array_namespace()
     if step.state:
@@ -179,7 +182,7 @@ def start_lbfgs(x: np.ndarray, bounds: tuple, step: Step) -> ProjectedLBFGS:
         step.state.clear()  # so that they go when the search forgets them
         return search
     low, high = bounds or (-math.inf, math.inf)
-    return ProjectedLBFGS(x, low, high, arrays=arrays)
+    return ProjectedLBFGS(x, low, high, first_step=first_step, arrays=arrays)
 
 
 def minimize_lbfgs(iterations: Iterations, search: ProjectedLBFGS) -> Any:

@@ -11,6 +11,7 @@ the same command goes on where it was stopped. The folder goes when the film is 
 
 import argparse
 import contextlib
+import gc
 import itertools
 import logging
 import shutil
@@ -136,14 +137,17 @@ def frame_rate(rate: float) -> Fraction:
 
 def _open_video(path):
     """The `Clip` of a video. Raises InputError."""
+    import imageio_ffmpeg
+
     with contextlib.closing(_read_video(path)) as reader:
         about = next(reader)
-        if not any(True for _ in reader):
+        if next(reader, None) is None:
             raise InputError(f"video {path}: has no frames")
+    length, _ = imageio_ffmpeg.count_frames_and_secs(path)
     rate, sound = frame_rate(about["fps"] or DEFAULT_RATE), ()
     if codec := about.get("audio_codec"):
         kept = "copy" if codec in KEPT_SOUND else "aac"
-        sound = ("-i", path, "-map", "0:v", "-map", "1:a", "-c:a", kept)
+        sound = ("-i", path, "-map", "0:v", "-map", "1:a:0", "-c:a", kept)
 
     def frames():
         with contextlib.closing(_read_video(path, rate)) as reader:
@@ -151,7 +155,7 @@ def _open_video(path):
             for pixels in reader:
                 yield Image.frombuffer("RGB", size, pixels)
 
-    return Clip(frames, rate, max(1, round(about["duration"] * rate)), sound)
+    return Clip(frames, rate, length, sound)
 
 
 def _read_video(path, rate=None):
@@ -264,6 +268,7 @@ def paint_frames(
             if before is not None and job.settings["temporal_weight"]:
                 previous = follow(before, frame, preprocess_image(folder.load(index - 1)))
             folder.save(index, paint(job.frame(image, previous), weights).pixels)
+            gc.collect()  # compiled functions hold each other, and their tensors, until then
             on_frame(index, previous is None)
         before = frame
     return index + 1
