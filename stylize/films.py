@@ -68,6 +68,16 @@ class GifWriter:
         self._file.close()
 
 
+def find_ffmpeg(path: str | Path) -> str:
+    """The program FFmpeg. Raises OSError: none is there to read or write the film at `path`."""
+    import imageio_ffmpeg
+
+    try:
+        return imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:
+        raise OSError(f"{path}: no FFmpeg ({one_line(error)})") from None
+
+
 class Mp4Writer:
     """An MP4 in H.264, by a process of FFmpeg that the frames are piped to.
 
@@ -84,12 +94,6 @@ class Mp4Writer:
         rate: float | Fraction = FRAMES_PER_SECOND,
         more: Sequence[str] = (),
     ) -> None:
-        import imageio_ffmpeg
-
-        try:
-            ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
-        except RuntimeError as error:
-            raise OSError(f"{path}: no FFmpeg ({one_line(error)})") from None
         incoming = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-r", str(rate))
         outgoing = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-f", "mp4", "-y")
         self._path = path
@@ -97,7 +101,7 @@ class Mp4Writer:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             [
-                *(ffmpeg, "-hide_banner", "-loglevel", "error"),
+                *(find_ffmpeg(path), "-hide_banner", "-loglevel", "error"),
                 *(*incoming, "-s", "{}x{}".format(*size), "-i", "-"),
                 *(*more, *outgoing, str(path.absolute())),
             ],

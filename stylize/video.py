@@ -13,8 +13,9 @@ import argparse
 import contextlib
 import gc
 import itertools
-import logging
+import re
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -26,7 +27,7 @@ from PIL import Image
 from stylize import backend, cli, records
 from stylize.download import load_weights
 from stylize.errors import InputError, one_line
-from stylize.films import Mp4Writer
+from stylize.films import Mp4Writer, find_ffmpeg
 from stylize.flow import follow, require_opencv
 from stylize.formats import picture_suffixes
 from stylize.job import Job
@@ -52,10 +53,6 @@ KEPT_SOUND = ("aac", "ac3", "alac", "eac3", "flac", "mp3", "opus")  # what an MP
 QUALITY = ("-crf", "18", "-vf", "crop=trunc(iw/2)*2:trunc(ih/2)*2")
 NTSC = (24, 30, 48, 60, 120)  # frames per second that are often a thousandth fewer
 DEFAULT_RATE = 25.0  # frames per second of a folder of frames, or where a video does not say
-
-# It would say on stderr that a film was turned upright.
-logging.getLogger("imageio_ffmpeg").addHandler(logging.NullHandler())
-
 
 # ---------------------------------------------------------------------------------------------
 # Reading and writing
@@ -137,40 +134,36 @@ def frame_rate(rate: float) -> Fraction:
 
 def _open_video(path):
     """The `Clip` of a video. Raises InputError."""
-    import imageio_ffmpeg
-
-    with contextlib.closing(_read_video(path)) as reader:
-        about = next(reader)
-        if next(reader, None) is None:
-            raise InputError(f"video {path}: has no frames")
-    length, _ = imageio_ffmpeg.count_frames_and_secs(path)
-    rate, sound = frame_rate(about["fps"] or DEFAULT_RATE), ()
-    if codec := about.get("audio_codec"):
-        kept = "copy" if codec in KEPT_SOUND else "aac"
-        sound = ("-i", path, "-map", "0:v", "-map", "1:a:0", "-c:a", kept)
-
-    def frames():
-        with contextlib.closing(_read_video(path, rate)) as reader:
-            size = next(reader)["size"]
-            for pixels in reader:
-                yield Image.frombuffer("RGB", size, pixels)
-
-    return Clip(frames, rate, length, sound)
-
-
-def _read_video(path, rate=None):
-    """Yields what FFmpeg says of a video, then the bytes of each frame. Raises InputError."""
-    import imageio_ffmpeg
-
-    options = ["-r", str(rate)] if rate else []
     if not Path(path).exists():
         raise InputError(f"video {path}: no such file; check the path")
-    try:
-        yield from imageio_ffmpeg.read_frames(path, output_params=options)
-    except Exception as error:  # of many kinds, as its parser has them
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        reason = one_line(lines[-1] if lines else error)
-        raise InputError(f"video {path}: cannot be read ({reason})") from None
+    command = [find_ffmpeg(path), "-nostdin", "-i", path, "-map", "0:v:0"]
+    decoded = subprocess.run([*command, "-f", "null", "-"], stderr=subprocess.PIPE)
+    said = decoded.stderr.decode(errors="replace")
+    counts = re.findall(r"^frame= *(\d+)", said.replace("\r", "\n"), re.MULTILINE)
+    if decoded.returncode or not counts or counts[-1] == "0":
+        last = one_line(said.strip().rpartition("\n")[2])
+        raise InputError(f"video {path}: has no frames that can be read ({last})")
+    says = re.search(r" Video: .* ([\d.]+) fps", said)
+    rate = frame_rate(float(says[1]) if says else DEFAULT_RATE)
+    sound: tuple[str, ...] = ()
+    if codec := re.search(r" Audio: (\w+)", said):
+        kept = "copy" if codec[1] in KEPT_SOUND else "aac"
+        sound = ("-i", path, "-map", "0:v", "-map", "1:a:0", "-c:a", kept)
+    reading = [*command, "-r", str(rate), "-f", "image2pipe", "-c:v", "ppm", "-"]
+    return Clip(lambda: _read_frames(reading), rate, int(counts[-1]), sound)
+
+
+def _read_frames(command):
+    """Yields the pictures that FFmpeg pipes, one PPM after another."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        try:
+            while process.stdout.readline():  # "P6"
+                cols, rows = map(int, process.stdout.readline().split())
+                process.stdout.readline()  # "255"
+                pixels = process.stdout.read(3 * rows * cols)
+                yield Image.frombytes("RGB", (cols, rows), pixels)
+        finally:
+            process.kill()
 
 
 def encode(path: str | Path, frames: Sequence[Path], clip: Clip) -> None:

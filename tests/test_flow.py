@@ -29,7 +29,7 @@ def scene(x, y):
 @pytest.mark.parametrize(
     "motion",
     [
-        lambda p: p + (3.3, -1.6),
+        lambda p: p + np.array((3.3, -1.6)),
         lambda p: (p - (40, 30)) * 1.06 + (40, 30),
         lambda p: (p - (40, 30)) @ [[0.998, 0.06], [-0.06, 0.998]] + (40, 30),
     ],
