@@ -342,6 +342,7 @@ def run(paint: Callable, args: argparse.Namespace, report: Report) -> None:
     report.print(f"Using {weights.source}")
     finished = FrameFolder(folder, cli.make_record(args, job, weights))
     report.start(finished.count())
+    gc.freeze()  # what is loaded by now stays; to look at it after each frame would take a while
     count = paint_frames(paint, job, weights, clip.frames(), finished, report.on_frame)
     encode(result, [finished.file(index) for index in range(count)], clip)
     finished.remove()
