@@ -94,6 +94,7 @@ class Mp4Writer:
         rate: float | Fraction = FRAMES_PER_SECOND,
         more: Sequence[str] = (),
     ) -> None:
+        ffmpeg = find_ffmpeg(path)
         incoming = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-r", str(rate))
         outgoing = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-f", "mp4", "-y")
         self._path = path
@@ -101,7 +102,7 @@ class Mp4Writer:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             [
-                *(find_ffmpeg(path), "-hide_banner", "-loglevel", "error"),
+                *(ffmpeg, "-hide_banner", "-loglevel", "error"),
                 *(*incoming, "-s", "{}x{}".format(*size), "-i", "-"),
                 *(*more, *outgoing, str(path.absolute())),
             ],
