@@ -15,7 +15,8 @@ from PIL import Image
 from stylize.errors import InputError
 
 FOLLOWED = 32  # levels of brightness by which a pixel that is followed may change
-COARSE = 1 / 40  # of the rows: the standard deviation of the Gaussian that leaves coarse colours
+COARSE = 1 / 12  # of the rows: the standard deviation of the Gaussian that leaves no strokes
+EMPHASIS = 1.6  # of the strokes that a frame starts with
 CUT = 0.25  # the share of followed pixels below which a frame begins a new scene
 
 
@@ -25,25 +26,28 @@ class Previous(NamedTuple):
     Attributes:
         picture: (rows, cols, 3), as `preprocess_image` makes it.
         sound: (rows, cols), float32, 1 where the flow is sound, 0 elsewhere.
+        shift: columns and rows that the camera has moved by since the scene began.
     """
 
     picture: np.ndarray
     sound: np.ndarray
+    shift: np.ndarray
 
-    def filled(self, other: np.ndarray) -> np.ndarray:
-        """The picture, with the coarse colours of another where the flow is not sound.
+    def start(self, photo: np.ndarray, painting: np.ndarray) -> np.ndarray:
+        """What the frame starts from: the picture; where it is not sound, the photo in strokes.
 
-        There it shows the wrong thing, but its strokes are better than none.
+        What comes into view does so by a few pixels a frame, too few for strokes to form. So it is
+        given those of the painting, which moves along with the camera.
+
+        Args:
+            photo: the frame, (rows, cols, 3), in the painting's colours.
+            painting: of any size.
         """
-        cv2 = require_opencv()
-        unsound = 1 - self.sound[..., np.newaxis]  # (rows, cols, 1)
-        sigma = COARSE * len(other)
-
-        def blurred(values):
-            return cv2.GaussianBlur(values, (0, 0), sigma).reshape(*values.shape[:2], -1)
-
-        difference = blurred(unsound * (other - self.picture)) / np.maximum(blurred(unsound), 1e-3)
-        return self.picture + unsound * difference
+        rows = len(photo)
+        strokes = warp(painting, np.broadcast_to(self.shift, (*photo.shape[:2], 2)))
+        coarse = require_opencv().GaussianBlur(strokes, (0, 0), COARSE * rows)
+        sound = self.sound[..., np.newaxis]  # (rows, cols, 1)
+        return sound * self.picture + (1 - sound) * (photo + EMPHASIS * (strokes - coarse))
 
     def of(self, tile: Any) -> tuple[np.ndarray, np.ndarray]:
         """A tile's own pixels (1, rows, cols, 3), and how much each counts, (rows*cols, 1)."""
@@ -51,19 +55,38 @@ class Previous(NamedTuple):
         return self.picture[own][np.newaxis], self.sound[own].reshape(-1, 1)
 
 
-def follow(before: Image.Image, after: Image.Image, result: np.ndarray) -> Previous | None:
-    """What holds the result of the frame `after`, None where it begins a new scene.
+class Motion(NamedTuple):
+    """How a frame follows from the one before it.
 
-    Args:
-        before, after: two frames, one after the other, of the result's size.
-        result: of the first, (rows, cols, 3), as `preprocess_image` makes it.
+    Attributes:
+        backward: the flow to the frame before.
+        sound: where it is, a boolean (rows, cols).
     """
+
+    backward: np.ndarray
+    sound: np.ndarray
+
+    @property
+    def camera(self) -> np.ndarray:
+        """The columns and rows that most of the picture is moved by, (2,)."""
+        return np.median(self.backward, axis=(0, 1))
+
+    def move(self, result: np.ndarray, shift: np.ndarray) -> Previous:
+        """What holds the frame.
+
+        Args:
+            result: of the frame before, (rows, cols, 3), as `preprocess_image` makes it.
+            shift: of the camera since the scene began, this motion's included.
+        """
+        return Previous(warp(result, self.backward), self.sound.astype(np.float32), shift)
+
+
+def find_motion(before: Image.Image, after: Image.Image) -> Motion | None:
+    """How the frame `after` follows from `before`, of one size; None: it begins a new scene."""
     first, second = (np.asarray(frame.convert("L")) for frame in (before, after))
     backward, forward = optical_flow(second, first), optical_flow(first, second)
     sound = sound_pixels(backward, forward)
-    if is_cut(first, second, backward, sound):
-        return None
-    return Previous(warp(result, backward), sound.astype(np.float32))
+    return None if is_cut(first, second, backward, sound) else Motion(backward, sound)
 
 
 def optical_flow(gray: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -90,7 +113,8 @@ def warp(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
 def places(flow: np.ndarray) -> np.ndarray:
     """Where a flow leads: (rows, cols, 2), float32, the column and the row of each pixel."""
     rows, cols = flow.shape[:2]
-    return flow + np.stack(np.meshgrid(np.arange(cols), np.arange(rows)), -1).astype(np.float32)
+    grid = np.stack(np.meshgrid(np.arange(cols), np.arange(rows)), -1)
+    return (flow + grid).astype(np.float32)
 
 
 def sound_pixels(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:

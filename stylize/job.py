@@ -152,7 +152,9 @@ class Job(NamedTuple):
     def start(self, stage: Stage) -> np.ndarray:
         """The first combination, (rows, cols, 3), as `preprocess_image` makes it."""
         x = self._own_start(stage)
-        return x if self.previous is None else self.previous.filled(x)
+        if self.previous is None:
+            return x
+        return self.previous.start(x, self.styles(stage)[0].picture)
 
     def _own_start(self, stage):
         """The same without a frame before."""

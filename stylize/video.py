@@ -22,13 +22,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from PIL import Image
 
 from stylize import backend, cli, records
 from stylize.download import load_weights
 from stylize.errors import InputError, one_line
 from stylize.films import Mp4Writer, find_ffmpeg
-from stylize.flow import follow, require_opencv
+from stylize.flow import find_motion, require_opencv
 from stylize.formats import picture_suffixes
 from stylize.job import Job
 from stylize.pictures import (
@@ -253,17 +254,20 @@ def paint_frames(
     """
     rows, cols = job.stages[-1][:2]
     before: Image.Image | None = None
-    index = -1
+    weight, shift, index = job.settings["temporal_weight"], np.zeros(2), -1
     for index, image in enumerate(frames):
         frame = resize_image(image, rows, cols, job.settings["resample"])
-        if not folder.has(index):
-            previous = None
-            if before is not None and job.settings["temporal_weight"]:
-                previous = follow(before, frame, preprocess_image(folder.load(index - 1)))
-            folder.save(index, paint(job.frame(image, previous), weights).pixels)
-            gc.collect()  # compiled functions hold each other, and their tensors, until then
-            on_frame(index, previous is None)
+        motion = find_motion(before, frame) if before is not None and weight else None
+        shift = shift + motion.camera if motion else np.zeros(2)
         before = frame
+        if folder.has(index):
+            continue
+        previous = None
+        if motion:
+            previous = motion.move(preprocess_image(folder.load(index - 1)), shift)
+        folder.save(index, paint(job.frame(image, previous), weights).pixels)
+        gc.collect()  # compiled functions hold each other, and their tensors, until then
+        on_frame(index, previous is None)
     return index + 1
 
 

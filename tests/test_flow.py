@@ -124,9 +124,8 @@ def test_what_was_hidden_before_is_not_sound():
     ids=["still", "moved", "another", "black to white"],
 )
 def test_frames_of_one_scene_are_followed(before, after, cut):
-    result = np.zeros((*before.shape[:2], 3), np.float32)
-    previous = flow.follow(Image.fromarray(before), Image.fromarray(after), result)
-    assert (previous is None) == cut
+    motion = flow.find_motion(Image.fromarray(before), Image.fromarray(after))
+    assert (motion is None) == cut
 
 
 def test_result_moves_with_the_scene():
@@ -134,35 +133,42 @@ def test_result_moves_with_the_scene():
     picture = smooth_picture(60, 90, 3)
     result = np.repeat(grid()[..., :1], 3, axis=2)
     before, after = (Image.fromarray(picture[:, x : x + COLS]) for x in (0, 4))
-    previous = flow.follow(before, after, result)
+    motion = flow.find_motion(before, after)
+    np.testing.assert_allclose(motion.camera, (4, 0), atol=0.2)
+    previous = motion.move(result, motion.camera)
     held = previous.sound > 0
     assert not held[:, -3:].any() and held.mean() > 0.6
     assert np.abs(previous.picture - (result + 4))[held].mean() < 0.2
 
 
-def test_where_the_flow_is_sound_nothing_is_filled():
+def test_frame_starts_from_the_one_before_where_that_is_sound():
     rng = np.random.default_rng(0)
-    picture, other = rng.normal(size=(2, ROWS, COLS, 3)).astype(np.float32)
+    picture, photo, painting = rng.normal(size=(3, ROWS, COLS, 3)).astype(np.float32)
     sound = (rng.random((ROWS, COLS)) < 0.5).astype(np.float32)
-    filled = Previous(picture, sound).filled(other)
-    np.testing.assert_array_equal(filled[sound > 0], picture[sound > 0])
+    start = Previous(picture, sound, np.zeros(2)).start(photo, painting)
+    np.testing.assert_array_equal(start[sound > 0], picture[sound > 0])
+    assert (start[sound == 0] != picture[sound == 0]).any()
 
 
-def test_filled_places_have_the_others_colours_and_their_own_strokes():
-    strokes = np.where((grid().sum(-1) % 2)[..., np.newaxis], 10, -10) * np.ones(3)
-    sound = np.zeros((ROWS, COLS), np.float32)
-    sound[:, :30] = 1
-    picture = (strokes + 50).astype(np.float32)
-    filled = Previous(picture, sound).filled(np.full_like(picture, 80))
-    # The strokes cancel out within the Gaussian, if not quite where the mask cuts it off.
-    np.testing.assert_allclose(filled[:, 36:], (strokes + 80)[:, 36:], atol=1)
+def test_what_comes_into_view_is_the_photo_with_the_paintings_strokes():
+    """A checkerboard has strokes only, that move with the camera; a plain painting has none."""
+    checkers = np.where((grid().sum(-1) % 2)[..., np.newaxis], 10, -10) * np.ones(3)
+    photo = np.full((ROWS, COLS, 3), 80, np.float32)
+    nothing = np.zeros((ROWS, COLS, 3), np.float32), np.zeros((ROWS, COLS), np.float32)
+
+    def start(painting, shift):
+        return Previous(*nothing, np.array(shift)).start(photo, painting.astype(np.float32))
+
+    np.testing.assert_allclose(start(checkers, (0, 0)), 80 + flow.EMPHASIS * checkers, atol=1.5)
+    np.testing.assert_allclose(start(checkers, (1, 0)), 80 - flow.EMPHASIS * checkers, atol=1.5)
+    np.testing.assert_allclose(start(np.full((20, 30, 3), 50), (7, 9)), photo, atol=0.01)
 
 
 def test_tile_has_its_own_part():
     picture = np.arange(6 * 8 * 3, dtype=np.float32).reshape(6, 8, 3)
     sound = picture[..., 0]
     tile = Tile(Span(2, 5, 0, 6), Span(4, 8, 1, 8), {})
-    pixels, counts = Previous(picture, sound).of(tile)
+    pixels, counts = Previous(picture, sound, np.zeros(2)).of(tile)
     np.testing.assert_array_equal(pixels, picture[np.newaxis, 2:5, 4:8])
     np.testing.assert_array_equal(counts.reshape(3, 4), sound[2:5, 4:8])
 

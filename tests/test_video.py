@@ -242,7 +242,7 @@ def test_frames_made_otherwise_are_painted_again(command, tmp_path, monkeypatch)
     assert nst.main(command) == 0
     before = [path.read_bytes() for path in sorted((tmp_path / "results/clip_frames").iterdir())]
     with monkeypatch.context() as patch:
-        patch.setattr(video, "follow", None)  # calling it would be a TypeError
+        patch.setattr(nst, "stage_objective", None)  # calling it would be a TypeError
         assert nst.main(command) == 0
     assert nst.main([*command, "--temporal_weight", "0"]) == 0
     after = [path.read_bytes() for path in sorted((tmp_path / "results/clip_frames").iterdir())]
@@ -299,7 +299,9 @@ def test_heavy_weight_holds_what_does_not_move(recipe, small_vgg19, painting, tm
 
 def test_following_frame_has_few_evaluations_at_the_last_size(small_vgg19, painting):
     job = prepare(frame(0), painting, size=48)
-    previous = Previous(np.zeros((48, 64, 3), np.float32), np.ones((48, 64), np.float32))
+    previous = Previous(
+        np.zeros((48, 64, 3), np.float32), np.ones((48, 64), np.float32), np.zeros(2)
+    )
     following = job.frame(frame(1), previous)
     progress = nst.Progress()
     nst.paint(following, small_vgg19, progress)
