@@ -43,10 +43,11 @@ class Scene:
         back, front: the photos, Pillow images.
         rows, cols: of a frame.
         frames: how many there are.
+        period: after how many frames camera and cut-out are where they began.
     """
 
-    def __init__(self, back, front, rows, cols, frames):
-        self.rows, self.cols, self.frames = rows, cols, frames
+    def __init__(self, back, front, rows, cols, frames, period):
+        self.rows, self.cols, self.frames, self.period = rows, cols, frames, period
         self._grid = np.stack(np.meshgrid(np.arange(cols), np.arange(rows)), -1)
         width = round(1.35 * cols)  # of the photo, in pixels of the first frame
         self.back = np.asarray(back.resize((width, round(width * back.height / back.width))))
@@ -57,8 +58,8 @@ class Scene:
         self.mask = np.asarray(mask.resize((side, side)), np.float32) / 255
 
     def _way(self, frame):
-        """From 0 to 1 and back, so that the last frame is where the tenth was."""
-        return 0.5 - 0.5 * np.cos(2 * np.pi * frame / (self.frames - 1 + TENTH))
+        """From 0 to 1 and back."""
+        return 0.5 - 0.5 * np.cos(2 * np.pi * frame / self.period)
 
     def camera(self, frame):
         """(place of the frame's upper left corner on the photo (x, y), pixels of it in one)."""
@@ -121,15 +122,19 @@ def write_clip(path, scenes):
 
 
 def paint(job, weights, images, folder, wanted):
-    """Paints those of the images whose numbers are wanted. Returns number -> seconds."""
-    seconds = {}
-    started = time.perf_counter()
+    """Paints those of the images whose numbers are wanted.
+
+    Returns number -> (seconds, seconds of the processor), whose cores others may share.
+    """
+    seconds, clocks = {}, (time.perf_counter, time.process_time)
+    started = [clock() for clock in clocks]
 
     def on_frame(index, begins):
         nonlocal started
-        seconds[index] = time.perf_counter() - started
-        print(f"{folder.path.name} {index}: {seconds[index]:.1f} s", flush=True)
-        started = time.perf_counter()
+        now = [clock() for clock in clocks]
+        seconds[index] = np.subtract(now, started)
+        print(f"{folder.path.name} {index}: {seconds[index].round(1)} s", flush=True)
+        started = now
 
     frames = (image for index, image in enumerate(images) if index in wanted)
     video.paint_frames(nst.paint, job, weights, frames, folder, on_frame)
@@ -168,8 +173,9 @@ def measure(args, out):
     """Paints and prints."""
     rows, cols = args.rows, round(args.rows * ASPECT / 2) * 2
     back, front, other = (nst.load_image(ROOT / "img" / f"{n}.jpg") for n in args.photos)
-    scene = Scene(back, front, rows, cols, args.frames)
-    write_clip(out / "clip.mp4", [scene, Scene(other, back, rows, cols, SECOND_SCENE)])
+    period = args.frames - 1 + TENTH  # the last frame shows what the tenth did
+    scene = Scene(back, front, rows, cols, args.frames, period)
+    write_clip(out / "clip.mp4", [scene, Scene(other, back, rows, cols, SECOND_SCENE, period)])
     weights = load_weights(args.weights, quiet=True)
     settings = {"size": rows, "recipe": args.recipe}
     clip = video.open_clip(str(out / "clip.mp4"))
@@ -193,8 +199,9 @@ def report(scene, images, chosen, results, seconds, out):
     """Prints what was measured."""
     film = {n: r for n, r in results["film"].items() if n < scene.frames}
     followers = [s for n, s in seconds["film"].items() if 0 < n < scene.frames]
-    alone = np.mean(list(seconds["alone"].values()))
-    print(f"seconds a frame: {np.mean(followers):.2f}, alone {alone:.1f}")
+    for name, times in (("film", followers), ("alone", list(seconds["alone"].values()))):
+        wall, processor = np.mean(times, axis=0)
+        print(f"seconds a frame, {name}: {wall:.2f}, of the processor {processor:.2f}")
     same = {n: film[n] for n in chosen}
     errors = {"film": warping_errors(scene, same), "alone": warping_errors(scene, results["alone"])}
     held, free = (np.mean(errors[name]) for name in ("film", "alone"))
