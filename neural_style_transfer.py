@@ -36,7 +36,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from stylize import __version__, backend, batch, cli  # noqa: F401
+from stylize import __version__, backend, batch, cli, optimizers  # noqa: F401
 from stylize.backend import LossAndGrads, keras, to_tensors
 from stylize.download import load_weights
 from stylize.errors import InputError, NonFiniteLoss, WeightsError  # noqa: F401
@@ -51,14 +51,7 @@ from stylize.neighbors import (
     neighbor_loss,
     resizing,
 )
-from stylize.optimizers import (
-    Iterations,
-    flat_float64,
-    fmin_l_bfgs_b,
-    minimize_adam,
-    minimize_lbfgs,
-    start_lbfgs,
-)
+from stylize.optimizers import Iterations, fmin_l_bfgs_b
 from stylize.pictures import layer_mask, load_image, save_image  # noqa: F401
 from stylize.progress import (
     Checkpoint,
@@ -69,6 +62,7 @@ from stylize.progress import (
     Stage,
     estimate_seconds,
 )
+from stylize.scratch import Folder, Scratch
 from stylize.settings import (  # noqa: F401
     DEFAULT_RECIPE,
     EVALUATIONS_PER_ITERATION,
@@ -77,10 +71,10 @@ from stylize.settings import (  # noqa: F401
     LossWeights,
 )
 from stylize.tiles import (
-    Scratch,
     Targets,
     Tile,
     TiledLossAndGrads,
+    TilePasses,
     features_by_tile,
     make_tiles,
     sums_over_tiles,
@@ -401,6 +395,8 @@ def make_objective(
     content_mask: np.ndarray | None = None,
     neighbors: Sequence | None = None,
     tile: int | None = None,
+    passes: Callable = TilePasses,
+    scratch: Folder = None,
     previous: Previous | None = None,
 ) -> LossAndGrads | TiledLossAndGrads:
     """Returns the function to minimise: the terms of the loss, and their sum's gradient.
@@ -414,6 +410,8 @@ def make_objective(
         content_mask: (rows, cols), 0..1: where the content counts; None: everywhere.
         neighbors: the targets of `neighbor_loss`, from `find_neighbors`, or None.
         tile: rows and columns that the network sees at once, without the margins; None: all.
+        passes: as for `TiledLossAndGrads`.
+        scratch: the folder for the targets of tiles, see `Scratch`.
         previous: of a film's frame, what it is held to, or None.
     """
     rows, cols, _ = base.shape
@@ -421,7 +419,8 @@ def make_objective(
     beyond = {} if neighbors is None else BEYOND
     tiles = make_tiles(network, rows, cols, tile, beyond) if tile else [whole_picture(rows, cols)]
     given = network, base, tiles, loss_weights.content, content_mask, neighbors, previous
-    targets: Sequence[Targets] = (list if len(tiles) == 1 else Scratch)(compute_targets(*given))
+    keep = functools.partial(Scratch, folder=scratch)
+    targets: Sequence[Targets] = (list if len(tiles) == 1 else keep)(compute_targets(*given))
     masks = [
         {layer: layer_mask(style.mask, shapes[layer]) for layer in loss_weights.style}
         for style in styles
@@ -437,7 +436,7 @@ def make_objective(
         [{n: tile.positions(mask, n, shapes[n]) for n, mask in own.items()} for own in masks]
         for tile in tiles
     )
-    return TiledLossAndGrads(network, objective, tiles, Scratch(own_masks), targets)
+    return TiledLossAndGrads(network, objective, tiles, keep(own_masks), targets, passes)
 
 
 def _weigh(shapes, targets, grams, masks, shares, loss_weights, formula, shape):
@@ -652,7 +651,7 @@ def paint(
     progress = progress or Progress()
     progress.on_start(job.stages)
     resumed, checkpoint = checkpoint, checkpoint or Checkpoint(0, job.start(job.stages[0]))
-    x, first, second_last = checkpoint.start, checkpoint.stage, len(job.stages) - 2
+    x, first = checkpoint.start, checkpoint.stage
     with backend.out_of_memory_as_memory_error():
         for index, stage in enumerate(job.stages[first:], first):
             if index > first:
@@ -663,7 +662,7 @@ def paint(
             if checkpoint is resumed:
                 progress.on_resume(checkpoint)
             objective = stage_objective(job, weights, stage, x)
-            if index == max(first, second_last) and not job.previous:  # before it is a moment
+            if index == job.estimate_at(first):
                 progress.on_estimate(estimate_seconds(objective, checkpoint, job.stages))
             is_last = stage is job.stages[-1]
             reports = Reports(progress, callback, job.to_pixels(stage), is_last)
@@ -684,13 +683,13 @@ def stage_objective(
     network = _kept_network(weights, job.layers, stage.precision, *options)
     base, styles = job.base(stage), job.styles(stage)
     loss_weights, neighbors = LossWeights.of(settings, stage.rows), None
-    if loss_weights.neighbors:
+    if job.has_neighbors(stage):
         x = job.start(stage) if x is None else x
         neighbors = find_neighbors(
             network, base, x, styles, job.query_content(stage), settings["style_turns"], stage.tile
         )
-    own = job.content_mask(stage), neighbors, stage.tile, job.previous
-    return make_objective(network, base, styles, loss_weights, settings["formula"], *own)
+    given = base, styles, loss_weights, settings["formula"], job.content_mask(stage), neighbors
+    return make_objective(network, *given, stage.tile, job.passes, job.scratch, job.previous)
 
 
 def _paint_stage(job, stage, objective, checkpoint, reports, keep):
@@ -714,13 +713,14 @@ def _paint_stage(job, stage, objective, checkpoint, reports, keep):
     if settings["optimizer"] == "adam":
         names = ("learning_rate", "beta1", "beta2", "epsilon")
         adam = {name.replace("beta", "beta_"): settings[name] for name in names}
-        x = minimize_adam(iterations, x, **adam)
+        x = optimizers.minimize_adam(iterations, x, **adam)
     elif settings["optimizer"] == "lbfgs":
-        x = minimize_lbfgs(iterations, start_lbfgs(x, bounds, step, job.first_step))
+        start = x, bounds, step, job.arrays(stage), job.first_step
+        x = optimizers.minimize_lbfgs(iterations, optimizers.start_lbfgs(*start))
     else:
         minimize = minimize_keras if settings["restart"] else minimize_scipy
-        x = minimize(iterations, *flat_float64(x, bounds))
-    return keras.ops.convert_to_numpy(x).reshape(stage.rows, stage.cols, 3)
+        x = minimize(iterations, *optimizers.flat_float64(x, bounds))
+    return backend.to_numpy(x).reshape(stage.rows, stage.cols, 3)
 
 
 # ---------------------------------------------------------------------------------------------

@@ -125,7 +125,10 @@ def work(connection, args, pair, optimizer):
 
     weights = nst.load_weights(args.weights, quiet=True)
     pictures = [ROOT / "img" / f"{name}.jpg" for name in pair.split("+")]
-    job = nst.prepare(*pictures, args.recipe, size=args.rows, optimizer=optimizer)
+    recipe = nst.RECIPES[args.recipe]
+    if optimizer == "scipy" and args.scipy_effort:
+        recipe = recipe | {"effort": args.scipy_effort}
+    job = nst.prepare(*pictures, recipe, size=args.rows, optimizer=optimizer)
     connection.recv()
     measured, image = measured_run(job, weights, Watch(wait_for_turn))
     connection.send((measured, float32_loss(weights, pictures, args.recipe, args.rows, image)))
@@ -176,6 +179,13 @@ def main(argv=None):
     parser.add_argument("--pairs", nargs="+", default=PAIRS, metavar="PHOTO+PAINTING")
     parser.add_argument("--rows", type=int, default=400, help="default: %(default)s")
     parser.add_argument("--recipe", default="pyramid", choices=nst.RECIPES)
+    parser.add_argument(
+        "--scipy_effort",
+        type=float,
+        nargs=2,
+        metavar=("FIRST", "LAST"),
+        help="`effort` of SciPy's runs (default: the recipe's)",
+    )
     parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
     parser.add_argument("--json", type=Path, help="a file to write")
     args = parser.parse_args(argv)

@@ -7,11 +7,13 @@ terminal              what their command lines share
 resume                the state of a run that did not finish
 folders               the pictures in a folder, and the page that shows what became of them
 records, films        what a run leaves with its pictures
-job                   a run, prepared once: pictures, settings, sizes, memory
+job                   a run, prepared once: pictures, settings, sizes
 flow                  the optical flow from one frame of a film to another
+memory                the memory and disk that it needs, and tiles where there is less
 neighbors             the term of the loss that compares place by place
 formulas              the constants and the roughness of each formula of the loss
 tiles                 the loss of a picture that is too large for the network at once
+scratch               what memory has no room for, in files
 optimizers            what the optimisers share, SciPy's L-BFGS, Adam
 lbfgs                 an L-BFGS of our own, for values within bounds
 backend               TensorFlow, JAX or PyTorch, known here only

@@ -6,6 +6,7 @@ machine: devices, memory, precision.
 """
 
 import contextlib
+import functools
 import importlib
 import logging
 import math
@@ -26,6 +27,10 @@ THREADS = (  # variables that set their number: for TensorFlow, PyTorch, NumPy, 
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "NPROC",
+)
+CONTAINER_LIMITS = (  # files with a container's limit, and what is used of it
+    ("memory.max", "memory.current"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
 )
 OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "out of memory", "OOM when", "can't allocate memory")
 
@@ -149,9 +154,15 @@ def compiled(function: Callable) -> Callable:
     return lambda *arguments: compiled_function(*to_tensors(arguments))
 
 
-def is_finite(tensor: Any) -> bool:
-    """Whether all values of a tensor are finite."""
-    return bool(keras.ops.all(keras.ops.isfinite(tensor)))
+def to_numpy(array: Any) -> np.ndarray:
+    """A tensor of the backend as a NumPy array; one that is such an array already, itself."""
+    return array if isinstance(array, np.ndarray) else keras.ops.convert_to_numpy(array)
+
+
+def is_finite(array: Any) -> bool:
+    """Whether all values of a tensor or an array are finite."""
+    ops = np if isinstance(array, np.ndarray) else keras.ops
+    return bool(ops.all(ops.isfinite(array)))
 
 
 def _tensorflow_value_and_grad(function):
@@ -218,6 +229,11 @@ class ArrayNamespace(NamedTuple):
         dot: of two float32 arrays of one shape, a scalar.
         compiled: of a function of arrays and lists of arrays, the same function in one call.
         asarray: a float32 array of this kind, from NumPy's or the backend's.
+        constant: the same for a few numbers, which stay in memory.
+        to_numpy: the way back.
+        blockwise: called as blockwise(function, arrays, *constants), where the function takes
+            blocks of arrays of one shape and the constants, and returns (list of blocks, list of
+            sums over the block). Returns (list of whole arrays, sums over all of them).
         retraces: whether `compiled` starts over when the number of arguments changes.
     """
 
@@ -225,26 +241,79 @@ class ArrayNamespace(NamedTuple):
     dot: Callable[[Any, Any], Any]
     compiled: Callable[[Callable], Callable]
     asarray: Callable[[Any], Any]
+    constant: Callable[[Any], Any]
+    to_numpy: Callable[[Any], np.ndarray]
+    blockwise: Callable[..., tuple[list, Any]]
     retraces: bool
 
 
-NUMPY = ArrayNamespace(
-    ops=np,
-    dot=np.vdot,
-    compiled=lambda function: function,
-    asarray=lambda array: keras.ops.convert_to_numpy(array).astype(np.float32, copy=False),
-    retraces=False,
-)
+BLOCK = 2**18  # values of an array that are computed with at once: they stay in the cache
+
+
+def numpy_arrays(
+    empty: Callable[[tuple[int, ...]], np.ndarray] | None = None,
+    release: Callable[[np.ndarray], None] = lambda array: None,
+) -> ArrayNamespace:
+    """NumPy's arrays, in memory or elsewhere.
+
+    Args:
+        empty: makes a float32 array of a shape; None: in memory.
+        release: is told of an array of which a block was read or written.
+    """
+    make = empty or functools.partial(np.empty, dtype=np.float32)
+
+    def blockwise(function, arrays, *constants):
+        shape, results, sums = arrays[0].shape, None, 0.0
+        for block in _blocks(shape):
+            own, added = function([array[block] for array in arrays], *constants)
+            if results is None:
+                results = [make(shape) for _ in own]
+            for result, values in zip(results, own, strict=True):
+                result[block] = values
+            sums = sums + np.asarray(added, np.float64)
+            for array in (*arrays, *results):
+                release(array)
+        return results, sums
+
+    def asarray(array):
+        array = to_numpy(array).astype(np.float32, copy=False)
+        return blockwise(lambda blocks: (blocks, ()), [array])[0][0] if empty else array
+
+    return ArrayNamespace(
+        ops=np,
+        dot=np.vdot,
+        compiled=lambda function: function,
+        asarray=asarray,
+        constant=lambda array: np.asarray(array, np.float32),
+        to_numpy=np.asarray,
+        blockwise=blockwise,
+        retraces=False,
+    )
+
+
+def _blocks(shape):
+    """Slices along the last axis but two, of about `BLOCK` values; of other shapes, all."""
+    if len(shape) < 3:
+        return [...]
+    rows = max(1, BLOCK // math.prod(shape[-2:]))
+    return [(..., slice(row, row + rows), *[slice(None)] * 2) for row in range(0, shape[-3], rows)]
+
+
+NUMPY = numpy_arrays()
 
 
 def device_arrays() -> ArrayNamespace:
     """The backend's tensors, on its GPU where it has one."""
+
     return ArrayNamespace(
         ops=keras.ops,
         # Not a matrix product, which GPUs may round to ten bits (TF32).
         dot=lambda a, b: keras.ops.sum(a * b),
         compiled=_COMPILERS[keras.backend.backend()],
         asarray=lambda array: keras.ops.convert_to_tensor(array, "float32"),
+        constant=lambda array: keras.ops.convert_to_tensor(array, "float32"),
+        to_numpy=to_numpy,
+        blockwise=lambda function, arrays, *constants: function(arrays, *constants),
         retraces=True,
     )
 
@@ -374,7 +443,15 @@ def free_memory() -> float:
     if uses_gpu():
         return _GPU_FREE[keras.backend.backend()]() / 2**20
     own = psutil.Process().memory_info().rss
-    return (psutil.virtual_memory().available + own) / 2**20
+    return (min(psutil.virtual_memory().available, _free_in_container()) + own) / 2**20
+
+
+def _free_in_container(root: Path = Path("/sys/fs/cgroup")) -> float:
+    """Bytes that a container's limit leaves, infinite where there is none; Linux's two versions."""
+    for limit, used in CONTAINER_LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
+            return max(0, int((root / limit).read_text()) - int((root / used).read_text()))
+    return math.inf
 
 
 def _tensorflow_gpu_free():

@@ -33,7 +33,7 @@ from stylize import backend, cli, records, video
 from stylize.download import load_weights
 from stylize.errors import InputError, one_line
 from stylize.folders import Task, append_line, plan_tasks, write_index
-from stylize.job import allowed_mib
+from stylize.memory import allowed_mib
 from stylize.resume import made_alike
 from stylize.terminal import (
     TERMINATED,
@@ -129,7 +129,8 @@ def _look_closer(args, record):
     """The `Outcome` of a task that is not finished. Raises InputError."""
     job, _ = cli.plan(args)
     try:
-        resumable = cli.state_file(args, record).load() is not None
+        cli.state_file(args, record).check()
+        resumable = True
     except InputError:  # none, or of another run
         resumable = False
     work = sum(stage.work for stage in job.stages)

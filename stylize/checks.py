@@ -1,7 +1,9 @@
 """What a setting may be: each function returns the value as it is used, or raises InputError."""
 
 import math
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 from stylize.errors import InputError
 from stylize.pictures import SMALLEST_SIDE
@@ -104,6 +106,13 @@ def gibibytes(value):
 def tile_size(value):
     """Returns "auto", "off" or `value` as an int, at least `SMALLEST_SIDE`. Raises InputError."""
     return value if value in ("auto", "off") else whole_number(value, minimum=SMALLEST_SIDE)
+
+
+def folder_or_auto(value):
+    """Returns "auto" or `value`, the path of a folder that is there. Raises InputError."""
+    if value != "auto" and not Path(value).is_dir():
+        raise InputError(f"must be a folder that is there, received {os.fspath(value)!r}")
+    return value
 
 
 def one_of(*names):

@@ -6,9 +6,11 @@ import json
 import math
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -26,6 +28,7 @@ from stylize.weights import VGG19Weights
 
 PROGRAM = "neural_style_transfer.py"
 FILMS = ("gif", "mp4")
+WRITTEN_FAST = 8_000_000  # pixels, of a picture that takes a second or two
 GROUPS = {  # of the options, as --help shows them
     "pictures": "what to paint, and where the results go",
     "look": "what the result looks like",
@@ -117,6 +120,12 @@ def _add_output(add):
         choices=(8, 16),
         help="bits per channel (default: 8); 16 for png and tiff only",
     )
+    add(
+        "--every_iteration",
+        action="store_true",
+        help="save PREFIX_at_iteration_N.png of large results too, above "
+        f"{WRITTEN_FAST / 1e6:.0f} megapixels",
+    )
     add("--plot", action="store_true", help="save a plot of the losses, PREFIX_losses.png")
     add("--gif", action="store_true", help="save a film of the growing picture, PREFIX.gif")
     add("--mp4", action="store_true", help="the same film as PREFIX.mp4")
@@ -177,6 +186,7 @@ class Terminal(Progress):
 
     Attributes:
         suffix, bits: of the pictures.
+        every_iteration: whether a large picture is saved after each iteration, as small ones are.
         saved: the path of the last picture, None before the first.
         record: how they are made, as `records.make_record` has it.
         films: the `Film`s to add to.
@@ -186,7 +196,7 @@ class Terminal(Progress):
 
     def __init__(self, prefix: str, quiet: bool = False):
         super().__init__()
-        self.suffix, self.bits = "png", 8
+        self.suffix, self.bits, self.every_iteration = "png", 8, False
         self.saved: Path | None = None
         self.record: dict = {}
         self.films: list[Film] = []
@@ -250,7 +260,8 @@ class Terminal(Progress):
             f"total variation {losses.total_variation:.6g}"
             + (f", neighbors {losses.neighbors:.6g}" if losses.neighbors else "")
         )
-        self._save(iterate, f"_at_iteration_{iterate.iteration}")
+        if self.every_iteration or self.stage.rows * self.stage.cols <= WRITTEN_FAST:
+            self._save(iterate, f"_at_iteration_{iterate.iteration}")
         self.print(f"Iteration {iterate.iteration} completed in {iterate.seconds:.0f}s")
         if self.iteration < self.stage.iterations and not iterate.stopped:
             self.print(f"Start of iteration {self.iteration}")
@@ -261,7 +272,9 @@ class Terminal(Progress):
         """Saves the picture of an iterate, and in it how it was made."""
         path = Path(f"{self._prefix}{name}.{self.suffix}")
         more = {"iteration": iterate.iteration, "losses": iterate.losses._asdict()}
-        save_image(iterate.pixels, path, self.bits, records.to_text(self.record, **more))
+        save_image(
+            iterate.rounded(self.bits), path, self.bits, records.to_text(self.record, **more)
+        )
         self.saved = path
         self.print(f"Image saved as {path}")
 
@@ -334,6 +347,8 @@ def plan(args: argparse.Namespace) -> tuple[Job, dict]:
     earlier = follow_record(args.like, args) if args.like else {}
     given = {name: getattr(args, name) for name in SETTINGS}
     evaluations = earlier.get("evaluations_per_iteration", EVALUATIONS_PER_ITERATION)
+    if given["scratch"] in (None, "auto"):
+        given["scratch"] = existing_folder(args.result_prefix)
     recipe = args.recipe or DEFAULT_RECIPE
     return prepare(args.base, _styles(args), recipe, evaluations, **given), earlier
 
@@ -354,11 +369,52 @@ def result_paths(args: argparse.Namespace) -> list[Path]:
     return [Path(f"{args.result_prefix}{end}") for end in ends + ["_losses.png"] * args.plot]
 
 
-def state_file(
-    args: argparse.Namespace, record: dict, table: records.LossTable | None = None
-) -> StateFile:
-    """Where a run that does not finish is kept."""
-    return StateFile(f"{args.result_prefix}_state.npz", record, table or records.LossTable())
+def state_file(args: argparse.Namespace, record: dict, **more: Any) -> StateFile:
+    """Where a run that does not finish is kept; `more` as `StateFile` takes it."""
+    return StateFile(f"{args.result_prefix}_state.npz", record, **more)
+
+
+def existing_folder(prefix: str) -> Path:
+    """The folder of a prefix, or the one above it that is there."""
+    folder = Path(f"{prefix}_").absolute().parent
+    return next(path for path in (folder, *folder.parents) if path.is_dir())
+
+
+def needs(job: Job) -> str:
+    """The memory and disk that a job needs, in words."""
+    tile, (files, _) = job.stages[-1].tile, job.needed_disk_mib
+    words = f"{job.needed_mib / 1024:.1f} GiB of memory"
+    words += f", in tiles of {tile} pixels" if tile else ""
+    return words + (f", and {files / 1024:.1f} GiB of disk" if files else "")
+
+
+def check_disk(job: Job, prefix: str, terminal: Terminal) -> None:
+    """Raises InputError where the disk has no room for a job's files; warns if none for its state.
+
+    Args:
+        job: of a result with this prefix.
+        terminal: is told.
+    """
+    files, state = job.needed_disk_mib
+    if files > (free := free_disk(job.scratch)):
+        raise InputError(
+            f"{job.scratch}: {files / 1024:.1f} GiB of disk are needed for the optimiser's arrays "
+            f"and {free / 1024:.1f} are free; choose another folder with --scratch, a larger "
+            "--memory, or a smaller size"
+        )
+    folder = existing_folder(prefix)
+    if folder.stat().st_dev == Path(job.scratch).stat().st_dev:
+        state += files
+    if state > (free := free_disk(folder)):
+        terminal.warn(
+            f"{folder}: {free / 1024:.1f} GiB of disk are free, of {state / 1024:.1f} that files "
+            "of this run may take; if they run out, --resume will not go on with it"
+        )
+
+
+def free_disk(folder: str | os.PathLike) -> float:
+    """MiB."""
+    return shutil.disk_usage(folder).free / 2**20
 
 
 def run(
@@ -379,11 +435,11 @@ def run(
     check_writable(args.result_prefix)
     remove_leftovers(args.result_prefix)
     terminal.suffix, terminal.bits = args.format or "png", args.bits or 8
+    terminal.every_iteration = args.every_iteration
     if terminal.bits == 16 and terminal.suffix not in DEEP_FORMATS:
         raise InputError(f"--bits 16 needs --format {' or '.join(DEEP_FORMATS)}")
-    tile = job.stages[-1].tile
-    in_tiles = f", in tiles of {tile} pixels" if tile else ""
-    terminal.print(f"This needs about {job.needed_mib / 1024:.1f} GiB of memory{in_tiles}")
+    terminal.print(f"This needs about {needs(job)}")
+    check_disk(job, args.result_prefix, terminal)
     if warning := memory_warning(job):
         terminal.warn(warning)
     weights = weights or load_weights(args.weights, quiet=args.quiet)
@@ -397,7 +453,7 @@ def run(
     terminal.films = [
         Film(f"{args.result_prefix}.{kind}", rows, cols) for kind in FILMS if getattr(args, kind)
     ]
-    state = state_file(args, terminal.record, terminal.table)
+    state = state_file(args, terminal.record, table=terminal.table, empty=job.empty)
     checkpoint = find_checkpoint(state, args.resume, job, terminal)
     job = job.with_tiles(terminal.record["tiles"])
     try:

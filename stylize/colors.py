@@ -17,12 +17,12 @@ LEAST_DEVIATION = 4.0  # of a photo's colours, in 0..255: less is noise, and is 
 # ---------------------------------------------------------------------------------------------
 
 
-def recolored(
+def recoloring(
     photo: np.ndarray,
     styles: Sequence[np.ndarray],
     shares: Sequence[np.ndarray | float],
-) -> np.ndarray:
-    """Moves a photo's colours linearly so that their mean and covariance are the styles'.
+) -> Callable[[np.ndarray, Sequence[np.ndarray | float]], np.ndarray]:
+    """Returns what moves a photo's colours linearly to the mean and covariance of the styles'.
 
     The map is the symmetric one that moves colours the least (Monge and Kantorovich's, between
     Gaussians): A = R^-1 (R C_s R)^(1/2) R^-1 with R = C_p^(1/2).
@@ -35,30 +35,51 @@ def recolored(
             with a share by place matches the part of the photo that it covers.
 
     Returns:
-        float64 (rows, cols, 3), not clipped.
+        The function from the photo, or a part of it, and the shares there, to float64 values of
+        its shape, not clipped.
     """
-    photo = np.asarray(photo, np.float64)
-    places = np.stack([np.broadcast_to(share, photo.shape[:2]) for share in shares]).astype(float)
-    total = places.sum(0)
-    result = np.where(total > 0, 0.0, 1.0)[..., np.newaxis] * photo
-    for style, place in zip(styles, places, strict=True):
-        if place.any():
-            weight = np.divide(place, total, out=np.zeros_like(place), where=total > 0)
-            own = _linear_map(_moments(photo, place), _moments(style), photo)
-            result += weight[..., np.newaxis] * own
-    return result
+    photo, places = np.asarray(photo, np.float64), _by_place(shares, photo)
+    maps = [
+        _linear_map(_moments(photo, place), _moments(style)) if place.any() else None
+        for style, place in zip(styles, places, strict=True)
+    ]
+
+    def move(part, shares):
+        part, places = np.asarray(part, np.float64), _by_place(shares, part)
+        total = places.sum(0)
+        result = np.where(total > 0, 0.0, 1.0)[..., np.newaxis] * part
+        for linear_map, place in zip(maps, places, strict=True):
+            if linear_map:
+                mean, matrix, moved_mean = linear_map
+                weight = np.divide(place, total, out=np.zeros_like(place), where=total > 0)
+                result += weight[..., np.newaxis] * ((part - mean) @ matrix.T + moved_mean)
+        return result
+
+    return move
 
 
-def within_range(values: np.ndarray) -> np.ndarray:
+def _by_place(shares, photo):
+    """The shares of each style, (styles, rows, cols), float64."""
+    return np.stack([np.broadcast_to(share, photo.shape[:2]) for share in shares]).astype(float)
+
+
+def shade_limits(values: np.ndarray) -> tuple[float, float]:
+    """(lowest, highest) of values, of any shape, but for one in a thousand at each end."""
+    least, most = np.percentile(values, (0.1, 99.9))
+    return float(least), float(most)
+
+
+def within_range(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
     """Brings values into 0..255 so that what lay outside keeps its shades, instead of clipping it.
 
-    The quarter of the range next to a bound makes room for what is beyond it, as far as all but one
-    in a thousand go; values further inside, and all values where none is outside, stay.
+    The quarter of the range next to a bound makes room for what is beyond it, as far as the limits;
+    values further inside, and all values where the limits are not outside, stay.
 
     Args:
         values: of any shape; two that differ stay in their order.
+        limits: from `shade_limits`.
     """
-    least, most = np.percentile(values, (0.1, 99.9))
+    least, most = limits
     upper = _compressed(values / 255, most / 255)
     return 255 * (1 - _compressed(1 - upper, 1 - least / 255)).clip(0, 1)
 
@@ -81,14 +102,14 @@ def _moments(picture, weights=None):
     )
 
 
-def _linear_map(of_photo, of_style, photo):
-    """The photo's colours moved from the one mean and covariance to the other."""
+def _linear_map(of_photo, of_style):
+    """(mean, matrix, mean moved to) of the map from the one mean and covariance to the other."""
     values, vectors = np.linalg.eigh(of_photo[1])
     deviations = np.sqrt(np.maximum(values, LEAST_DEVIATION**2))
     root, inverse = (vectors * deviations) @ vectors.T, (vectors / deviations) @ vectors.T
     values, vectors = np.linalg.eigh(root @ of_style[1] @ root)
     matrix = inverse @ (vectors * np.sqrt(values.clip(0))) @ vectors.T @ inverse
-    return (photo - of_photo[0]) @ matrix.T + of_style[0]
+    return of_photo[0], matrix, of_style[0]
 
 
 # ---------------------------------------------------------------------------------------------

@@ -1,48 +1,45 @@
 """A run, prepared once: settings chosen, pictures read and checked, sizes and memory foreseen."""
 
+import functools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
 from PIL import Image
 
-from stylize import backend
-from stylize.colors import COLOR_TRANSFERS, keep_luma, recolored, within_range
+from stylize import backend, memory
+from stylize.colors import COLOR_TRANSFERS, keep_luma, recoloring, shade_limits, within_range
 from stylize.errors import InputError
 from stylize.flow import Previous
 from stylize.lbfgs import FIRST_STEP
-from stylize.neighbors import HYPERCOLUMN_LAYERS, SIMILARITIES, detail_map
+from stylize.neighbors import HYPERCOLUMN_LAYERS, detail_map
 from stylize.pictures import (
     enlarge,
+    enlarged_channels,
     load_image,
     load_mask,
     preprocess_image,
+    quantize,
     resize_image,
     resize_mask,
     rgb_values,
     scaled_size,
+    strips,
     working_size,
 )
 from stylize.progress import Stage
+from stylize.scratch import empty_in_file, empty_in_memory, file_arrays
 from stylize.settings import DEFAULT_RECIPE, EVALUATIONS_PER_ITERATION, choose_settings
-from stylize.weights import CONVOLUTIONS, IMAGENET_MEAN_BGR
+from stylize.tiles import TilePasses
+from stylize.weights import IMAGENET_MEAN_BGR
 
+MEASURED = 2**20  # pixels of which a photo's colours and detail are measured, at most
 SMALLEST_SCALE = 100  # pixels of the short side at which a pyramid begins, or a little more
 STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
 FRAME_STEP = 1.0  # root mean square of a film's first step in frames that follow another
 NOISE = 0.256  # standard deviation of the noise to start from, around the mean pixel
-# What memory is needed for, measured by benchmarks/memory.py:
-PROCESS_MIB = 940  # before a picture is there
-NETWORK_BYTES = {"float32": 3000, "bfloat16": 2180, "float16": 2180}  # for each pixel it sees
-STATE_BYTES = {"lbfgs": 320, "scipy": 1200, "adam": 200}  # for each pixel, by optimizer
-WORKSPACE_BYTES, WORKSPACE_MIB = 640, 270  # of the convolutions, for each pixel, but not more than
-COLUMN_BYTES = 900  # of hypercolumns, for each pixel of the picture and of the styles
-SEARCH_BYTES = 10  # for each similarity that is in memory at once
-TILES = (4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 128)  # to choose from
-FORWARD_BYTES = 480  # for each pixel of a style that goes through the network whole
-SHARE = 0.8  # of the free memory that a run takes if it is not told
 
 
 class Style(NamedTuple):
@@ -75,6 +72,7 @@ class Job(NamedTuple):
         inputs: the pictures.
         stages: from the coarsest to the result.
         evaluations_per_iteration: before the recipe's `effort`.
+        passes: what runs tiles through the network, see `TiledLossAndGrads`.
         previous: of a film's frame, what it is held to; None: it begins a scene, or is a photo.
     """
 
@@ -83,6 +81,7 @@ class Job(NamedTuple):
     inputs: Inputs
     stages: list[Stage]
     evaluations_per_iteration: int = EVALUATIONS_PER_ITERATION
+    passes: Callable = TilePasses
     previous: Previous | None = None
 
     @property
@@ -94,9 +93,14 @@ class Job(NamedTuple):
         return tuple(layers)
 
     def with_tiles(self, tiles: Sequence[int | None]) -> "Job":
-        """The same, each stage in tiles of the size given for it."""
-        stages = zip(self.stages, tiles, strict=True)
-        return self._replace(stages=[stage._replace(tile=tile) for stage, tile in stages])
+        """The same, each stage in tiles of the size given for it. Raises InputError: no room."""
+        allowed, stages = memory.allowed_mib(self.settings), []
+        for stage, tile in zip(self.stages, tiles, strict=True):
+            if stage.tile != tile:
+                job = self._replace(settings=self.settings | {"tile": tile or "off"})
+                stage = _with_room(job, stage, allowed)
+            stages.append(stage)
+        return self._replace(stages=stages)
 
     def frame(self, image: Image.Image, previous: Previous | None) -> "Job":
         """The same for another frame of the film whose first frame this job is of.
@@ -118,6 +122,17 @@ class Job(NamedTuple):
         """At all sizes."""
         return sum(stage.total_evaluations for stage in self.stages)
 
+    def estimate_at(self, first: int) -> int:
+        """The stage at which to foresee the seconds, of those from the first on.
+
+        Those before it take a moment, and two evaluations more of it are not felt. -1: at none, in
+        a film's frame that follows another.
+        """
+        if self.previous is not None:
+            return -1
+        small = [i for i, s in enumerate(self.stages[:-1]) if s.rows * s.cols <= MEASURED]
+        return max([first, *small])
+
     @property
     def first_step(self) -> float:
         """Of L-BFGS: a frame that follows another starts near its end."""
@@ -130,48 +145,45 @@ class Job(NamedTuple):
 
     def needed_mib_at(self, stage: Stage) -> float:
         """The same for one stage alone."""
-        pixels = stage.rows * stage.cols
-        seen = pixels  # by the network at once
-        if stage.tile:
-            side = stage.tile + 2 * margin(self.layers)
-            seen = min(stage.rows, side) * min(stage.cols, side)
-        needed = PROCESS_MIB * 2**20 + pixels * STATE_BYTES[self.settings["optimizer"]]
         sizes = [
             math.prod(_style_size(image, scale, stage))
             for image, scale in zip(self.inputs.styles, self.inputs.style_scales, strict=True)
         ]
-        network = seen * NETWORK_BYTES[stage.precision]
-        needed += max(network, 0 if stage.tile else max(sizes) * FORWARD_BYTES)
-        needed += min(seen * WORKSPACE_BYTES, WORKSPACE_MIB * 2**20)
-        if self.settings["neighbor_weight"]:
-            sizes = [size * (1 + self.settings["style_turns"]) for size in sizes]
-            similarities = min(SIMILARITIES, pixels // 16 * max(sizes) // 16)
-            needed += (pixels + sum(sizes)) * COLUMN_BYTES + similarities * SEARCH_BYTES
-        return needed / 2**20
+        return memory.needed_mib(
+            stage, self.settings, self.layers, sizes, self.has_neighbors(stage)
+        )
+
+    @property
+    def needed_disk_mib(self) -> tuple[float, float]:
+        """About the peak MiB of files in the scratch folder, and of the state file."""
+        optimizer = self.settings["optimizer"]
+        return memory.needed_disk_mib(max(self.stages, key=lambda s: s.rows * s.cols), optimizer)
+
+    def has_neighbors(self, stage: Stage) -> bool:
+        """Whether the loss has a term of neighbours at this stage."""
+        return bool(self.settings["neighbor_weight"]) and not _only_refines(stage, self.settings)
 
     def start(self, stage: Stage) -> np.ndarray:
         """The first combination, (rows, cols, 3), as `preprocess_image` makes it."""
         x = self._own_start(stage)
-        if self.previous is None:
-            return x
-        return self.previous.start(x, self.styles(stage)[0].picture)
+        if self.previous is not None:
+            x = self.previous.start(x, self.styles(stage)[0].picture)
+        return self._kept(x, stage)
 
     def _own_start(self, stage):
         """The same without a frame before."""
-        x = preprocess_image(self._resized(self.inputs.start, stage))
-        if isinstance(self.settings["init"], str) and self.settings["init"] == "recolored":
-            x = self._recolored(x, stage)
+        recolor = isinstance(self.settings["init"], str) and self.settings["init"] == "recolored"
+        x = self._preprocessed(self.inputs.start, stage, recolor)
         share = self.inputs.noise
-        if not share:
-            return x
-        noise = np.random.default_rng(self.settings["seed"]).normal(0, NOISE, x.shape)
-        return ((1 - share) * x + share * noise).astype(np.float32)
+        if share:
+            noise = np.random.default_rng(self.settings["seed"]).normal(0, NOISE, x.shape)
+            x = ((1 - share) * x + share * noise).astype(np.float32)
+        return x
 
     def base(self, stage: Stage) -> np.ndarray:
         """What content is compared with, (rows, cols, 3), as `preprocess_image` makes it."""
-        base = preprocess_image(self._resized(self.inputs.base, stage))
         recolor = self.settings["content_colors"] == "recolored"
-        return self._recolored(base, stage) if recolor else base
+        return self._preprocessed(self.inputs.base, stage, recolor)
 
     def styles(self, stage: Stage) -> list[Style]:
         """The styles, in the base's colours where these are kept so."""
@@ -203,9 +215,34 @@ class Job(NamedTuple):
         init = self.settings["init"]
         from_photo = isinstance(init, str) and init in ("base", "recolored")
         if not (share and from_photo and self.settings["content_weight"]):
-            return x
-        detail = self.base(stage) - enlarge(self.base(before), stage.rows, stage.cols)
-        return (x + share * detail).astype(np.float32)
+            return self._kept(x, stage)
+        photo = self.base(stage)
+        without = enlarged_channels(self.base(before), stage.rows, stage.cols)
+        for index, channel in enumerate(without):  # one after another, for memory's sake
+            x[..., index] += share * (photo[..., index] - channel)
+        return self._kept(x, stage)
+
+    @property
+    def scratch(self) -> str | None:
+        """The folder for files without a name; None: the system's for temporary ones."""
+        return None if self.settings["scratch"] == "auto" else self.settings["scratch"]
+
+    def arrays(self, stage: Stage) -> backend.ArrayNamespace:
+        """What the vectors of our own L-BFGS are."""
+        if stage.in_files:
+            return file_arrays(self.scratch)
+        return backend.NUMPY if stage.tile else backend.array_namespace()
+
+    @property
+    def empty(self) -> Callable[[tuple[int, ...]], np.ndarray]:
+        """What makes an array for a state that is read: in a file if any stage's are."""
+        if any(stage.in_files for stage in self.stages):
+            return functools.partial(empty_in_file, folder=self.scratch)
+        return empty_in_memory
+
+    def _kept(self, x, stage):
+        """A combination, in a file where those of the stage are to be."""
+        return self.arrays(stage).asarray(x) if stage.in_files else x
 
     def content_mask(self, stage: Stage) -> np.ndarray | None:
         """(rows, cols), 0..1: where and how much the content counts; None: everywhere alike."""
@@ -226,43 +263,64 @@ class Job(NamedTuple):
 
     def _detail(self, stage):
         """Where the photo has detail, or the content mask says that it is to be kept."""
-        detail = detail_map(self._resized(self.inputs.base, stage), stage.rows, stage.cols)
+        small = _measurable(stage)
+        detail = detail_map(self._resized(self.inputs.base, small), small.rows, small.cols)
+        if small is not stage:
+            size = stage.cols, stage.rows
+            image = Image.fromarray(detail).resize(size, Image.Resampling.BILINEAR)
+            detail = np.asarray(image)
         mask = _resized_mask(self.inputs.content_mask, stage)
         return detail if mask is None else np.maximum(detail, mask)
 
-    def _recolored(self, picture, stage):
-        """A picture, as `preprocess_image` makes it, in the styles' colours, turned by strength."""
-        styles = self.styles(stage)
-        shares = [s.share if s.mask is None else s.share * s.mask for s in styles]
-        moved = recolored(picture, [style.picture for style in styles], shares)
-        black = np.negative(IMAGENET_MEAN_BGR)
-        amount = min(1.0, 2 * self.settings["strength"])
-        moved = black + within_range(moved - black)
-        return (picture + amount * (moved - picture)).astype(np.float32)
+    def _preprocessed(self, image, stage, recolor):
+        """An image as `preprocess_image` makes it; in the styles' colours, turned by strength."""
+        picture = preprocess_image(self._resized(image, stage))
+        if not recolor:
+            return picture
+        small, black = _measurable(stage), np.negative(IMAGENET_MEAN_BGR)
+        measured, shares = preprocess_image(self._resized(image, small)), self._shares(small)
+        move = recoloring(measured, [style.picture for style in self.styles(small)], shares)
+        limits = shade_limits(move(measured, shares) - black)
+        amount, shares = min(1.0, 2 * self.settings["strength"]), self._shares(stage)
+        for rows in strips(stage.rows, stage.cols):
+            part = picture[rows]
+            own = [share if np.isscalar(share) else share[rows] for share in shares]
+            moved = black + within_range(move(part, own) - black, limits)
+            picture[rows] = part + amount * (moved - part)
+        return picture
 
-    def to_pixels(self, stage: Stage) -> Callable[[Any], np.ndarray]:
-        """The function from a combination of any shape to RGB 0..255, float64 (rows, cols, 3)."""
+    def _shares(self, stage):
+        """The share of each style: a number, or (rows, cols) where it has a mask."""
+        return [
+            share if mask is None else share * _resized_mask(mask, stage)
+            for share, mask in zip(self.inputs.style_shares, self.inputs.style_masks, strict=True)
+        ]
+
+    def to_pixels(self, stage: Stage) -> Callable[..., np.ndarray]:
+        """The function from a combination of any shape to RGB 0..255, (rows, cols, 3).
+
+        It returns float64, or, given a number of bits, whole numbers of so many.
+        """
         keep_colors = self.settings["preserve_colors"] == "luma"
-        base = self._resized(self.inputs.base, stage) if keep_colors else None
+        base = np.asarray(self._resized(self.inputs.base, stage)) if keep_colors else None
 
-        def to_pixels(x):
-            x = backend.keras.ops.convert_to_numpy(x).reshape(stage.rows, stage.cols, 3)
-            return rgb_values(x) if base is None else keep_luma(rgb_values(x), base)
+        def values(x, rows):
+            return (
+                rgb_values(x[rows]) if base is None else keep_luma(rgb_values(x[rows]), base[rows])
+            )
+
+        def to_pixels(x, bits=None):
+            x = backend.to_numpy(x).reshape(stage.rows, stage.cols, 3)
+            if bits is None:
+                return values(x, slice(None))
+            return np.concatenate(
+                [quantize(values(x, rows), bits) for rows in strips(stage.rows, stage.cols)]
+            )
 
         return to_pixels
 
     def _resized(self, image, stage):
         return resize_image(image, stage.rows, stage.cols, self.settings["resample"])
-
-
-def margin(layers: Iterable[str]) -> int:
-    """Pixels around a tile that the deepest of some layers sees, up to the coarsest step.
-
-    `tiles.make_tiles` has it from the network itself, before which memory is foreseen.
-    """
-    deepest = max(list(CONVOLUTIONS).index(layer) for layer in layers)
-    strides = [2 ** (int(name[5]) - 1) for name in list(CONVOLUTIONS)[: deepest + 1]]
-    return math.ceil(sum(strides) / strides[-1]) * strides[-1]
 
 
 def _style_size(image: Image.Image, scale: float | str, stage: Stage) -> tuple[int, int]:
@@ -277,6 +335,14 @@ def _style_size(image: Image.Image, scale: float | str, stage: Stage) -> tuple[i
 
 def _resized_mask(mask, stage):
     return None if mask is None else resize_mask(mask, stage.rows, stage.cols)
+
+
+def _measurable(stage):
+    """The stage, or a smaller one with its aspect: what is measured there holds at any size."""
+    factor = math.sqrt(MEASURED / (stage.rows * stage.cols))
+    if factor >= 1:
+        return stage
+    return stage._replace(rows=round(stage.rows * factor), cols=round(stage.cols * factor))
 
 
 def prepare(
@@ -305,30 +371,22 @@ def prepare(
     stages = _plan_stages(inputs.base, settings, evaluations_per_iteration)
     name = recipe if isinstance(recipe, str) else "custom"
     job = Job(name, settings, inputs, stages, evaluations_per_iteration)
-    allowed = allowed_mib(settings)
-    return job._replace(stages=[_with_tile(job, stage, allowed) for stage in stages])
+    allowed = memory.allowed_mib(settings)
+    return job._replace(stages=[_with_room(job, stage, allowed) for stage in stages])
 
 
-def allowed_mib(settings: Mapping[str, Any]) -> float:
-    """The MiB that a run may take. Who asks for tiles or none, and for no limit, may try it."""
-    if settings["memory"] != "auto":
-        return settings["memory"] * 2**10
-    return SHARE * backend.free_memory() if settings["tile"] == "auto" else math.inf
+def _with_room(job, stage, allowed):
+    """The stage as the MiB allowed have room for it: whole, in tiles, with files.
 
-
-def _with_tile(job, stage, allowed):
-    """The stage with the tile that is asked for, or the largest that the MiB allowed have room for.
-
-    Raises InputError: not even the smallest fits.
+    Raises InputError: not even the smallest tile fits.
     """
-    tile, largest = job.settings["tile"], max(stage.rows, stage.cols)
-    sizes = {"auto": (None, *TILES), "off": (None,)}.get(tile, (tile,))
-    choices = [stage._replace(tile=size) for size in sizes if size is None or size < largest]
-    for choice in choices or [stage]:
+    for choice in memory.choices(stage, job.settings, job.layers):
         needed = job.needed_mib_at(choice)
         if needed <= allowed:
             return choice
     larger = "" if job.settings["memory"] == "auto" else " or a larger --memory"
+    if job.settings["optimizer"] != "lbfgs":
+        larger += ", or --optimizer lbfgs, which can do with files"
     raise InputError(
         f"{stage.cols}x{stage.rows} pixels need about {needed / 1024:.1f} GiB of memory"
         f"{f' in tiles of {choice.tile}' if choice.tile else ''}, and {allowed / 1024:.1f} may be "
@@ -369,13 +427,21 @@ def _plan_stages(base, settings, evaluations_per_iteration):
         precision = "bfloat16" if backend.bfloat16_is_fast() else "float32"
     sizes = _plan_sizes(base, settings)
     stages = []
+    painting = [size for size in sizes if not _only_refines(size, settings)] or sizes[:1]
     for index, size in enumerate(sizes):
-        coarse = 1 - index / (len(sizes) - 1) if index + 1 < len(sizes) else 0.0  # 1 at the first
+        coarse = max(0.0, 1 - index / max(1, len(painting) - 1))  # 1 at the first
         at_first, at_last = settings["effort"]
-        effort = at_last + (at_first - at_last) * coarse
+        effort = at_last + (at_first - at_last) * (coarse if len(painting) > 1 else 0.0)
+        if size not in painting:
+            effort = settings["refine_effort"]
         evaluations = max(1, round(evaluations_per_iteration * effort))
         stages.append(Stage(*size, settings["iterations"], evaluations, precision))
     return stages
+
+
+def _only_refines(size, settings):
+    """Whether a stage or (rows, cols) only refines what smaller ones have painted."""
+    return settings["refine_from"] is not None and math.prod(size[:2]) >= settings["refine_from"]
 
 
 def _plan_sizes(base, settings):

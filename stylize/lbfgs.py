@@ -3,8 +3,10 @@
 SciPy's L-BFGS-B solves a problem with bounds at every step, in float64. Pixels want less: most are
 free, and where one lies at a bound and the loss would push it further out, it stays for that step.
 
-What is of the picture's size is computed by the four functions at the end, on NumPy's arrays or on
-the backend's tensors, see `ArrayNamespace`. Only scalars leave them for the decisions made here.
+What is of the picture's size is computed by the functions at the end, on NumPy's arrays, which may
+be in files, or on the backend's tensors, see `ArrayNamespace`. Only scalars leave them for the
+decisions made here. The direction is a sum of the gradient and the pairs, whose weights follow from
+their inner products; so a step reads the pairs in order, three times, whatever they are kept in.
 """
 
 import functools
@@ -36,7 +38,8 @@ class ProjectedLBFGS:
 
     Args:
         x: the start, an array of any shape; it is clipped.
-        low, high: bounds of each value, arrays that broadcast to the shape of x, or numbers.
+        low, high: bounds, numbers or arrays that broadcast to the shape of x: where x has three
+            axes or more, to its last two.
         pairs: how many to remember.
         first_step: root mean square of the first step.
         arrays: what to compute with.
@@ -45,7 +48,7 @@ class ProjectedLBFGS:
         x, gradient: float32 arrays of one shape. No array is ever changed in place.
         loss: a float.
         steps, changes: the pairs, lists of arrays like x, the oldest first.
-        products: of each pair, s.y and y.y.
+        products: (2, pairs, pairs), float64: s_i.y_j and y_i.y_j.
         stopped: why no lower point can be found; empty as long as one may be.
     """
 
@@ -59,17 +62,20 @@ class ProjectedLBFGS:
         arrays: ArrayNamespace = NUMPY,
     ):
         self.pairs, self.first_step, self.arrays = pairs, first_step, arrays
-        self.low, self.high = (arrays.asarray(np.asarray(b, np.float32)) for b in (low, high))
-        self.x = _clip(arrays.ops, arrays.asarray(x), self.low, self.high)
-        self._zeros = arrays.ops.zeros_like(self.x)
-        self.loss, self.gradient = math.inf, self._zeros
-        self.steps: list[Any] = []
-        self.changes: list[Any] = []
-        self.products: list[tuple[float, float]] = []
+        self.low, self.high = (arrays.constant(np.asarray(b, np.float32)) for b in (low, high))
+        (self.x,), _ = arrays.blockwise(
+            lambda x, low, high: ([_clip(arrays.ops, x[0], low, high)], ()),
+            [arrays.asarray(x)],
+            self.low,
+            self.high,
+        )
+        self.loss, self.gradient = math.inf, self.x
+        self._zeros = None
         self.stopped = ""
-        self._steepest, self._quasi_newton, self._shorter, self._compare = (
+        self.forget()
+        self._steepest, self._quasi_newton, self._project, self._compare = (
             arrays.compiled(functools.partial(function, arrays))
-            for function in (_steepest, _quasi_newton, _shorter, _compare)
+            for function in (_steepest, _quasi_newton, _project, _compare)
         )
 
     def start(self, evaluate: Evaluate) -> None:
@@ -86,19 +92,19 @@ class ProjectedLBFGS:
             evaluate: a loss that is not finite makes the step shorter; its gradient is not used.
             evaluations: at most so many, at least 1.
         """
-        direction, trial, step, slope = self._first_trial()
-        length = 1.0
+        direction, length, trial, slope = self._first_trial()
+        length = float(length)
         for _ in range(min(evaluations, LINE_SEARCH)):
             slope = float(slope)
             if not slope < 0:
                 break
             loss, gradient = evaluate(trial)
             if loss < self.loss and loss <= self.loss + SUFFICIENT_DECREASE * slope:
-                self._move(trial, loss, gradient, step)
+                self._move(trial, loss, gradient)
                 return True
             length *= _shortening(self.loss, slope, loss)
-            trial, step, slope = self._shorter(
-                self.x, self.gradient, direction, self._array(length), self.low, self.high
+            trial, slope = self._project(
+                self.x, self.gradient, direction, self._constant(length), self.low, self.high
             )
         if not slope < 0 or evaluations >= LINE_SEARCH:  # or it is only the evaluations that ended
             if not self.steps:
@@ -110,7 +116,9 @@ class ProjectedLBFGS:
 
     def forget(self) -> None:
         """Forgets the pairs, so that the next step is along the gradient."""
-        self.steps, self.changes, self.products = [], [], []
+        self.steps: list[Any] = []
+        self.changes: list[Any] = []
+        self.products = np.zeros((2, 0, 0))
 
     def state(self) -> dict[str, Any]:
         """All that `from_state` needs: arrays as they are, without copies, and numbers."""
@@ -118,7 +126,7 @@ class ProjectedLBFGS:
         state |= {"x": self.x, "gradient": self.gradient, "low": self.low, "high": self.high}
         for index, pair in enumerate(zip(self.steps, self.changes, strict=True)):
             state[f"step_{index}"], state[f"change_{index}"] = pair
-        return state | {"products": np.reshape(self.products, (-1, 2))}
+        return state | {"products": self.products}
 
     @classmethod
     def from_state(
@@ -128,45 +136,54 @@ class ProjectedLBFGS:
         pairs, first_step = int(state["pairs"]), float(state["first_step"])
         search = cls(state["x"], state["low"], state["high"], pairs, first_step, arrays)
         search.loss, search.gradient = float(state["loss"]), arrays.asarray(state["gradient"])
-        search.products = [(float(sy), float(yy)) for sy, yy in state["products"]]
-        for index in range(len(search.products)):
+        search.products = np.asarray(state["products"])
+        for index in range(search.products.shape[1]):
             search.steps.append(arrays.asarray(state[f"step_{index}"]))
             search.changes.append(arrays.asarray(state[f"change_{index}"]))
         return search
 
-    def _array(self, numbers):
+    def _constant(self, numbers):
         """Numbers as an array, since a Python number would be compiled in."""
-        return self.arrays.asarray(np.asarray(numbers, np.float32))
+        return self.arrays.constant(np.asarray(numbers, np.float32))
 
     def _first_trial(self):
-        """(direction, trial, step, slope) of the L-BFGS direction, or of the gradient's."""
+        """(direction, length, trial, slope) of the L-BFGS direction, or of the gradient's."""
         point = self.x, self.gradient, self.low, self.high
         if self.steps:
-            sy, yy = self.products[-1]
-            longest = self._array(LONGEST_STEP * self.first_step)
-            trial = self._quasi_newton(*point, *self._pairs(), self._array(sy / yy), longest)
+            longest = self._constant(LONGEST_STEP * self.first_step)
+            trial = self._quasi_newton(*point, *self._pairs(), longest)
             if trial[-1] < 0:
                 return trial
             self.forget()
-        return self._steepest(*point, self._array(self.first_step))
+        return self._steepest(*point, self._constant(self.first_step))
 
     def _pairs(self):
-        """(steps, changes, curvatures), as many as there may be where that saves compiling anew."""
-        curvatures = [sy for sy, _ in self.products]
-        missing = self.pairs - len(curvatures) if self.arrays.retraces else 0
+        """(steps, changes, products), as many as there may be where that saves compiling anew."""
+        missing = self.pairs - len(self.steps) if self.arrays.retraces else 0
+        if not missing:
+            return self.steps, self.changes, self.arrays.constant(self.products)
+        if self._zeros is None:
+            self._zeros = self.arrays.ops.zeros_like(self.x)
         nothing = [self._zeros] * missing  # one array, however often
-        curvatures = [math.inf] * missing + curvatures
-        return nothing + self.steps, nothing + self.changes, self._array(curvatures)
+        products = np.pad(self.products, [(0, 0), (missing, 0), (missing, 0)])
+        products[:, range(missing), range(missing)] = 1.0  # to divide by
+        return nothing + self.steps, nothing + self.changes, self.arrays.constant(products)
 
-    def _move(self, x, loss, gradient, step):
+    def _move(self, x, loss, gradient):
         """Goes to x, and remembers how, unless the step tells nothing of the curvature."""
-        change, sy, yy = self._compare(step, self.gradient, gradient)
+        steps, changes, _ = self._pairs()
+        step, change, sums = self._compare(self.x, x, self.gradient, gradient, steps, changes)
         self.x, self.loss, self.gradient = x, loss, gradient
-        sy, yy = float(sy), float(yy)
+        *sums, sy, yy = np.asarray(self.arrays.to_numpy(sums), np.float64).tolist()
         if sy > CURVATURE * yy:
+            count = len(self.steps)
+            by_step, of_step, by_change = np.reshape(sums, (3, -1))[:, len(steps) - count :]
+            products = np.pad(self.products, [(0, 0), (0, 1), (0, 1)])
+            products[0, :, -1], products[0, -1] = [*by_step, sy], [*of_step, sy]
+            products[1, :, -1] = products[1, -1] = [*by_change, yy]
+            self.products = products[:, -self.pairs :, -self.pairs :]
             self.steps = [*self.steps, step][-self.pairs :]
             self.changes = [*self.changes, change][-self.pairs :]
-            self.products = [*self.products, (sy, yy)][-self.pairs :]
 
 
 def _shortening(before, slope, loss):
@@ -178,7 +195,7 @@ def _shortening(before, slope, loss):
 
 
 # ---------------------------------------------------------------------------------------------
-# On arrays
+# On arrays. Functions within functions take blocks of them: (blocks, *constants) to (blocks, sums).
 # ---------------------------------------------------------------------------------------------
 
 
@@ -186,58 +203,110 @@ def _clip(ops, x, low, high):
     return ops.minimum(ops.maximum(x, low), high)
 
 
-def _shorter(arrays, x, gradient, direction, length, low, high):
-    """(trial, step, slope): the point at a length along a direction, projected."""
-    trial = _clip(arrays.ops, x + length * direction, low, high)
-    step = trial - x
-    return trial, step, arrays.dot(gradient, step)
-
-
-def _free(ops, x, gradient, low, high):
-    """1 where a value is free, 0 where it is held at a bound."""
+def _descent(ops, x, gradient, low, high):
+    """(-g on the free values, 1 where a value is free and 0 where it is held at a bound)."""
     held = (x <= low) & (gradient > 0) | (x >= high) & (gradient < 0)
-    return ops.where(held, np.float32(0), np.float32(1))
+    free = ops.where(held, np.float32(0), np.float32(1))
+    return -gradient * free, free
 
 
-def _root_mean_square(arrays, vector):
-    mean_square = arrays.dot(vector, vector) / math.prod(vector.shape)
+def _project(arrays, x, gradient, direction, length, low, high):
+    """(trial, slope): the point at a length along a direction, projected, and g.(trial - x)."""
+
+    def project(blocks, length, low, high):
+        x, gradient, direction = blocks
+        trial = _clip(arrays.ops, x + length * direction, low, high)
+        return [trial], [arrays.dot(gradient, trial - x)]
+
+    (trial,), (slope,) = arrays.blockwise(project, [x, gradient, direction], length, low, high)
+    return trial, slope
+
+
+def _root_mean_square(arrays, squares, vector):
+    mean_square = squares / math.prod(vector.shape)
     return arrays.ops.sqrt(arrays.ops.maximum(mean_square, 1e-30))  # to divide by
 
 
 def _steepest(arrays, x, gradient, low, high, first_step):
-    """(direction, trial, step, slope) along -g on the free values, `first_step` long."""
-    descent = -gradient * _free(arrays.ops, x, gradient, low, high)
-    direction = first_step / _root_mean_square(arrays, descent) * descent
-    return direction, *_shorter(arrays, x, gradient, direction, 1.0, low, high)
+    """(direction, length, trial, slope) along -g on the free values, `first_step` long."""
+
+    def steepest(blocks, low, high):
+        descent, _ = _descent(arrays.ops, *blocks, low, high)
+        return [descent], [arrays.dot(descent, descent)]
+
+    (direction,), (squares,) = arrays.blockwise(steepest, [x, gradient], low, high)
+    length = arrays.constant(first_step / _root_mean_square(arrays, squares, x))
+    return direction, length, *_project(arrays, x, gradient, direction, length, low, high)
 
 
-def _quasi_newton(arrays, x, gradient, low, high, steps, changes, curvatures, scale, longest):
-    """(direction, trial, step, slope) along -H g on the free values.
+def _quasi_newton(arrays, x, gradient, low, high, steps, changes, products, longest):
+    """(direction, length, trial, slope) along -H g on the free values.
 
     Args:
         steps, changes: the pairs, the oldest first.
-        curvatures: s.y of each; a pair whose is infinite changes nothing.
-        scale: s.y / y.y of the newest.
-        longest: root mean square of the direction, at most.
+        products: as `ProjectedLBFGS` has them.
+        longest: root mean square of the step along the direction, at most.
 
-    Source: Nocedal and Wright, "Numerical Optimization" (2006), algorithm 7.4 (two loops).
+    Source: Byrd, Nocedal and Schnabel, "Representations of quasi-Newton matrices and their use in
+    limited memory methods" (1994), theorem 2.2.
     """
-    ops, dot = arrays.ops, arrays.dot
-    free = _free(ops, x, gradient, low, high)
-    direction, weights = -gradient * free, {}
-    for index in reversed(range(len(steps))):
-        weights[index] = dot(steps[index], direction) / curvatures[index]
-        direction = direction - weights[index] * changes[index]
-    direction = direction * scale
-    for index, (step, change) in enumerate(zip(steps, changes, strict=True)):
-        correction = weights[index] - dot(change, direction) / curvatures[index]
-        direction = direction + correction * step
-    direction = direction * free
-    direction = direction * ops.minimum(1.0, longest / _root_mean_square(arrays, direction))
-    return direction, *_shorter(arrays, x, gradient, direction, 1.0, low, high)
+    ops, pairs = arrays.ops, [*steps, *changes]
+
+    def by_pairs(blocks, low, high):
+        x, gradient, *pairs = blocks
+        descent, _ = _descent(ops, x, gradient, low, high)
+        return [], [arrays.dot(vector, descent) for vector in pairs]
+
+    def add_up(blocks, weights, low, high):
+        x, gradient, *pairs = blocks
+        descent, free = _descent(ops, x, gradient, low, high)
+        direction = weights[-1] * descent
+        for index, vector in enumerate(pairs):
+            direction = direction + weights[index] * vector
+        direction = direction * free
+        return [direction], [arrays.dot(direction, direction)]
+
+    _, sums = arrays.blockwise(by_pairs, [x, gradient, *pairs], low, high)
+    weights = arrays.constant(_weights(ops, sums, products))
+    given = [x, gradient, *pairs]
+    (direction,), (squares,) = arrays.blockwise(add_up, given, weights, low, high)
+    length = ops.minimum(1.0, longest / _root_mean_square(arrays, squares, x))
+    length = arrays.constant(length)
+    return direction, length, *_project(arrays, x, gradient, direction, length, low, high)
 
 
-def _compare(arrays, step, before, after):
-    """(y, s.y, y.y) of the gradients before and after a step s."""
-    change = after - before
-    return change, arrays.dot(step, change), arrays.dot(change, change)
+def _weights(ops, sums, products):
+    """Those of the steps, the changes and v in H v, from the products of steps and changes with v.
+
+    With S and Y of the pairs as columns, R the upper triangle of S^T Y, D its diagonal and c the
+    s.y / y.y of the newest pair: H v = c v + S b - c Y a, where R a = S^T v and
+    R^T b = (D + c Y^T Y) a - c Y^T v.
+    """
+    step_change, change_change = products[0], products[1]
+    count = step_change.shape[0]
+    by_step, by_change = ops.stack(list(sums[:count])), ops.stack(list(sums[count:]))
+    scale = step_change[-1, -1] / change_change[-1, -1]
+    upper, diagonal = ops.triu(step_change), ops.diagonal(step_change)
+    a = ops.linalg.solve(upper, by_step)
+    right = diagonal * a + scale * (ops.matmul(change_change, a) - by_change)
+    b = ops.linalg.solve(ops.transpose(upper), right)
+    return ops.concatenate([b, -scale * a, ops.reshape(scale, (1,))])
+
+
+def _compare(arrays, x, trial, before, after, steps, changes):
+    """(s, y, products) of a step s and its change of gradient y.
+
+    The products are y with the steps of earlier pairs, s and y with their changes, s.y and y.y.
+    """
+
+    def compare(blocks):
+        x, trial, before, after, *pairs = blocks
+        step, change = trial - x, after - before
+        steps, changes = pairs[: len(pairs) // 2], pairs[len(pairs) // 2 :]
+        sums = [arrays.dot(earlier, change) for earlier in steps]
+        sums += [arrays.dot(earlier, step) for earlier in changes]
+        sums += [arrays.dot(earlier, change) for earlier in changes]
+        return [step, change], [*sums, arrays.dot(step, change), arrays.dot(change, change)]
+
+    (step, change), sums = arrays.blockwise(compare, [x, trial, before, after, *steps, *changes])
+    return step, change, arrays.ops.stack(list(sums))

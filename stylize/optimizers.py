@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from stylize.backend import array_namespace, keras
+from stylize.backend import ArrayNamespace, keras
 from stylize.errors import NonFiniteLoss
 from stylize.lbfgs import FIRST_STEP, ProjectedLBFGS
 from stylize.progress import NO_STEP, Losses, Step
@@ -166,17 +166,21 @@ def one_blas_thread() -> Iterator[Callable[[Callable], Callable]]:
 
 
 def start_lbfgs(
-    x: np.ndarray, bounds: tuple, step: Step, first_step: float = FIRST_STEP
+    x: np.ndarray,
+    bounds: tuple,
+    step: Step,
+    arrays: ArrayNamespace,
+    first_step: float = FIRST_STEP,
 ) -> ProjectedLBFGS:
-    """The search that `minimize_lbfgs` takes, its vectors on the GPU if there is one.
+    """The search that `minimize_lbfgs` takes.
 
     Args:
         x: the start, (1, rows, cols, 3).
         bounds: (lowest, highest) values, which broadcast to the shape of x, or ().
         step: where an earlier run was; its state is emptied.
+        arrays: what its vectors are.
         first_step: root mean square of the first step of a run that does not go on.
     """
-    arrays = array_namespace()
     if step.state:
         search = ProjectedLBFGS.from_state(step.state, arrays)
         step.state.clear()  # so that they go when the search forgets them
@@ -255,7 +259,7 @@ def minimize_adam(iterations: Iterations, x: np.ndarray, **hyperparameters: floa
         best = keras.ops.copy(combination.value)
     iterations.start(lowest)
     while not iterations.ended:
-        optimizer.apply([gradient], [combination])
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [combination])
         losses, gradient = evaluator.on_device(combination.value)
         if losses.total < lowest.total:
             best, lowest = keras.ops.copy(combination.value), losses

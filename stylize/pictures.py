@@ -22,6 +22,7 @@ from stylize.weights import IMAGENET_MEAN_BGR
 
 Pixels = Image.Image | ArrayLike  # what NumPy makes an array of
 
+STRIP = 2**20  # pixels: what is computed in float64 is computed of so many at once
 SMALLEST_SIDE = 16  # pixels: four poolings lie before the deepest layer
 FORMATS = ("png", "jpg", "webp", "tiff")
 SUFFIXES = {f".{name}": name for name in FORMATS} | {".jpeg": "jpg", ".tif": "tiff"}
@@ -145,13 +146,23 @@ def resize_image(
 
 def enlarge(x: np.ndarray, rows: int, cols: int) -> np.ndarray:
     """Resizes a combination (rows, cols, 3), float, without rounding or clipping it."""
-    channels = [
-        Image.fromarray(np.ascontiguousarray(channel, np.float32)).resize(
-            (cols, rows), Image.Resampling.BICUBIC
-        )
-        for channel in np.moveaxis(x, -1, 0)
-    ]
-    return np.stack([np.asarray(c) for c in channels], axis=-1)  # (rows, cols, 3)
+    enlarged = np.empty((rows, cols, 3), np.float32)
+    for index, channel in enumerate(enlarged_channels(x, rows, cols)):
+        enlarged[..., index] = channel
+    return enlarged
+
+
+def enlarged_channels(x: np.ndarray, rows: int, cols: int) -> Iterator[np.ndarray]:
+    """The same channel by channel, each (rows, cols)."""
+    for channel in np.moveaxis(x, -1, 0):
+        image = Image.fromarray(np.ascontiguousarray(channel, np.float32))
+        yield np.asarray(image.resize((cols, rows), Image.Resampling.BICUBIC))
+
+
+def strips(rows: int, cols: int) -> list[slice]:
+    """Cuts the rows of a picture into slices of at most about a million pixels each."""
+    step = max(1, STRIP // cols)
+    return [slice(row, min(rows, row + step)) for row in range(0, rows, step)]
 
 
 def preprocess_image(image: Pixels) -> np.ndarray:
@@ -164,7 +175,9 @@ def preprocess_image(image: Pixels) -> np.ndarray:
     Returns:
         float32 of the same shape, BGR, about -124..152.
     """
-    return np.asarray(image, np.float32)[..., ::-1] - np.asarray(IMAGENET_MEAN_BGR, np.float32)
+    x = np.asarray(image)[..., ::-1].astype(np.float32, order="C")
+    x -= np.asarray(IMAGENET_MEAN_BGR, np.float32)
+    return x
 
 
 def deprocess_image(x: ArrayLike) -> np.ndarray:
@@ -185,8 +198,13 @@ def rgb_values(x: ArrayLike) -> np.ndarray:
 
 
 def quantize(rgb: Pixels, bits: int = 8) -> np.ndarray:
-    """RGB values 0..255, of any shape, rounded to uint8, or to uint16 with 65535 for 255."""
+    """RGB values 0..255, of any shape, rounded to uint8, or to uint16 with 65535 for 255.
+
+    An array of that type already is returned as it is.
+    """
     scale, dtype = {8: (1, np.uint8), 16: (257, np.uint16)}[bits]
+    if isinstance(rgb, np.ndarray) and rgb.dtype == dtype:
+        return rgb
     return np.rint(np.asarray(rgb, np.float64) * scale).astype(dtype)
 
 
@@ -243,7 +261,7 @@ def save_image(
     that an interrupted or failed write leaves what was there before.
 
     Args:
-        picture: a Pillow RGB image, or an array (rows, cols, 3), RGB 0..255.
+        picture: a Pillow RGB image, or an array (rows, cols, 3), RGB 0..255, or rounded to 16 bits.
         bits: of a channel, 8, or 16 for .png and .tiff.
         description: text to store with the picture, see `read_description`.
 

@@ -11,15 +11,14 @@ import numpy as np
 from PIL import Image
 
 from stylize.errors import NonFiniteLoss
-from stylize.pictures import quantize
-
-TILED = 1.8  # what an evaluation in tiles costs, in parts of one of the whole picture
 
 
 class Stage(NamedTuple):
     """A part of a run: so many iterations at one size and precision.
 
     `tile` is how many rows and columns the network sees at once, without margins; None: all.
+    `in_files` says whether the arrays of the optimiser are in files, not in memory, and `cost` how
+    long an evaluation takes by that, in parts of one without tiles and files.
     """
 
     rows: int
@@ -28,6 +27,8 @@ class Stage(NamedTuple):
     evaluations_per_iteration: int
     precision: str
     tile: int | None = None
+    in_files: bool = False
+    cost: float = 1.0
 
     @property
     def total_evaluations(self) -> int:
@@ -42,7 +43,7 @@ class Stage(NamedTuple):
     @property
     def work_each(self) -> float:
         """What an evaluation costs: its pixels, in tiles about twice; time goes with that."""
-        return self.rows * self.cols * (TILED if self.tile else 1)
+        return self.rows * self.cols * self.cost
 
 
 class Losses(NamedTuple):
@@ -118,22 +119,27 @@ class Evaluation:
         losses: of the combination as it is, not rounded to 8 bits.
         x: the combination, (1, rows, cols, 3) or flat, an array or a tensor of the backend, BGR
             minus the mean pixel. It may change afterwards: use it at once or copy it.
-        to_pixels: makes `pixels` of `x`, which cost nothing until they are asked for.
+        to_pixels: makes `pixels` of `x`, which cost nothing until they are asked for, or integers
+            of so many bits.
     """
 
     losses: Losses
     x: Any = dataclasses.field(repr=False)
-    to_pixels: Callable[[Any], np.ndarray] = dataclasses.field(repr=False)
+    to_pixels: Callable[..., np.ndarray] = dataclasses.field(repr=False)
 
     @functools.cached_property
     def pixels(self) -> np.ndarray:
         """The picture so far, float64 (rows, cols, 3), RGB, 0..255, not rounded."""
         return self.to_pixels(self.x)
 
+    def rounded(self, bits: int = 8) -> np.ndarray:
+        """The picture so far, uint8 or, of 16 bits, uint16 (rows, cols, 3), RGB."""
+        return self.to_pixels(self.x, bits)
+
     @functools.cached_property
     def image(self) -> Image.Image:
         """The picture so far, a Pillow RGB image."""
-        return Image.fromarray(quantize(self.pixels))
+        return Image.fromarray(self.rounded())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,6 +185,8 @@ class Progress:
         self.last: Iterate | None = None
         self._started = time.perf_counter()
         self._done = 0.0  # work of the evaluations
+        self._stage_done = self._stage_started = 0.0  # work and time after a stage's first one
+        self._is_first = True
 
     @property
     def seconds(self) -> float:
@@ -193,8 +201,15 @@ class Progress:
 
     @property
     def seconds_left(self) -> float:
-        """About as many, infinite before the first evaluation."""
-        return self.seconds * (1 / self.fraction - 1) if self.fraction else math.inf
+        """About as many, infinite before the first evaluation.
+
+        By what evaluations of this size take; of the first, by all that was done until then.
+        """
+        done, since = self._done - self._stage_done, self._stage_started
+        if not done:  # the stage's first evaluation, which compiles
+            done, since = self._done, self._started
+        left = sum(stage.work for stage in self.stages) - self._done
+        return max(0.0, left) * (time.perf_counter() - since) / done if done else math.inf
 
     def on_start(self, stages: Sequence[Stage]) -> None:
         """The run starts."""
@@ -206,6 +221,7 @@ class Progress:
     def on_stage(self, index: int) -> None:
         """The stage of this index begins."""
         self.stage, self.iteration, self.lowest = self.stages[index], 0, math.inf
+        self._is_first = True
         self._done = sum(stage.work for stage in self.stages[:index])
 
     def on_resume(self, checkpoint: Checkpoint) -> None:
@@ -224,6 +240,9 @@ class Progress:
         self._done += self.stage.work_each
         self.improved = evaluation.losses.total < self.lowest
         self.lowest = min(self.lowest, evaluation.losses.total)
+        if self._is_first:
+            self._stage_done, self._stage_started = self._done, time.perf_counter()
+            self._is_first = False
 
     def on_iterate(self, iterate: Iterate) -> None:
         """An iteration has ended."""
@@ -260,7 +279,7 @@ class Reports:
         self,
         progress: Progress,
         callback: Callable[[Iterate], None] | None,
-        to_pixels: Callable[[Any], np.ndarray],
+        to_pixels: Callable[..., np.ndarray],
         final: bool,
     ):
         self.last: Iterate | None = None

@@ -1,21 +1,27 @@
 """The state of a run that did not finish, in a file beside its results."""
 
+import contextlib
+import errno
 import json
 import os
 import time
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stylize.backend import keras
+from stylize.backend import to_numpy
 from stylize.errors import InputError
 from stylize.pictures import replacing
 from stylize.progress import Checkpoint, Losses, Step
 from stylize.records import LossTable
+from stylize.scratch import empty_in_memory, release
 
-FORMAT = 1  # of the file; it goes up when an older one can no longer be read
+FORMAT = 2  # of the file; it goes up when an older one can no longer be read
+ANEW = "run without --resume to start anew"
+PIECE = 2**24  # bytes that are read at once
 SECONDS_BETWEEN = 120  # an iteration that takes longer is kept on the way, too
 
 
@@ -30,14 +36,26 @@ class StateFile:
         record: how the run's pictures are made, as `records.make_record` has it. `load` puts the
             earlier run's tiles into it.
         table: of losses; it is kept too.
+        empty: makes the arrays that are read, float32 of a shape.
     """
 
-    def __init__(self, path: str | os.PathLike, record: dict[str, Any], table: LossTable):
-        self.path = Path(path)
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        record: dict[str, Any],
+        table: LossTable | None = None,
+        empty: Callable[[tuple[int, ...]], np.ndarray] = empty_in_memory,
+    ):
+        self.path, self._empty = Path(path), empty
         self.written = False  # or loaded: whether the file holds a checkpoint of this run
-        self.record, self._table = record, table
+        self.record, self._table = record, table or LossTable()
         self._new: Checkpoint | None = None  # the last one, while it is not in the file
         self._place, self._time = (0, 0), time.monotonic()  # stage and iteration; of the last write
+
+    def check(self) -> None:
+        """Raises InputError as `load` does, but does not read the arrays."""
+        with self._opened() as archive:
+            self._read_about(archive)
 
     def load(self) -> Checkpoint:
         """The checkpoint in the file; its losses are put into the table.
@@ -45,32 +63,43 @@ class StateFile:
         Raises:
             InputError: the file is damaged, of another version, or of another run.
         """
-        anew = "run without --resume to start anew"
-        try:
-            with self.path.open("rb") as file, np.load(file) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-            about = json.loads(str(arrays.pop("about")))
-            if about["format"] != FORMAT:
-                raise InputError(f"{self.path}: was written by another version; {anew}")
-            start, step, table = arrays.pop("start"), about["step"], about["table"]
-            step["losses"] = step["losses"] and Losses(**step["losses"])
-            step = Step(**step, state=arrays or None)
-            checkpoint = Checkpoint(start=start, step=step, **about["checkpoint"])
-            tiles = about["record"].pop("tiles", None)
-            now = {name: value for name, value in self.record.items() if name != "tiles"}
-            changed = changes(about["record"], json.loads(json.dumps(now)))
-        except InputError:
-            raise
-        except Exception as error:  # of many kinds, as zipfile and NumPy have them
-            if isinstance(error, MemoryError):
-                raise
-            raise InputError(f"{self.path}: is damaged or no state of a run; {anew}") from None
-        if changed:
-            raise InputError(f"{self.path}: is of another run: {'; '.join(changed)}; {anew}")
-        self.record["tiles"] = tiles  # those that fit in what is free now would round otherwise
-        self._table.rows = [tuple(row) for row in table]
+        with self._opened() as archive:
+            about = self._read_about(archive)
+            names = [name.removesuffix(".npy") for name in archive.namelist()]
+            arrays = {name: _read(archive, name, self._empty) for name in names if name != "about"}
+        start, step = arrays.pop("start"), about["step"]
+        step = Step(**step, state=arrays or None)
+        self.record["tiles"] = about["tiles"]  # other tiles would round otherwise
+        self._table.rows = [tuple(row) for row in about["table"]]
+        checkpoint = Checkpoint(start=start, step=step, **about["checkpoint"])
         self._place, self.written = (checkpoint.stage, step.iterations), True
         return checkpoint
+
+    @contextlib.contextmanager
+    def _opened(self):
+        """The archive. Whatever is wrong with it is an InputError."""
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                yield archive
+        except (InputError, MemoryError):
+            raise
+        except Exception as error:  # of many kinds, as zipfile and NumPy have them
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise
+            raise InputError(f"{self.path}: is damaged or no state of a run; {ANEW}") from None
+
+    def _read_about(self, archive):
+        """What an archive says of its run and its checkpoint. Raises InputError: another run's."""
+        about = json.loads(str(_read(archive, "about")))
+        if about["format"] != FORMAT:
+            raise InputError(f"{self.path}: was written by another version; {ANEW}")
+        losses = about["step"]["losses"]
+        about["step"]["losses"] = losses and Losses(**losses)
+        about["tiles"] = about["record"].pop("tiles", None)
+        now = {name: value for name, value in self.record.items() if name != "tiles"}
+        if changed := changes(about["record"], json.loads(json.dumps(now))):
+            raise InputError(f"{self.path}: is of another run: {'; '.join(changed)}; {ANEW}")
+        return about
 
     def keep(self, checkpoint: Checkpoint) -> None:
         """Notes a checkpoint, and writes it where it is due. Raises OSError."""
@@ -104,16 +133,33 @@ class StateFile:
                 "losses": step.losses and step.losses._asdict(),
             },
         }
-        arrays = {
-            name: keras.ops.convert_to_numpy(array) for name, array in (step.state or {}).items()
-        }
-        with replacing(self.path) as temporary, temporary.open("wb") as file:
-            np.savez(file, about=np.array(json.dumps(about)), start=checkpoint.start, **arrays)
+        arrays = {"about": json.dumps(about), "start": checkpoint.start, **(step.state or {})}
+        with replacing(self.path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+            for name, array in arrays.items():  # as np.savez, but with one in memory at a time
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                    array = to_numpy(array) if hasattr(array, "shape") else np.array(array)
+                    np.lib.format.write_array(file, array)
+                    release(array)
 
     def remove(self) -> None:
         """Removes the file, if it is of this run. Raises OSError."""
         if self.written:
             self.path.unlink(missing_ok=True)
+
+
+def _read(archive, name, empty=np.empty):
+    """An array of an archive as NumPy writes them, read piece by piece."""
+    with archive.open(f"{name}.npy") as file:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        array = empty(shape) if dtype == np.float32 else np.empty(shape, dtype)
+        values = array.reshape(-1).view(np.uint8)
+        for first in range(0, len(values), PIECE):
+            piece = values[first : first + PIECE]
+            if file.readinto(piece) != len(piece):
+                raise ValueError("too short")
+            release(array)
+    return array
 
 
 ONE_PICTURE = ("versions", "tiles", "iteration", "losses")  # of records: not what was asked for

@@ -12,6 +12,7 @@ from PIL import Image
 
 from stylize.checks import (
     fit_area_or_scales,
+    folder_or_auto,
     fraction,
     gibibytes,
     layer_weights,
@@ -217,6 +218,13 @@ SETTINGS = {
         "GiB of memory that a run may take; auto: four fifths of what is free",
         "machine",
     ),
+    "scratch": Setting(
+        "--scratch",
+        folder_or_auto,
+        "auto|FOLDER",
+        "where a run keeps for its time what the memory has no room for; auto: beside the result",
+        "machine",
+    ),
     "tile": Setting(
         "--tile",
         tile_size,
@@ -227,7 +235,7 @@ SETTINGS = {
         "machine",
     ),
 }
-UNRECORDED = ("memory", "tile")  # of the machine; a record has the tiles that were chosen
+UNRECORDED = ("memory", "scratch", "tile")  # of the machine; a record has the tiles chosen
 
 # A recipe is a value for every setting, which the caller's wins over, and what makes the recipe:
 #   formula        the constants in the losses, a name in FORMULAS
@@ -245,6 +253,10 @@ UNRECORDED = ("memory", "tile")  # of the machine; a record has the tiles that w
 #                  at the first size, so that it must not depend on the last.
 #   effort         evaluations of an iteration at the first and at the last size, in parts of 20
 #   frame_evaluations  of each frame of a film but the first of a scene, at the last size only
+#   refine_from    pixels from which on a size only refines what smaller ones have painted: it looks
+#                  up no neighbours, which takes longer the larger a picture is, and needs fewer
+#                  evaluations (docs/large.md). None: every size paints.
+#   refine_effort  evaluations of an iteration at such sizes, in parts of 20
 #   handover       how much of the photo's detail that a size cannot show the next one begins with
 #   query_content  how much of what a place's neighbour is looked up with is the photo's: in plain
 #                  places, in detailed ones (see `detail_map`); the rest is the picture's so far
@@ -285,6 +297,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "tolerance": 0.0,
         "precision": "float32",
         "memory": "auto",
+        "scratch": "auto",
         "tile": "auto",
         "formula": "keras",
         "resample": Image.Resampling.NEAREST,
@@ -297,6 +310,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         "first_size": None,
         "effort": (1.0, 1.0),
         "frame_evaluations": 20,
+        "refine_from": None,
+        "refine_effort": 1.0,
         "handover": 0.0,
         "query_content": (1.0, 1.0),
         "detail_content": 0.0,
@@ -357,7 +372,9 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "tv_exponent": -1.0,
     "first_size": 48,
     "effort": (1.5, 0.75),
-    "frame_evaluations": 6,
+    "frame_evaluations": 5,
+    "refine_from": 1_200_000,
+    "refine_effort": 0.25,
     "handover": 1.0,
     "relative_content": True,
     "query_content": (0.9, 1.0),

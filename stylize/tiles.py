@@ -14,15 +14,12 @@ the whole picture. At the picture's own border a tile ends, and is padded, where
 
 import functools
 import math
-import pickle
-import tempfile
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from stylize.backend import ValueAndGrad, compiled, keras
+from stylize.backend import ValueAndGrad, compiled, keras, to_numpy
 
 # ---------------------------------------------------------------------------------------------
 # Geometry
@@ -243,25 +240,6 @@ class Targets(NamedTuple):
     previous: tuple | None  # of a film: pixels (1, rows, cols, 3), weights (rows*cols, 1)
 
 
-class Scratch(Sequence):
-    """A list that is kept in a temporary file, which is gone with it. Raises OSError: disk full."""
-
-    def __init__(self, items: Iterable):
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the list
-        weakref.finalize(self, self._file.close)
-        self._offsets = []
-        for item in items:
-            self._offsets.append(self._file.tell())
-            pickle.dump(item, self._file, protocol=5)
-
-    def __len__(self) -> int:
-        return len(self._offsets)
-
-    def __getitem__(self, index: Any) -> Any:
-        self._file.seek(self._offsets[index])
-        return pickle.load(self._file)
-
-
 class Objective(Protocol):
     """What `TiledLossAndGrads` has to know of a loss.
 
@@ -284,10 +262,11 @@ class Objective(Protocol):
 STYLE = 1  # its place among the terms
 
 
-class TiledLossAndGrads:
-    """The losses of a combination and the gradient of their sum, tile by tile.
+class TilePasses:
+    """The two passes of a combination's tiles through the network, one tile after another.
 
-    Calling it is what calling a `LossAndGrads` is, but that the gradient is float32.
+    What runs them elsewhere has the same `map`, which yields in the order of the tiles: sums taken
+    in the same order are the same to the last bit.
 
     Args:
         network: gives an objective's features.
@@ -298,57 +277,45 @@ class TiledLossAndGrads:
     """
 
     def __init__(
-        self,
-        network: Any,
-        objective: Objective,
-        tiles: Sequence[Tile],
-        masks: Sequence,
-        targets: Sequence,
+        self, network: Any, objective: Objective, tiles: Sequence[Tile], masks: Any, targets: Any
     ):
-        self.shape = (1, tiles[-1].rows.last, tiles[-1].cols.last, 3)
-        self.tiles = tiles
         self._network, self._objective = network, objective
-        self._masks, self._targets = masks, targets
+        self._tiles, self._masks, self._targets = tiles, masks, targets
+        self._views = _views(objective)
         self._passes: dict[Any, tuple[Callable, Callable]] = {}  # compiled, by shape of the tile
-        self._style = ValueAndGrad(self._style_of)
-        # The layer and the style of each Gram matrix; styles without a mask share one, of None.
-        views = (
-            (layer, None if scale is None else index)
-            for index, scales in enumerate(objective.mask_scales)
-            for layer, scale in scales.items()
-        )
-        self._views = list(dict.fromkeys(views))
-        self._channels = [network.output[layer].shape[-1] for layer, _ in self._views]
 
-    def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        picture = np.asarray(x, np.float32).reshape(self.shape[1:])
-        style, slopes = self._style_and_slopes(picture)
-        terms: Any = 0.0
-        gradient = np.zeros_like(picture)
-        for index, tile in enumerate(self.tiles):
-            _, losses = self._passes_of(tile.local)
-            own, added = losses(
-                picture[tile.outer][np.newaxis], slopes, self._masks[index], self._targets[index]
-            )
-            terms = terms + keras.ops.convert_to_numpy(own).astype(np.float64)
-            gradient[tile.outer] += keras.ops.convert_to_numpy(added)[0]
-        terms[STYLE] = style
-        return terms, gradient.ravel()
+    def map(self, name: str, picture: np.ndarray, *others: Any) -> Iterator:
+        """Yields what the method `name`, "grams" or "losses", returns for each tile, in order.
 
-    def on_device(self, combination: Any) -> tuple[Any, Any]:
-        """The same for and in the backend's tensors: (1, rows, cols, 3) to (losses, gradient)."""
-        terms, gradient = self(keras.ops.convert_to_numpy(combination))
-        return terms, keras.ops.convert_to_tensor(gradient.reshape(self.shape))
+        Args:
+            name: of the method.
+            picture: (rows, cols, 3), float32.
+            others: what the method wants besides a tile.
+        """
+        for index, tile in enumerate(self._tiles):
+            yield getattr(self, name)(index, picture[tile.outer], *others)
 
-    def _style_and_slopes(self, picture):
-        """The style's term, and its slopes D by the Gram matrices."""
-        sums: Any = 0.0
-        for index, tile in enumerate(self.tiles):
-            grams, _ = self._passes_of(tile.local)
-            own = grams(picture[tile.outer][np.newaxis], self._masks[index])
-            sums = sums + keras.ops.convert_to_numpy(own).astype(np.float64)
-        (style,), slopes = self._style(sums.astype(np.float32))
-        return float(style), self._split(slopes)
+    def grams(self, index: int, part: np.ndarray) -> np.ndarray:
+        """The first pass of a tile: F^T F for all views one after another, a vector.
+
+        Args:
+            index: of the tile.
+            part: the tile and its margin of the picture, (rows, cols, 3).
+        """
+        grams, _ = self._passes_of(self._tiles[index].local)
+        return keras.ops.convert_to_numpy(grams(part[np.newaxis], self._masks[index]))
+
+    def losses(self, index: int, part: np.ndarray, slopes: Sequence) -> Sequence[np.ndarray]:
+        """The second pass of a tile: its terms (5,), and the gradient of their sum by `part`.
+
+        Args:
+            index, part: as for `grams`.
+            slopes: D by the Gram matrix of each view, (channels, channels).
+        """
+        _, losses = self._passes_of(self._tiles[index].local)
+        kept = self._masks[index], self._targets[index]
+        terms, gradient = losses(part[np.newaxis], slopes, *kept)
+        return keras.ops.convert_to_numpy(terms), keras.ops.convert_to_numpy(gradient)[0]
 
     def _passes_of(self, tile):
         """The two passes for tiles of this shape, compiled at the first of them."""
@@ -386,6 +353,69 @@ class TiledLossAndGrads:
             flat = keras.ops.reshape(own, (-1, own.shape[-1]))
             views.append(flat if index is None else flat * masks[index][layer])
         return views
+
+
+def _views(objective):
+    """The layer and the style of each Gram matrix; styles without a mask share one, of None."""
+    views = (
+        (layer, None if scale is None else index)
+        for index, scales in enumerate(objective.mask_scales)
+        for layer, scale in scales.items()
+    )
+    return list(dict.fromkeys(views))
+
+
+class TiledLossAndGrads:
+    """The losses of a combination and the gradient of their sum, tile by tile.
+
+    Calling it is what calling a `LossAndGrads` is, but that the gradient is float32.
+
+    Args:
+        network, objective, tiles, masks, targets: as for `TilePasses`.
+        passes: makes a `TilePasses`, or what has the same `map`, of these.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        objective: Objective,
+        tiles: Sequence[Tile],
+        masks: Sequence,
+        targets: Sequence,
+        passes: Callable = TilePasses,
+    ):
+        self.shape = (1, tiles[-1].rows.last, tiles[-1].cols.last, 3)
+        self.tiles = tiles
+        self._objective = objective
+        self._passes = passes(network, objective, tiles, masks, targets)
+        self._style = ValueAndGrad(self._style_of)
+        self._views = _views(objective)
+        self._channels = [network.output[layer].shape[-1] for layer, _ in self._views]
+
+    def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        picture = np.asarray(x, np.float32).reshape(self.shape[1:])
+        style, slopes = self._style_and_slopes(picture)
+        terms: Any = 0.0
+        gradient = np.zeros_like(picture)
+        losses = self._passes.map("losses", picture, slopes)
+        for tile, (own, added) in zip(self.tiles, losses, strict=True):
+            terms = terms + own.astype(np.float64)
+            gradient[tile.outer] += added
+        terms[STYLE] = style
+        return terms, gradient.ravel()
+
+    def on_device(self, combination: Any) -> tuple[Any, Any]:
+        """The same of a tensor or an array (1, rows, cols, 3), to arrays (losses, gradient)."""
+        terms, gradient = self(to_numpy(combination))
+        return terms, gradient.reshape(self.shape)
+
+    def _style_and_slopes(self, picture):
+        """The style's term, and its slopes D by the Gram matrices."""
+        sums: Any = 0.0
+        for own in self._passes.map("grams", picture):
+            sums = sums + own.astype(np.float64)
+        (style,), slopes = self._style(sums.astype(np.float32))
+        return float(style), self._split(slopes)
 
     def _style_of(self, sums):
         """The style's term, (1,), of F^T F for all views, added up over the tiles, a vector."""

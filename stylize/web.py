@@ -242,7 +242,7 @@ class Studio:
         """Saves a result in a folder of its own. Returns its path."""
         path = Path(tempfile.mkdtemp(dir=self._folder)) / "painted.png"
         more = {"iteration": iterate.iteration, "losses": iterate.losses._asdict()}
-        save_image(iterate.pixels, path, description=records.to_text(record, **more))
+        save_image(iterate.rounded(), path, description=records.to_text(record, **more))
         return str(path)
 
     def stop(self, request: gr.Request) -> None:

@@ -5,7 +5,15 @@ import pytest
 from PIL import Image
 
 from stylize import colors
-from stylize.colors import KNEE, LEAST_DEVIATION, recolored, within_range
+from stylize.colors import KNEE, LEAST_DEVIATION, recoloring, shade_limits
+
+
+def recolored(photo, styles, shares):
+    return recoloring(photo, styles, shares)(photo, shares)
+
+
+def within_range(values):
+    return colors.within_range(values, shade_limits(values))
 
 
 def moments(picture):

@@ -1,12 +1,14 @@
 """A run, prepared: pictures and settings checked, sizes planned, the start made."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from stylize import backend, pictures
+import stylize.job
+from stylize import backend, memory, pictures
 from stylize.errors import InputError
 from stylize.job import prepare
 
@@ -262,6 +264,41 @@ def test_tiles_are_the_largest_that_fit_and_none_where_all_fits():
     assert tiles(3.5, scales=3) == [None, None, large]
 
 
+def test_faster_ways_to_save_memory_come_first():
+    """Files cost less than tiles, and tiles less the larger they are."""
+    stage = prepare(Image.new("RGB", (900, 900)), Image.new("RGB", (900, 900)), size=900).stages[-1]
+    settings, layers = {"tile": "auto", "optimizer": "lbfgs"}, ["block5_conv1"]
+    ways = [(s.tile, s.in_files) for s in memory.choices(stage, settings, layers)]
+    assert ways[:3] == [(None, False), (None, True), (768, False)]
+    assert ways[-1] == (128, True)
+    assert {files for _, files in ways} == {True, False}
+    scipy = memory.choices(stage, settings | {"optimizer": "scipy"}, layers)
+    assert not any(choice.in_files for choice in scipy)
+
+
+def test_files_are_taken_where_memory_is_short():
+    def stage(gib):
+        picture = Image.new("RGB", (3000, 2000))
+        given = {"size": 2000, "scales": 1, "precision": "float32", "memory": gib}
+        return prepare(picture, picture, "pyramid", optimizer="lbfgs", **given).stages[-1]
+
+    assert not stage(99).in_files and stage(99).tile is None
+    assert stage(2.6).in_files and stage(2.6).tile
+    with pytest.raises(InputError, match="choose a smaller size or a larger --memory$"):
+        stage(1.2)
+
+
+def test_large_sizes_only_refine():
+    """They look up no neighbours, and have a third of the last painting size's evaluations."""
+    job = prepare(Image.new("RGB", (1600, 900)), Image.new("RGB", (50, 50)), size=2400, memory=999)
+    large = [stage.rows * stage.cols > 1.2e6 for stage in job.stages]
+    assert large == [False] * 5 + [True] * 2
+    assert [job.has_neighbors(stage) for stage in job.stages] == [not it for it in large]
+    assert [s.evaluations_per_iteration for s in job.stages] == [30, 26, 22, 19, 15, 5, 5]
+    assert job.estimate_at(0) == 4
+    assert job.estimate_at(6) == 6
+
+
 def test_memory_foreseen_is_less_in_tiles(photo, painting):
     def needed(**given):
         return prepare(photo, painting, "neighbors", size=1000, memory=99, **given).needed_mib
@@ -282,3 +319,44 @@ def test_auto_takes_four_fifths_of_what_is_free(monkeypatch):
     assert tiles("auto") == [None]
     monkeypatch.setattr(backend, "free_memory", lambda: 3.5 * 1024 / 0.8)
     assert tiles("auto") == tiles(3.5)
+
+
+def test_colours_and_detail_of_a_large_photo_are_measured_on_a_smaller_one(
+    monkeypatch, photo, painting
+):
+    """And come out as if they had been measured on all of it, nearly."""
+
+    def parts():
+        job = prepare(photo, painting, "neighbors", size=160, scales=1)
+        (stage,) = job.stages
+        return job.start(stage), job.content_mask(stage)
+
+    expected = parts()
+    monkeypatch.setattr(stylize.job, "MEASURED", 80 * 96)
+    monkeypatch.setattr(pictures, "STRIP", 2000)  # pixels: ten rows or so at once
+    start, mask = parts()
+    assert np.abs(start - expected[0]).mean() < 1  # gray level
+    assert np.abs(mask - expected[1]).mean() < 0.02
+    assert (start != expected[0]).any()
+
+
+@pytest.mark.parametrize("kept", ["none", "luma"])
+def test_rounded_pixels_are_those_of_the_whole_picture(monkeypatch, photo, painting, kept):
+    job = prepare(photo, painting, "keras", size=40, preserve_colors=kept)
+    (stage,) = job.stages
+    x = np.random.default_rng(0).uniform(-200, 200, (40, 48, 3))
+    to_pixels = job.to_pixels(stage)
+    monkeypatch.setattr(pictures, "STRIP", 500)
+    np.testing.assert_array_equal(to_pixels(x, 8), np.rint(to_pixels(x)).astype(np.uint8))
+    np.testing.assert_array_equal(to_pixels(x, 16), np.rint(257 * to_pixels(x)).astype(np.uint16))
+
+
+@pytest.mark.parametrize(("limit", "used"), backend.CONTAINER_LIMITS)
+def test_a_containers_limit_counts(tmp_path, limit, used):
+    assert backend._free_in_container(tmp_path) == math.inf
+    (tmp_path / "memory").mkdir()
+    (tmp_path / used).write_text("3000\n")
+    (tmp_path / limit).write_text("max\n")
+    assert backend._free_in_container(tmp_path) == math.inf
+    (tmp_path / limit).write_text("5000\n")
+    assert backend._free_in_container(tmp_path) == 2000

@@ -9,10 +9,9 @@ import time
 
 import numpy as np
 import pytest
-from conftest import disk_full
 
 import neural_style_transfer as nst
-from stylize import resume
+from stylize import memory, resume
 from stylize.errors import InputError
 from stylize.job import prepare
 from stylize.progress import Checkpoint, Losses, Step
@@ -148,10 +147,14 @@ def test_other_run_is_refused_and_what_differs_said(state):
         other.load()
 
 
+def no_room(file, array):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def test_full_disk_leaves_the_earlier_state(state, monkeypatch):
     state.keep(checkpoint(iterations=1))
     before = state.path.read_bytes()
-    monkeypatch.setattr(resume.np, "savez", lambda file, **arrays: disk_full(None, file.name))
+    monkeypatch.setattr(resume.np.lib.format, "write_array", no_room)
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
         state.keep(checkpoint(iterations=2))
     assert state.path.read_bytes() == before
@@ -203,6 +206,62 @@ def test_stopped_run_says_how_to_go_on_and_does(
     assert not (tmp_path / "r_state.npz").exists()
     again = (tmp_path / "r_losses.csv").read_text().splitlines()
     assert [row.split(",")[3:] for row in again] == [row.split(",")[3:] for row in table]
+
+
+def test_run_with_its_arrays_in_files_ends_and_goes_on_with_the_same_bytes(
+    command, tmp_path, monkeypatch, capsys
+):
+    assert nst.main(command) == 0
+    whole = (tmp_path / "r.png").read_bytes()
+    monkeypatch.setitem(memory.STATE_BYTES, "lbfgs", 10**9)  # too much for memory
+    command = [*command, "--memory", "9"]
+    assert nst.main(command) == 0
+    assert "GiB of disk" in capsys.readouterr().out
+    assert (tmp_path / "r.png").read_bytes() == whole
+    with monkeypatch.context() as patch:
+        stop_at(patch, 100, KeyboardInterrupt)
+        assert nst.main(command) == 130
+    assert nst.main([*command, "--resume"]) == 0
+    assert (tmp_path / "r.png").read_bytes() == whole
+
+
+def test_scratch_folder_that_vanishes_ends_the_run_in_a_line(
+    command, tmp_path, monkeypatch, capsys
+):
+    """What has no name stays; the next file that is needed cannot be made."""
+    monkeypatch.setitem(memory.STATE_BYTES, "lbfgs", 10**9)
+    folder, on_evaluation = tmp_path / "scratch", nst.cli.Terminal.on_evaluation
+    folder.mkdir()
+
+    def vanishing(self, event):
+        on_evaluation(self, event)
+        if self.evaluations == 100:
+            folder.rmdir()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(nst.cli.Terminal, "on_evaluation", vanishing)
+        command = [*command, "--memory", "9", "--scratch", str(folder)]
+        assert nst.main(command) == 1
+    error = capsys.readouterr().err
+    assert str(folder) in error and error.count("error: ") == 1
+    assert error.endswith(" --resume\n")
+    assert (tmp_path / "r_state.npz").exists()
+
+
+def test_disk_without_room_is_found_before_the_run(command, monkeypatch, capsys):
+    monkeypatch.setitem(memory.STATE_BYTES, "lbfgs", 10**9)
+    monkeypatch.setattr(nst.cli, "free_disk", lambda folder: 0.1)
+    assert nst.main([*command, "--memory", "9"]) == 2
+    assert "GiB of disk are needed for the optimiser's arrays and 0.0 are free; choose" in (
+        capsys.readouterr().err
+    )
+
+
+def test_state_is_checked_without_its_arrays(state):
+    state.keep(checkpoint())
+    state.check()
+    with pytest.raises(InputError, match="is of another run"):
+        resume.StateFile(state.path, {"settings": {"size": 300}}).check()
 
 
 def test_resume_without_a_state_starts_anew(command, tmp_path, capsys):

@@ -17,7 +17,7 @@ from stylize.job import prepare
 from stylize.neighbors import HYPERCOLUMN_LAYERS, find_neighbors
 from stylize.pictures import preprocess_image
 from stylize.settings import RECIPES, STYLE_LAYERS
-from stylize.tiles import Scratch, make_tiles
+from stylize.tiles import make_tiles
 
 SIDES = [(0, 1), (1, 0), (1, 2), (2, 1)]  # above, left, right, below
 
@@ -212,14 +212,6 @@ def test_tiles_cover_every_pixel_once_and_are_of_few_shapes():
         shapes.add(tile.local[:2])
     assert (cover == 1).all()
     assert len(shapes) <= 25
-
-
-def test_scratch_gives_back_what_it_was_given():
-    items = [{"a": np.arange(5, dtype=np.float32)}, None, (np.ones((2, 3)), "x")]
-    scratch = Scratch(iter(items))
-    assert len(scratch) == 3 and scratch[1] is None
-    np.testing.assert_array_equal(scratch[2][0], items[2][0])
-    np.testing.assert_array_equal(scratch[0]["a"], items[0]["a"])
 
 
 def test_adam_takes_tiles_too():

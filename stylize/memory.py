@@ -1,0 +1,103 @@
+"""How much memory and disk a size needs, and what is done where there is less: tiles, files."""
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from stylize import backend
+from stylize.neighbors import SIMILARITIES
+from stylize.progress import Stage
+from stylize.weights import CONVOLUTIONS
+
+# What memory is needed for, measured by benchmarks/memory.py:
+PROCESS_MIB = 940  # before a picture is there
+NETWORK_BYTES = {"float32": 3000, "bfloat16": 2180, "float16": 2180}  # for each pixel it sees
+STATE_BYTES = {"lbfgs": 320, "scipy": 1200, "adam": 200}  # for each pixel, by optimizer
+IN_FILES_BYTES = 54  # the same with our L-BFGS in files
+WORKSPACE_BYTES, WORKSPACE_MIB = 640, 270  # of the convolutions, for each pixel, but not more than
+COLUMN_BYTES = 900  # of hypercolumns, for each pixel of the picture and of the styles
+SEARCH_BYTES = 10  # for each similarity that is in memory at once
+TILES = (4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 128)  # to choose from
+FORWARD_BYTES = 480  # for each pixel of a style that goes through the network whole
+SHARE = 0.8  # of the free memory that a run takes if it is not told
+# What disk is needed for, for each pixel: 20 vectors of L-BFGS's pairs and 6 more in files, and in
+# the state file those and 3 more, of which there are two while one replaces the other.
+FILES_BYTES = 26 * 12
+STATE_FILE_BYTES = {"lbfgs": 2 * 23 * 12, "scipy": 2 * 36, "adam": 2 * 72}
+FILES_COST = 0.1  # of an evaluation, that its optimiser reads and writes them
+
+
+def margin(layers: Iterable[str]) -> int:
+    """Pixels around a tile that the deepest of some layers sees, up to the coarsest step.
+
+    `tiles.make_tiles` has it from the network itself, before which memory is foreseen.
+    """
+    deepest = max(list(CONVOLUTIONS).index(layer) for layer in layers)
+    strides = [2 ** (int(name[5]) - 1) for name in list(CONVOLUTIONS)[: deepest + 1]]
+    return math.ceil(sum(strides) / strides[-1]) * strides[-1]
+
+
+def needed_mib(
+    stage: Stage,
+    settings: Mapping[str, Any],
+    layers: Iterable[str],
+    style_pixels: Sequence[int],
+    has_neighbors: bool,
+) -> float:
+    """About the peak MiB of a process that paints a stage on a CPU.
+
+    Args:
+        stage: with tiles, or files, or without.
+        settings: of the run.
+        layers: the network's, that are compared.
+        style_pixels: of each style at this stage.
+        has_neighbors: whether they are looked up at this stage.
+    """
+    pixels = stage.rows * stage.cols
+    seen = pixels  # by the network at once
+    if stage.tile:
+        side = stage.tile + 2 * margin(layers)
+        seen = min(stage.rows, side) * min(stage.cols, side)
+    state = IN_FILES_BYTES if stage.in_files else STATE_BYTES[settings["optimizer"]]
+    needed = PROCESS_MIB * 2**20 + pixels * state
+    network = seen * NETWORK_BYTES[stage.precision]
+    needed += max(network, 0 if stage.tile else max(style_pixels) * FORWARD_BYTES)
+    needed += min(seen * WORKSPACE_BYTES, WORKSPACE_MIB * 2**20)
+    if has_neighbors:
+        places = sum(style_pixels) * (1 + settings["style_turns"])
+        similarities = min(SIMILARITIES, pixels // 16 * max(style_pixels) // 16)
+        needed += (pixels + places) * COLUMN_BYTES + similarities * SEARCH_BYTES
+    return needed / 2**20
+
+
+def needed_disk_mib(stage: Stage, optimizer: str) -> tuple[float, float]:
+    """(MiB of the files that the optimiser keeps its arrays in, MiB of the state file)."""
+    mib = stage.rows * stage.cols / 2**20
+    return mib * FILES_BYTES * stage.in_files, mib * STATE_FILE_BYTES[optimizer]
+
+
+def allowed_mib(settings: Mapping[str, Any]) -> float:
+    """The MiB that a run may take. Who asks for tiles or none, and for no limit, may try it."""
+    if settings["memory"] != "auto":
+        return settings["memory"] * 2**10
+    return SHARE * backend.free_memory() if settings["tile"] == "auto" else math.inf
+
+
+def choices(stage: Stage, settings: Mapping[str, Any], layers: Iterable[str]) -> list[Stage]:
+    """The stage with the tiles that it may have, in memory and in files, the fastest first."""
+    around, largest = 2 * margin(layers), max(stage.rows, stage.cols)
+
+    def cost(tile, in_files):
+        network = 1.5 * ((tile + around) / tile) ** 2 if tile else 1.0  # twice forward, once back
+        return network + FILES_COST * in_files
+
+    tile = settings["tile"]
+    sizes = {"auto": (None, *TILES), "off": (None,)}.get(tile, (tile,))
+    sizes = [size for size in sizes if size is None or size < largest] or [None]
+    files = (False, True) if settings["optimizer"] == "lbfgs" else (False,)
+    every = itertools.product(sizes, files)
+    return [
+        stage._replace(tile=tile, in_files=in_files, cost=cost(tile, in_files))
+        for tile, in_files in sorted(every, key=lambda choice: cost(*choice))
+    ]
