@@ -8,13 +8,14 @@
 The combination C starts as the base B, in the colours of the style reference S, and is changed by
 L-BFGS until the loss is small:
 
-    loss            = content + style + neighbors + total variation
+    loss            = content + style + neighbors + total variation + temporal
     content         = content_weight * sum (F(B) - F(C))^2
     style           = style_weight/5 * sum over block1..5_conv1 of
                       sum (G(S) - G(C))^2 / (4 * 3^2 * (rows * cols)^2),      G = F^T F
     neighbors       = neighbor_weight * mean over places of 1 - cosine of a place's features and
                       those of the place in S that is most like it
     total variation = tv_weight * sum ((C[i,j] - C[i+1,j])^2 + (C[i,j] - C[i,j+1])^2)^1.25
+    temporal        = temporal_weight * mean (C - C of the frame before, moved)^2, of films only
 
 F are VGG19's features after the ReLU, one row a position and one column a channel. The method is
 Gatys, Ecker and Bethge, "A Neural Algorithm of Artistic Style" (2015, arXiv:1508.06576); neighbours
@@ -22,7 +23,7 @@ are after Kolkin et al. (2022, arXiv:2203.13215), total variation after Mahendra
 (2014, arXiv:1412.0035) with beta = 2.5. With `--recipe keras`, formulas and numbers are those of
 the Keras example script, which departs from the first paper in starting from the photo instead of
 noise, in the constants in front of the sums, and in the total variation. The default recipe,
-`neighbors`, minimises all four terms coarse to fine; what differs from recipe to recipe is in
+`neighbors`, minimises all terms coarse to fine; what differs from recipe to recipe is in
 `RECIPES` and `FORMULAS`.
 """
 
@@ -39,12 +40,8 @@ from stylize import __version__, backend, batch, cli, optimizers  # noqa: F401
 from stylize.backend import LossAndGrads, keras, to_tensors
 from stylize.download import load_weights
 from stylize.errors import InputError, NonFiniteLoss, WeightsError  # noqa: F401
-from stylize.formulas import (  # noqa: F401
-    FORMULAS,
-    even_out,
-    mean_square_variation,
-    replicate_edges,
-)
+from stylize.flow import Previous
+from stylize.formulas import FORMULAS, even_out, mean_square_variation, replicate_edges  # noqa: F401
 from stylize.job import Job, Style, prepare
 from stylize.neighbors import (
     BEYOND,
@@ -74,6 +71,7 @@ from stylize.settings import (  # noqa: F401
     LossWeights,
 )
 from stylize.tiles import (
+    Targets,
     Tile,
     TiledLossAndGrads,
     TilePasses,
@@ -274,15 +272,6 @@ def total_variation_loss(x: Any) -> Any:
 # ---------------------------------------------------------------------------------------------
 
 
-class Targets(NamedTuple):
-    """What a tile of the combination is compared with place by place; it never changes."""
-
-    content: dict  # layer name -> features (1, rows, cols, channels)
-    content_mask: dict  # layer name -> (positions, 1), or None
-    neighbors: Sequence | None  # (places, channels) of each layer
-    resizing: dict  # see `hypercolumns`
-
-
 def compute_targets(
     network: Any,
     base: np.ndarray,
@@ -290,6 +279,7 @@ def compute_targets(
     layers: Iterable[str],
     content_mask: np.ndarray | None = None,
     neighbors: Sequence | None = None,
+    previous: Previous | None = None,
 ) -> Iterator[Targets]:
     """Runs VGG19 on the base, once. Yields the targets of each tile; the rest as `make_objective`.
 
@@ -306,6 +296,7 @@ def compute_targets(
             content_mask={n: tile.positions(mask, n, shapes[n]) for n, mask in masks.items()},
             neighbors=neighbors and [tile.positions(n, GRID_LAYER, grid) for n in neighbors],
             resizing=resizing(shapes, tile) if neighbors else {},
+            previous=previous and previous.of(tile),
         )
 
 
@@ -353,6 +344,7 @@ class Objective(NamedTuple):
     style_scales: dict[str, float]  # the same
     variation_scale: float
     neighbor_scale: float
+    temporal_scale: float
     roughness: Callable | None  # this and `channels` as in `Formula`
     channels: Callable
     shape: tuple[int, int]  # of the combination
@@ -363,8 +355,8 @@ class Objective(NamedTuple):
     def terms(
         self, combination: Any, features: Any, targets: Targets, tile: Tile, style: Callable
     ) -> Any:
-        """The terms of a tile, a tensor (4,); the style's is what the function `style` returns."""
-        content = likeness = 0.0
+        """The terms of a tile, a tensor (5,); the style's is what the function `style` returns."""
+        content = likeness = temporal = 0.0
         for layer, scale in self.content_scales.items():
             own, mask = tile.own(features[layer], layer), targets.content_mask[layer]
             content = content + scale * content_loss(targets.content[layer], own, mask)
@@ -376,7 +368,12 @@ class Objective(NamedTuple):
         if targets.neighbors is not None:
             columns = hypercolumns(features, tile, targets.resizing)
             likeness = self.neighbor_scale * neighbor_loss(columns, targets.neighbors)
-        return keras.ops.stack([content, style_term, self.variation_scale * variation, likeness])
+        if targets.previous is not None:
+            rows, cols = tile.shape
+            before, sound = targets.previous
+            temporal = self.temporal_scale * content_loss(before, pairs[:, :rows, :cols], sound)
+        variation = self.variation_scale * variation
+        return keras.ops.stack([content, style_term, variation, likeness, temporal])
 
     def style_term(self, gram: Callable[[str, int], Any]) -> Any:
         """The style's, of the combination's Gram matrices by layer name and number of the style."""
@@ -411,6 +408,7 @@ def make_objective(
     tile: int | None = None,
     passes: Callable = TilePasses,
     scratch: Folder = None,
+    previous: Previous | None = None,
 ) -> LossAndGrads | TiledLossAndGrads:
     """Returns the function to minimise: the terms of the loss, and their sum's gradient.
 
@@ -425,12 +423,13 @@ def make_objective(
         tile: rows and columns that the network sees at once, without the margins; None: all.
         passes: as for `TiledLossAndGrads`.
         scratch: the folder for the targets of tiles, see `Scratch`.
+        previous: of a film's frame, what it is held to, or None.
     """
     rows, cols, _ = base.shape
     shapes = _feature_shapes(network, base)
     beyond = {} if neighbors is None else BEYOND
     tiles = make_tiles(network, rows, cols, tile, beyond) if tile else [whole_picture(rows, cols)]
-    given = network, base, tiles, loss_weights.content, content_mask, neighbors
+    given = network, base, tiles, loss_weights.content, content_mask, neighbors, previous
     keep = functools.partial(Scratch, folder=scratch)
     targets: Sequence[Targets] = (list if len(tiles) == 1 else keep)(compute_targets(*given))
     masks = [
@@ -476,6 +475,7 @@ def _weigh(shapes, targets, grams, masks, shares, loss_weights, formula, shape):
         style_scales,
         loss_weights.total_variation * constants.total_variation(pixels),
         loss_weights.neighbors / sizes[GRID_LAYER][0] if loss_weights.neighbors else 0.0,
+        loss_weights.temporal / (3 * pixels),
         constants.roughness,
         constants.channels,
         shape,
@@ -676,7 +676,7 @@ def stage_objective(
             network, base, x, styles, job.query_content(stage), settings["style_turns"], stage.tile
         )
     given = base, styles, loss_weights, settings["formula"], job.content_mask(stage), neighbors
-    return make_objective(network, *given, stage.tile, job.passes, job.scratch)
+    return make_objective(network, *given, stage.tile, job.passes, job.scratch, job.previous)
 
 
 def _paint_stage(job, stage, objective, checkpoint, reports, keep):
@@ -688,14 +688,9 @@ def _paint_stage(job, stage, objective, checkpoint, reports, keep):
         now = {"evaluations": progress.evaluations, "seconds": progress.seconds}
         keep(checkpoint._replace(step=step, **now))
 
+    counts = stage.iterations, stage.evaluations_per_iteration
     iterations = Iterations(
-        evaluator,
-        stage.iterations,
-        stage.evaluations_per_iteration,
-        reports.on_iteration,
-        settings["tolerance"],
-        step,
-        on_step,
+        evaluator, *counts, reports.on_iteration, settings["tolerance"], step, on_step
     )
     x, bounds = step.state["x"] if step.state else checkpoint.start, ()
     x = x.reshape(1, stage.rows, stage.cols, 3)
@@ -707,7 +702,7 @@ def _paint_stage(job, stage, objective, checkpoint, reports, keep):
         adam = {name.replace("beta", "beta_"): settings[name] for name in names}
         x = optimizers.minimize_adam(iterations, x, bounds, settings["average_decay"], **adam)
     elif settings["optimizer"] in optimizers.SEARCHES:
-        given = x, bounds, step, job.arrays(stage), settings["optimizer"]
+        given = x, bounds, step, job.arrays(stage), settings["optimizer"], job.first_step
         x = optimizers.minimize_lbfgs(iterations, optimizers.start_lbfgs(*given))
     else:
         minimize = minimize_keras if settings["restart"] else minimize_scipy

@@ -1,6 +1,7 @@
 """What stands behind `neural_style_transfer.py`. A module imports those below it only:
 
 batch                 the main command; folders, painted by several processes
+video                 a film, frame by frame
 processes             those of this machine that paint folders
 cli, athalye, web     one photo; the TensorFlow neural-style program; the page
 studio                what the page's events call: visitors and their turns
@@ -11,6 +12,7 @@ resume                the state of a run that did not finish
 folders               the pictures in a folder, and the page that shows what became of them
 records, films        what a run leaves with its pictures
 job                   a run, prepared once: pictures, settings, sizes
+flow                  the optical flow from one frame of a film to another
 memory                the memory and disk that it needs, and tiles where there is less
 neighbors             the term of the loss that compares place by place
 formulas              what the recipes' losses differ in

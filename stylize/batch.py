@@ -1,6 +1,6 @@
-"""The command line: one photo by `cli`, folders picture by picture in several processes.
+"""The command line: one photo by `cli`, a film by `video`, folders in several processes.
 
-    main                    options, then one of the two
+    main                    options, then one of the three
       survey                in a process: what is finished, what cannot be painted, what is left
       paint_photo           in each of the others, or of a cluster's, as often as it is free
 
@@ -12,7 +12,6 @@ import contextlib
 import errno
 import functools
 import gc
-import json
 import math
 import os
 import sys
@@ -26,19 +25,20 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from stylize import backend, cli, records
+from stylize import backend, cli, records, video
 from stylize.download import load_weights
 from stylize.errors import InputError, one_line
 from stylize.folders import Task, append_line, plan_tasks, write_index
 from stylize.memory import allowed_mib
 from stylize.processes import processes
-from stylize.resume import changes
+from stylize.resume import made_alike
 from stylize.terminal import (
     TERMINATED,
     Terminated,
     check_writable,
     exit_status,
     failure,
+    in_words,
     sigterm_raises,
 )
 
@@ -119,12 +119,7 @@ def is_finished(args: argparse.Namespace, record: dict) -> bool:
         found = records.read_record(paths[0])
     except InputError:
         return False
-    one_picture = ("versions", "tiles", "iteration", "losses")
-    found, now = (
-        {name: value for name, value in made.items() if name not in one_picture}
-        for made in (found, json.loads(json.dumps(record)))
-    )
-    return not changes(found, now)
+    return made_alike(found, record)
 
 
 def _look_closer(args, record):
@@ -243,8 +238,7 @@ class Ledger:
         if not done or not self._work_left:
             return ""
         seconds = (time.monotonic() - self._started) * self._work_left / done
-        left = f"{seconds:.0f}s" if seconds < 120 else f"{seconds / 60:.0f} min"
-        return f", about {left} left"
+        return f", about {in_words(seconds)} left"
 
     def tick(self) -> None:
         """Draws the progress line anew."""
@@ -442,6 +436,8 @@ def main(paint: Callable, argv: Sequence[str] | None = None) -> int:
         argv: the arguments; None: those of the process.
     """
     args = cli.parse(argv)
+    if video.is_film(args):
+        return video.main(paint, args)
     folders = Path(args.base).is_dir() or Path(args.style_reference).is_dir()
     if not (folders or args.pairs or args.fail_fast or args.jobs is not None):
         if not args.ray:

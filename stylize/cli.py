@@ -103,11 +103,13 @@ def build_parser() -> Parser:
 
 
 def _add_pictures(add):
-    add("base", help="the photo, or a folder of photos")
+    add("base", help="the photo or the film, or a folder of photos")
     add("style_reference", help="the picture whose style is wanted, or a folder of them")
     add("result_prefix", help="the result is saved as PREFIX.png; folders are created")
     add("--styles", nargs="+", default=[], metavar="STYLE", help="further styles, blended with it")
     add("--pairs", action="store_true", help="of two folders, pair first with first, and so on")
+    add("--frames", action="store_true", help="the folder holds the numbered frames of a film")
+    add("--fps", type=float, metavar="N", help="frames per second of --frames (default: 25)")
 
 
 def _add_output(add):
@@ -394,15 +396,15 @@ def check_disk(job: Job, prefix: str, terminal: Terminal) -> None:
         job: of a result with this prefix.
         terminal: is told.
     """
-    files, state = job.needed_disk_mib
-    if files > (free := free_disk(job.scratch)):
+    scratch, (files, state) = Path(job.settings["scratch"]), job.needed_disk_mib
+    if files > (free := free_disk(scratch)):
         raise InputError(
-            f"{job.scratch}: {files / 1024:.1f} GiB of disk are needed for the optimiser's arrays "
+            f"{scratch}: {files / 1024:.1f} GiB of disk are needed for the optimiser's arrays "
             f"and {free / 1024:.1f} are free; choose another folder with --scratch, a larger "
             "--memory, or a smaller size"
         )
     folder = existing_folder(prefix)
-    if folder.stat().st_dev == Path(job.scratch).stat().st_dev:
+    if folder.stat().st_dev == scratch.stat().st_dev:
         state += files
     if state > (free := free_disk(folder)):
         terminal.warn(

@@ -4,6 +4,8 @@ import contextlib
 import subprocess
 import tempfile
 import weakref
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
@@ -66,17 +68,34 @@ class GifWriter:
         self._file.close()
 
 
+def find_ffmpeg(path: str | Path) -> str:
+    """The program FFmpeg. Raises OSError: none is there to read or write the film at `path`."""
+    import imageio_ffmpeg
+
+    try:
+        return imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:
+        raise OSError(f"{path}: no FFmpeg ({one_line(error)})") from None
+
+
 class Mp4Writer:
-    """An MP4 in H.264, by a process of FFmpeg that the frames are piped to."""
+    """An MP4 in H.264, by a process of FFmpeg that the frames are piped to.
 
-    def __init__(self, path: Path, size: tuple[int, int]) -> None:
-        import imageio_ffmpeg
+    Args:
+        path, size: as for `Writer`.
+        rate: frames per second.
+        more: further inputs and options of FFmpeg.
+    """
 
-        try:
-            ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
-        except RuntimeError as error:
-            raise OSError(f"{path}: no FFmpeg ({one_line(error)})") from None
-        incoming = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-r", str(FRAMES_PER_SECOND))
+    def __init__(
+        self,
+        path: Path,
+        size: tuple[int, int],
+        rate: float | Fraction = FRAMES_PER_SECOND,
+        more: Sequence[str] = (),
+    ) -> None:
+        ffmpeg = find_ffmpeg(path)
+        incoming = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-r", str(rate))
         outgoing = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-f", "mp4", "-y")
         self._path = path
         # Not a pipe: one that nobody reads could fill up.
@@ -85,7 +104,7 @@ class Mp4Writer:
             [
                 *(ffmpeg, "-hide_banner", "-loglevel", "error"),
                 *(*incoming, "-s", "{}x{}".format(*size), "-i", "-"),
-                *(*outgoing, str(path.absolute())),
+                *(*more, *outgoing, str(path.absolute())),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

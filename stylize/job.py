@@ -12,6 +12,8 @@ from PIL import Image
 from stylize import backend, memory
 from stylize.colors import COLOR_TRANSFERS, keep_luma, recoloring, shade_limits, within_range
 from stylize.errors import InputError
+from stylize.flow import Previous
+from stylize.lbfgs import FIRST_STEP
 from stylize.neighbors import HYPERCOLUMN_LAYERS, detail_map
 from stylize.pictures import (
     SMALLEST_SIDE,
@@ -37,6 +39,7 @@ from stylize.weights import IMAGENET_MEAN_BGR
 
 MEASURED = 2**20  # pixels of which a photo's colours and detail are measured, at most
 STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
+FRAME_STEP = 1.0  # root mean square of a film's first step in frames that follow another
 
 
 class Style(NamedTuple):
@@ -70,6 +73,7 @@ class Job(NamedTuple):
         stages: from the coarsest to the result.
         evaluations_per_iteration: before the recipe's `effort`.
         passes: what runs tiles through the network, see `TiledLossAndGrads`.
+        previous: of a film's frame, what it is held to; None: it begins a scene, or is a photo.
     """
 
     recipe: str
@@ -78,6 +82,7 @@ class Job(NamedTuple):
     stages: list[Stage]
     evaluations_per_iteration: int = EVALUATIONS_PER_ITERATION
     passes: Callable = TilePasses
+    previous: Previous | None = None
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -97,6 +102,21 @@ class Job(NamedTuple):
             stages.append(stage)
         return self._replace(stages=stages)
 
+    def frame(self, image: Image.Image, previous: Previous | None) -> "Job":
+        """The same for another frame of the film whose first frame this job is of.
+
+        Args:
+            image: the frame, as `load_image` gives it.
+            previous: where there is one, a few evaluations at the last size are enough.
+        """
+        start = image if self.inputs.start is self.inputs.base else self.inputs.start
+        job = self._replace(inputs=self.inputs._replace(base=image, start=start))
+        if previous is None:
+            return job
+        evaluations = self.settings["frame_evaluations"]
+        last = self.stages[-1]._replace(iterations=1, evaluations_per_iteration=evaluations)
+        return job._replace(stages=[last], previous=previous)
+
     @property
     def total_evaluations(self) -> int:
         """At all sizes."""
@@ -105,10 +125,18 @@ class Job(NamedTuple):
     def estimate_at(self, first: int) -> int:
         """The stage at which to foresee the seconds, of those from the first on.
 
-        Those before it take a moment, and two evaluations more of it are not felt.
+        Those before it take a moment, and two evaluations more of it are not felt. -1: at none, in
+        a film's frame that follows another.
         """
+        if self.previous is not None:
+            return -1
         small = [i for i, s in enumerate(self.stages[:-1]) if s.rows * s.cols <= MEASURED]
         return max([first, *small])
+
+    @property
+    def first_step(self) -> float:
+        """Of L-BFGS: a frame that follows another starts near its end."""
+        return FIRST_STEP if self.previous is None else FRAME_STEP
 
     @property
     def needed_mib(self) -> float:
@@ -137,6 +165,13 @@ class Job(NamedTuple):
 
     def start(self, stage: Stage) -> np.ndarray:
         """The first combination, (rows, cols, 3), as `preprocess_image` makes it."""
+        x = self._own_start(stage)
+        if self.previous is not None:
+            x = self.previous.start(x, self.styles(stage)[0].picture)
+        return self._kept(x, stage)
+
+    def _own_start(self, stage):
+        """The same without a frame before."""
         recolor = isinstance(self.settings["init"], str) and self.settings["init"] == "recolored"
         x = self._preprocessed(self.inputs.start, stage, recolor)
         share = self.inputs.noise
@@ -144,7 +179,7 @@ class Job(NamedTuple):
             rng = np.random.default_rng(self.settings["seed"])
             noise = rng.normal(0, self.settings["noise"], x.shape)
             x = ((1 - share) * x + share * noise).astype(np.float32)
-        return self._kept(x, stage)
+        return x
 
     def base(self, stage: Stage) -> np.ndarray:
         """What content is compared with, (rows, cols, 3), as `preprocess_image` makes it."""

@@ -21,6 +21,7 @@ from stylize.backend import NUMPY, ArrayNamespace
 SUFFICIENT_DECREASE = 1e-4  # of what the slope promises (Armijo)
 SHORTEST, LONGEST = 0.1, 0.5  # what a line search may shorten a step to, at once
 LINE_SEARCH = 8  # steps tried along one direction, at most
+FIRST_STEP = 4.0  # root mean square
 CURVATURE = 1e-10  # s.y in y.y, below which a pair tells nothing
 
 Evaluate = Callable[[Any], tuple[float, Any]]  # from x to (loss, gradient), arrays as x is
@@ -59,7 +60,7 @@ class ProjectedLBFGS:
         low: Any = -math.inf,
         high: Any = math.inf,
         pairs: int = 10,
-        first_step: float = 4.0,
+        first_step: float = FIRST_STEP,
         arrays: ArrayNamespace = NUMPY,
     ):
         self.pairs, self.first_step, self.arrays = pairs, first_step, arrays

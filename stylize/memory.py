@@ -94,8 +94,8 @@ def choices(stage: Stage, settings: Mapping[str, Any], layers: Iterable[str]) ->
         return network + FILES_COST * in_files
 
     tile = settings["tile"]
-    sizes = {"auto": (None, *TILES), "off": (None,)}.get(tile, (tile,))
-    sizes = [size for size in sizes if size is None or size < largest] or [None]
+    asked = {"auto": (None, *TILES), "off": (None,)}.get(tile, (tile,))
+    sizes = [size for size in asked if size is None or size < largest] or [None]
     files = (False, True) if settings["optimizer"] == "lbfgs" else (False,)
     every = itertools.product(sizes, files)
     return [

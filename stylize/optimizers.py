@@ -10,7 +10,7 @@ from threadpoolctl import ThreadpoolController
 
 from stylize.backend import ArrayNamespace, keras
 from stylize.errors import NonFiniteLoss
-from stylize.lbfgs import ProjectedLBFGS, UnitStepLBFGS
+from stylize.lbfgs import FIRST_STEP, ProjectedLBFGS, UnitStepLBFGS
 from stylize.progress import NO_STEP, Losses, Step
 
 SEARCHES = {"lbfgs": ProjectedLBFGS, "torch": UnitStepLBFGS}  # by the name of the optimizer
@@ -168,7 +168,12 @@ def one_blas_thread() -> Iterator[Callable[[Callable], Callable]]:
 
 
 def start_lbfgs(
-    x: np.ndarray, bounds: tuple, step: Step, arrays: ArrayNamespace, optimizer: str = "lbfgs"
+    x: np.ndarray,
+    bounds: tuple,
+    step: Step,
+    arrays: ArrayNamespace,
+    optimizer: str = "lbfgs",
+    first_step: float = FIRST_STEP,
 ) -> ProjectedLBFGS:
     """The search that `minimize_lbfgs` takes.
 
@@ -178,6 +183,7 @@ def start_lbfgs(
         step: where an earlier run was; its state is emptied.
         arrays: what its vectors are.
         optimizer: a name in `SEARCHES`.
+        first_step: root mean square of the first step of a run that does not go on.
     """
     kind = SEARCHES[optimizer]
     if step.state:
@@ -185,7 +191,7 @@ def start_lbfgs(
         step.state.clear()  # so that they go when the search forgets them
         return search
     low, high = bounds or (-math.inf, math.inf)
-    return kind(x, low, high, arrays=arrays)
+    return kind(x, low, high, first_step=first_step, arrays=arrays)
 
 
 def minimize_scipy(

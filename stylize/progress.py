@@ -54,6 +54,7 @@ class Losses(NamedTuple):
     style: float
     total_variation: float
     neighbors: float = 0.0
+    temporal: float = 0.0
 
     def require_finite(self, grads_are_finite: bool, evaluation: int) -> None:
         """Raises NonFiniteLoss, naming the term, unless every number is finite."""

@@ -32,6 +32,7 @@ STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", 
 #   smallest_size  which side the sizes then begin with at least, where scales is "auto": pixels of
 #                  the short side, or of the longer one if that is what size means
 #   effort         evaluations of an iteration at the first and at the last size, in parts of 20
+#   frame_evaluations  of each frame of a film but the first of a scene, at the last size only
 #   refine_from    pixels from which on a size only refines what smaller ones have painted: it looks
 #                  up no neighbours, which takes longer the larger a picture is, and needs fewer
 #                  evaluations (docs/large.md). None: every size paints.
@@ -52,6 +53,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "style_weight": 1.0,
         "neighbor_weight": 0.0,
         "tv_weight": 1.0,
+        "temporal_weight": 1e7,
         "size": 400,
         "scales": 1,
         "style_scale": "fit",
@@ -94,6 +96,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "size_step": 2.0,
         "smallest_size": 100.0,
         "effort": (1.0, 1.0),
+        "frame_evaluations": 20,
         "refine_from": None,
         "refine_effort": 1.0,
         "handover": 0.0,
@@ -187,6 +190,7 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "content_weight": 2500.0,
     "neighbor_weight": 1e4,
     "tv_weight": 0.02,
+    "temporal_weight": 5.0,
     "style_scale": "area",
     "content_colors": "recolored",
     "content_layers": {"block3_conv1": 1.0},
@@ -197,6 +201,7 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "tv_exponent": -1.0,
     "first_size": 48,
     "effort": (1.5, 0.75),
+    "frame_evaluations": 5,
     "refine_from": 1_200_000,
     "refine_effort": 0.25,
     "handover": 1.0,

@@ -89,9 +89,21 @@ def make_record(
 
 
 def describe_file(path: str | os.PathLike) -> dict[str, str]:
-    """A file by its name, without the folder, and its SHA-256."""
+    """A file by its name, without the folder it is in, and its SHA-256.
+
+    Of a folder, that of the files in it that are not hidden, one after another by their names.
+    """
     path = Path(path)
-    return {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    if not path.is_dir():
+        return {"name": path.name, "sha256": _sha256(path)}
+    files = sorted(file for file in path.iterdir() if file.is_file() and file.name[0] != ".")
+    digests = "".join(map(_sha256, files))
+    return {"name": path.name, "sha256": hashlib.sha256(digests.encode()).hexdigest()}
+
+
+def _sha256(path):
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _describe(files, describe):
@@ -215,7 +227,7 @@ class LossTable:
 
     def add(self, iteration: int, seconds: float, losses: Losses, size: int) -> None:
         """Adds an evaluation: its iteration, seconds since the start, losses, and rows."""
-        total, *terms = losses
+        total, *terms, _ = losses  # the last is of films, which have no table
         self.rows.append((iteration, len(self.rows) + 1, round(seconds, 3), *terms, total, size))
 
     def save(self, path: str | os.PathLike) -> None:

@@ -162,6 +162,18 @@ def _read(archive, name, empty=np.empty):
     return array
 
 
+ONE_PICTURE = ("versions", "tiles", "iteration", "losses")  # of records: not what was asked for
+
+
+def made_alike(found: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    """Whether a picture with the record `found` was made as `record` says, whatever libraries."""
+    found, now = (
+        {name: value for name, value in made.items() if name not in ONE_PICTURE}
+        for made in (found, json.loads(json.dumps(record)))
+    )
+    return not changes(found, now)
+
+
 def changes(before: Any, now: Any, name: str = "") -> list[str]:
     """What differs between two records: "strength: 0.5, now 0.6", one line for each value."""
     if isinstance(before, Mapping) and isinstance(now, Mapping):

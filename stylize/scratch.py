@@ -12,7 +12,7 @@ import numpy as np
 
 from stylize.backend import ArrayNamespace, numpy_arrays
 
-Folder = str | os.PathLike | None  # to keep files in; None: the system's for temporary ones
+Folder = str | None  # to keep files in; None: the system's for temporary ones
 
 
 class Scratch(Sequence):
@@ -60,10 +60,11 @@ def empty_in_file(shape: tuple[int, ...], folder: Folder = None) -> np.ndarray:
 
 def release(array: np.ndarray) -> None:
     """Gives back the memory that an array in a file takes for now."""
-    if isinstance(array, np.memmap) and hasattr(array._mmap, "madvise"):  # not on Windows
+    pages = getattr(array, "_mmap", None)
+    if pages is not None and hasattr(pages, "madvise"):  # not on Windows
         import mmap
 
-        array._mmap.madvise(mmap.MADV_DONTNEED)  # what was written is the file's, not lost
+        pages.madvise(mmap.MADV_DONTNEED)  # what was written is the file's, not lost
 
 
 def file_arrays(folder: Folder = None) -> ArrayNamespace:

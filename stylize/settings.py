@@ -67,6 +67,14 @@ SETTINGS = {
         "look",
     ),
     "tv_weight": Setting("--tv_weight", weight, "W", "smoothness (total variation)", "look"),
+    "temporal_weight": Setting(
+        "--temporal_weight",
+        weight,
+        "W",
+        "of a film, how much every frame is like the one before it where nothing but places "
+        "changed; 0: each is painted by itself",
+        "look",
+    ),
     "size": Setting(
         "--size",
         rows_or_own,
@@ -279,6 +287,7 @@ class LossWeights(NamedTuple):
     neighbors: float = 0.0
     style_energy: float | None = None
     relative_content: bool = False
+    temporal: float = 0.0
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], rows: int) -> "LossWeights":
@@ -306,4 +315,5 @@ class LossWeights(NamedTuple):
             neighbors=settings["neighbor_weight"] * to_painting,
             style_energy=settings["style_energy"],
             relative_content=settings["relative_content"],
+            temporal=settings["temporal_weight"],
         )

@@ -58,6 +58,11 @@ def check_writable(prefix: str | os.PathLike) -> None:
         ) from None
 
 
+def in_words(seconds: float) -> str:
+    """So many seconds, or minutes where there are more than two."""
+    return f"{seconds:.0f}s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
 class Terminated(BaseException):
     """SIGTERM asks the program to stop, as Ctrl-C does."""
 

@@ -230,6 +230,16 @@ def sums_over_tiles(
 # ---------------------------------------------------------------------------------------------
 
 
+class Targets(NamedTuple):
+    """What a tile of the combination is compared with place by place; it never changes."""
+
+    content: dict  # layer name -> features (1, rows, cols, channels)
+    content_mask: dict  # layer name -> (positions, 1), or None
+    neighbors: Sequence | None  # (places, channels) of each layer
+    resizing: dict  # see `neighbors.hypercolumns`
+    previous: tuple | None  # of a film: pixels (1, rows, cols, 3), weights (rows*cols, 1)
+
+
 class Objective(Protocol):
     """What `TiledLossAndGrads` has to know of a loss.
 
@@ -248,7 +258,7 @@ class Objective(Protocol):
     def terms(
         self, combination: Any, features: Mapping, targets: Any, tile: Tile, style: Callable
     ) -> Any:
-        """A tile's terms, a tensor (4,), in which the style's is what `style()` returns."""
+        """A tile's terms, a tensor (5,), in which the style's is what `style()` returns."""
 
 
 STYLE = 1  # its place among the terms
@@ -298,7 +308,7 @@ class TilePasses:
         return keras.ops.convert_to_numpy(grams(part[np.newaxis], self._masks[index]))
 
     def losses(self, index: int, part: np.ndarray, slopes: Sequence) -> Sequence[np.ndarray]:
-        """The second pass of a tile: its terms (4,), and the gradient of their sum by `part`.
+        """The second pass of a tile: its terms (5,), and the gradient of their sum by `part`.
 
         Args:
             index, part: as for `grams`.

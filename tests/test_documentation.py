@@ -1,12 +1,15 @@
 """What README, guide and recipe pages print is run here as it stands, but small."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import neural_style_transfer as nst
 from stylize import cli
+from stylize.films import Mp4Writer
 from stylize.weights import read_weights
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +31,11 @@ def test_documented_commands(weights_path, photo_path, painting_path, tmp_path, 
         Path(f"{name}.jpg").symlink_to(photo_path)
     for name in ("style_reference", "painting", "ref"):
         Path(f"{name}.jpg").symlink_to(painting_path)
+    Path("frames").mkdir()
+    shutil.copy(photo_path, "frames/frame_0001.png")
+    writer = Mp4Writer(Path("clip.mp4"), (48, 40))
+    writer.write(Image.open(photo_path), 2)
+    writer.finish()
     quick = ["--weights", str(weights_path), "--size", "24", "--iter", "2"]
     commands = documented_commands()
     assert len(commands) > 10
@@ -43,7 +51,8 @@ def test_documented_commands(weights_path, photo_path, painting_path, tmp_path, 
             status = exit.code
         assert status == 0, command
         results = Path(command.split()[2]) if "--show" not in command else None
-        assert results is None or list(results.parent.glob(f"{results.name}_at_iteration_1.png"))
+        ends = ("_at_iteration_1.png", ".mp4")
+        assert results is None or any(Path(f"{results}{end}").exists() for end in ends)
 
 
 def test_readme_python(weights_path, tmp_path, monkeypatch):

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 import neural_style_transfer as nst
 from stylize import neighbors, tiles, weights
 from stylize.backend import keras
+from stylize.flow import Previous
 from stylize.job import prepare
 from stylize.neighbors import HYPERCOLUMN_LAYERS, find_neighbors
+from stylize.pictures import preprocess_image
 from stylize.settings import RECIPES, STYLE_LAYERS
 from stylize.tiles import make_tiles
 
@@ -54,6 +56,10 @@ def both(size, tile, recipe, styles=1, masks=False, side=None, **given):
     job = prepare(smooth_picture(rows, cols, 5), pictures, recipe, **given)
     (stage,) = job.stages
     x = job.base(stage) + noise(rows, cols, 6).astype(np.float32) / 4
+    before = preprocess_image(noise(rows, cols, 7))
+    job = job._replace(
+        previous=Previous(before, (before[..., 0] > 0).astype(np.float32), np.zeros(2))
+    )
     found = []
 
     def find_once(*arguments):
@@ -75,7 +81,7 @@ def differ(whole, tiled):
     return max(*by_term, np.linalg.norm(own_gradient - gradient) / np.linalg.norm(gradient))
 
 
-TERMS = ("content", "style", "tv", "neighbor")
+TERMS = ("content", "style", "tv", "neighbor", "temporal")
 
 
 def weights_of(term, recipe):

@@ -1,0 +1,164 @@
+"""The optical flow between frames of a film: where each pixel was before, and where that is sound.
+
+After Ruder, Dosovitskiy and Brox, "Artistic Style Transfer for Videos" (2016, arXiv:1604.08610),
+with the flow of Kroeger et al. (2016, arXiv:1603.03590), which OpenCV computes without a network.
+
+A flow is (rows, cols, 2), float32: how many columns and rows from each pixel its place in the other
+frame is.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from stylize.errors import InputError
+
+FOLLOWED = 32  # levels of brightness by which a pixel that is followed may change
+COARSE = 1 / 40  # of the rows: the standard deviation of the Gaussian that leaves no strokes
+CUT = 0.25  # the share of followed pixels below which a frame begins a new scene
+
+
+class Previous(NamedTuple):
+    """What a frame is held to: the result of the frame before, moved to where things are now.
+
+    Attributes:
+        picture: (rows, cols, 3), as `preprocess_image` makes it.
+        sound: (rows, cols), float32, 1 where the flow is sound, 0 elsewhere.
+        shift: columns and rows that the camera has moved by since the scene began.
+    """
+
+    picture: np.ndarray
+    sound: np.ndarray
+    shift: np.ndarray
+
+    def start(self, photo: np.ndarray, painting: np.ndarray) -> np.ndarray:
+        """What the frame starts from: the picture; where it is not sound, the photo in strokes.
+
+        What comes into view does so by a few pixels a frame, too few for strokes to form. So it is
+        given those of the painting, which moves along with the camera.
+
+        Args:
+            photo: the frame, (rows, cols, 3), in the painting's colours.
+            painting: of any size.
+        """
+        rows = len(photo)
+        strokes = warp(painting, np.broadcast_to(self.shift, (*photo.shape[:2], 2)))
+        coarse = require_opencv().GaussianBlur(strokes, (0, 0), COARSE * rows)
+        sound = self.sound[..., np.newaxis]  # (rows, cols, 1)
+        return sound * self.picture + (1 - sound) * (photo + strokes - coarse)
+
+    def of(self, tile: Any) -> tuple[np.ndarray, np.ndarray]:
+        """A tile's own pixels (1, rows, cols, 3), and how much each counts, (rows*cols, 1)."""
+        own = slice(*tile.rows[:2]), slice(*tile.cols[:2])
+        return self.picture[own][np.newaxis], self.sound[own].reshape(-1, 1)
+
+
+class Motion(NamedTuple):
+    """How a frame follows from the one before it.
+
+    Attributes:
+        backward: the flow to the frame before.
+        sound: where it is, a boolean (rows, cols).
+    """
+
+    backward: np.ndarray
+    sound: np.ndarray
+
+    @property
+    def camera(self) -> np.ndarray:
+        """The columns and rows that most of the picture is moved by, (2,)."""
+        return np.median(self.backward, axis=(0, 1))
+
+    def move(self, result: np.ndarray, shift: np.ndarray) -> Previous:
+        """What holds the frame.
+
+        Args:
+            result: of the frame before, (rows, cols, 3), as `preprocess_image` makes it.
+            shift: of the camera since the scene began, this motion's included.
+        """
+        return Previous(warp(result, self.backward), self.sound.astype(np.float32), shift)
+
+
+def find_motion(before: Image.Image, after: Image.Image) -> Motion | None:
+    """How the frame `after` follows from `before`, of one size; None: it begins a new scene."""
+    first, second = (np.asarray(frame.convert("L")) for frame in (before, after))
+    backward, forward = optical_flow(second, first), optical_flow(first, second)
+    sound = sound_pixels(backward, forward)
+    return None if is_cut(first, second, backward, sound) else Motion(backward, sound)
+
+
+def optical_flow(gray: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The flow from one gray picture to another, both uint8 (rows, cols)."""
+    cv2 = require_opencv()
+    return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(gray, other, None)
+
+
+def warp(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """What the picture has where the flow leads, mirrored outside.
+
+    Lanczos's filter keeps contrast: after 60 moves by parts of a pixel a painting has 0.99 of its
+    own, and 1.28 or 0.86 with cubic or linear interpolation.
+
+    Args:
+        picture: (rows, cols) or (rows, cols, channels), float32.
+        flow: from the pixels of the result to those of the picture.
+    """
+    cv2 = require_opencv()
+    x, y = np.moveaxis(places(flow), -1, 0)
+    return cv2.remap(picture, x, y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT_101)
+
+
+def places(flow: np.ndarray) -> np.ndarray:
+    """Where a flow leads: (rows, cols, 2), float32, the column and the row of each pixel."""
+    rows, cols = flow.shape[:2]
+    grid = np.stack(np.meshgrid(np.arange(cols), np.arange(rows)), -1)
+    return (flow + grid).astype(np.float32)
+
+
+def sound_pixels(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:
+    """Where the flow back to the frame before can be trusted, a boolean (rows, cols).
+
+    It is not where the way back and forth does not end where it began, as at what was hidden
+    before; not at the edges of what moves; and not where it comes from outside the frame.
+
+        |w + w'|^2 <= 0.01 (|w|^2 + |w'|^2) + 0.5      and      |grad w|^2 <= 0.01 |w|^2 + 0.002
+
+    Args:
+        backward: w, from the frame to the one before.
+        forward: the other way; w' is where w leads.
+
+    Source: Ruder et al. 2016, sec. 4.3, after Sundaram, Brox and Keutzer (2010).
+    """
+    returning = warp(forward, backward)
+    lengths = np.square(backward).sum(-1), np.square(returning).sum(-1)
+    error = np.square(backward + returning).sum(-1)
+    slopes = sum(np.square(slope).sum(-1) for slope in np.gradient(backward, axis=(0, 1)))
+    x, y = np.moveaxis(places(backward), -1, 0)
+    rows, cols = x.shape
+    inside = (x >= 0) & (x <= cols - 1) & (y >= 0) & (y <= rows - 1)
+    consistent = error <= 0.01 * sum(lengths) + 0.5
+    return inside & consistent & (slopes <= 0.01 * lengths[0] + 0.002)
+
+
+def is_cut(before: np.ndarray, after: np.ndarray, backward: np.ndarray, sound: np.ndarray) -> bool:
+    """Whether too few pixels are followed from one frame to the next for both to be one scene.
+
+    A pixel is followed where the flow is sound and leads to about the same brightness.
+
+    Args:
+        before, after: the frames, gray, uint8 (rows, cols).
+        backward: the flow from `after` to `before`.
+        sound: where it is, from `sound_pixels`.
+    """
+    change = np.abs(warp(before.astype(np.float32), backward) - after)
+    return bool((sound & (change <= FOLLOWED)).mean() < CUT)
+
+
+def require_opencv() -> Any:
+    """The package `cv2`, which only films need. Raises InputError: it is not installed."""
+    try:
+        import cv2
+    except ModuleNotFoundError:
+        raise InputError("a film needs OpenCV: pip install opencv-python-headless") from None
+    return cv2

@@ -1,0 +1,179 @@
+"""Optical flow: known motions, naive loops, and what cannot be followed."""
+
+import sys
+
+import numpy as np
+import pytest
+from conftest import smooth_picture
+from PIL import Image
+
+from stylize import flow
+from stylize.errors import InputError
+from stylize.flow import Previous
+from stylize.tiles import Span, Tile
+
+ROWS, COLS = 60, 80
+
+
+def grid(rows=ROWS, cols=COLS):
+    """(rows, cols, 2): the column and the row of each pixel."""
+    return np.stack(np.meshgrid(np.arange(cols), np.arange(rows)), -1).astype(np.float32)
+
+
+def scene(x, y):
+    """A picture that is known everywhere, at columns x and rows y: gray waves, uint8."""
+    waves = np.sin(x / 3) + np.sin(y / 4) + np.sin((x + 2 * y) / 7) + np.sin((2 * x - y) / 11)
+    return np.rint(128 + 30 * waves).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "motion",
+    [
+        lambda p: p + np.array((3.3, -1.6)),
+        lambda p: (p - (40, 30)) * 1.06 + (40, 30),
+        lambda p: (p - (40, 30)) @ [[0.998, 0.06], [-0.06, 0.998]] + (40, 30),
+    ],
+    ids=["shift", "zoom", "turn"],
+)
+def test_known_motion_is_found_and_sound(motion):
+    """`motion` takes a pixel of the second frame to where it was in the first."""
+    before, after = scene(*np.moveaxis(grid(), -1, 0)), scene(*np.moveaxis(motion(grid()), -1, 0))
+    backward, forward = flow.optical_flow(after, before), flow.optical_flow(before, after)
+    sound = flow.sound_pixels(backward, forward)
+    error = np.linalg.norm(backward - (motion(grid()) - grid()), axis=-1)
+    assert np.median(error[sound]) < 0.2
+    assert sound.mean() > 0.75
+    assert not flow.is_cut(before, after, backward, sound)
+    moved = flow.warp(before.astype(np.float32), backward)
+    assert np.abs(moved - after)[sound].mean() < np.abs(before.astype(float) - after).mean() / 5
+
+
+def test_warp_by_whole_pixels_takes_them_as_they_are_mirrored_outside():
+    picture = np.random.default_rng(0).normal(size=(6, 7, 3)).astype(np.float32)
+    moved = flow.warp(picture, np.full((6, 7, 2), (2, -1), np.float32))
+    expected = np.pad(picture, ((1, 0), (0, 2), (0, 0)), "reflect")[:6, 2:]
+    np.testing.assert_allclose(moved, expected, atol=1e-6)
+
+
+def test_warp_between_pixels_of_a_slope_is_between_them():
+    slope = 2 * grid()[..., 0] + 3 * grid()[..., 1]
+    moved = flow.warp(slope, np.full((ROWS, COLS, 2), (0.5, 0.25), np.float32))
+    inner = np.s_[4:-4, 4:-4]
+    np.testing.assert_allclose(moved[inner], slope[inner] + 2 * 0.5 + 3 * 0.25, atol=0.06)
+
+
+def test_contrast_survives_many_moves():
+    picture = np.random.default_rng(2).normal(size=(60, 80)).astype(np.float32)
+    picture = flow.warp(picture, np.full((60, 80, 2), 0.5, np.float32))  # no finer than it can show
+    moved = picture
+    for step in range(40):
+        moved = flow.warp(moved, np.full((60, 80, 2), 0.3 * (-1) ** step, np.float32))
+    assert moved.std() / picture.std() == pytest.approx(1, abs=0.1)
+
+
+def naive_sound(backward, forward):
+    """`sound_pixels` pixel by pixel, for flows of whole pixels."""
+    rows, cols = backward.shape[:2]
+    sound = np.zeros((rows, cols), bool)
+
+    def slope(i, j, di, dj):
+        """The derivative of the flow: half of what is between both sides, at an edge to one."""
+        low, high = (max(i - di, 0), max(j - dj, 0)), (min(i + di, rows - 1), min(j + dj, cols - 1))
+        return (backward[high] - backward[low]) / (high[0] - low[0] + high[1] - low[1])
+
+    for i in range(rows):
+        for j in range(cols):
+            w = backward[i, j]
+            x, y = j + int(w[0]), i + int(w[1])
+            if not (0 <= x < cols and 0 <= y < rows):
+                continue
+            back = forward[y, x]
+            edge = (slope(i, j, 1, 0) ** 2).sum() + (slope(i, j, 0, 1) ** 2).sum()
+            sound[i, j] = ((w + back) ** 2).sum() <= 0.01 * (w @ w + back @ back) + 0.5 and (
+                edge <= 0.01 * (w @ w) + 0.002
+            )
+    return sound
+
+
+def test_sound_pixels_against_loops():
+    rng = np.random.default_rng(1)
+    backward = np.repeat(np.repeat(rng.integers(-3, 4, (5, 6, 2)), 6, 0), 7, 1).astype(np.float32)
+    forward = np.where(rng.random((30, 42, 1)) < 0.7, -backward, 3 - backward).astype(np.float32)
+    sound = flow.sound_pixels(backward, forward)
+    assert 0.05 < sound.mean() < 0.95
+    np.testing.assert_array_equal(sound, naive_sound(backward, forward))
+
+
+def test_what_was_hidden_before_is_not_sound():
+    """A square has moved by 5 columns over ground that stays: the 5 that it uncovers are new."""
+    backward, forward = np.zeros((2, 40, 40, 2), np.float32)
+    backward[10:30, 15:35, 0], forward[10:30, 10:30, 0] = -5, 5
+    sound = flow.sound_pixels(backward, forward)
+    assert not sound[11:29, 10:15].any()
+    assert sound[12:28, 17:33].all() and sound[:9].all()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cut"),
+    [
+        (smooth_picture(60, 80, 1), smooth_picture(60, 80, 1), False),
+        (smooth_picture(60, 80, 1)[:, :-3], smooth_picture(60, 80, 1)[:, 3:], False),
+        (smooth_picture(60, 80, 1), smooth_picture(60, 80, 2), True),
+        (np.zeros((60, 80, 3), np.uint8), np.full((60, 80, 3), 255, np.uint8), True),
+    ],
+    ids=["still", "moved", "another", "black to white"],
+)
+def test_frames_of_one_scene_are_followed(before, after, cut):
+    motion = flow.find_motion(Image.fromarray(before), Image.fromarray(after))
+    assert (motion is None) == cut
+
+
+def test_result_moves_with_the_scene():
+    """The result is a number for each column; what came in from the right is not held."""
+    picture = smooth_picture(60, 90, 3)
+    result = np.repeat(grid()[..., :1], 3, axis=2)
+    before, after = (Image.fromarray(picture[:, x : x + COLS]) for x in (0, 4))
+    motion = flow.find_motion(before, after)
+    np.testing.assert_allclose(motion.camera, (4, 0), atol=0.2)
+    previous = motion.move(result, motion.camera)
+    held = previous.sound > 0
+    assert not held[:, -3:].any() and held.mean() > 0.6
+    assert np.abs(previous.picture - (result + 4))[held].mean() < 0.2
+
+
+def test_frame_starts_from_the_one_before_where_that_is_sound():
+    rng = np.random.default_rng(0)
+    picture, photo, painting = rng.normal(size=(3, ROWS, COLS, 3)).astype(np.float32)
+    sound = (rng.random((ROWS, COLS)) < 0.5).astype(np.float32)
+    start = Previous(picture, sound, np.zeros(2)).start(photo, painting)
+    np.testing.assert_array_equal(start[sound > 0], picture[sound > 0])
+    assert (start[sound == 0] != picture[sound == 0]).any()
+
+
+def test_what_comes_into_view_is_the_photo_with_the_paintings_strokes():
+    """A checkerboard has strokes only, that move with the camera; a plain painting has none."""
+    checkers = np.where((grid().sum(-1) % 2)[..., np.newaxis], 10, -10) * np.ones(3)
+    photo = np.full((ROWS, COLS, 3), 80, np.float32)
+    nothing = np.zeros((ROWS, COLS, 3), np.float32), np.zeros((ROWS, COLS), np.float32)
+
+    def start(painting, shift):
+        return Previous(*nothing, np.array(shift)).start(photo, painting.astype(np.float32))
+
+    np.testing.assert_allclose(start(checkers, (0, 0)), 80 + checkers, atol=1.5)
+    np.testing.assert_allclose(start(checkers, (1, 0)), 80 - checkers, atol=1.5)
+    np.testing.assert_allclose(start(np.full((20, 30, 3), 50), (7, 9)), photo, atol=0.01)
+
+
+def test_tile_has_its_own_part():
+    picture = np.arange(6 * 8 * 3, dtype=np.float32).reshape(6, 8, 3)
+    sound = picture[..., 0]
+    tile = Tile(Span(2, 5, 0, 6), Span(4, 8, 1, 8), {})
+    pixels, counts = Previous(picture, sound, np.zeros(2)).of(tile)
+    np.testing.assert_array_equal(pixels, picture[np.newaxis, 2:5, 4:8])
+    np.testing.assert_array_equal(counts.reshape(3, 4), sound[2:5, 4:8])
+
+
+def test_missing_opencv_is_said_in_a_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(InputError, match="pip install opencv-python-headless"):
+        flow.require_opencv()

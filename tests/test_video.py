@@ -1,0 +1,349 @@
+"""Films: read, painted frame by frame, stopped and gone on with, written with their sound."""
+
+import os
+import re
+import subprocess
+from fractions import Fraction
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from conftest import smooth_picture
+from PIL import Image
+
+import neural_style_transfer as nst
+from stylize import cli, video
+from stylize.errors import InputError
+from stylize.films import Mp4Writer
+from stylize.flow import Previous
+from stylize.job import prepare
+
+CUT, FRAMES = 3, 4  # the last frame begins another scene
+
+
+@pytest.fixture(autouse=True, scope="module")
+def eagerly():
+    """Nothing is compiled, which takes longer than all else at these sizes."""
+    if nst.keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow
+
+    tensorflow.config.run_functions_eagerly(True)
+    yield
+    tensorflow.config.run_functions_eagerly(False)
+
+
+def frame(index):
+    """A window that moves over a picture by two columns a frame; after the cut, over another."""
+    wide = smooth_picture(48, 84, seed=1 if index < CUT else 2)
+    return Image.fromarray(wide[:, 2 * index : 2 * index + 64])
+
+
+def ffmpeg(*arguments):
+    """Runs FFmpeg. Returns what it says."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-y", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True).stderr
+
+
+@pytest.fixture
+def silent(tmp_path):
+    """A video of four frames, 12 a second."""
+    writer = Mp4Writer(tmp_path / "silent.mp4", (64, 48), 12, ("-crf", "5"))
+    for index in range(FRAMES):
+        writer.write(frame(index), 1)
+    writer.finish()
+    return tmp_path / "silent.mp4"
+
+
+@pytest.fixture
+def clip(silent, tmp_path):
+    """The same with a tone."""
+    tone = ("-f", "lavfi", "-i", "sine=frequency=440:duration=0.5")
+    ffmpeg("-i", silent, *tone, "-c:v", "copy", "-c:a", "aac", tmp_path / "clip.mp4")
+    return tmp_path / "clip.mp4"
+
+
+@pytest.fixture
+def command(clip, painting_path, weights_path, tmp_path):
+    return [
+        *(str(clip), str(painting_path), str(tmp_path / "results" / "clip")),
+        *("--weights", str(weights_path), "--size", "33", "--iter", "1"),
+    ]
+
+
+def sound_of(path):
+    """The samples of a file's sound, encoded as they are in it, by their hash."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", str(path), "-map", "0:a", "-c", "copy"]
+    return subprocess.run([*command, "-f", "md5", "-"], capture_output=True, text=True).stdout
+
+
+# ---------------------------------------------------------------------------------------------
+# Reading and writing
+# ---------------------------------------------------------------------------------------------
+
+
+def test_video_is_read_as_it_is(clip):
+    film = video.open_clip(str(clip))
+    assert (film.rate, film.length) == (12, FRAMES)
+    frames = list(film.frames())
+    assert len(frames) == FRAMES
+    for index, image in enumerate(frames):
+        difference = np.asarray(image, float) - np.asarray(frame(index))
+        assert np.abs(difference).mean() < 5  # its colours are coarse
+
+
+def test_turned_video_is_read_upright(silent, tmp_path, capfd):
+    ffmpeg("-display_rotation", "90", "-i", silent, "-c", "copy", tmp_path / "turned.mp4")
+    film = video.open_clip(str(tmp_path / "turned.mp4"))
+    upright = np.rot90(np.asarray(frame(0), float))
+    assert np.abs(np.asarray(next(film.frames())) - upright).mean() < 5
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "exact"),
+    [(25, 25), (29.97, Fraction(30000, 1001)), (23.98, Fraction(24000, 1001)), (12.5, 12.5)],
+)
+def test_rounded_frame_rate_is_made_exact(said, exact):
+    assert video.frame_rate(said) == exact
+
+
+BROKEN = {
+    "missing": "no such file; check the path",
+    "empty": r"has no frames that can be read \(.*Invalid data.*\)",
+    "text": r"has no frames that can be read \(.*Invalid data.*\)",
+    "half": r"has no frames that can be read \(.*Invalid data.*\)",
+    "sound": r"has no frames that can be read \(.*\)",
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_broken_video_is_an_error_of_one_line(kind, command, clip, tmp_path, capfd):
+    path = tmp_path / "broken.mp4"
+    if kind == "sound":
+        ffmpeg("-i", clip, "-vn", "-c", "copy", path)
+    elif kind != "missing":
+        whole = clip.read_bytes()
+        path.write_bytes({"empty": b"", "text": b"hello", "half": whole[: len(whole) // 2]}[kind])
+    assert nst.main([str(path), *command[1:]]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert re.fullmatch(rf"\S+: error: video {re.escape(str(path))}: {BROKEN[kind]}\n", err), err
+
+
+def save_frames(folder, names, size=(64, 48)):
+    folder.mkdir()
+    for index, name in enumerate(names):
+        frame(index).resize(size).save(folder / name)
+    return folder
+
+
+def test_frames_are_ordered_by_their_numbers(tmp_path):
+    names = ["shot2_9.png", "shot2_10.png", "shot1_11.png"]
+    folder = save_frames(tmp_path / "frames", names)
+    (folder / ".shot_1.png").touch()
+    (folder / "cover.png").touch()
+    (folder / "shot_8.txt").touch()
+    assert [path.name for path in video.numbered_frames(folder)] == names
+    film = video.open_clip(str(folder), frames=True, rate=12.5)
+    assert (film.rate, film.length, film.sound) == (Fraction(25, 2), 3, ())
+    for index, image in enumerate(film.frames()):
+        np.testing.assert_array_equal(image, frame(index))
+
+
+def test_frames_of_two_sizes_and_folders_without_frames_are_named(tmp_path):
+    folder = save_frames(tmp_path / "frames", ["1.png"])
+    frame(1).resize((60, 40)).save(folder / "2.png")
+    with pytest.raises(InputError, match=r"2.png: has 60x40 pixels, and the first frame 64x48"):
+        list(video.open_clip(str(folder), frames=True).frames())
+    with pytest.raises(InputError, match="empty: has no numbered frames, such as"):
+        video.open_clip(str(save_frames(tmp_path / "empty", [])), frames=True)
+
+
+def test_film_that_cannot_be_written_leaves_the_one_before(silent, tmp_path, monkeypatch):
+    def full(self):
+        raise OSError(28, "No space left on device")
+
+    folder = save_frames(tmp_path / "frames", ["1.png", "2.png"])
+    monkeypatch.setattr(Mp4Writer, "finish", full)
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"precious")
+    with pytest.raises(OSError, match="No space left"):
+        video.encode(path, sorted(folder.iterdir()), video.open_clip(str(silent)))
+    assert path.read_bytes() == b"precious"
+    assert not [name for name in os.listdir(tmp_path) if "tmp" in name]
+
+
+# ---------------------------------------------------------------------------------------------
+# Painting
+# ---------------------------------------------------------------------------------------------
+
+
+def test_paints_a_film_with_its_rate_and_its_sound(command, clip, tmp_path, capfd):
+    assert nst.main(command) == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    assert re.search(r"Frame 1 of 4 in [\d.]+s, the first of a scene\n", out)
+    assert re.search(r"Frame 2 of 4 in [\d.]+s, about \d+s left\n", out)
+    assert re.search(r"Frame 4 of 4 in [\d.]+s, the first of a scene\nFilm saved as .*.mp4\n$", out)
+    assert os.listdir(tmp_path / "results") == ["clip.mp4"]
+    film = video.open_clip(str(tmp_path / "results" / "clip.mp4"))
+    frames = list(film.frames())
+    assert (film.rate, len(frames)) == (12, FRAMES)
+    assert frames[0].size == (44, 32)  # 33 rows, but even
+    assert sound_of(tmp_path / "results" / "clip.mp4") == sound_of(clip) != ""
+
+
+def test_numbered_frames_become_a_film(command, tmp_path, capfd):
+    folder = save_frames(tmp_path / "frames", [f"{i}.png" for i in range(2)])
+    options = ["--frames", "--fps", "12", "--quiet"]
+    assert nst.main([str(folder), *command[1:], *options]) == 0
+    assert capfd.readouterr() == ("", "")
+    film = video.open_clip(str(tmp_path / "results" / "clip.mp4"))
+    assert (film.rate, film.length, film.sound) == (12, 2, ())
+
+
+def test_stopped_film_goes_on_by_frame_with_the_same_bytes(command, tmp_path, monkeypatch, capsys):
+    assert nst.main(command) == 0
+    result = tmp_path / "results" / "clip.mp4"
+    whole = result.read_bytes()
+    result.unlink()
+    save, painted = video.FrameFolder.save, []
+
+    def stopping(self, index, pixels):
+        if len(painted) == 2:
+            raise KeyboardInterrupt
+        painted.append(index)
+        save(self, index, pixels)
+
+    monkeypatch.setattr(video.FrameFolder, "save", stopping)
+    capsys.readouterr()
+    assert nst.main(command) == 130
+    err = capsys.readouterr().err
+    assert re.search(r"interrupted; 2 of 4 frames are finished; go on with: .*--iter 1\n$", err)
+    assert sorted(os.listdir(tmp_path / "results" / "clip_frames")) == [
+        "000001.png",
+        "000002.png",
+    ]
+    painted.clear()
+    monkeypatch.setattr(
+        video.FrameFolder, "save", lambda self, i, p: (painted.append(i), save(self, i, p))
+    )
+    assert nst.main(command) == 0
+    assert painted == [2, 3]
+    assert "2 of 4 frames are finished" in capsys.readouterr().out
+    assert result.read_bytes() == whole
+
+
+def test_frames_made_otherwise_are_painted_again(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "encode", lambda *_: None)
+    monkeypatch.setattr(video.FrameFolder, "remove", lambda self: None)
+    assert nst.main(command) == 0
+    before = [path.read_bytes() for path in sorted((tmp_path / "results/clip_frames").iterdir())]
+    with monkeypatch.context() as patch:
+        patch.setattr(nst, "stage_objective", None)  # calling it would be a TypeError
+        assert nst.main(command) == 0
+    assert nst.main([*command, "--temporal_weight", "0"]) == 0
+    after = [path.read_bytes() for path in sorted((tmp_path / "results/clip_frames").iterdir())]
+    assert len(after) == FRAMES
+    assert all(one != other for one, other in zip(before, after, strict=True))
+
+
+def kept_frames(job, weights, images, path):
+    """The results of a film's frames, and the numbers of those that begin a scene."""
+    folder, begins = video.FrameFolder(path, {"settings": {}, "recipe": "", "base": {}}), []
+    count = video.paint_frames(
+        nst.paint,
+        job,
+        weights,
+        iter(images),
+        folder,
+        lambda index, first: begins.append(index) if first else None,
+    )
+    return [np.asarray(folder.load(index)) for index in range(count)], begins
+
+
+def test_without_weight_frames_are_pictures(small_vgg19, painting, tmp_path):
+    images = [frame(index) for index in range(2)]
+    settings = {"size": 32, "iterations": 1}
+    job = prepare(images[0], painting, temporal_weight=0, **settings)
+    results, _ = kept_frames(job, small_vgg19, images, tmp_path / "frames")
+    for image, result in zip(images, results, strict=True):
+        alone = nst.style_transfer(image, painting, weights=small_vgg19, **settings)
+        np.testing.assert_array_equal(result, alone)
+
+
+def test_scenes_begin_anew(small_vgg19, painting, tmp_path):
+    images = [frame(index) for index in range(CUT - 1, CUT + 2)]
+    job = prepare(images[0], painting, size=48, iterations=1)
+    results, begins = kept_frames(job, small_vgg19, images, tmp_path / "frames")
+    assert begins == [0, 1]
+    alone = nst.style_transfer(images[1], painting, weights=small_vgg19, size=48, iterations=1)
+    np.testing.assert_array_equal(results[1], alone)
+
+
+@pytest.mark.parametrize("recipe", ["neighbors", "keras", "athalye"])
+def test_heavy_weight_holds_what_does_not_move(recipe, small_vgg19, painting, tmp_path):
+    """The same frame again, which by itself would go on changing."""
+    images = [frame(0)] * 2
+    given = {"recipe": recipe, "size": 32, "iterations": 1}
+
+    def change(weight):
+        job = prepare(images[0], painting, temporal_weight=weight, **given)
+        results, _ = kept_frames(job, small_vgg19, images, tmp_path / str(weight))
+        return np.abs(results[1].astype(float) - results[0]).mean()
+
+    assert change(1e15) < 0.2 * change(1e-9)
+
+
+def test_following_frame_has_few_evaluations_at_the_last_size(small_vgg19, painting):
+    job = prepare(frame(0), painting, size=48)
+    previous = Previous(
+        np.zeros((48, 64, 3), np.float32), np.ones((48, 64), np.float32), np.zeros(2)
+    )
+    following = job.frame(frame(1), previous)
+    progress = nst.Progress()
+    nst.paint(following, small_vgg19, progress)
+    assert progress.evaluations == nst.RECIPES["neighbors"]["frame_evaluations"]
+    assert [stage[:2] for stage in following.stages] == [(48, 64)]
+    np.testing.assert_array_equal(following.start(following.stages[0]), previous.picture)
+    assert job.frame(frame(1), None).stages == job.stages
+
+
+def test_start_picture_of_ones_own_is_that_of_every_scene(painting, photo):
+    job = prepare(frame(0), painting, init=photo).frame(frame(1), None)
+    assert job.inputs.start.size == (48, 40)
+    assert prepare(frame(0), painting).frame(frame(1), None).inputs.start.size == (64, 48)
+
+
+# ---------------------------------------------------------------------------------------------
+# Options
+# ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--gif"], "--gif is for photos, and .*clip.mp4 is a film"),
+        (["--jobs", "2"], "--jobs is for photos"),
+        (["--fps", "12"], "--fps, above 0, is for the folder of --frames"),
+        (["--frames"], "clip.mp4: --frames needs a folder of numbered frames"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options, message, command, capsys):
+    assert nst.main([*command, *options]) == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_folder_of_styles_is_refused(command, tmp_path, capsys):
+    assert nst.main([command[0], str(tmp_path), *command[2:]]) == 2
+    assert "is a folder; give one picture in it" in capsys.readouterr().err
+
+
+def test_films_are_told_by_their_suffix():
+    def is_film(*words):
+        return video.is_film(cli.parse([*words, "painting.jpg", "results/clip"]))
+
+    assert is_film("clip.MOV") and is_film("folder", "--frames")
+    assert not is_film("photo.jpg") and not is_film("folder")
