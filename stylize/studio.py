@@ -4,6 +4,7 @@ One picture is painted at a time; several photos of a visitor are painted in tur
 """
 
 import functools
+import gc
 import html
 import itertools
 import os
@@ -22,7 +23,7 @@ from stylize import records
 from stylize.errors import InputError, NonFiniteLoss
 from stylize.job import Job, prepare
 from stylize.pictures import load_image, replacing, save_image
-from stylize.progress import Progress
+from stylize.progress import Iterate, Progress
 from stylize.weights import VGG19Weights
 
 CONTROLS = (  # the settings on the page
@@ -77,18 +78,18 @@ class Watch(Progress):
         self._stop, self._max_seconds = stop, max_seconds
         self._news: queue.Queue = queue.Queue()  # of each `Iterate`, and None at the end
 
-    def follow(self, run: Callable[["Watch"], object]) -> Iterator[bool]:
-        """Runs. Yields as it goes on whether there is a new picture, `last`."""
+    def follow(self, run: Callable[["Watch"], object]) -> Iterator[Iterate | None]:
+        """Runs. Yields each `Iterate`, and None while it waits for the next."""
         thread = threading.Thread(target=self._run, args=(run,), daemon=True)
         thread.start()
         try:
             while True:
                 try:
-                    if self._news.get(timeout=UPDATE_EVERY) is None:
+                    if (iterate := self._news.get(timeout=UPDATE_EVERY)) is None:
                         return
-                    yield True
+                    yield iterate
                 except queue.Empty:
-                    yield False
+                    yield None
         except GeneratorExit:  # the visitor has gone
             self._stop.set()
             raise
@@ -318,7 +319,7 @@ class Studio:
             yield Shown(words)
             return
         download = gr.DownloadButton(value=str(path), interactive=True)
-        yield Shown(words, watch.last.image, watch.table.figure(), download)
+        yield Shown(words, download=download)
 
     def _paint_several(self, photos, paint_photo, stop):
         """Yields what is shown of photo after photo; one that cannot be painted is named."""
@@ -351,9 +352,16 @@ class Studio:
         """
         job = self._prepare(photo, style, given)
         watch = Watch(stop, self._max_seconds)
-        for is_new in watch.follow(lambda w: self._paint(job, self._weights, w)):
-            pictures = (watch.last.image, watch.table.figure()) if is_new else ()
-            yield Shown(say(watch), *pictures)
+        before = None
+        for iterate in watch.follow(lambda w: self._paint(job, self._weights, w)):
+            if iterate is None:
+                yield Shown(say(watch))
+                continue
+            # The same one again, Gradio would write over the file that the browser still reads.
+            picture = gr.skip() if iterate.image == before else iterate.image
+            before = iterate.image
+            yield Shown(say(watch), picture, watch.table.figure())
+        gc.collect()  # compiled functions hold each other, and the memory that the next photo needs
         if watch.error and not isinstance(watch.error, Stopped):
             raise watch.error
         if watch.last:

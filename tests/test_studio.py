@@ -1,5 +1,6 @@
 """What the page's events call, without a browser: turns, Stop, limits, visitors who leave."""
 
+import itertools
 import os
 import shutil
 import tracemalloc
@@ -7,6 +8,7 @@ import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from neural_style_transfer import paint
@@ -72,12 +74,23 @@ def packed(shown, folder):
 
 
 def test_painting_ends_with_a_picture_that_says_how_it_was_made(studio, painting_of):
-    *_, (words, picture, plot, download, _) = painting_of(2)
-    assert words == "Done: 28x24 pixels"
-    assert picture.size == load_image(download.value["path"]).size == (28, 24)
+    shown = list(painting_of(2))
+    assert shown[-1].words == "Done: 28x24 pixels"
+    result = shown[-1].download.value["path"]
+    *_, picture = (s.picture for s in shown if is_picture(s.picture))
+    *_, plot = (s.plot for s in shown if hasattr(s.plot, "axes"))
+    assert np.array_equal(picture, load_image(result))
     assert plot.axes
-    record = records.read_record(download.value["path"])
+    record = records.read_record(result)
     assert (record["base"]["name"], record["settings"]["iterations"]) == ("photo.png", 2)
+
+
+def test_each_picture_is_shown_once(painting_of):
+    """Gradio names files by what is in them, and would write over one that is being read."""
+    pictures = [np.asarray(s.picture) for s in painting_of(6) if is_picture(s.picture)]
+    assert len(pictures) > 2
+    for before, after in itertools.pairwise(pictures):
+        assert before.shape != after.shape or (before != after).any()
 
 
 def test_words_say_how_far_it_is(studio, painting_of):
