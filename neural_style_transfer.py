@@ -51,25 +51,12 @@ from stylize.neighbors import (
     neighbor_loss,
     resizing,
 )
-from stylize.optimizers import Iterations, fmin_l_bfgs_b, minimize_scipy
+from stylize.optimizers import Iterations, fmin_l_bfgs_b
 from stylize.pictures import layer_mask, load_image, save_image  # noqa: F401
-from stylize.progress import (
-    Checkpoint,
-    Iterate,
-    Losses,
-    Progress,
-    Reports,
-    Stage,
-    estimate_seconds,
-)
+from stylize.progress import Checkpoint, Iterate, Losses, Progress, Reports, Stage, estimate_seconds
+from stylize.recipes import DEFAULT_RECIPE, RECIPES  # noqa: F401
 from stylize.scratch import Folder, Scratch
-from stylize.settings import (  # noqa: F401
-    DEFAULT_RECIPE,
-    EVALUATIONS_PER_ITERATION,
-    RECIPES,
-    SETTINGS,
-    LossWeights,
-)
+from stylize.settings import EVALUATIONS_PER_ITERATION, SETTINGS, LossWeights  # noqa: F401
 from stylize.tiles import (
     Targets,
     Tile,
@@ -571,6 +558,28 @@ def minimize_keras(
         )
         iterations.finish(x, evaluator.losses(x))
         iterations.keep(evaluator.losses(x), x=x)
+    return x
+
+
+def minimize_scipy(
+    iterations: Iterations, x: np.ndarray, bounds: tuple | None = None
+) -> np.ndarray:
+    """Lowers the loss with one run of L-BFGS. Arguments and result as in `minimize_keras`.
+
+    Where it gives up early (its line search finds no lower point, or the loss changes by less than
+    float32 can tell), it is started once more from there.
+    """
+    evaluator = iterations.evaluator
+    iterations.start(evaluator.losses(x))
+    for _ in ("run", "retry"):
+        once = {"maxfun": iterations.evaluations_left, "callback": iterations.after_step}
+        x = fmin_l_bfgs_b(evaluator.loss, x, evaluator.grads, bounds, **once)
+        if iterations.ended:
+            return x
+        if iterations.evaluations_left <= 0:
+            iterations.finish(x, evaluator.losses(x))
+            return x
+    iterations.finish(x, evaluator.losses(x), "L-BFGS finds no lower point")
     return x
 
 

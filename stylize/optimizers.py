@@ -194,41 +194,6 @@ def start_lbfgs(
     return kind(x, low, high, first_step=first_step, arrays=arrays)
 
 
-def minimize_scipy(
-    iterations: Iterations, x: np.ndarray, bounds: tuple | None = None
-) -> np.ndarray:
-    """Lowers the loss with one run of SciPy's L-BFGS.
-
-    Where it gives up early (its line search finds no lower point, or the loss changes by less than
-    float32 can tell), it is started once more from there.
-
-    Args:
-        iterations: with an `Evaluator`.
-        x, bounds: from `flat_float64`.
-
-    Returns:
-        The last x.
-    """
-    evaluator = iterations.evaluator
-    iterations.start(evaluator.losses(x))
-    for _ in ("run", "retry"):
-        x = fmin_l_bfgs_b(
-            evaluator.loss,
-            x,
-            evaluator.grads,
-            bounds,
-            maxfun=iterations.evaluations_left,
-            callback=iterations.after_step,
-        )
-        if iterations.ended:
-            return x
-        if iterations.evaluations_left <= 0:
-            iterations.finish(x, evaluator.losses(x))
-            return x
-    iterations.finish(x, evaluator.losses(x), "L-BFGS finds no lower point")
-    return x
-
-
 def minimize_lbfgs(iterations: Iterations, search: ProjectedLBFGS) -> Any:
     """Lowers the loss with `ProjectedLBFGS`, for which bounds cost next to nothing.
 
