@@ -186,7 +186,7 @@ class Series:
         self._remarks: dict[str, list[str]] = {}  # what is to be said -> of which photos
 
     def add(self, index: int, watch: Watch) -> None:
-        """The run of a photo has ended, and was not in error."""
+        """The run of a photo has ended or was stopped."""
         if watch.last:
             stopped = f", {watch.error}" if watch.error else ""
             self.gallery.append((str(self.paths[index]), f"{self._names[index]}{stopped}"))
@@ -350,9 +350,9 @@ class Studio:
 
         Yields what is shown. Returns the `Watch`; raises what ended the run, but for `Stopped`.
         """
+        watch, before = Watch(stop, self._max_seconds), None
+        yield Shown(say(watch))
         job = self._prepare(photo, style, given)
-        watch = Watch(stop, self._max_seconds)
-        before = None
         for iterate in watch.follow(lambda w: self._paint(job, self._weights, w)):
             if iterate is None:
                 yield Shown(say(watch))

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import shutil
 import tracemalloc
 import zipfile
@@ -113,7 +114,9 @@ def test_several_photos_are_painted_in_turn_and_downloaded_together(painting_of,
         *("1 of 3: cat.png", "2 of 3: cat.png", "3 of 3: dog.png"),
         "Done: 3 of 3 painted",
     ]
-    assert any(is_text(s.words) and s.words.endswith(" s left") for s in shown)
+    words = [s.words for s in shown if is_text(s.words)]
+    assert "2 of 3: cat.png, getting ready ..." in words
+    assert any(re.fullmatch(r"3 of 3: dog\.png, about \d+ s left", each) for each in words)
     cat, dog = "cat.png", "dog.png"
     assert captions(shown) == [[], [cat], [cat, cat], [cat, cat, dog]]
     results = packed(shown[-1], tmp_path / "unpacked")
@@ -151,14 +154,20 @@ def test_what_is_wrong_with_all_photos_is_said_once(painting_of, three):
 
 
 def test_stop_ends_the_series_and_keeps_what_is_there(studio, painting_of, three, tmp_path):
-    events = painting_of(2, photos=three)
-    for shown in events:
-        if is_text(shown.words) and shown.words.startswith("2 of 3"):
+    for last in painting_of(5, photos=three):
+        if is_picture(last.picture) and last.words.startswith("2 of 3"):
             studio.stop(VISITOR)
-        last = shown
-    assert last.words.startswith("Stopped: 1 of 3 painted\n\ncat.png: stopped")
-    assert "cat.png" in [path.name for path in packed(last, tmp_path / "unpacked")]
-    assert "dog.png" not in last.words
+    assert last.words.startswith("Stopped: ") and "dog.png" not in last.words
+    names = [path.name for path in packed(last, tmp_path / "unpacked")]
+    assert names == ["cat.png", "cat_2.png"]
+
+
+def test_stop_before_the_first_picture_leaves_nothing(studio, painting_of, three):
+    events = painting_of(2, photos=three)
+    studio.stop(VISITOR)
+    *_, last = events
+    assert last.words == "Stopped: 0 of 3 painted"
+    assert not isinstance(last.download, gr.DownloadButton)
 
 
 def test_visitor_who_leaves_ends_the_series(studio, painting_of, three):
