@@ -16,6 +16,7 @@ from stylize.errors import InputError
 
 FOLLOWED = 32  # levels of brightness by which a pixel that is followed may change
 COARSE = 1 / 40  # of the rows: the standard deviation of the Gaussian that leaves no strokes
+STROKES = 0.5  # how strong they are at the start of what comes into view
 CUT = 0.25  # the share of followed pixels below which a frame begins a new scene
 
 
@@ -46,7 +47,7 @@ class Previous(NamedTuple):
         strokes = warp(painting, np.broadcast_to(self.shift, (*photo.shape[:2], 2)))
         coarse = require_opencv().GaussianBlur(strokes, (0, 0), COARSE * rows)
         sound = self.sound[..., np.newaxis]  # (rows, cols, 1)
-        return sound * self.picture + (1 - sound) * (photo + strokes - coarse)
+        return sound * self.picture + (1 - sound) * (photo + STROKES * (strokes - coarse))
 
     def of(self, tile: Any) -> tuple[np.ndarray, np.ndarray]:
         """A tile's own pixels (1, rows, cols, 3), and how much each counts, (rows*cols, 1)."""

@@ -159,8 +159,8 @@ def test_what_comes_into_view_is_the_photo_with_the_paintings_strokes():
     def start(painting, shift):
         return Previous(*nothing, np.array(shift)).start(photo, painting.astype(np.float32))
 
-    np.testing.assert_allclose(start(checkers, (0, 0)), 80 + checkers, atol=1.5)
-    np.testing.assert_allclose(start(checkers, (1, 0)), 80 - checkers, atol=1.5)
+    np.testing.assert_allclose(start(checkers, (0, 0)), 80 + flow.STROKES * checkers, atol=1.5)
+    np.testing.assert_allclose(start(checkers, (1, 0)), 80 - flow.STROKES * checkers, atol=1.5)
     np.testing.assert_allclose(start(np.full((20, 30, 3), 50), (7, 9)), photo, atol=0.01)
 
 
