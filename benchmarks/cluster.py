@@ -34,12 +34,14 @@ from where_time_goes import seconds_of_ours
 import neural_style_transfer as nst
 from stylize import batch
 from stylize.backend import count_cores
+from stylize.progress import Losses
 from stylize.tiles import TilePasses, features_by_tile, make_tiles
 
 PICTURES = {"8K": (4320, 7680), "32K": (17280, 30720)}
 MACHINES = (1, 2, 4, 8, 16, 32, 64)
 LINKS = (1, 10)  # Gbit/s of the machine that is asked
 EVALUATIONS = 10  # of the default recipe at a large size
+TERMS = len(Losses._fields) - 1  # of a tile: all but their total
 
 
 class Counting:
@@ -63,8 +65,7 @@ def bytes_travelling(network, tiles, workers):
     outer = 12 * sum(math.prod(len(range(s.start, s.stop)) for s in t[:2]) for t in tiles)
     layers = nst.RECIPES["pyramid"]["style_layers"]  # the default's, too
     grams = 4 * sum(network.output[layer].shape[-1] ** 2 for layer in layers)
-    terms = 4 * 4
-    return 3 * outer + len(tiles) * (grams + terms) + workers * grams
+    return 3 * outer + len(tiles) * (grams + 4 * TERMS) + workers * grams
 
 
 def prepare(rows, cols, tile, recipe=nst.DEFAULT_RECIPE, precision="auto"):
@@ -151,7 +152,7 @@ def seconds_of_sums(objective, picture, grams):
         def map(self, name, picture, *others):
             for tile in objective.tiles:
                 part = np.ascontiguousarray(picture[tile.outer])
-                yield grams.copy() if name == "grams" else (np.zeros(4), np.zeros_like(part))
+                yield grams.copy() if name == "grams" else (np.zeros(TERMS), np.zeros_like(part))
 
     objective._passes, x = Answered(), picture.ravel()
     return median_seconds(lambda: objective(x), 3, cores=1) / math.prod(picture.shape[:2])

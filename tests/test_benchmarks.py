@@ -3,10 +3,14 @@
 import json
 import re
 
+import cluster
 import gpu
 import optimizers
 import pytest
 import startup
+
+import neural_style_transfer as nst
+from stylize.tiles import TilePasses
 
 TINY = ["--rows", "32", "--evaluations", "1"]
 
@@ -52,3 +56,19 @@ def test_startup_is_measured_part_by_part(full_weights_path, photo_path, paintin
     seconds = [float(line.split()[-2]) for line in parts]
     assert len(parts) == 8
     assert float(total.split()[-2]) == pytest.approx(sum(seconds), abs=0.05)
+
+
+def test_model_of_a_cluster_has_the_bytes_that_travel(small_vgg19):
+    job, stage = cluster.prepare(64, 80, 48, "pyramid", "float32")
+    made = {}
+
+    def passes(network, objective, tiles, *others):
+        made["counted"] = cluster.Counting(TilePasses(network, objective, tiles, *others), tiles)
+        made["model"] = cluster.bytes_travelling(network, tiles, 1)
+        return made["counted"]
+
+    objective = nst.stage_objective(job._replace(passes=passes), small_vgg19, stage)
+    objective(job.start(stage).ravel())
+    counted = made["counted"]
+    assert len(objective.tiles) == 4
+    assert counted.parts + counted.others + counted.answers == made["model"]
