@@ -41,6 +41,7 @@ from stylize.terminal import (
     in_words,
     sigterm_raises,
 )
+from stylize.weights import VGG19Weights
 
 CORES_EACH = 2  # for one picture: benchmarks/folders.py finds two processes on two no faster
 RAY_IS_QUIET = {"RAY_DEDUP_LOGS_SKIP_REGEX": ".", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -76,11 +77,13 @@ class Survey(NamedTuple):
         outcomes: of all tasks, in their order.
         gpus: how many the backend finds.
         allowed_mib: that all processes together may take.
+        precision: that all tasks have, `auto` being what it is on this machine; None: unknown.
     """
 
     outcomes: list[Outcome]
     gpus: int
     allowed_mib: float
+    precision: str | None = None
 
 
 # ---------------------------------------------------------------------------------------------
@@ -104,7 +107,8 @@ def survey(tasks: Sequence[argparse.Namespace]) -> Survey:
         except Exception as error:
             outcomes.append(Outcome("failed", _message(args, error)))
     allowed = allowed_mib(settings) if settings else math.inf
-    return Survey(outcomes, backend.count_gpus(), allowed)
+    precision = job.stages[-1].precision if job else None
+    return Survey(outcomes, backend.count_gpus(), allowed, precision)
 
 
 def is_finished(args: argparse.Namespace, record: dict) -> bool:
@@ -134,13 +138,15 @@ def _look_closer(args, record):
     return Outcome("waiting", work=work, needed_mib=job.needed_mib, resumable=resumable)
 
 
-def paint_photo(paint: Callable, args: argparse.Namespace) -> Outcome:
-    """Paints a photo as `cli.run` does, without a word."""
+def paint_photo(
+    paint: Callable, args: argparse.Namespace, weights: VGG19Weights | None = None
+) -> Outcome:
+    """Paints a photo as `cli.run` does, without a word; weights None: this process's own."""
     started = time.monotonic()
     terminal = cli.Terminal(args.result_prefix, quiet=True)
     try:
         with sigterm_raises(), contextlib.closing(terminal):
-            cli.run(paint, args, terminal, _kept_weights(args.weights))
+            cli.run(paint, args, terminal, weights or _kept_weights(args.weights))
     except Terminated:
         os._exit(TERMINATED)  # its state is kept, and who would hear of it wants the process to end
     except Exception as error:
@@ -324,8 +330,9 @@ def _paint_all(paint, args, options, ledger):
         if not waiting or (args.fail_fast and ledger.count("failed")):
             return
         if args.ray:
+            weights = _result(executor.submit(_kept_weights, args.weights))  # the survey's
             stack.close()
-            painters = _on_cluster(stack, paint, args, seen, ledger.print)
+            painters = _on_cluster(stack, paint, args, seen, weights, ledger.print)
         else:
             painters = _here(stack, executor, paint, args, seen)
         ledger.print(f"{len(waiting)} pictures to paint, {painters.number} at once")
@@ -345,7 +352,7 @@ class Painters(NamedTuple):
     executor: Executor
     paint_one: Callable
     number: int
-    share: dict  # options that leave each its part of the memory, and its machine's own disk
+    share: dict  # options: a part of the memory; on a cluster, its own disk, the precision of all
 
 
 def _here(stack, executor, paint, args, seen):
@@ -357,7 +364,7 @@ def _here(stack, executor, paint, args, seen):
     return Painters(executor, functools.partial(paint_photo, paint), jobs, _share(seen, jobs))
 
 
-def _on_cluster(stack, paint, args, seen, on_death):
+def _on_cluster(stack, paint, args, seen, weights, on_death):
     """Workers of a Ray cluster. Raises InputError."""
     cluster = _import_cluster()
     needed = [outcome.needed_mib for outcome in seen.outcomes if outcome.status == "waiting"]
@@ -365,8 +372,10 @@ def _on_cluster(stack, paint, args, seen, on_death):
     workers = stack.enter_context(
         cluster.connect(args.ray, max(needed), CORES_EACH, most, on_death)
     )
+    workers.keep_weights(weights)
     allowed = min(workers.memory_mib, seen.allowed_mib if args.memory else math.inf)
-    share = {"memory": None if math.isinf(allowed) else f"{allowed / 1024:.3f}", "scratch": None}
+    memory = None if math.isinf(allowed) else f"{allowed / 1024:.3f}"
+    share = {"memory": memory, "scratch": None, "precision": seen.precision}
     paint_one = functools.partial(_paint_there, workers, cluster.importable(paint))
     return Painters(workers.executor, paint_one, len(workers.alive), share)
 

@@ -22,7 +22,7 @@ import socket
 import sys
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
@@ -31,7 +31,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import ray
-from ray.exceptions import GetTimeoutError, ObjectLostError, RayActorError, RayError
+from ray.exceptions import (
+    GetTimeoutError,
+    ObjectLostError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+)
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from stylize import __version__
@@ -39,6 +45,7 @@ from stylize.backend import THREADS, keras
 from stylize.errors import InputError, one_line
 from stylize.memory import SHARE
 from stylize.pictures import replacing
+from stylize.weights import VGG19Weights
 from stylize.worker import Worker, input_files, state_path
 
 TILE = 1024  # rows and columns, where nothing else is asked for
@@ -72,30 +79,35 @@ def place_workers(
 ) -> list[Place]:
     """As many workers as machines have room for: one for each GPU, or for so many cores.
 
+    Those of a machine share its cores and memory.
+
     Args:
         nodes: the machines, as `ray.nodes` has them.
-        needed_mib: by a worker.
-        cores_each: for a worker on a machine without GPUs, which has at least one.
+        needed_mib: by a worker; a machine with less has none, unless all have less.
+        cores_each: for a worker on a machine without GPUs, at least.
         most: workers that are wanted; where there could be more, all machines get their part.
     """
-    ranked = []
+    machines = []
     for node in nodes:
         has = node["Resources"]
         cores, gpus = int(has.get("CPU", 0)), int(has.get("GPU", 0))
         if not node["Alive"] or not cores:
             continue
-        memory = SHARE * has.get("memory", math.inf) / 2**20
-        number = gpus or max(1, int(min(cores // cores_each, memory / needed_mib)))
-        place = Place(
-            node["NodeID"],
-            node["NodeManagerAddress"],
-            max(1, cores // number),
-            min(gpus, 1),
-            math.inf if gpus else memory / number,
-        )
-        ranked += [(rank, place) for rank in range(number)]
-    ranked.sort(key=lambda entry: entry[0])
-    return [place for _, place in ranked[:most]]
+        memory = math.inf if gpus else SHARE * has.get("memory", math.inf) / 2**20
+        machines.append(Place(node["NodeID"], node["NodeManagerAddress"], cores, gpus, memory))
+    ranked: list[tuple[int, Place]] = []
+    for machine in [m for m in machines if m.memory_mib >= needed_mib] or machines:
+        room = min(machine.cores // cores_each, machine.memory_mib / needed_mib)
+        ranked += [(rank, machine) for rank in range(machine.gpus or max(1, int(room)))]
+    taken = [machine for _, machine in sorted(ranked, key=lambda entry: entry[0])[:most]]
+    numbers = Counter(taken)
+    return [_part(machine, numbers[machine]) for machine in taken]
+
+
+def _part(machine, number):
+    """What one of so many workers has of a machine."""
+    cores, memory = max(1, machine.cores // number), machine.memory_mib / number
+    return machine._replace(cores=cores, gpus=min(machine.gpus, 1), memory_mib=memory)
 
 
 class Cluster:
@@ -123,13 +135,19 @@ class Cluster:
         for worker in workers:
             self._idle.put(worker)
 
+    def keep_weights(self, weights: VGG19Weights) -> None:
+        """Has all workers keep these weights, which travel once to each machine, for `run`."""
+        given = ray.put(weights)
+        for worker in self.alive:
+            worker.keep_weights.remote(given)
+
     def run(self, function: Callable, args: argparse.Namespace) -> Any:
         """Has a worker call `function`, see `Worker.run`, and returns its outcome.
 
         Waits for an idle one. May be called in several threads, for several photos.
 
         Raises:
-            ChildProcessError: this photo has cost too many workers.
+            ChildProcessError: this photo has cost too many workers, or one could not run it.
             ConnectionError: no worker is left.
             OSError: a file cannot be read or written.
         """
@@ -162,6 +180,8 @@ class Cluster:
                 raise self._none_left()
             try:
                 return ray.get(getattr(worker, name).remote(*arguments))
+            except RayTaskError as error:  # first: it may be of the others' kinds, too
+                raise ChildProcessError(errno.ECHILD, _cause(error), arguments[1].base) from None
             except DEAD:
                 self.bury(worker)
             finally:

@@ -15,14 +15,16 @@ from typing import Any
 import ray
 
 from stylize import __version__
+from stylize.pictures import replacing
 from stylize.records import PICTURE_SETTINGS, WORDS
 from stylize.tiles import TilePasses
+from stylize.weights import VGG19Weights
 
-INPUTS = ("base", "style_reference", "styles", "like", "weights", *PICTURE_SETTINGS)  # may be files
+INPUTS = ("base", "style_reference", "styles", "like", *PICTURE_SETTINGS)  # may be files
 
 
 class Worker:
-    """A Ray actor: a process that keeps its network, and its tiles.
+    """A Ray actor: a process that keeps weights and their network, and its tiles.
 
     Args:
         environment: variables to set before Keras is imported.
@@ -32,6 +34,7 @@ class Worker:
         os.environ.update(environment)
         self._folder = ""  # of copies, and of what is written; made when it is needed
         self._tiles: dict[int, tuple[TilePasses, dict, dict]] = {}
+        self._weights: VGG19Weights
 
     def version(self) -> str:
         """Of this program, here."""
@@ -43,13 +46,17 @@ class Worker:
             shutil.rmtree(self._folder, ignore_errors=True)
         os._exit(0)
 
+    def keep_weights(self, weights: VGG19Weights) -> None:
+        """Keeps the weights for all photos: none are loaded here, where others might be found."""
+        self._weights = weights
+
     def run(
         self, function: Callable, args: argparse.Namespace, files: Mapping, state: bytes | None
     ) -> tuple[Any, dict[str, bytes]]:
-        """Calls `function` with options that name copies of the files.
+        """Calls `function` with options that name copies of the files, and the weights.
 
         Args:
-            function: from options to an outcome, a named tuple with an `error`.
+            function: from options and weights to an outcome, a named tuple with an `error`.
             args: the options, as the one who sends them has them.
             files: path there -> a reference to what is in the file.
             state: what is in the file of a run to go on with.
@@ -66,7 +73,7 @@ class Worker:
             options = vars(args) | {"result_prefix": str(prefix)}
             for name in INPUTS:
                 options[name] = _each(lambda path: own.get(path, path), options[name])
-            outcome = function(argparse.Namespace(**options))
+            outcome = function(argparse.Namespace(**options), self._weights)
             written = {path.name: path.read_bytes() for path in Path(results).iterdir()}
         Path(own[args.base]).unlink()  # the others serve for all photos
         error = outcome.error
@@ -79,8 +86,8 @@ class Worker:
         folder = Path(self._folder, hashlib.sha256(path.encode()).hexdigest()[:16])
         copy = folder / Path(path).name
         if not copy.exists():
-            folder.mkdir(exist_ok=True)
-            copy.write_bytes(ray.get(content))
+            with replacing(copy) as temporary:
+                temporary.write_bytes(ray.get(content))
         return str(copy)
 
     def begin_tiles(self, number: int, given: Any) -> None:

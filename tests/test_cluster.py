@@ -1,11 +1,16 @@
 """Pictures and tiles on the workers of a Ray cluster: two nodes, both on this machine."""
 
+import contextlib
+import errno
 import re
 import signal
 import subprocess
 import sys
 import tempfile
+import time
+import traceback
 from argparse import Namespace
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,14 +22,15 @@ from test_documentation import ROOT, documented_commands
 from test_tiles import small_weights
 
 import neural_style_transfer as nst
+from stylize import backend, batch
 from stylize.batch import Outcome
-from stylize.errors import InputError
+from stylize.errors import InputError, WeightsError
 from stylize.job import prepare
 from stylize.settings import RECIPES
 
 ray = pytest.importorskip("ray")
 from kill_node import paint_and_kill, painted, two_nodes  # noqa: E402
-from ray.exceptions import RayActorError  # noqa: E402
+from ray.exceptions import RayActorError, RayTaskError  # noqa: E402
 
 from stylize import cluster  # noqa: E402
 from stylize.worker import INPUTS, Worker  # noqa: E402
@@ -136,7 +142,8 @@ def command(full_weights_path, painting_path, tmp_path, nodes, monkeypatch):
 
 def test_interrupted_run_leaves_nothing_behind(command, connect, nodes):
     _, environment, _ = nodes
-    folders = list(Path(environment["TMPDIR"]).glob("neural-style-transfer-*"))
+    temporary = Path(environment["TMPDIR"])
+    before = set(temporary.glob("neural-style-transfer-*"))
     command = [sys.executable, nst.__file__, *command, "--iter", "100000", "--recipe", "keras"]
     run = subprocess.Popen(
         command,
@@ -147,11 +154,15 @@ def test_interrupted_run_leaves_nothing_behind(command, connect, nodes):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert run.stdout.readline() == "6 pictures to paint, 2 at once\n"
+    deadline = time.monotonic() + 30
+    while not any(path.is_file() for path in temporary.glob("neural-style-transfer-*/*/*")):
+        assert run.poll() is None and time.monotonic() < deadline  # a worker has files to remove
+        time.sleep(0.05)
     run.send_signal(signal.SIGINT)
     out, err = run.communicate(timeout=30)
     assert run.returncode == 130 and out == ""
     assert re.fullmatch(r".*: error: interrupted; go on with: .*\n", err)
-    assert list(Path(environment["TMPDIR"]).glob("neural-style-transfer-*")) == folders
+    assert set(temporary.glob("neural-style-transfer-*")) == before
     with connect(4) as workers:  # all cores are free
         assert len(workers.alive) == 4
 
@@ -217,10 +228,6 @@ def dies():
     raise RayActorError
 
 
-def fails():
-    raise OSError("disk full")
-
-
 def paints():
     return "an outcome", {"result.png": b"a picture"}
 
@@ -248,11 +255,32 @@ def test_when_the_last_worker_has_died(options):
             workers.run(None, options)
 
 
-def test_worker_that_could_not_paint_is_asked_again(options):
+@pytest.mark.parametrize(
+    ("cause", "line"),
+    [
+        (OSError(errno.ENOSPC, "No space left"), r"OSError: \[Errno \d+\] No space left"),
+        (MemoryError(), "MemoryError"),
+        (ConnectionError("reset"), "ConnectionError: reset"),  # not: no worker is left
+        (ZeroDivisionError("of no kind we know"), "ZeroDivisionError: of no kind we know"),
+        (RayActorError(), ".*"),  # the worker that says so is alive
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_goes_wrong_in_a_worker_itself_is_a_line_and_costs_its_photo_only(
+    cause, line, options
+):
+    said = "".join(traceback.format_exception(cause))
+    error = RayTaskError("run", said, cause, "a worker", ip="127.0.0.1").as_instanceof_cause()
+
+    def fails():
+        raise error
+
     workers = cluster_of(fails)
     for _ in range(2):
-        with pytest.raises(OSError, match="disk full"):
-            workers.run(None, options)
+        outcome = batch._paint_there(workers, None, options)
+        assert outcome.status == "failed"
+        assert re.fullmatch(f"{options.base}: {line}", outcome.error)
+    assert len(workers.alive) == 1
 
 
 def test_finished_photo_has_no_state_left(options, tmp_path):
@@ -266,17 +294,21 @@ def machine(name, cores=8, gpus=0, mib=8000.0, alive=True):
     return {"NodeID": name, "NodeManagerAddress": name, "Alive": alive, "Resources": resources}
 
 
-A, B = ("a", 2, 0, 2000), ("b", 2, 0, 2000)
+A, B = ("a", 4, 0, 4000), ("b", 8, 0, 8000)
 
 
 @pytest.mark.parametrize(
     ("machines", "most", "expected"),  # the machine, cores, GPUs and MiB of each worker
     [
-        ([machine("a")], 9, [A, A, A, A]),  # two cores each
+        ([machine("a")], 9, [("a", 2, 0, 2000)] * 4),  # two cores each
+        ([machine("a", cores=16)], 1, [("a", 16, 0, 8000)]),  # all, if there is no other
         ([machine("a", cores=1)], 9, [("a", 1, 0, 8000)]),
         ([machine("a", mib=3600)], 9, [("a", 2, 0, 1200)] * 3),  # as memory allows
         ([machine("a", mib=500)], 9, [("a", 8, 0, 500)]),  # but one
+        ([machine("a", mib=500), machine("b")], 2, [("b", 4, 0, 4000)] * 2),  # who has none is out
+        ([machine("a", mib=500, gpus=1)], 9, [("a", 8, 1, np.inf)]),  # its own memory counts
         ([machine("a", gpus=2)], 9, [("a", 4, 1, np.inf)] * 2),  # a GPU each
+        ([machine("a", gpus=2)], 1, [("a", 8, 1, np.inf)]),
         ([machine("a"), machine("b")], 3, [A, B, A]),  # both have their part
         ([machine("a", alive=False), machine("b", cores=0)], 9, []),
     ],
@@ -287,12 +319,21 @@ def test_workers_are_placed_where_there_is_room(machines, most, expected):
     assert [place.memory_mib for place in places] == pytest.approx([row[3] for row in expected])
 
 
-def test_worker_knows_files_by_their_own_paths(tmp_path, monkeypatch):
-    """It has copies under the same names; what it says names the originals."""
+@pytest.fixture
+def worker(tmp_path, monkeypatch):
+    """In this process; its files are in a folder of the test's own."""
     monkeypatch.setattr(cluster.ray, "get", lambda content: content)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    worker = Worker({})
+    worker.keep_weights("the weights")
+    return worker
 
-    def paint(args):
+
+def test_worker_knows_files_by_their_own_paths(worker):
+    """It has copies under the same names; what it says names the originals."""
+
+    def paint(args, weights):
+        assert weights == "the weights"
         named = [args.base, args.style_reference, *args.styles]
         assert [Path(path).name for path in named] == ["a.png", "b.png", "a.png"]
         contents = [Path(path).read_bytes() for path in named]
@@ -302,11 +343,74 @@ def test_worker_knows_files_by_their_own_paths(tmp_path, monkeypatch):
     own = {"base": "x/a.png", "style_reference": "x/b.png", "styles": ["y/a.png"], "init": "noise"}
     args = Namespace(**dict.fromkeys(INPUTS) | own, result_prefix="results/c")
     files = {"x/a.png": b"1", "x/b.png": b"2", "y/a.png": b"3"}
-    worker = Worker({})
     for _ in range(2):
         outcome, written = worker.run(paint, args, files, None)
         assert outcome.error == "y/a.png: bad"
         assert written == {"c.png": b"123"}
+
+
+def test_half_a_copy_is_none(worker, monkeypatch):
+    def half(path, content):
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left")
+
+    def paint(args, weights):
+        assert Path(args.style_reference).read_bytes() == b"whole"
+        return Outcome("painted")
+
+    own = {"base": "a.png", "style_reference": "b.png", "result_prefix": "results/c"}
+    args = Namespace(**dict.fromkeys(INPUTS) | own)
+    files = {"b.png": b"whole", "a.png": b"photo"}
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", half)
+        with pytest.raises(OSError, match="No space left"):
+            worker.run(paint, args, files, None)
+    assert worker.run(paint, args, files, None)[0].status == "painted"
+
+
+def test_machine_without_internet_and_of_another_kind_paints_what_this_one_would(
+    worker, photo_path, painting_path, weights_path, tmp_path, monkeypatch, capsys
+):
+    """It would fail at once, or take other weights; `auto` would be another precision there."""
+
+    def no_internet(source):
+        raise WeightsError("nothing can be reached")
+
+    def run(*arguments):
+        with monkeypatch.context() as there:
+            there.setattr(batch, "_kept_weights", no_internet)
+            there.setattr(backend, "bfloat16_is_fast", lambda: True)
+            return worker.run(*arguments)
+
+    class There(Actor):
+        def __init__(self):
+            self.run = SimpleNamespace(remote=lambda *arguments: lambda: run(*arguments))
+            self.keep_weights = SimpleNamespace(remote=worker.keep_weights)
+
+    @contextlib.contextmanager
+    def connect(*_):
+        workers = cluster.Cluster({There(): cluster.Place("", "there", 1, 0, 9000.0)}, print)
+        with workers.executor:
+            yield workers
+
+    @contextlib.contextmanager
+    def one_process(number, gpus=0):
+        with ThreadPoolExecutor(1) as executor:
+            yield executor
+
+    monkeypatch.setattr(cluster, "connect", connect)
+    monkeypatch.setattr(cluster.ray, "put", lambda content: content)
+    monkeypatch.setattr(cluster.ray, "get", lambda it: it() if callable(it) else it)
+    monkeypatch.setattr(batch, "processes", one_process)
+    monkeypatch.setattr(backend, "bfloat16_is_fast", lambda: False)
+    (tmp_path / "photos").mkdir()
+    photo_path.rename(tmp_path / "photos" / "a.png")
+    command = [str(tmp_path / "photos"), str(painting_path), str(tmp_path / "results")]
+    command += ["--weights", str(weights_path), "--size", "24", "--iter", "1"]
+    assert nst.main([*command, "--ray", "local"]) == 0
+    assert "1 painted, 0 finished before, 0 failed" in capsys.readouterr().out
+    assert nst.main(command) == 0
+    assert "0 painted, 1 finished before, 0 failed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("address", ["nowhere.invalid:6379", "127.0.0.1:1", "nonsense", "a:b"])
