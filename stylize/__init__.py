@@ -18,6 +18,7 @@ neighbors             the term of the loss that compares place by place
 formulas              what the recipes' losses differ in
 wasserstein           how far apart two styles are, if they are Gaussians
 tiles                 the loss of a picture that is too large for the network at once
+sizes                 those that a run paints at, from the coarsest to the result
 scratch               what memory has no room for, in files
 optimizers            what the optimisers share, SciPy's L-BFGS, Adam
 lbfgs                 an L-BFGS of our own, for values within bounds

@@ -128,7 +128,7 @@ def _look_closer(args, record):
     try:
         cli.state_file(args, record).check()
         resumable = True
-    except InputError:  # none, or of another run
+    except (InputError, OSError):  # none, or of another run
         resumable = False
     work = sum(stage.work for stage in job.stages)
     return Outcome("waiting", work=work, needed_mib=job.needed_mib, resumable=resumable)

@@ -19,11 +19,11 @@ from stylize.download import load_weights
 from stylize.errors import InputError, NonFiniteLoss
 from stylize.films import Film
 from stylize.job import Job, memory_warning, prepare
-from stylize.pictures import DEEP_FORMATS, FORMATS, remove_leftovers, save_image
+from stylize.pictures import DEEP_FORMATS, FORMATS, LARGEST_SIDES, remove_leftovers, save_image
 from stylize.progress import Checkpoint, Progress
 from stylize.resume import StateFile
 from stylize.settings import DEFAULT_RECIPE, EVALUATIONS_PER_ITERATION, RECIPES, SETTINGS
-from stylize.terminal import Parser, check_writable, exit_status, underscored
+from stylize.terminal import Parser, check_writable, exit_status, in_words, underscored
 from stylize.weights import VGG19Weights
 
 PROGRAM = "neural_style_transfer.py"
@@ -204,7 +204,7 @@ class Terminal(Progress):
         self.table, self.resumable = records.LossTable(), ""
         self._prefix, self._quiet = prefix, quiet
         self._bar = tqdm(
-            bar_format="{percentage:3.0f}%|{bar}| {elapsed}, {remaining} left{postfix}",
+            bar_format="{percentage:3.0f}%|{bar}| {elapsed}{postfix}",
             total=1.0,
             leave=False,
             disable=True if quiet else None,  # None: only on a terminal
@@ -237,7 +237,8 @@ class Terminal(Progress):
         if self.improved:
             for film in self.films:
                 film.add(self.fraction, evaluation)
-        self._bar.set_postfix(loss=f"{evaluation.losses.total:.4g}", refresh=False)
+        left = f"about {in_words(self.seconds_left)} left"
+        self._bar.set_postfix_str(f"{left}, loss {evaluation.losses.total:.4g}", refresh=False)
         self._bar.update(self.fraction - self._bar.n)
 
     def on_iterate(self, iterate):
@@ -439,6 +440,12 @@ def run(
     terminal.every_iteration = args.every_iteration
     if terminal.bits == 16 and terminal.suffix not in DEEP_FORMATS:
         raise InputError(f"--bits 16 needs --format {' or '.join(DEEP_FORMATS)}")
+    longest = max(job.stages[-1][:2])
+    if longest > (most := LARGEST_SIDES.get(terminal.suffix, math.inf)):
+        raise InputError(
+            f"{longest} pixels do not fit in a .{terminal.suffix}, which ends at {most}; choose "
+            "another --format"
+        )
     terminal.print(f"This needs about {needs(job)}")
     check_disk(job, args.result_prefix, terminal)
     if warning := memory_warning(job):

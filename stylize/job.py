@@ -29,14 +29,15 @@ from stylize.pictures import (
     rgb_values,
     scaled_size,
     strips,
-    working_size,
 )
 from stylize.progress import Stage
 from stylize.scratch import empty_in_file, empty_in_memory, file_arrays
 from stylize.settings import DEFAULT_RECIPE, EVALUATIONS_PER_ITERATION, choose_settings
+from stylize.sizes import plan_stages
 from stylize.tiles import TilePasses
 from stylize.weights import IMAGENET_MEAN_BGR
 
+TRIED = 2**20  # pixels of an evaluation that is made to foresee the seconds, at most
 MEASURED = 2**20  # pixels of which a photo's colours and detail are measured, at most
 STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
 FRAME_STEP = 1.0  # root mean square of a film's first step in frames that follow another
@@ -98,7 +99,7 @@ class Job(NamedTuple):
         for stage, tile in zip(self.stages, tiles, strict=True):
             if stage.tile != tile:
                 job = self._replace(settings=self.settings | {"tile": tile or "off"})
-                stage = _with_room(job, stage, allowed)
+                stage = _with_room(job, stage, allowed, "free some, or give a larger --memory")
             stages.append(stage)
         return self._replace(stages=stages)
 
@@ -125,12 +126,12 @@ class Job(NamedTuple):
     def estimate_at(self, first: int) -> int:
         """The stage at which to foresee the seconds, of those from the first on.
 
-        Those before it take a moment, and two evaluations more of it are not felt. -1: at none, in
-        a film's frame that follows another.
+        Those before it take a moment, and two evaluations more of it are not felt. -1: at none; it
+        would be too large, or is a film's frame that follows another.
         """
-        if self.previous is not None:
+        if self.previous is not None or self.stages[first].rows * self.stages[first].cols > TRIED:
             return -1
-        small = [i for i, s in enumerate(self.stages[:-1]) if s.rows * s.cols <= MEASURED]
+        small = [i for i, s in enumerate(self.stages[:-1]) if s.rows * s.cols <= TRIED]
         return max([first, *small])
 
     @property
@@ -156,12 +157,15 @@ class Job(NamedTuple):
     @property
     def needed_disk_mib(self) -> tuple[float, float]:
         """About the peak MiB of files in the scratch folder, and of the state file."""
-        optimizer = self.settings["optimizer"]
-        return memory.needed_disk_mib(max(self.stages, key=lambda s: s.rows * s.cols), optimizer)
+        needed = [
+            memory.needed_disk_mib(stage, self.settings, self.has_neighbors(stage))
+            for stage in self.stages
+        ]
+        return max(files for files, _ in needed), max(state for _, state in needed)
 
     def has_neighbors(self, stage: Stage) -> bool:
         """Whether the loss has a term of neighbours at this stage."""
-        return bool(self.settings["neighbor_weight"]) and not _only_refines(stage, self.settings)
+        return bool(self.settings["neighbor_weight"]) and not stage.refines
 
     def start(self, stage: Stage) -> np.ndarray:
         """The first combination, (rows, cols, 3), as `preprocess_image` makes it."""
@@ -219,8 +223,8 @@ class Job(NamedTuple):
             return self._kept(x, stage)
         photo = self.base(stage)
         without = enlarged_channels(self.base(before), stage.rows, stage.cols)
-        for index, channel in enumerate(without):  # one after another, for memory's sake
-            x[..., index] += share * (photo[..., index] - channel)
+        for channel, enlarged in enumerate(without):  # one after another, for memory's sake
+            x[..., channel] += share * (photo[..., channel] - enlarged)
         return self._kept(x, stage)
 
     @property
@@ -279,10 +283,13 @@ class Job(NamedTuple):
         if not recolor:
             return picture
         small, black = _measurable(stage), np.negative(IMAGENET_MEAN_BGR)
-        measured, shares = preprocess_image(self._resized(image, small)), self._shares(small)
+        is_small = small is stage
+        measured = picture if is_small else preprocess_image(self._resized(image, small))
+        shares = self._shares(small)
         move = recoloring(measured, [style.picture for style in self.styles(small)], shares)
         limits = shade_limits(move(measured, shares) - black)
-        amount, shares = min(1.0, 2 * self.settings["strength"]), self._shares(stage)
+        amount = min(1.0, 2 * self.settings["strength"])
+        shares = shares if is_small else self._shares(stage)
         for rows in strips(stage.rows, stage.cols):
             part = picture[rows]
             own = [share if np.isscalar(share) else share[rows] for share in shares]
@@ -374,29 +381,30 @@ def prepare(
     if settings["style_turns"] and not settings["neighbor_weight"]:
         raise InputError("--style_turns needs a --neighbor_weight above 0, or recipe neighbors")
     inputs = _read_inputs(base, style_reference, settings)
-    stages = _plan_stages(inputs.base, settings, evaluations_per_iteration)
+    stages = plan_stages(inputs.base, settings, evaluations_per_iteration)
     name = recipe if isinstance(recipe, str) else "custom"
     job = Job(name, settings, inputs, stages, evaluations_per_iteration)
     allowed = memory.allowed_mib(settings)
     return job._replace(stages=[_with_room(job, stage, allowed) for stage in stages])
 
 
-def _with_room(job, stage, allowed):
+def _with_room(job, stage, allowed, remedy=""):
     """The stage as the MiB allowed have room for it: whole, in tiles, with files.
 
-    Raises InputError: not even the smallest tile fits.
+    Raises InputError, with the remedy: not even the smallest tile fits.
     """
     for choice in memory.choices(stage, job.settings, job.layers):
         needed = job.needed_mib_at(choice)
         if needed <= allowed:
             return choice
-    larger = "" if job.settings["memory"] == "auto" else " or a larger --memory"
-    if job.settings["optimizer"] != "lbfgs":
-        larger += ", or --optimizer lbfgs, which can do with files"
+    if not remedy:
+        remedy = "choose a smaller size or a larger --memory"
+        if job.settings["optimizer"] != "lbfgs":
+            remedy += ", or --optimizer lbfgs, which can do with files"
     raise InputError(
         f"{stage.cols}x{stage.rows} pixels need about {needed / 1024:.1f} GiB of memory"
         f"{f' in tiles of {choice.tile}' if choice.tile else ''}, and {allowed / 1024:.1f} may be "
-        f"taken; choose a smaller size{larger}"
+        f"taken; {remedy}"
     )
 
 
@@ -424,51 +432,6 @@ def _read_inputs(base, style_reference, settings):
         start=base if isinstance(init, str) and init in STARTS else load_image(init),
         noise=1.0 if isinstance(init, str) and init == "noise" else noise,
     )
-
-
-def _plan_stages(base, settings, evaluations_per_iteration):
-    """The list of `Stage` for the Pillow image `base`. Raises InputError: too small for VGG19."""
-    precision = settings["precision"]
-    if precision == "auto":
-        precision = "bfloat16" if backend.bfloat16_is_fast() else "float32"
-    sizes = _plan_sizes(base, settings)
-    stages = []
-    painting = [size for size in sizes if not _only_refines(size, settings)] or sizes[:1]
-    for index, size in enumerate(sizes):
-        coarse = max(0.0, 1 - index / max(1, len(painting) - 1))  # 1 at the first
-        at_first, at_last = settings["effort"]
-        effort = at_last + (at_first - at_last) * (coarse if len(painting) > 1 else 0.0)
-        if size not in painting:
-            effort = settings["refine_effort"]
-        evaluations = max(1, round(evaluations_per_iteration * effort))
-        stages.append(Stage(*size, settings["iterations"], evaluations, precision))
-    return stages
-
-
-def _only_refines(size, settings):
-    """Whether a stage or (rows, cols) only refines what smaller ones have painted."""
-    return settings["refine_from"] is not None and math.prod(size[:2]) >= settings["refine_from"]
-
-
-def _plan_sizes(base, settings):
-    """(rows, cols) from the coarsest to the result."""
-    longer_side = settings["longer_side"]
-    rows, cols = working_size(base, settings["size"], longer_side)
-    if settings["strength"] == 0:  # the photo, which small sizes would only blur
-        return [(rows, cols)]
-    scales, first, short = settings["scales"], settings["first_size"], min(rows, cols)
-    growth, smallest = settings["size_step"], settings["smallest_size"]
-    if scales == "auto" and first:
-        steps = max(0, round(math.log2(short / first)))  # each about twice the one before
-        ratios = [(first / short) ** ((steps - step) / steps) for step in range(steps)]
-    else:
-        if scales == "auto":
-            given = max(rows, cols) if longer_side else short
-            scales = 1 + max(0, math.floor(math.log(given / smallest, growth)))
-        ratios = [1 / growth**steps for steps in range(scales - 1, 0, -1)]
-    size = max(rows, cols) if longer_side else rows
-    smaller = (working_size(base, round(size * ratio), longer_side) for ratio in ratios)
-    return [*smaller, (rows, cols)]
 
 
 def memory_warning(job: Job) -> str:

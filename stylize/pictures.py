@@ -26,6 +26,7 @@ STRIP = 2**20  # pixels: what is computed in float64 is computed of so many at o
 SMALLEST_SIDE = 16  # pixels: four poolings lie before the deepest layer
 FORMATS = ("png", "jpg", "webp", "tiff")
 SUFFIXES = {f".{name}": name for name in FORMATS} | {".jpeg": "jpg", ".tif": "tiff"}
+LARGEST_SIDES = {"webp": 16383, "jpg": 65500}  # pixels, that a format can hold
 DEEP_FORMATS = ("png", "tiff")  # those that can hold 16 bits a channel
 
 

@@ -17,8 +17,9 @@ class Stage(NamedTuple):
     """A part of a run: so many iterations at one size and precision.
 
     `tile` is how many rows and columns the network sees at once, without margins; None: all.
-    `in_files` says whether the arrays of the optimiser are in files, not in memory, and `cost` how
-    long an evaluation takes by that, in parts of one without tiles and files.
+    `refines` says whether it only refines what smaller sizes have painted, `in_files` whether the
+    optimiser's arrays are in files, and `cost` how long an evaluation takes by that, in parts of
+    one without tiles and files.
     """
 
     rows: int
@@ -27,6 +28,7 @@ class Stage(NamedTuple):
     evaluations_per_iteration: int
     precision: str
     tile: int | None = None
+    refines: bool = False
     in_files: bool = False
     cost: float = 1.0
 
@@ -232,6 +234,7 @@ class Progress:
         self.lowest = step.losses.total if step.losses else math.inf
         self._done += step.evaluations * self.stage.work_each
         self._started -= checkpoint.seconds
+        self._stage_done, self._stage_started = self._done, time.perf_counter()
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
         """An evaluation was made."""

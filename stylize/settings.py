@@ -222,7 +222,8 @@ SETTINGS = {
         "--scratch",
         folder_or_auto,
         "auto|FOLDER",
-        "where a run keeps for its time what the memory has no room for; auto: beside the result",
+        "where a run keeps for its time what the memory has no room for; auto: beside the result "
+        "(in Python and on the page, the system's folder for temporary files)",
         "machine",
     ),
     "tile": Setting(
