@@ -1,4 +1,4 @@
-"""How much memory and disk a size needs, and what is done where there is less: tiles, files."""
+"""How much memory and disk a size needs, and what to do if there is less: tiles, files."""
 
 import itertools
 import math

@@ -86,7 +86,8 @@ SETTINGS = {
         "--scales",
         scale_count,
         "auto|N",
-        "sizes to paint at: N sizes, each twice the one before, or auto, which starts small",
+        "sizes to paint at: N sizes, each twice the one before (recipe crowson: sqrt(2) times), or "
+        "auto, which starts small",
         "optimisation",
     ),
     "style_scale": Setting(

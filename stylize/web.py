@@ -1,8 +1,8 @@
 """The web page: give it a photo and a painting, watch the picture grow, download it.
 
 Several photos are painted in turn, and downloaded together. One picture is painted at a time; other
-visitors wait and see their place. All numbers are those of `style_transfer`. Uploads and results
-stay in a temporary folder, which goes when the page stops.
+visitors wait and see their place in the queue. The pictures are those of `style_transfer`. Uploads
+and results stay in a temporary folder, which is removed when the page stops.
 """
 
 import argparse
