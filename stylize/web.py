@@ -174,13 +174,16 @@ def build_parser() -> Parser:
     parser.add_argument("--port", type=_port, default=7860, help="default: %(default)s")
     parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
     parser.add_argument(
-        "--max_size", type=int, default=1024, help="pixels of the longer side (%(default)s)"
+        "--max_size",
+        type=int,
+        default=1024,
+        help="pixels of the longer side (default: %(default)s)",
     )
     parser.add_argument(
-        "--max_seconds", type=float, default=1800, help="for a photo (default: %(default)s)"
+        "--max_seconds", type=float, default=1800, help="for each photo (default: %(default)s)"
     )
     parser.add_argument(
-        "--max_photos", type=int, default=20, help="of a visitor at once (default: %(default)s)"
+        "--max_photos", type=int, default=20, help="of one visitor at once (default: %(default)s)"
     )
     return parser
 
