@@ -222,7 +222,7 @@ SETTINGS = {
         "--scratch",
         folder_or_auto,
         "auto|FOLDER",
-        "where a run keeps what does not fit into memory, until it ends; auto: beside the result",
+        "where a run keeps what does not fit into memory while it lasts; auto: beside the result",
         "machine",
     ),
     "tile": Setting(
