@@ -1,8 +1,8 @@
 """TensorFlow, JAX or PyTorch under Keras: the only module that knows which of them computes.
 
-`keras` is imported when first used. `LossAndGrads` turns a function of tensors into what an
-optimiser needs, an `ArrayNamespace` is what the optimiser itself computes with; the rest asks the
-machine: devices, memory, precision.
+`keras` is imported when first used. `LossAndGrads` turns a function of tensors into the loss and
+gradient that an optimiser needs; `ArrayNamespace` has the functions that the optimiser itself
+computes with. The rest asks the machine: devices, memory, precision.
 """
 
 import contextlib

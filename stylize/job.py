@@ -1,4 +1,4 @@
-"""A run, prepared once: settings chosen, pictures read and checked, sizes and memory foreseen."""
+"""A run, prepared once: settings chosen, pictures read and checked, sizes and memory planned."""
 
 import functools
 import math
@@ -65,7 +65,7 @@ class Inputs(NamedTuple):
 
 
 class Job(NamedTuple):
-    """All that there is to know before the first evaluation, but for the weights.
+    """All that is known of a run before its first evaluation, except the weights.
 
     Attributes:
         recipe: the name of the recipe, "custom" for a mapping.
@@ -74,7 +74,7 @@ class Job(NamedTuple):
         stages: from the coarsest to the result.
         evaluations_per_iteration: before the recipe's `effort`.
         passes: what runs tiles through the network, see `TiledLossAndGrads`.
-        previous: of a film's frame, what it is held to; None: it begins a scene, or is a photo.
+        previous: what a film's frame is kept close to; None: it begins a scene, or is a photo.
     """
 
     recipe: str
@@ -94,7 +94,7 @@ class Job(NamedTuple):
         return tuple(layers)
 
     def with_tiles(self, tiles: Sequence[int | None]) -> "Job":
-        """The same, each stage in tiles of the size given for it. Raises InputError: no room."""
+        """The same job, with the tile size given for each stage. Raises InputError: no room."""
         allowed, stages = memory.allowed_mib(self.settings), []
         for stage, tile in zip(self.stages, tiles, strict=True):
             if stage.tile != tile:
@@ -104,7 +104,7 @@ class Job(NamedTuple):
         return self._replace(stages=stages)
 
     def frame(self, image: Image.Image, previous: Previous | None) -> "Job":
-        """The same for another frame of the film whose first frame this job is of.
+        """The same job for another frame of the film; this one is for the first frame.
 
         Args:
             image: the frame, as `load_image` gives it.
@@ -120,14 +120,14 @@ class Job(NamedTuple):
 
     @property
     def total_evaluations(self) -> int:
-        """At all sizes."""
+        """The evaluations at all sizes."""
         return sum(stage.total_evaluations for stage in self.stages)
 
     def estimate_at(self, first: int) -> int:
-        """The stage at which to foresee the seconds, of those from the first on.
+        """The stage, from `first` on, at which to estimate the time that the run will take.
 
-        Those before it take a moment, and two evaluations more of it are not felt. -1: at none; it
-        would be too large, or is a film's frame that follows another.
+        The stages before it take only a moment, and so do two more evaluations of it. -1: none,
+        for a stage too large for that, or a film's frame that follows another.
         """
         if self.previous is not None or self.stages[first].rows * self.stages[first].cols > TRIED:
             return -1
@@ -136,7 +136,7 @@ class Job(NamedTuple):
 
     @property
     def first_step(self) -> float:
-        """Of L-BFGS: a frame that follows another starts near its end."""
+        """The first step of L-BFGS: small for a frame that follows another, nearly done."""
         return FIRST_STEP if self.previous is None else FRAME_STEP
 
     @property
@@ -145,7 +145,7 @@ class Job(NamedTuple):
         return max(self.needed_mib_at(stage) for stage in self.stages)
 
     def needed_mib_at(self, stage: Stage) -> float:
-        """The same for one stage alone."""
+        """About the peak MiB for one stage alone."""
         sizes = [
             math.prod(self._style_size(image, scale, stage))
             for image, scale in zip(self.inputs.styles, self.inputs.style_scales, strict=True)
@@ -191,7 +191,7 @@ class Job(NamedTuple):
         return self._preprocessed(self.inputs.base, stage, recolor)
 
     def styles(self, stage: Stage) -> list[Style]:
-        """The styles, in the base's colours where these are kept so."""
+        """The styles, in the base's colours if `preserve_colors` asks for that."""
         inputs, resample = self.inputs, self.settings["resample"]
         recolor = COLOR_TRANSFERS.get(self.settings["preserve_colors"])
         styles = []
@@ -229,18 +229,18 @@ class Job(NamedTuple):
 
     @property
     def scratch(self) -> str | None:
-        """The folder for files without a name; None: the system's for temporary ones."""
+        """The folder for files without a name; None: the system's folder for temporary files."""
         return None if self.settings["scratch"] == "auto" else self.settings["scratch"]
 
     def arrays(self, stage: Stage) -> backend.ArrayNamespace:
-        """What the vectors of our own L-BFGS are."""
+        """The arrays that our own L-BFGS computes with."""
         if stage.in_files:
             return file_arrays(self.scratch)
         return backend.NUMPY if stage.tile else backend.array_namespace()
 
     @property
     def empty(self) -> Callable[[tuple[int, ...]], np.ndarray]:
-        """What makes an array for a state that is read: in a file if any stage's are."""
+        """Makes an array for a state that is read: in a file if those of any stage are."""
         if any(stage.in_files for stage in self.stages):
             return functools.partial(empty_in_file, folder=self.scratch)
         return empty_in_memory
@@ -250,14 +250,14 @@ class Job(NamedTuple):
         return self.arrays(stage).asarray(x) if stage.in_files else x
 
     def content_mask(self, stage: Stage) -> np.ndarray | None:
-        """(rows, cols), 0..1: where and how much the content counts; None: everywhere alike."""
+        """(rows, cols), 0..1: how much the content counts where; None: the same everywhere."""
         kept = self.settings["detail_content"] * min(1.0, 2 * self.settings["strength"])
         if self.inputs.content_mask is not None or not kept:
             return _resized_mask(self.inputs.content_mask, stage)
         return 1 - kept + kept * self._detail(stage)
 
     def query_content(self, stage: Stage) -> np.ndarray:
-        """(rows, cols), 0..1: how much of the queries for neighbours is the photo's.
+        """(rows, cols), 0..1: how much of the queries for neighbours comes from the photo.
 
         Strength s takes a share a to 1 - 2 s (1 - a) below 0.5, and to 2 (1 - s) a above.
         """
@@ -371,8 +371,8 @@ def prepare(
         base: a path, a Pillow image or a uint8 array, see `load_image`.
         style_reference: the same, or a list of them.
         recipe: as in `choose_settings`.
-        evaluations_per_iteration: or about as many, as the recipe's `effort` has it.
-        **given: settings that win over the recipe's; None is not given.
+        evaluations_per_iteration: the recipe's `effort` multiplies it, size by size.
+        **given: settings that override the recipe's; None counts as not given.
 
     Raises:
         InputError: a picture or a setting that cannot be used.

@@ -1,4 +1,4 @@
-"""How much memory and disk a size needs, and what is done where there is less: tiles, files."""
+"""How much memory and disk a size needs, and what to do if there is less: tiles, files."""
 
 import itertools
 import math
@@ -62,7 +62,7 @@ def needed_mib(
         side = stage.tile + 2 * margin(layers)
         seen = min(stage.rows, side) * min(stage.cols, side)
     state = IN_FILES_BYTES if stage.in_files else STATE_BYTES[settings["optimizer"]]
-    needed = PROCESS_MIB * 2**20 + pixels * state
+    needed: float = PROCESS_MIB * 2**20 + pixels * state
     network = seen * NETWORK_BYTES[stage.precision] * (IN_TILES if stage.tile else 1)
     needed += max(network, 0 if stage.tile else max(style_pixels) * FORWARD_BYTES)
     needed += min(seen * WORKSPACE_BYTES, WORKSPACE_MIB * 2**20)

@@ -1,4 +1,4 @@
-"""Pictures: reading any, resizing, what VGG19 expects of them and back, colours, writing.
+"""Pictures: reading, resizing, conversion to what VGG19 expects and back, colours, writing.
 
 A *picture* is a path, a Pillow image or a uint8 array; once read it is a Pillow RGB image in sRGB.
 """
@@ -286,7 +286,7 @@ def save_image(
         description: text to store with the picture, see `read_description`.
 
     Raises:
-        InputError: the suffix is of no format, or of one without `bits`.
+        InputError: no format has this suffix, or the format cannot have so many `bits`.
         OSError: the folder cannot be written, or the disk is full.
     """
     format = suffix_of(path)
