@@ -150,9 +150,16 @@ class Job(NamedTuple):
             math.prod(self._style_size(image, scale, stage))
             for image, scale in zip(self.inputs.styles, self.inputs.style_scales, strict=True)
         ]
-        return memory.needed_mib(
-            stage, self.settings, self.layers, sizes, self.has_neighbors(stage)
-        )
+        given = stage, self.settings, self.layers, sizes, self.has_neighbors(stage)
+        return memory.needed_mib(*given) + self._decoded_mib()
+
+    def _decoded_mib(self):
+        """MiB of the pictures as they were read."""
+        inputs = self.inputs
+        images = [inputs.base, inputs.start, *inputs.styles]
+        images += [mask for mask in (inputs.content_mask, *inputs.style_masks) if mask]
+        sizes = {id(i): i.width * i.height * len(i.getbands()) for i in images}
+        return sum(sizes.values()) / 2**20
 
     @property
     def needed_disk_mib(self) -> tuple[float, float]:

@@ -104,3 +104,15 @@ def test_pages_of_a_file_do_not_stay_in_memory(tmp_path):
     _, (total,) = arrays.blockwise(lambda blocks: ([], [blocks[0].sum()]), [x])
     assert total == x.size
     assert psutil.Process().memory_info().rss - before < x.nbytes / 4
+
+
+def test_search_goes_on_with_the_files_that_its_state_is_in(tmp_path):
+    """It needs no second copy of them, for which there may be no room."""
+    arrays = file_arrays(tmp_path)
+    search, evaluate = ProjectedLBFGS(np.zeros(SHAPE), arrays=arrays), valley(arrays)
+    search.start(evaluate)
+    for _ in range(3):
+        search.step(evaluate, 20)
+    state = search.state()
+    loaded = ProjectedLBFGS.from_state(state, arrays)
+    assert loaded.gradient is state["gradient"] and loaded.steps[0] is state["step_0"]
