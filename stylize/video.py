@@ -5,8 +5,8 @@
       paint_frames          every frame after the one before it; those that are there are kept
       encode                the finished frames and the sound as one file
 
-Finished frames lie in a hidden folder beside the result, each with the record of how it was made, so
-that the same command goes on where it was stopped. They go when the film is finished.
+Finished frames lie in a hidden folder beside the result, each with the record of how it was made,
+so that the same command goes on where it was stopped. They go when the film is finished.
 """
 
 import argparse
@@ -393,7 +393,7 @@ def run(paint: Callable, args: argparse.Namespace, report: Report) -> None:
     report.length = clip.length
     job, _ = cli.plan(argparse.Namespace(**vars(args) | {"base": next(clip.frames())}))
     if job.settings["preserve_colors"] == "luma":
-        raise InputError("--preserve_colors luma is for photos; give linear or histogram for a film")
+        raise InputError("--preserve_colors luma is for photos; give linear or histogram")
     result, folder = result_paths(args.result_prefix)
     check_writable(args.result_prefix)
     remove_leftovers(args.result_prefix)

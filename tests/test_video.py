@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 from fractions import Fraction
+from types import SimpleNamespace
 
 import imageio_ffmpeg
 import numpy as np
@@ -344,9 +345,9 @@ def test_film_that_would_replace_its_own_frames_is_refused(name, command, tmp_pa
 
 
 def test_source_frames_in_a_folder_called_like_the_results_stay(command, tmp_path):
-    folder = save_frames(tmp_path / "clip_frames", ["000001.png"])
+    folder, prefix = save_frames(tmp_path / "clip_frames", ["000001.png"]), tmp_path / "clip"
     before = (folder / "000001.png").read_bytes()
-    assert nst.main([str(folder), command[1], str(tmp_path / "clip"), *command[3:], "--frames"]) == 0
+    assert nst.main([str(folder), command[1], str(prefix), *command[3:], "--frames"]) == 0
     assert (folder / "000001.png").read_bytes() == before
 
 
@@ -358,6 +359,59 @@ def test_without_weight_frames_are_pictures(small_vgg19, painting, tmp_path):
     for image, result in zip(images, results, strict=True):
         alone = nst.style_transfer(image, painting, weights=small_vgg19, **settings)
         np.testing.assert_array_equal(result, alone)
+
+
+def test_time_left_is_that_of_frames_like_those_to_come(capsys):
+    report = video.Report()
+    report.length = 5
+    report.on_frame(0, 40.0, True)
+    report.on_frame(1, 2.0, False)
+    report.on_frame(2, 30.0, True)
+    assert capsys.readouterr().out.splitlines() == [
+        "Frame 1 of 5 in 40.0s, the first of a scene",
+        "Frame 2 of 5 in 2.0s, about 6s left",
+        "Frame 3 of 5 in 30.0s, the first of a scene, about 4s left",
+    ]
+
+
+def test_time_left_leaves_out_what_was_finished_before(painting, tmp_path, monkeypatch, capsys):
+    """A film without scenes, of which the first frame is there and takes long to pass over."""
+    now = [0.0]
+    monkeypatch.setattr(video, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def read():
+        yield frame(0)
+        now[0] += 100
+        yield frame(1)
+        yield frame(2)
+
+    def paint(job, weights):
+        now[0] += 2
+        return SimpleNamespace(pixels=np.zeros((48, 64, 3)))
+
+    job = prepare(frame(0), painting, size=48, temporal_weight=0)
+    made = {"settings": {}, "recipe": "", "base": {}, "program": "unknown", "weights": {}}
+    folder = video.FrameFolder(tmp_path / "frames", made | {"format": "png", "bits": 8})
+    folder.save(0, frame(0))
+    report = video.Report()
+    report.length = 3
+    report.start(folder.count())
+    video.paint_frames(paint, job, None, read(), folder, report.on_frame)
+    assert capsys.readouterr().out.splitlines() == [
+        "1 of 3 frames are finished",
+        "Frame 2 of 3 in 2.0s, about 2s left",
+        "Frame 3 of 3 in 2.0s",
+    ]
+
+
+@pytest.mark.parametrize("recipe", ["neighbors", "athalye", "johnson", "crowson"])
+def test_weight_is_in_proportion_to_the_loss_it_is_added_to(recipe, small_vgg19, painting):
+    """Of a random network's, whose losses are only roughly those of the real one."""
+    job = prepare(frame(0), painting, recipe=recipe, size=48, init="noise")
+    stage = job.stages[-1]
+    losses, _ = nst.stage_objective(job, small_vgg19, stage)(job.start(stage)[np.newaxis])
+    weight = job.settings["temporal_weight"]
+    assert 1e-5 < weight / np.sum(nst.backend.to_numpy(losses)) < 1e-2
 
 
 def test_scenes_begin_anew(small_vgg19, painting, tmp_path):
