@@ -5,26 +5,26 @@
     python neural_style_transfer.py base.jpg style_reference.jpg results/prefix
     python neural_style_transfer.py base.jpg style_reference.jpg results/prefix --iter 5 --size 300
 
-The combination C starts as the base B, in the colours of the style reference S, and is changed by
-L-BFGS until the loss is small:
+The result, or combination C, starts as the photo, or base B, in the colours of the painting, or
+style reference S. L-BFGS changes C until the loss is small:
 
     loss            = content + style + neighbors + total variation + temporal
     content         = content_weight * sum (F(B) - F(C))^2
     style           = style_weight/5 * sum over block1..5_conv1 of
                       sum (G(S) - G(C))^2 / (4 * 3^2 * (rows * cols)^2),      G = F^T F
     neighbors       = neighbor_weight * mean over places of 1 - cosine of a place's features and
-                      those of the place in S that is most like it
+                      those of the most similar place in S
     total variation = tv_weight * sum ((C[i,j] - C[i+1,j])^2 + (C[i,j] - C[i,j+1])^2)^1.25
-    temporal        = temporal_weight * mean (C - C of the frame before, moved)^2, of films only
+    temporal        = temporal_weight * mean (C - C of the frame before, moved)^2, in films only
 
-F are VGG19's features after the ReLU, one row a position and one column a channel. The method is
-Gatys, Ecker and Bethge, "A Neural Algorithm of Artistic Style" (2015, arXiv:1508.06576); neighbours
-are after Kolkin et al. (2022, arXiv:2203.13215), total variation after Mahendran and Vedaldi
-(2014, arXiv:1412.0035) with beta = 2.5. With `--recipe keras`, formulas and numbers are those of
-the Keras example script, which departs from the first paper in starting from the photo instead of
-noise, in the constants in front of the sums, and in the total variation. The default recipe,
-`neighbors`, minimises all terms coarse to fine; what differs from recipe to recipe is in
-`RECIPES` and `FORMULAS`.
+F are VGG19's features after the ReLU: a row for each position, a column for each channel. The
+method is Gatys, Ecker and Bethge, "A Neural Algorithm of Artistic Style" (2015, arXiv:1508.06576);
+neighbours are after Kolkin et al. (2022, arXiv:2203.13215), total variation after Mahendran and
+Vedaldi (2014, arXiv:1412.0035) with beta = 2.5. With `--recipe keras`, formulas and numbers are
+those of the Keras example script, which differs from the first paper: it starts from the photo
+instead of noise, has other constants in front of the sums, pools by maximum, and adds total
+variation. The default recipe, `neighbors`, minimises all terms coarse to fine (small sizes first);
+what differs from recipe to recipe is in `RECIPES` and `FORMULAS`.
 """
 
 import functools
@@ -609,7 +609,7 @@ def style_transfer(
         callback: called with an `Iterate` after every iteration.
         recipe: a name in `RECIPES`, or a mapping with the keys of one of them.
         weights: what `load_weights` takes, or a `VGG19Weights`.
-        evaluations_per_iteration: or about as many, as the recipe has it.
+        evaluations_per_iteration: the recipe's `effort` multiplies it, size by size.
         progress: a `Progress`; one of your own class is told of every evaluation.
         **settings: any other of `SETTINGS`, such as `content_weight` or `size`.
 
@@ -639,9 +639,9 @@ def paint(
     checkpoint: Checkpoint | None = None,
     keep: Callable[[Checkpoint], None] = lambda checkpoint: None,
 ) -> Iterate:
-    """Paints a `Job`, stage by stage. Returns the last `Iterate`. The rest as `style_transfer`.
+    """Paints a `Job`, stage by stage. Returns the last `Iterate`. The rest: see `style_transfer`.
 
-    It goes on from a `checkpoint`, and tells `keep` of every one that it comes to.
+    It goes on from `checkpoint`, if given, and calls `keep` with every checkpoint it reaches.
     """
     progress = progress or Progress()
     progress.on_start(job.stages)

@@ -1,35 +1,36 @@
-"""What stands behind `neural_style_transfer.py`. A module imports those below it only:
+"""Everything behind `neural_style_transfer.py`. A module imports only those below it:
 
 batch                 the main command; folders, painted by several processes
 video                 a film, frame by frame
-processes             those of this machine that paint folders
+processes             the processes that paint a folder on this machine
 cli, athalye, web     one photo; the TensorFlow neural-style program; the page
 studio                what the page's events call: visitors and their turns
-terminal              what their command lines share
+terminal              what the command lines share
 cluster               workers on one machine or many, by Ray
-worker                what each of them does
+worker                what each worker does
 resume                the state of a run that did not finish
 folders               the pictures in a folder, and the page that shows what became of them
-records, films        what a run leaves with its pictures
+records, films        what a run saves beside its pictures
 job                   a run, prepared once: pictures, settings, sizes
 flow                  the optical flow from one frame of a film to another
-memory                the memory and disk that it needs, and tiles where there is less
+memory                the memory and disk that a run needs; tiles and files if there is less
 neighbors             the term of the loss that compares place by place
-formulas              what the recipes' losses differ in
-wasserstein           how far apart two styles are, if they are Gaussians
+formulas              how the recipes' losses differ
+wasserstein           the distance between two styles, taken as Gaussians
 tiles                 the loss of a picture that is too large for the network at once
-scratch               what memory has no room for, in files
+sizes                 those that a run paints at, from the coarsest to the result
+scratch               files for what does not fit into memory
 optimizers            what the optimisers share, SciPy's L-BFGS, Adam
 lbfgs                 an L-BFGS of our own, for values within bounds
-backend               TensorFlow, JAX or PyTorch, known here only
-progress              what a run says of itself as it goes on
+backend               TensorFlow, JAX or PyTorch; no other module knows which
+progress              what a run reports as it goes on
 settings, checks      the settings of a run; what each may be
 recipes               named sets of settings
 colors                the photo in the styles' colours, or the other way round
 pictures, formats     reading, sizes, writing; the formats that are read
 download              where VGG19's weights come from
-weights, matfile      their files
-errors                what a caller may have to catch
+weights, matfile      the files that hold weights
+errors                the errors that a caller may have to catch
 """
 
 __version__ = "1.1.0.dev0"

@@ -41,9 +41,19 @@ def build_parser() -> Parser:
     add("--width", type=int, help="of the result (default: the content's own)")
     add("--style-scales", type=float, nargs="+", metavar="SCALE", help="one for each style")
     add("--network", metavar="imagenet|mirror|PATH", help=f"default: {NETWORK}, else imagenet")
-    add("--content-weight-blend", type=float, default=1.0, help="conv4_2 * b + conv5_2 * (1 - b)")
-    add("--content-weight", type=float, default=RECIPE["content_weight"], help="%(default)s")
-    add("--style-weight", type=float, default=RECIPE["style_weight"], help="%(default)s")
+    add(
+        "--content-weight-blend",
+        type=float,
+        default=1.0,
+        help="b in: conv4_2 * b + conv5_2 * (1 - b)",
+    )
+    add(
+        "--content-weight",
+        type=float,
+        default=RECIPE["content_weight"],
+        help="default: %(default)s",
+    )
+    add("--style-weight", type=float, default=RECIPE["style_weight"], help="default: %(default)s")
     add(
         "--style-layer-weight-exp",
         type=float,
@@ -51,8 +61,13 @@ def build_parser() -> Parser:
         help="each style layer counts this times the one before (default: %(default)s)",
     )
     add("--style-blend-weights", type=float, nargs="+", metavar="WEIGHT", help="one for each style")
-    add("--tv-weight", type=float, default=RECIPE["tv_weight"], help="%(default)s")
-    add("--learning-rate", type=float, default=RECIPE["learning_rate"], help="%(default)s")
+    add("--tv-weight", type=float, default=RECIPE["tv_weight"], help="default: %(default)s")
+    add(
+        "--learning-rate",
+        type=float,
+        default=RECIPE["learning_rate"],
+        help="of Adam (default: %(default)s)",
+    )
     add("--beta1", type=float, default=RECIPE["beta1"], help="of Adam (default: %(default)s)")
     add("--beta2", type=float, default=RECIPE["beta2"], help="of Adam (default: %(default)s)")
     add("--eps", type=float, default=RECIPE["epsilon"], help="of Adam (default: %(default)s)")
@@ -60,7 +75,7 @@ def build_parser() -> Parser:
     add("--initial-noiseblend", type=float, metavar="B", help="(1 - B) * initial + B * noise")
     add("--preserve-colors", action="store_true", help="keep the content's colours")
     add("--pooling", choices=("max", "avg"), default="max", help="default: %(default)s")
-    add("--overwrite", action="store_true", help="replace OUTPUT where it is there already")
+    add("--overwrite", action="store_true", help="replace OUTPUT if it exists")
     add("--seed", type=int, default=RECIPE["seed"], help="of the noise (default: %(default)s)")
     return parser
 

@@ -1,8 +1,8 @@
 """TensorFlow, JAX or PyTorch under Keras: the only module that knows which of them computes.
 
-`keras` is imported when first used. `LossAndGrads` turns a function of tensors into what an
-optimiser needs, an `ArrayNamespace` is what the optimiser itself computes with; the rest asks the
-machine: devices, memory, precision.
+`keras` is imported when first used. `LossAndGrads` turns a function of tensors into the loss and
+gradient that an optimiser needs; `ArrayNamespace` has the functions that the optimiser itself
+computes with. The rest asks the machine: devices, memory, precision.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import importlib
 import logging
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,9 +29,9 @@ THREADS = (  # variables that set their number: for TensorFlow, PyTorch, NumPy, 
     "OPENBLAS_NUM_THREADS",
     "NPROC",
 )
-CONTAINER_LIMITS = (  # files with a container's limit, and what is used of it
-    ("memory.max", "memory.current"),
-    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+CONTAINER_LIMITS = (  # files with a container's limit, what is used of it, and how of that
+    ("memory.max", "memory.current", "memory.stat"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
 )
 OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "out of memory", "OOM when", "can't allocate memory")
 
@@ -276,6 +277,8 @@ def numpy_arrays(
         return results, sums
 
     def asarray(array):
+        if empty and getattr(array, "_mmap", None) is not None:
+            return array  # it is in a file already
         array = to_numpy(array).astype(np.float32, copy=False)
         return blockwise(lambda blocks: (blocks, ()), [array])[0][0] if empty else array
 
@@ -448,9 +451,11 @@ def free_memory() -> float:
 
 def _free_in_container(root: Path = Path("/sys/fs/cgroup")) -> float:
     """Bytes that a container's limit leaves, infinite where there is none; Linux's two versions."""
-    for limit, used in CONTAINER_LIMITS:
+    for limit, used, how in CONTAINER_LIMITS:
         with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
-            return max(0, int((root / limit).read_text()) - int((root / used).read_text()))
+            free = int((root / limit).read_text()) - int((root / used).read_text())
+            kept = re.findall(r"^(?:total_)?inactive_file (\d+)$", (root / how).read_text(), re.M)
+            return max(0, free + int(kept[-1]) if kept else free)  # cached files make room
     return math.inf
 
 

@@ -1,10 +1,11 @@
 """The command line: one photo by `cli`, a film by `video`, folders in several processes.
 
-    main                    options, then one of the three
+    main                    reads the options, then goes on with one of the three
       survey                in a process: what is finished, what cannot be painted, what is left
-      paint_photo           in each of the others, or of a cluster's, as often as it is free
+      paint_photo           in the others, or on a cluster's workers: paints one picture
 
-Keras is imported in these processes only, so that each has a share of the machine to itself.
+For a folder, Keras is imported in these processes only, so that each has its own share of the
+machine.
 """
 
 import argparse
@@ -128,7 +129,7 @@ def _look_closer(args, record):
     try:
         cli.state_file(args, record).check()
         resumable = True
-    except InputError:  # none, or of another run
+    except (InputError, OSError):  # none, or of another run
         resumable = False
     work = sum(stage.work for stage in job.stages)
     return Outcome("waiting", work=work, needed_mib=job.needed_mib, resumable=resumable)

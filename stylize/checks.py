@@ -109,9 +109,9 @@ def tile_size(value):
 
 
 def folder_or_auto(value):
-    """Returns "auto" or `value`, the path of a folder that is there. Raises InputError."""
-    if value != "auto" and not Path(value).is_dir():
-        raise InputError(f"must be a folder that is there, received {os.fspath(value)!r}")
+    """Returns "auto" or `value`, the path of a folder to write in. Raises InputError."""
+    if value != "auto" and not (Path(value).is_dir() and os.access(value, os.W_OK)):
+        raise InputError(f"must be a folder to write in, received {os.fspath(value)!r}")
     return value
 
 

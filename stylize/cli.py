@@ -19,11 +19,11 @@ from stylize.download import load_weights
 from stylize.errors import InputError, NonFiniteLoss
 from stylize.films import Film
 from stylize.job import Job, memory_warning, prepare
-from stylize.pictures import DEEP_FORMATS, FORMATS, remove_leftovers, save_image
+from stylize.pictures import DEEP_FORMATS, FORMATS, LARGEST_SIDES, remove_leftovers, save_image
 from stylize.progress import Checkpoint, Progress
 from stylize.resume import StateFile
 from stylize.settings import DEFAULT_RECIPE, EVALUATIONS_PER_ITERATION, RECIPES, SETTINGS
-from stylize.terminal import Parser, check_writable, exit_status, underscored
+from stylize.terminal import Parser, check_writable, exit_status, in_words, underscored
 from stylize.weights import VGG19Weights
 
 PROGRAM = "neural_style_transfer.py"
@@ -86,7 +86,7 @@ def build_parser() -> Parser:
         help=f"the settings to start from (default: {DEFAULT_RECIPE})",
     )
     recipes.add_argument(
-        "--like", metavar="RESULT", help="the settings that made an earlier result, a picture"
+        "--like", metavar="RESULT", help="use the settings that an earlier result was made with"
     )
     default = RECIPES[DEFAULT_RECIPE]
     for name, setting in SETTINGS.items():
@@ -103,13 +103,21 @@ def build_parser() -> Parser:
 
 
 def _add_pictures(add):
-    add("base", help="the photo or the film, or a folder of photos")
+    add("base", help="the photo, the film, or a folder of photos (with --frames: of frames)")
     add("style_reference", help="the picture whose style is wanted, or a folder of them")
-    add("result_prefix", help="the result is saved as PREFIX.png; folders are created")
-    add("--styles", nargs="+", default=[], metavar="STYLE", help="further styles, blended with it")
-    add("--pairs", action="store_true", help="of two folders, pair first with first, and so on")
+    add(
+        "result_prefix",
+        help="the result is saved as PREFIX.png, that of a film as PREFIX.mp4, those of a folder "
+        "in the folder PREFIX; folders are created",
+    )
+    add("--styles", nargs="+", default=[], metavar="STYLE", help="further styles to blend in")
+    add(
+        "--pairs",
+        action="store_true",
+        help="with two folders: the first photo in the first style, the second in the second ...",
+    )
     add("--frames", action="store_true", help="the folder holds the numbered frames of a film")
-    add("--fps", type=float, metavar="N", help="frames per second of --frames (default: 25)")
+    add("--fps", type=float, metavar="N", help="with --frames: frames per second (default: 25)")
 
 
 def _add_output(add):
@@ -123,21 +131,26 @@ def _add_output(add):
     add(
         "--every_iteration",
         action="store_true",
-        help="save PREFIX_at_iteration_N.png of large results too, above "
+        help="save PREFIX_at_iteration_N.png even if the result is larger than "
         f"{WRITTEN_FAST / 1e6:.0f} megapixels",
     )
     add("--plot", action="store_true", help="save a plot of the losses, PREFIX_losses.png")
     add("--gif", action="store_true", help="save a film of the growing picture, PREFIX.gif")
-    add("--mp4", action="store_true", help="the same film as PREFIX.mp4")
+    add("--mp4", action="store_true", help="save the same film as PREFIX.mp4")
     add(
         "--resume",
         action="store_true",
-        help="go on with the same command where it was stopped or killed",
+        help="go on where the same command was stopped or killed",
     )
-    add("--show", action=Show, metavar="RESULT", help="print how an earlier result was made; exit")
+    add(
+        "--show",
+        action=Show,
+        metavar="RESULT",
+        help="print how an earlier result was made, and do nothing else",
+    )
     add("--quiet", action="store_true", help="print nothing but errors")
     add("--verbose", action="store_true", help="print the peak memory at the end")
-    add("--fail_fast", action="store_true", help="of a folder, begin nothing more after an error")
+    add("--fail_fast", action="store_true", help="in a folder, start no picture after an error")
     add("--version", action="version", version=f"%(prog)s {__version__}")
 
 
@@ -146,7 +159,7 @@ def _add_machine(add):
         "--weights",
         default="imagenet",
         metavar="imagenet|mirror|PATH",
-        help="VGG19's weights: Keras's own, those on the package index, or a .h5 or .mat file "
+        help="VGG19's weights: Keras's own, those from the package index, or a .h5 or .mat file "
         "(default: %(default)s)",
     )
     add(
@@ -155,7 +168,11 @@ def _add_machine(add):
         metavar="N",
         help="pictures of a folder to paint at once (default: one per two cores, or per GPU)",
     )
-    add("--ray", metavar="local|ADDRESS", help="a folder, or a large picture: use a Ray cluster")
+    add(
+        "--ray",
+        metavar="local|ADDRESS",
+        help="share out a folder, or a large picture, among the machines of a Ray cluster",
+    )
 
 
 def follow_record(path: str, args: argparse.Namespace) -> dict:
@@ -204,7 +221,7 @@ class Terminal(Progress):
         self.table, self.resumable = records.LossTable(), ""
         self._prefix, self._quiet = prefix, quiet
         self._bar = tqdm(
-            bar_format="{percentage:3.0f}%|{bar}| {elapsed}, {remaining} left{postfix}",
+            bar_format="{percentage:3.0f}%|{bar}| {elapsed}{postfix}",
             total=1.0,
             leave=False,
             disable=True if quiet else None,  # None: only on a terminal
@@ -237,7 +254,8 @@ class Terminal(Progress):
         if self.improved:
             for film in self.films:
                 film.add(self.fraction, evaluation)
-        self._bar.set_postfix(loss=f"{evaluation.losses.total:.4g}", refresh=False)
+        left = f"about {in_words(self.seconds_left)} left"
+        self._bar.set_postfix_str(f"{left}, loss {evaluation.losses.total:.4g}", refresh=False)
         self._bar.update(self.fraction - self._bar.n)
 
     def on_iterate(self, iterate):
@@ -439,6 +457,12 @@ def run(
     terminal.every_iteration = args.every_iteration
     if terminal.bits == 16 and terminal.suffix not in DEEP_FORMATS:
         raise InputError(f"--bits 16 needs --format {' or '.join(DEEP_FORMATS)}")
+    longest = max(job.stages[-1][:2])
+    if longest > (most := LARGEST_SIDES.get(terminal.suffix, math.inf)):
+        raise InputError(
+            f"{longest} pixels do not fit in a .{terminal.suffix}, which ends at {most}; choose "
+            "another --format"
+        )
     terminal.print(f"This needs about {needs(job)}")
     check_disk(job, args.result_prefix, terminal)
     if warning := memory_warning(job):

@@ -1,12 +1,12 @@
-"""The workers of a Ray cluster: processes on one machine or many, that paint pictures or tiles.
+"""The workers of a Ray cluster: processes, on one machine or many, that paint pictures or tiles.
 
     connect           joins a cluster, or starts one on this machine, and places workers on it
     Cluster.run       has a worker paint a photo
-    with_tiles_there  has all of them run the tiles of one giant picture
+    with_tiles_there  has all of them run the tiles of one large picture
 
-Files travel with the work: what the options name is sent to the worker, and what it has written
-comes back and is written here, whole or not at all. So machines need no folder in common, only the
-same version of this program.
+Files travel with the work: what the options name is sent to the worker, and what the worker has
+written comes back and is written here, completely or not at all. So machines need no shared folder,
+only the same version of this program.
 """
 
 import argparse

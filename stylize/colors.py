@@ -1,4 +1,4 @@
-"""Colours: the photo in those of its styles, to start from, or the styles in those of the photo."""
+"""Colours: the photo recoloured like its styles, to start from, or the styles like the photo."""
 
 import functools
 from collections.abc import Callable, Sequence

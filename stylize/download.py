@@ -1,4 +1,4 @@
-"""Where VGG19's weights come from: Keras's own file, the package index, or a file of yours.
+"""Where VGG19's weights come from: Keras's own file, the package index, or a file of your own.
 
     load_weights("imagenet")    Keras's ImageNet file, downloaded once; where Keras's storage
                                 cannot be reached, the mirror, with a warning
@@ -6,7 +6,7 @@
     load_weights("vgg19.h5")    a file: Keras .h5 and .weights.h5, or MatConvNet .mat
 
 Downloads are checked against a pinned hash before they are read and moved into Keras's cache
-(`$KERAS_HOME` or `~/.keras`, folder `models`) in one step, so the cache never holds half a file.
+(`$KERAS_HOME` or `~/.keras`, folder `models`) in one step, so it never holds half a file.
 """
 
 import contextlib

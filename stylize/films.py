@@ -1,4 +1,4 @@
-"""Films of the growing picture, written frame by frame: no more than one is held in memory."""
+"""Films of the growing picture, written frame by frame: only one frame at a time is in memory."""
 
 import contextlib
 import subprocess

@@ -1,10 +1,10 @@
-"""The optical flow between frames of a film: where each pixel was before, and where that is sound.
+"""The optical flow between frames of a film: where each pixel was before, and where to trust that.
 
 After Ruder, Dosovitskiy and Brox, "Artistic Style Transfer for Videos" (2016, arXiv:1604.08610),
 with the flow of Kroeger et al. (2016, arXiv:1603.03590), which OpenCV computes without a network.
 
-A flow is (rows, cols, 2), float32: how many columns and rows from each pixel its place in the other
-frame is.
+A flow is (rows, cols, 2), float32: for each pixel, how many columns and rows away its place in the
+other frame is.
 """
 
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""Folders of pictures: what is in them, what becomes of it, and the page that shows it."""
+"""Folders of pictures: the pictures in them, their results, and the page that shows both."""
 
 import base64
 import functools

@@ -1,4 +1,4 @@
-"""Opening pictures: the formats that are read, and in a line what is wrong with a file.
+"""Opening pictures: the formats that are read, and one line that says what is wrong with a file.
 
 A *picture* is a path, a Pillow image or a uint8 array.
 """

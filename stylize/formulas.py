@@ -1,4 +1,4 @@
-"""What recipes' losses differ in, by the name of a `formula`: constants, distances, roughness."""
+"""How recipes' losses differ, by the name of a `formula`: constants, distances, roughness."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""A run, prepared once: settings chosen, pictures read and checked, sizes and memory foreseen."""
+"""A run, prepared once: settings chosen, pictures read and checked, sizes and memory planned."""
 
 import functools
 import math
@@ -29,14 +29,15 @@ from stylize.pictures import (
     rgb_values,
     scaled_size,
     strips,
-    working_size,
 )
 from stylize.progress import Stage
 from stylize.scratch import empty_in_file, empty_in_memory, file_arrays
 from stylize.settings import DEFAULT_RECIPE, EVALUATIONS_PER_ITERATION, choose_settings
+from stylize.sizes import plan_stages
 from stylize.tiles import TilePasses
 from stylize.weights import IMAGENET_MEAN_BGR
 
+TRIED = 2**20  # pixels of an evaluation that is made to foresee the seconds, at most
 MEASURED = 2**20  # pixels of which a photo's colours and detail are measured, at most
 STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
 FRAME_STEP = 1.0  # root mean square of a film's first step in frames that follow another
@@ -64,7 +65,7 @@ class Inputs(NamedTuple):
 
 
 class Job(NamedTuple):
-    """All that there is to know before the first evaluation, but for the weights.
+    """All that is known of a run before its first evaluation, except the weights.
 
     Attributes:
         recipe: the name of the recipe, "custom" for a mapping.
@@ -73,7 +74,7 @@ class Job(NamedTuple):
         stages: from the coarsest to the result.
         evaluations_per_iteration: before the recipe's `effort`.
         passes: what runs tiles through the network, see `TiledLossAndGrads`.
-        previous: of a film's frame, what it is held to; None: it begins a scene, or is a photo.
+        previous: what a film's frame is kept close to; None: it begins a scene, or is a photo.
     """
 
     recipe: str
@@ -93,17 +94,17 @@ class Job(NamedTuple):
         return tuple(layers)
 
     def with_tiles(self, tiles: Sequence[int | None]) -> "Job":
-        """The same, each stage in tiles of the size given for it. Raises InputError: no room."""
+        """The same job, with the tile size given for each stage. Raises InputError: no room."""
         allowed, stages = memory.allowed_mib(self.settings), []
         for stage, tile in zip(self.stages, tiles, strict=True):
             if stage.tile != tile:
                 job = self._replace(settings=self.settings | {"tile": tile or "off"})
-                stage = _with_room(job, stage, allowed)
+                stage = _with_room(job, stage, allowed, "free some, or give a larger --memory")
             stages.append(stage)
         return self._replace(stages=stages)
 
     def frame(self, image: Image.Image, previous: Previous | None) -> "Job":
-        """The same for another frame of the film whose first frame this job is of.
+        """The same job for another frame of the film; this one is for the first frame.
 
         Args:
             image: the frame, as `load_image` gives it.
@@ -119,23 +120,23 @@ class Job(NamedTuple):
 
     @property
     def total_evaluations(self) -> int:
-        """At all sizes."""
+        """The evaluations at all sizes."""
         return sum(stage.total_evaluations for stage in self.stages)
 
     def estimate_at(self, first: int) -> int:
-        """The stage at which to foresee the seconds, of those from the first on.
+        """The stage, from `first` on, at which to estimate the time that the run will take.
 
-        Those before it take a moment, and two evaluations more of it are not felt. -1: at none, in
-        a film's frame that follows another.
+        The stages before it take only a moment, and so do two more evaluations of it. -1: none,
+        for a stage too large for that, or a film's frame that follows another.
         """
-        if self.previous is not None:
+        if self.previous is not None or self.stages[first].rows * self.stages[first].cols > TRIED:
             return -1
-        small = [i for i, s in enumerate(self.stages[:-1]) if s.rows * s.cols <= MEASURED]
+        small = [i for i, s in enumerate(self.stages[:-1]) if s.rows * s.cols <= TRIED]
         return max([first, *small])
 
     @property
     def first_step(self) -> float:
-        """Of L-BFGS: a frame that follows another starts near its end."""
+        """The first step of L-BFGS: small for a frame that follows another, nearly done."""
         return FIRST_STEP if self.previous is None else FRAME_STEP
 
     @property
@@ -144,24 +145,34 @@ class Job(NamedTuple):
         return max(self.needed_mib_at(stage) for stage in self.stages)
 
     def needed_mib_at(self, stage: Stage) -> float:
-        """The same for one stage alone."""
+        """About the peak MiB for one stage alone."""
         sizes = [
             math.prod(self._style_size(image, scale, stage))
             for image, scale in zip(self.inputs.styles, self.inputs.style_scales, strict=True)
         ]
-        return memory.needed_mib(
-            stage, self.settings, self.layers, sizes, self.has_neighbors(stage)
-        )
+        given = stage, self.settings, self.layers, sizes, self.has_neighbors(stage)
+        return memory.needed_mib(*given) + self._decoded_mib()
+
+    def _decoded_mib(self):
+        """MiB of the pictures as they were read."""
+        inputs = self.inputs
+        images = [inputs.base, inputs.start, *inputs.styles]
+        images += [mask for mask in (inputs.content_mask, *inputs.style_masks) if mask]
+        sizes = {id(i): i.width * i.height * len(i.getbands()) for i in images}
+        return sum(sizes.values()) / 2**20
 
     @property
     def needed_disk_mib(self) -> tuple[float, float]:
         """About the peak MiB of files in the scratch folder, and of the state file."""
-        optimizer = self.settings["optimizer"]
-        return memory.needed_disk_mib(max(self.stages, key=lambda s: s.rows * s.cols), optimizer)
+        needed = [
+            memory.needed_disk_mib(stage, self.settings, self.has_neighbors(stage))
+            for stage in self.stages
+        ]
+        return max(files for files, _ in needed), max(state for _, state in needed)
 
     def has_neighbors(self, stage: Stage) -> bool:
         """Whether the loss has a term of neighbours at this stage."""
-        return bool(self.settings["neighbor_weight"]) and not _only_refines(stage, self.settings)
+        return bool(self.settings["neighbor_weight"]) and not stage.refines
 
     def start(self, stage: Stage) -> np.ndarray:
         """The first combination, (rows, cols, 3), as `preprocess_image` makes it."""
@@ -190,7 +201,7 @@ class Job(NamedTuple):
         return self._preprocessed(self.inputs.base, stage, recolor)
 
     def styles(self, stage: Stage) -> list[Style]:
-        """The styles, in the base's colours where these are kept so."""
+        """The styles, in the base's colours if `preserve_colors` asks for that."""
         inputs, resample = self.inputs, self.settings["resample"]
         recolor = COLOR_TRANSFERS.get(self.settings["preserve_colors"])
         styles = []
@@ -222,24 +233,24 @@ class Job(NamedTuple):
             return self._kept(x, stage)
         photo = self.base(stage)
         without = enlarged_channels(self.base(before), stage.rows, stage.cols)
-        for index, channel in enumerate(without):  # one after another, for memory's sake
-            x[..., index] += share * (photo[..., index] - channel)
+        for channel, enlarged in enumerate(without):  # one after another, for memory's sake
+            x[..., channel] += share * (photo[..., channel] - enlarged)
         return self._kept(x, stage)
 
     @property
     def scratch(self) -> str | None:
-        """The folder for files without a name; None: the system's for temporary ones."""
+        """The folder for files without a name; None: the system's folder for temporary files."""
         return None if self.settings["scratch"] == "auto" else self.settings["scratch"]
 
     def arrays(self, stage: Stage) -> backend.ArrayNamespace:
-        """What the vectors of our own L-BFGS are."""
+        """The arrays that our own L-BFGS computes with."""
         if stage.in_files:
             return file_arrays(self.scratch)
         return backend.NUMPY if stage.tile else backend.array_namespace()
 
     @property
     def empty(self) -> Callable[[tuple[int, ...]], np.ndarray]:
-        """What makes an array for a state that is read: in a file if any stage's are."""
+        """Makes an array for a state that is read: in a file if those of any stage are."""
         if any(stage.in_files for stage in self.stages):
             return functools.partial(empty_in_file, folder=self.scratch)
         return empty_in_memory
@@ -249,14 +260,14 @@ class Job(NamedTuple):
         return self.arrays(stage).asarray(x) if stage.in_files else x
 
     def content_mask(self, stage: Stage) -> np.ndarray | None:
-        """(rows, cols), 0..1: where and how much the content counts; None: everywhere alike."""
+        """(rows, cols), 0..1: how much the content counts where; None: the same everywhere."""
         kept = self.settings["detail_content"] * min(1.0, 2 * self.settings["strength"])
         if self.inputs.content_mask is not None or not kept:
             return _resized_mask(self.inputs.content_mask, stage)
         return 1 - kept + kept * self._detail(stage)
 
     def query_content(self, stage: Stage) -> np.ndarray:
-        """(rows, cols), 0..1: how much of the queries for neighbours is the photo's.
+        """(rows, cols), 0..1: how much of the queries for neighbours comes from the photo.
 
         Strength s takes a share a to 1 - 2 s (1 - a) below 0.5, and to 2 (1 - s) a above.
         """
@@ -282,10 +293,13 @@ class Job(NamedTuple):
         if not recolor:
             return picture
         small, black = _measurable(stage), np.negative(IMAGENET_MEAN_BGR)
-        measured, shares = preprocess_image(self._resized(image, small)), self._shares(small)
+        is_small = small is stage
+        measured = picture if is_small else preprocess_image(self._resized(image, small))
+        shares = self._shares(small)
         move = recoloring(measured, [style.picture for style in self.styles(small)], shares)
         limits = shade_limits(move(measured, shares) - black)
-        amount, shares = min(1.0, 2 * self.settings["strength"]), self._shares(stage)
+        amount = min(1.0, 2 * self.settings["strength"])
+        shares = shares if is_small else self._shares(stage)
         for rows in strips(stage.rows, stage.cols):
             part = picture[rows]
             own = [share if np.isscalar(share) else share[rows] for share in shares]
@@ -367,8 +381,8 @@ def prepare(
         base: a path, a Pillow image or a uint8 array, see `load_image`.
         style_reference: the same, or a list of them.
         recipe: as in `choose_settings`.
-        evaluations_per_iteration: or about as many, as the recipe's `effort` has it.
-        **given: settings that win over the recipe's; None is not given.
+        evaluations_per_iteration: the recipe's `effort` multiplies it, size by size.
+        **given: settings that override the recipe's; None counts as not given.
 
     Raises:
         InputError: a picture or a setting that cannot be used.
@@ -377,29 +391,30 @@ def prepare(
     if settings["style_turns"] and not settings["neighbor_weight"]:
         raise InputError("--style_turns needs a --neighbor_weight above 0, or recipe neighbors")
     inputs = _read_inputs(base, style_reference, settings)
-    stages = _plan_stages(inputs.base, settings, evaluations_per_iteration)
+    stages = plan_stages(inputs.base, settings, evaluations_per_iteration)
     name = recipe if isinstance(recipe, str) else "custom"
     job = Job(name, settings, inputs, stages, evaluations_per_iteration)
     allowed = memory.allowed_mib(settings)
     return job._replace(stages=[_with_room(job, stage, allowed) for stage in stages])
 
 
-def _with_room(job, stage, allowed):
+def _with_room(job, stage, allowed, remedy=""):
     """The stage as the MiB allowed have room for it: whole, in tiles, with files.
 
-    Raises InputError: not even the smallest tile fits.
+    Raises InputError, with the remedy: not even the smallest tile fits.
     """
     for choice in memory.choices(stage, job.settings, job.layers):
         needed = job.needed_mib_at(choice)
         if needed <= allowed:
             return choice
-    larger = "" if job.settings["memory"] == "auto" else " or a larger --memory"
-    if job.settings["optimizer"] != "lbfgs":
-        larger += ", or --optimizer lbfgs, which can do with files"
+    if not remedy:
+        remedy = "choose a smaller size or a larger --memory"
+        if job.settings["optimizer"] != "lbfgs":
+            remedy += ", or --optimizer lbfgs, which can do with files"
     raise InputError(
         f"{stage.cols}x{stage.rows} pixels need about {needed / 1024:.1f} GiB of memory"
         f"{f' in tiles of {choice.tile}' if choice.tile else ''}, and {allowed / 1024:.1f} may be "
-        f"taken; choose a smaller size{larger}"
+        f"taken; {remedy}"
     )
 
 
@@ -427,51 +442,6 @@ def _read_inputs(base, style_reference, settings):
         start=base if isinstance(init, str) and init in STARTS else load_image(init),
         noise=1.0 if isinstance(init, str) and init == "noise" else noise,
     )
-
-
-def _plan_stages(base, settings, evaluations_per_iteration):
-    """The list of `Stage` for the Pillow image `base`. Raises InputError: too small for VGG19."""
-    precision = settings["precision"]
-    if precision == "auto":
-        precision = "bfloat16" if backend.bfloat16_is_fast() else "float32"
-    sizes = _plan_sizes(base, settings)
-    stages = []
-    painting = [size for size in sizes if not _only_refines(size, settings)] or sizes[:1]
-    for index, size in enumerate(sizes):
-        coarse = max(0.0, 1 - index / max(1, len(painting) - 1))  # 1 at the first
-        at_first, at_last = settings["effort"]
-        effort = at_last + (at_first - at_last) * (coarse if len(painting) > 1 else 0.0)
-        if size not in painting:
-            effort = settings["refine_effort"]
-        evaluations = max(1, round(evaluations_per_iteration * effort))
-        stages.append(Stage(*size, settings["iterations"], evaluations, precision))
-    return stages
-
-
-def _only_refines(size, settings):
-    """Whether a stage or (rows, cols) only refines what smaller ones have painted."""
-    return settings["refine_from"] is not None and math.prod(size[:2]) >= settings["refine_from"]
-
-
-def _plan_sizes(base, settings):
-    """(rows, cols) from the coarsest to the result."""
-    longer_side = settings["longer_side"]
-    rows, cols = working_size(base, settings["size"], longer_side)
-    if settings["strength"] == 0:  # the photo, which small sizes would only blur
-        return [(rows, cols)]
-    scales, first, short = settings["scales"], settings["first_size"], min(rows, cols)
-    growth, smallest = settings["size_step"], settings["smallest_size"]
-    if scales == "auto" and first:
-        steps = max(0, round(math.log2(short / first)))  # each about twice the one before
-        ratios = [(first / short) ** ((steps - step) / steps) for step in range(steps)]
-    else:
-        if scales == "auto":
-            given = max(rows, cols) if longer_side else short
-            scales = 1 + max(0, math.floor(math.log(given / smallest, growth)))
-        ratios = [1 / growth**steps for steps in range(scales - 1, 0, -1)]
-    size = max(rows, cols) if longer_side else rows
-    smaller = (working_size(base, round(size * ratio), longer_side) for ratio in ratios)
-    return [*smaller, (rows, cols)]
 
 
 def memory_warning(job: Job) -> str:

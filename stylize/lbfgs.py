@@ -1,12 +1,13 @@
 """L-BFGS in float32 for values that are kept within bounds: steps are projected, not constrained.
 
-SciPy's L-BFGS-B solves a problem with bounds at every step, in float64. Pixels want less: most are
-free, and where one lies at a bound and the loss would push it further out, it stays for that step.
+SciPy's L-BFGS-B solves a problem with bounds at every step, in float64. Pixels need less: most are
+free, and one that lies at a bound and would be pushed further out stays there for that step.
 
-What is of the picture's size is computed by the functions at the end, on NumPy's arrays, which may
-be in files, or on the backend's tensors, see `ArrayNamespace`. Only scalars leave them for the
-decisions made here. The direction is a sum of the gradient and the pairs, whose weights follow from
-their inner products; so a step reads the pairs in order, three times, whatever they are kept in.
+Arrays of the picture's size are handled by the functions at the end only: NumPy's arrays, which may
+be in files, or the backend's tensors, see `ArrayNamespace`. They return scalars for the decisions
+made here. The direction is a weighted sum of the gradient and the pairs (past steps and changes of
+the gradient), with weights from their inner products; so a step reads the pairs three times, in
+order, wherever they are kept.
 """
 
 import functools

@@ -1,6 +1,6 @@
 """MATLAB's .mat files of version 5 (what MATLAB saves as -v6 and -v7), as far as weights need them.
 
-SciPy reads more of them, but a damaged one can crash the process that reads it with SciPy.
+SciPy reads more kinds, but a damaged file can crash the process that reads it with SciPy.
 """
 
 import itertools

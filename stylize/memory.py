@@ -1,4 +1,4 @@
-"""How much memory and disk a size needs, and what is done where there is less: tiles, files."""
+"""How much memory and disk a size needs, and what to do if there is less: tiles, files."""
 
 import itertools
 import math
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stylize import backend
-from stylize.neighbors import SIMILARITIES
+from stylize.neighbors import HYPERCOLUMN_LAYERS, SIMILARITIES
 from stylize.progress import Stage
 from stylize.weights import CONVOLUTIONS
 
@@ -14,6 +14,7 @@ from stylize.weights import CONVOLUTIONS
 PROCESS_MIB = 940  # before a picture is there
 NETWORK_BYTES = {"float32": 3000, "bfloat16": 2180, "float16": 2180}  # for each pixel it sees
 # For each pixel, by optimizer; PyTorch's L-BFGS remembers 90 pairs of 24 bytes more than ours.
+IN_TILES = 1.4  # as much, as two passes leave memory in pieces
 STATE_BYTES = {"lbfgs": 320, "torch": 2480, "scipy": 1200, "adam": 200}
 IN_FILES_BYTES = 54  # the same with our L-BFGS in files
 WORKSPACE_BYTES, WORKSPACE_MIB = 640, 270  # of the convolutions, for each pixel, but not more than
@@ -22,9 +23,9 @@ SEARCH_BYTES = 10  # for each similarity that is in memory at once
 TILES = (4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 128)  # to choose from
 FORWARD_BYTES = 480  # for each pixel of a style that goes through the network whole
 SHARE = 0.8  # of the free memory that a run takes if it is not told
-# What disk is needed for, for each pixel: 20 vectors of L-BFGS's pairs and 6 more in files, and in
+# What disk is needed for, for each pixel: 20 vectors of L-BFGS's pairs and 8 more in files, and in
 # the state file those and 3 more, of which there are two while one replaces the other.
-FILES_BYTES = 26 * 12
+FILES_BYTES = 28 * 12
 STATE_FILE_BYTES = {"lbfgs": 2 * 23 * 12, "torch": 2 * 203 * 12, "scipy": 2 * 36, "adam": 2 * 72}
 FILES_COST = 0.1  # of an evaluation, that its optimiser reads and writes them
 
@@ -61,10 +62,11 @@ def needed_mib(
         side = stage.tile + 2 * margin(layers)
         seen = min(stage.rows, side) * min(stage.cols, side)
     state = IN_FILES_BYTES if stage.in_files else STATE_BYTES[settings["optimizer"]]
-    needed = PROCESS_MIB * 2**20 + pixels * state
-    network = seen * NETWORK_BYTES[stage.precision]
+    needed: float = PROCESS_MIB * 2**20 + pixels * state
+    network = seen * NETWORK_BYTES[stage.precision] * (IN_TILES if stage.tile else 1)
     needed += max(network, 0 if stage.tile else max(style_pixels) * FORWARD_BYTES)
     needed += min(seen * WORKSPACE_BYTES, WORKSPACE_MIB * 2**20)
+    needed += (sum(style_pixels) - max(style_pixels)) * 12  # of the first, it is in the others
     if has_neighbors:
         places = sum(style_pixels) * (1 + settings["style_turns"])
         similarities = min(SIMILARITIES, pixels // 16 * max(style_pixels) // 16)
@@ -72,10 +74,21 @@ def needed_mib(
     return needed / 2**20
 
 
-def needed_disk_mib(stage: Stage, optimizer: str) -> tuple[float, float]:
-    """(MiB of the files that the optimiser keeps its arrays in, MiB of the state file)."""
+def needed_disk_mib(
+    stage: Stage, settings: Mapping[str, Any], has_neighbors: bool
+) -> tuple[float, float]:
+    """(MiB of files without names: the optimiser's arrays and tiles' targets; of the state file).
+
+    Arguments as for `needed_mib`.
+    """
+    files = FILES_BYTES if stage.in_files else 0.0
+    if stage.tile:
+        layers = [*settings["content_layers"]]
+        files += sum(4 * CONVOLUTIONS[n][1] / 4 ** (int(n[5]) - 1) for n in layers)
+        if has_neighbors:
+            files += sum(4 * CONVOLUTIONS[n][1] / 16 for n in HYPERCOLUMN_LAYERS)
     mib = stage.rows * stage.cols / 2**20
-    return mib * FILES_BYTES * stage.in_files, mib * STATE_FILE_BYTES[optimizer]
+    return mib * files, mib * STATE_FILE_BYTES[settings["optimizer"]]
 
 
 def allowed_mib(settings: Mapping[str, Any]) -> float:

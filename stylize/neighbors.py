@@ -1,11 +1,11 @@
 """Neural neighbours: every place of the combination is compared with the place of a style whose
-features are the most like its own.
+features are most like its own.
 
-A Gram matrix says how often channels respond together, wherever they do; matched place by place,
-brush strokes follow the forms of the photo. After Kolkin, Kucera, Paris, Sýkora, Shechtman and
-Shakhnarovich, "Neural Neighbor Style Transfer" (2022, arXiv:2203.13215). Two things differ from it:
-how much of a query is the photo's depends on the place (`detail_map`), and Gram matrices,
-content and total variation may stand beside it in one objective.
+A Gram matrix says how often channels respond together, wherever they do. Matching place by place
+makes brush strokes follow the forms of the photo. After Kolkin, Kucera, Paris, Sýkora, Shechtman
+and Shakhnarovich, "Neural Neighbor Style Transfer" (2022, arXiv:2203.13215). Two things differ
+here: how much of a query comes from the photo depends on the place (`detail_map`), and Gram
+matrices, content and total variation may be terms of the same objective.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""What the optimisers share, SciPy's L-BFGS without its waiting threads, ours, and Adam."""
+"""What the optimisers share, SciPy's L-BFGS without idle threads, our own L-BFGS, and Adam."""
 
 import contextlib
 import math

@@ -1,4 +1,4 @@
-"""Pictures: reading any, resizing, what VGG19 expects of them and back, colours, writing.
+"""Pictures: reading, resizing, conversion to what VGG19 expects and back, colours, writing.
 
 A *picture* is a path, a Pillow image or a uint8 array; once read it is a Pillow RGB image in sRGB.
 """
@@ -26,6 +26,7 @@ STRIP = 2**20  # pixels: what is computed in float64 is computed of so many at o
 SMALLEST_SIDE = 16  # pixels: four poolings lie before the deepest layer
 FORMATS = ("png", "jpg", "webp", "tiff")
 SUFFIXES = {f".{name}": name for name in FORMATS} | {".jpeg": "jpg", ".tif": "tiff"}
+LARGEST_SIDES = {"webp": 16383, "jpg": 65500}  # pixels, that a format can hold
 DEEP_FORMATS = ("png", "tiff")  # those that can hold 16 bits a channel
 
 
@@ -285,7 +286,7 @@ def save_image(
         description: text to store with the picture, see `read_description`.
 
     Raises:
-        InputError: the suffix is of no format, or of one without `bits`.
+        InputError: no format has this suffix, or the format cannot have so many `bits`.
         OSError: the folder cannot be written, or the disk is full.
     """
     format = suffix_of(path)

@@ -1,4 +1,4 @@
-"""Processes of this machine that share its cores or GPUs, and end whatever happens to the first."""
+"""Processes that share this machine's cores or GPUs, and never outlive the one that starts them."""
 
 import contextlib
 import multiprocessing

@@ -1,4 +1,4 @@
-"""What a run says of itself as it goes on, and where it is by that."""
+"""What a run reports as it goes on, and how far it is."""
 
 import dataclasses
 import functools
@@ -17,8 +17,9 @@ class Stage(NamedTuple):
     """A part of a run: so many iterations at one size and precision.
 
     `tile` is how many rows and columns the network sees at once, without margins; None: all.
-    `in_files` says whether the arrays of the optimiser are in files, not in memory, and `cost` how
-    long an evaluation takes by that, in parts of one without tiles and files.
+    `refines` says whether it only refines what smaller sizes have painted, `in_files` whether the
+    optimiser's arrays are in files instead of memory. `cost` is how long an evaluation takes, as a
+    multiple of one without tiles and files.
     """
 
     rows: int
@@ -27,6 +28,7 @@ class Stage(NamedTuple):
     evaluations_per_iteration: int
     precision: str
     tile: int | None = None
+    refines: bool = False
     in_files: bool = False
     cost: float = 1.0
 
@@ -119,8 +121,8 @@ class Evaluation:
         losses: of the combination as it is, not rounded to 8 bits.
         x: the combination, (1, rows, cols, 3) or flat, an array or a tensor of the backend, BGR
             minus the mean pixel. It may change afterwards: use it at once or copy it.
-        to_pixels: makes `pixels` of `x`, which cost nothing until they are asked for, or integers
-            of so many bits.
+        to_pixels: turns `x` into `pixels`, which are not computed until they are asked for, or
+            into integers of so many bits.
     """
 
     losses: Losses
@@ -151,7 +153,7 @@ class Iterate(Evaluation):
         evaluations: made since the start, at all sizes.
         seconds: that this iteration took.
         final: whether this is the size asked for, not a smaller one on the way to it.
-        stopped: why no iteration follows at this size, where there are fewer than asked for.
+        stopped: why no more iterations follow at this size, if there are fewer than asked for.
     """
 
     iteration: int
@@ -162,18 +164,18 @@ class Iterate(Evaluation):
 
 
 class Progress:
-    """Where a run is. The run calls the methods in their order; a program that shows or keeps
-    something overrides them and calls those of this class first.
+    """How far a run is. The run calls the `on_` methods as it goes on. A program that shows or
+    saves something overrides them, and calls those of this class first.
 
     Whatever a method raises ends the run.
 
     Attributes:
         stages: of the run, from the coarsest to the result.
-        stage: the `Stage` that goes on, None before the first.
-        iteration: finished at this stage so far.
-        evaluations: made so far, at all sizes.
+        stage: the current `Stage`, None before the first.
+        iteration: how many iterations are finished at this stage.
+        evaluations: how many were made so far, at all sizes.
         lowest: the lowest loss at this stage so far; `improved` says whether the last evaluation
-            brought it.
+            had it.
         last: the last `Iterate`, None before the first.
     """
 
@@ -190,20 +192,20 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """Since the run started."""
+        """The seconds since the run started."""
         return time.perf_counter() - self._started
 
     @property
     def fraction(self) -> float:
-        """Of the work that is done, 0..1."""
+        """How much of the work is done, 0..1."""
         work = sum(stage.work for stage in self.stages)
         return min(1.0, self._done / work) if work else 0.0
 
     @property
     def seconds_left(self) -> float:
-        """About as many, infinite before the first evaluation.
+        """About how many seconds are left; infinite before the first evaluation.
 
-        By what evaluations of this size take; of the first, by all that was done until then.
+        Estimated from the evaluations at this size; before its second one, from all so far.
         """
         done, since = self._done - self._stage_done, self._stage_started
         if not done:  # the stage's first evaluation, which compiles
@@ -216,7 +218,7 @@ class Progress:
         self.stages, self._started = stages, time.perf_counter()
 
     def on_estimate(self, seconds: float) -> None:
-        """The run will take so many seconds more, looking up neighbours aside."""
+        """The run will take so many more seconds, without those to look up neighbours."""
 
     def on_stage(self, index: int) -> None:
         """The stage of this index begins."""
@@ -225,13 +227,14 @@ class Progress:
         self._done = sum(stage.work for stage in self.stages[:index])
 
     def on_resume(self, checkpoint: Checkpoint) -> None:
-        """The stage that has just begun goes on from where an earlier run was."""
+        """The stage that has just begun goes on from where an earlier run stopped."""
         assert self.stage
         step = checkpoint.step
         self.iteration, self.evaluations = step.iterations, checkpoint.evaluations
         self.lowest = step.losses.total if step.losses else math.inf
         self._done += step.evaluations * self.stage.work_each
         self._started -= checkpoint.seconds
+        self._stage_done, self._stage_started = self._done, time.perf_counter()
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
         """An evaluation was made."""

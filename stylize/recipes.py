@@ -1,4 +1,4 @@
-"""The recipes: named sets of settings, one a look or another program's numbers."""
+"""The recipes: named sets of settings, each for a look or for another program's numbers."""
 
 import math
 from typing import Any

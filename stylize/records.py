@@ -1,4 +1,4 @@
-"""What a run leaves with its pictures: how each was made, and its losses as table and plot."""
+"""What a run saves with its pictures: how each was made, and the losses as a table and a plot."""
 
 import csv
 import functools

@@ -20,6 +20,7 @@ from stylize.records import LossTable
 from stylize.scratch import empty_in_memory, release
 
 FORMAT = 2  # of the file; it goes up when an older one can no longer be read
+ONE_PICTURE = ("versions", "tiles", "iteration", "losses")  # of records: not what was asked for
 ANEW = "run without --resume to start anew"
 PIECE = 2**24  # bytes that are read at once
 SECONDS_BETWEEN = 120  # an iteration that takes longer is kept on the way, too
@@ -84,8 +85,8 @@ class StateFile:
         except (InputError, MemoryError):
             raise
         except Exception as error:  # of many kinds, as zipfile and NumPy have them
-            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-                raise
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+                raise  # nothing is wrong with what is in it
             raise InputError(f"{self.path}: is damaged or no state of a run; {ANEW}") from None
 
     def _read_about(self, archive):
@@ -160,9 +161,6 @@ def _read(archive, name, empty=np.empty):
                 raise ValueError("too short")
             release(array)
     return array
-
-
-ONE_PICTURE = ("versions", "tiles", "iteration", "losses")  # of records: not what was asked for
 
 
 def made_alike(found: Mapping[str, Any], record: Mapping[str, Any]) -> bool:

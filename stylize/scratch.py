@@ -1,4 +1,4 @@
-"""Files for what memory has no room for: without names, so that they go with the process."""
+"""Files for what does not fit into memory: without names, so that they vanish with the process."""
 
 import math
 import os

@@ -1,7 +1,7 @@
 """The settings of a run.
 
 `SETTINGS` says how each is spelled on the command line and what it may be; `RECIPES` gives each
-a value; `choose_settings` puts what a person gave in place of the recipe's.
+a value; `choose_settings` puts the values that a person gave in place of the recipe's.
 """
 
 import functools
@@ -54,7 +54,7 @@ SETTINGS = {
         whole_number,
         "N",
         f"iterations at each size, of {EVALUATIONS_PER_ITERATION} evaluations each; in recipe "
-        "neighbors 30 at the first size, falling to 15 at the last",
+        "neighbors 30 at the first size, falling to 15 at the last, but 5 from 1.2 megapixels on",
         "optimisation",
     ),
     "content_weight": Setting("--content_weight", weight, "W", "faithfulness to the photo", "look"),
@@ -71,32 +71,32 @@ SETTINGS = {
         "--temporal_weight",
         weight,
         "W",
-        "of a film, how much every frame is like the one before it where nothing but places "
-        "changed; 0: each is painted by itself",
+        "in a film, how closely each frame follows the one before it; 0: each is painted by itself",
         "look",
     ),
     "size": Setting(
         "--size",
         rows_or_own,
         "ROWS|own",
-        "rows of the result (recipe johnson: its longer side); its columns follow from the photo; "
-        "own: the photo's own size",
+        "rows of the result (recipes johnson and crowson: its longer side); the columns follow "
+        "from the photo; own: the photo's own size",
         "output",
     ),
     "scales": Setting(
         "--scales",
         scale_count,
         "auto|N",
-        "sizes to paint at: a number, each twice the one before, or auto, which starts small",
+        "sizes to paint at: N sizes, each twice the one before (recipe crowson: sqrt(2) times), or "
+        "auto, which starts small",
         "optimisation",
     ),
     "style_scale": Setting(
         "--style_scale",
         fit_area_or_scales,
         "fit|area|SCALE",
-        "width of each style as a multiple of the result's width (recipe johnson: of their longer "
-        "sides); fit: stretched to the result's "
-        "size; area: as many pixels as the result; its aspect is kept except with fit",
+        "width of each style as a multiple of the result's width (recipes johnson and crowson: "
+        "longer sides instead of widths); fit: stretched to the result's size; area: as many "
+        "pixels as the result; the aspect ratio is kept except with fit",
         "look",
         nargs="+",
     ),
@@ -104,14 +104,14 @@ SETTINGS = {
         "--style_turns",
         functools.partial(whole_number, minimum=0, maximum=3),
         "0..3",
-        "how many turned copies of each style (90, 180, 270 degrees) to search as well",
+        "how many copies of each style, turned by 90, 180 and 270 degrees, to search as well",
         "look",
     ),
     "style_blend": Setting(
         "--style_blend",
         shares,
         "SHARE",
-        "share of each style, if there are several; none: equal shares",
+        "share of each of several styles; none: equal shares",
         "look",
         nargs="+",
     ),
@@ -168,7 +168,7 @@ SETTINGS = {
         "--init",
         picture_or_word,
         "base|recolored|noise|PATH",
-        "the picture to start from; recolored: the photo in the styles' colours",
+        "what to start from: the photo, the photo in the styles' colours, noise, or a picture",
         "optimisation",
     ),
     "noise_blend": Setting(
@@ -185,7 +185,7 @@ SETTINGS = {
         "--optimizer",
         one_of("lbfgs", "torch", "scipy", "adam"),
         "lbfgs|torch|scipy|adam",
-        "what lowers the loss: L-BFGS, PyTorch's, SciPy's, or Adam",
+        "what lowers the loss: L-BFGS, as PyTorch does it, as SciPy does it, or Adam",
         "optimisation",
     ),
     "learning_rate": Setting(
@@ -222,16 +222,16 @@ SETTINGS = {
         "--scratch",
         folder_or_auto,
         "auto|FOLDER",
-        "where a run keeps for its time what the memory has no room for; auto: beside the result",
+        "where a run keeps what does not fit into memory while it lasts; auto: beside the result "
+        "(in Python and on the page, the system's folder for temporary files)",
         "machine",
     ),
     "tile": Setting(
         "--tile",
         tile_size,
         "auto|off|PIXELS",
-        "rows and columns that the network sees at once, which changes memory and time, and the "
-        "result by rounding only; auto: all, or the largest tiles that --memory has room for; "
-        "off: all",
+        "rows and columns that the network sees at once; changes memory and time, but the result "
+        "only by rounding; auto: all, or the largest tiles that fit into --memory; off: all",
         "machine",
     ),
 }
@@ -277,8 +277,8 @@ def _recipe_settings(recipe):
 class LossWeights(NamedTuple):
     """What each layer's content and style loss, and the other terms, are multiplied with.
 
-    `style_energy`, where it is not None, is what each style's energy is brought to;
-    `relative_content` says whether the photo's features are brought to a mean square of one.
+    `style_energy`, if it is not None, is the energy that each style is scaled to;
+    `relative_content` says whether the photo's features are scaled to a mean square of one.
     """
 
     content: dict[str, float]
@@ -291,11 +291,11 @@ class LossWeights(NamedTuple):
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], rows: int) -> "LossWeights":
-        """The settings' weights at a size, turned by strength.
+        """The settings' weights at a size, raised or lowered by strength.
 
         Strength s multiplies content by (2 (1 - s))^2, all else by (2 s)^2, which is one at 0.5.
-        Content and total variation follow `reference_rows`; the style loss means the same at
-        every size as it stands.
+        Content and total variation follow `reference_rows`; the style loss needs no change to mean
+        the same at every size.
 
         Args:
             settings: of a run.

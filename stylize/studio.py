@@ -1,4 +1,4 @@
-"""What the page's events call: visitors, their turns, and the painting of what they asked for.
+"""What the page's events call: visitors, their turns, and painting what they asked for.
 
 One picture is painted at a time; several photos of a visitor are painted in turn.
 """

@@ -1,4 +1,4 @@
-"""The loss and its gradient, exact, of a picture that is too large for the network at once.
+"""The exact loss and gradient of a picture that is too large for the network at once.
 
 All that a loss needs of the whole picture is its Gram matrices, and these are sums over places. So
 the picture is cut into tiles, and each goes through the network twice, with a margin around it as

@@ -1,12 +1,13 @@
 """A film as the photo: read as a stream, painted frame by frame, and written with its sound.
 
-    main                    options
+    main                    reads the options
       open_clip             the frames and the sound of a video, or a folder of frames
-      paint_frames          every frame after the one before it; those that are there are kept
-      encode                the finished frames and the sound as one file
+      paint_frames          paints one frame after another; frames that are finished are kept
+      encode                puts the finished frames and the sound into one file
 
-Finished frames lie in a hidden folder beside the result, each with the record of how it was made,
-so that the same command goes on where it was stopped. They go when the film is finished.
+Finished frames are kept in a hidden folder beside the result, each with the record of how it was
+made, so that the same command goes on where it was stopped. They are removed when the film is
+finished.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """The web page: give it a photo and a painting, watch the picture grow, download it.
 
 Several photos are painted in turn, and downloaded together. One picture is painted at a time; other
-visitors wait and see their place. All numbers are those of `style_transfer`. Uploads and results
-stay in a temporary folder, which goes when the page stops.
+visitors wait and see their place in the queue. The pictures are those of `style_transfer`. Uploads
+and results stay in a temporary folder, which is removed when the page stops.
 """
 
 import argparse
@@ -174,13 +174,16 @@ def build_parser() -> Parser:
     parser.add_argument("--port", type=_port, default=7860, help="default: %(default)s")
     parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
     parser.add_argument(
-        "--max_size", type=int, default=1024, help="pixels of the longer side (%(default)s)"
+        "--max_size",
+        type=int,
+        default=1024,
+        help="pixels of the longer side (default: %(default)s)",
     )
     parser.add_argument(
-        "--max_seconds", type=float, default=1800, help="for a photo (default: %(default)s)"
+        "--max_seconds", type=float, default=1800, help="for each photo (default: %(default)s)"
     )
     parser.add_argument(
-        "--max_photos", type=int, default=20, help="of a visitor at once (default: %(default)s)"
+        "--max_photos", type=int, default=20, help="of one visitor at once (default: %(default)s)"
     )
     return parser
 

@@ -1,7 +1,7 @@
 """VGG19's weights: what they are, and the files that hold them.
 
-Every file is read into the same thing, a `VGG19Weights`: the kernels and biases of the sixteen
-convolutions under their Keras layer names, and the mean pixel they were trained with.
+Every file is read into a `VGG19Weights`: the kernels and biases of the sixteen convolutions under
+their Keras layer names, and the mean pixel they were trained with.
 """
 
 import dataclasses

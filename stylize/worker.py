@@ -1,6 +1,6 @@
 """A worker: a process of a Ray cluster, on this machine or another, that paints pictures or tiles.
 
-It has the network, and whatever else was loaded for one picture, for the next ones too.
+It keeps the network, and whatever else it has loaded for one picture, for the next ones.
 """
 
 import argparse

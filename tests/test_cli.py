@@ -213,6 +213,12 @@ def test_memory_that_will_not_do_is_refused(command, capsys):
     fails([*command, "--memory", "0.1"], 2, message, capsys)
 
 
+def test_format_that_cannot_hold_the_result_is_refused_before_the_run(command, monkeypatch, capsys):
+    monkeypatch.setitem(nst.cli.LARGEST_SIDES, "webp", 20)  # 16383 in earnest
+    message = "28 pixels do not fit in a .webp, which ends at 20; choose another --format"
+    fails([*command, "--format", "webp"], 2, message, capsys)
+
+
 def test_tiles_are_announced_and_leave_no_trace_in_the_record(command, tmp_path, capsys):
     small = [*command, "--size", "60", "--iter", "1"]
     assert nst.main(small) == 0

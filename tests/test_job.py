@@ -313,7 +313,7 @@ def test_large_sizes_only_refine():
     assert [job.has_neighbors(stage) for stage in job.stages] == [not it for it in large]
     assert [s.evaluations_per_iteration for s in job.stages] == [30, 26, 22, 19, 15, 5, 5]
     assert job.estimate_at(0) == 4
-    assert job.estimate_at(6) == 6
+    assert job.estimate_at(6) == -1  # two evaluations there would be felt
 
 
 def test_memory_foreseen_is_less_in_tiles(photo, painting):
@@ -368,12 +368,48 @@ def test_rounded_pixels_are_those_of_the_whole_picture(monkeypatch, photo, paint
     np.testing.assert_array_equal(to_pixels(x, 16), np.rint(257 * to_pixels(x)).astype(np.uint16))
 
 
-@pytest.mark.parametrize(("limit", "used"), backend.CONTAINER_LIMITS)
-def test_a_containers_limit_counts(tmp_path, limit, used):
+@pytest.mark.parametrize(("limit", "used", "how"), backend.CONTAINER_LIMITS)
+def test_a_containers_limit_counts(tmp_path, limit, used, how):
     assert backend._free_in_container(tmp_path) == math.inf
     (tmp_path / "memory").mkdir()
     (tmp_path / used).write_text("3000\n")
+    (tmp_path / how).write_text("inactive_file 10\ntotal_inactive_file 500\nactive_file 7\n")
     (tmp_path / limit).write_text("max\n")
     assert backend._free_in_container(tmp_path) == math.inf
     (tmp_path / limit).write_text("5000\n")
-    assert backend._free_in_container(tmp_path) == 2000
+    assert backend._free_in_container(tmp_path) == 2500  # 500 are only files kept in case
+
+
+def test_first_size_paints_however_large_it_is():
+    """There is nothing yet that it could refine."""
+    picture = Image.new("RGB", (1600, 1200))
+    (alone,) = prepare(picture, picture, size=1200, scales=1, memory=999).stages
+    assert not alone.refines and alone.evaluations_per_iteration == 15
+    first, last = prepare(picture, picture, size=2400, scales=2, memory=999).stages
+    assert not first.refines and last.refines
+
+
+def test_memory_foreseen_counts_pictures_and_every_style(photo, painting):
+    def needed(photo, styles):
+        given = {"size": 2000, "memory": 99, "tile": 512, "neighbor_weight": 0}
+        return prepare(photo, styles, "neighbors", **given).needed_mib
+
+    large = Image.new("RGB", (4000, 3000))  # 34 MiB
+    small = Image.new("RGB", (400, 300))
+    assert needed(large, [small]) - needed(small, [small]) == pytest.approx(34, abs=1)
+    more = needed(small, [small, small.copy()]) - needed(small, [small])
+    assert more == pytest.approx(2000 * 2666 * 12 / 2**20, rel=0.02)
+
+
+def test_disk_foreseen_counts_the_targets_of_tiles():
+    picture = Image.new("RGB", (1024, 1024))
+    given = {"size": 1024, "scales": 1, "memory": 99, "tile": 256}
+    files, _ = prepare(picture, picture, "pyramid", **given).needed_disk_mib
+    assert files == pytest.approx(4 * 512 / 64)  # block4_conv2: 512 channels, 1 position in 8 x 8
+    assert prepare(picture, picture, "pyramid", **given | {"tile": "off"}).needed_disk_mib[0] == 0
+
+
+def test_panorama_starts_where_its_short_side_is_long_enough():
+    panorama, style = Image.new("RGB", (3000, 300)), Image.new("RGB", (400, 300))
+    stages = prepare(panorama, style, "crowson", size=512).stages
+    assert min(stages[0][:2]) >= pictures.SMALLEST_SIDE

@@ -142,6 +142,17 @@ def test_changed_byte_is_refused(state):
         state.load()
 
 
+def test_state_that_is_whole_is_not_called_damaged(state):
+    """Where there is no room to read it to, starting anew would help nobody."""
+    state.keep(checkpoint())
+
+    def no_room(shape):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "scratch")
+
+    with pytest.raises(FileNotFoundError, match="scratch"):
+        resume.StateFile(state.path, {"settings": {"size": 400}}, empty=no_room).load()
+
+
 def test_other_run_is_refused_and_what_differs_said(state):
     state.keep(checkpoint())
     other = resume.StateFile(state.path, {"settings": {"size": 300}, "bits": 8}, LossTable())

@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import mmap
 import os
 
 import numpy as np
@@ -93,7 +94,7 @@ def test_search_in_files_takes_the_same_steps_to_the_last_bit(tmp_path):
     np.testing.assert_array_equal(in_memory.x, in_files.x)
 
 
-@pytest.mark.skipif(not hasattr(psutil.Process, "memory_info"), reason="nothing to measure with")
+@pytest.mark.skipif(not hasattr(mmap.mmap, "madvise"), reason="pages cannot be given back")
 def test_pages_of_a_file_do_not_stay_in_memory(tmp_path):
     """80 MiB are written and read, of which the process keeps less than a quarter."""
     arrays, shape = file_arrays(tmp_path), (1, 2000, 1750, 6)
@@ -103,3 +104,15 @@ def test_pages_of_a_file_do_not_stay_in_memory(tmp_path):
     _, (total,) = arrays.blockwise(lambda blocks: ([], [blocks[0].sum()]), [x])
     assert total == x.size
     assert psutil.Process().memory_info().rss - before < x.nbytes / 4
+
+
+def test_search_goes_on_with_the_files_that_its_state_is_in(tmp_path):
+    """It needs no second copy of them, for which there may be no room."""
+    arrays = file_arrays(tmp_path)
+    search, evaluate = ProjectedLBFGS(np.zeros(SHAPE), arrays=arrays), valley(arrays)
+    search.start(evaluate)
+    for _ in range(3):
+        search.step(evaluate, 20)
+    state = search.state()
+    loaded = ProjectedLBFGS.from_state(state, arrays)
+    assert loaded.gradient is state["gradient"] and loaded.steps[0] is state["step_0"]
