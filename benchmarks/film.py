@@ -129,7 +129,7 @@ def paint(job, weights, images, folder, wanted):
     seconds, clocks = {}, (time.perf_counter, time.process_time)
     started = [clock() for clock in clocks]
 
-    def on_frame(index, begins):
+    def on_frame(index, *_):
         nonlocal started
         now = [clock() for clock in clocks]
         seconds[index] = np.subtract(now, started)

@@ -176,9 +176,12 @@ class Job(NamedTuple):
 
     def start(self, stage: Stage) -> np.ndarray:
         """The first combination, (rows, cols, 3), as `preprocess_image` makes it."""
-        x = self._own_start(stage)
-        if self.previous is not None:
-            x = self.previous.start(x, self.styles(stage)[0].picture)
+        if self.previous is None:
+            return self._kept(self._own_start(stage), stage)
+        # Too few evaluations follow to paint over noise, or another picture.
+        own_colors = isinstance(self.settings["init"], str) and self.settings["init"] == "base"
+        photo = self._preprocessed(self.inputs.base, stage, recolor=not own_colors)
+        x = self.previous.start(photo, self.styles(stage)[0].picture)
         return self._kept(x, stage)
 
     def _own_start(self, stage):

@@ -32,6 +32,8 @@ STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", 
 #   smallest_size  which side the sizes then begin with at least, where scales is "auto": pixels of
 #                  the short side, or of the longer one if that is what size means
 #   effort         evaluations of an iteration at the first and at the last size, in parts of 20
+#   temporal_weight  a thousandth of the whole loss of a photo, or up to a hundredth. Those of
+#                  athalye, johnson and crowson are scaled to that, not judged by eye
 #   frame_evaluations  of each frame of a film but the first of a scene, at the last size only
 #   refine_from    pixels from which on a size only refines what smaller ones have painted: it looks
 #                  up no neighbours, which takes longer the larger a picture is, and needs fewer
@@ -124,6 +126,7 @@ RECIPES["athalye"] = RECIPES["keras"] | {  # 1000 steps of Adam
     "content_weight": 5.0,
     "style_weight": 500.0,
     "tv_weight": 100.0,
+    "temporal_weight": 5e3,
     "size": "own",
     "style_scale": [1.0],
     "content_layers": {"block4_conv2": 1.0},
@@ -149,6 +152,7 @@ RECIPES["johnson"] = RECIPES["keras"] | {
     "content_weight": 5.0,
     "style_weight": 100.0,
     "tv_weight": 1e-3,
+    "temporal_weight": 1e4,
     "size": 512,
     "scales": "auto",
     "style_scale": [1.0],
@@ -166,6 +170,7 @@ RECIPES["crowson"] = RECIPES["keras"] | {
     "iterations": 2,
     "content_weight": 0.015,
     "tv_weight": 2.0,
+    "temporal_weight": 10.0,
     "size": 512,
     "scales": "auto",
     "style_scale": [1.0],

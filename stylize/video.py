@@ -5,16 +5,18 @@
       paint_frames          paints one frame after another; frames that are finished are kept
       encode                puts the finished frames and the sound into one file
 
-Finished frames are kept in a folder beside the result, each with the record of how it was made, so
-that the same command goes on where it was stopped. The folder is removed when the film is finished.
+Finished frames are kept in a hidden folder beside the result, each with the record of how it was
+made, so that the same command goes on where it was stopped. They are removed when the film is
+finished.
 """
 
 import argparse
 import contextlib
+import errno
 import gc
 import itertools
+import math
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,11 +50,22 @@ SUFFIXES = (
     *(".3gp", ".avi", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
     *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"),
 )
-OF_PICTURES = ("pairs", "jobs", "fail_fast", "format", "bits", "plot", "gif", "mp4")  # options
+OF_PICTURES = (  # options
+    *("pairs", "jobs", "fail_fast", "ray", "format", "bits", "every_iteration", "plot"),
+    *("gif", "mp4"),
+)
 KEPT_SOUND = ("aac", "ac3", "alac", "eac3", "flac", "mp3", "opus")  # what an MP4 may hold as it is
-# Painted strokes are what compression blurs first. H.264 wants even sides: a row or column may go.
-QUALITY = ("-crf", "18", "-vf", "crop=trunc(iw/2)*2:trunc(ih/2)*2")
+# Painted strokes are what compression blurs first. Players guess BT.601 for small films and BT.709
+# for large ones, so it is said: some versions of FFmpeg heed the frames, some the options. H.264
+# wants even sides: a row or column may go.
+ENCODING = (
+    *("-crf", "18", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"),
+    "-vf",
+    "scale=out_color_matrix=bt709,setparams=color_primaries=bt709:color_trc=bt709,"
+    "crop=trunc(iw/2)*2:trunc(ih/2)*2",
+)
 NTSC = (24, 30, 48, 60, 120)  # frames per second that are often a thousandth fewer
+SLOWEST = 0.001  # frames per second
 DEFAULT_RATE = 25.0  # frames per second of a folder of frames, or where a video does not say
 
 # ---------------------------------------------------------------------------------------------
@@ -64,7 +77,8 @@ class Clip(NamedTuple):
     """A film to be painted.
 
     Attributes:
-        frames: begins again with each call; yields Pillow RGB images, and raises InputError.
+        frames: begins again with each call; yields Pillow RGB images, and raises InputError, or
+            OSError where FFmpeg ends too soon.
         rate: of them, per second.
         length: about how many there are.
         sound: FFmpeg's inputs and options that add the sound.
@@ -137,7 +151,8 @@ def _open_video(path):
     """The `Clip` of a video. Raises InputError."""
     if not Path(path).exists():
         raise InputError(f"video {path}: no such file; check the path")
-    command = [find_ffmpeg(path), "-nostdin", "-i", path, "-map", "0:v:0"]
+    file = f"file:{path}"  # else what is before a colon would name a protocol
+    command = [find_ffmpeg(path), "-nostdin", "-i", file, "-map", "0:v:0"]
     decoded = subprocess.run([*command, "-f", "null", "-"], stderr=subprocess.PIPE)
     said = decoded.stderr.decode(errors="replace")
     counts = re.findall(r"^frame= *(\d+)", said.replace("\r", "\n"), re.MULTILINE)
@@ -149,22 +164,37 @@ def _open_video(path):
     sound: tuple[str, ...] = ()
     if codec := re.search(r" Audio: (\w+)", said):
         kept = "copy" if codec[1] in KEPT_SOUND else "aac"
-        sound = ("-i", path, "-map", "0:v", "-map", "1:a:0", "-c:a", kept)
-    reading = [*command, "-r", str(rate), "-f", "image2pipe", "-c:v", "ppm", "-"]
-    return Clip(lambda: _read_frames(reading), rate, int(counts[-1]), sound)
+        sound = ("-i", file, "-map", "0:v", "-map", "1:a:0", "-c:a", kept)
+    piping = ("-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "-")  # else 10 bits stay so
+    reading = [*command, "-r", str(rate), *piping]
+    return Clip(lambda: _read_frames(reading, path), rate, int(counts[-1]), sound)
 
 
-def _read_frames(command):
-    """Yields the pictures that FFmpeg pipes, one PPM after another."""
+def _read_frames(command, path):
+    """Yields the pictures that FFmpeg pipes of the video at `path`, one PPM after another.
+
+    Raises OSError: it ended before the video did.
+    """
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         try:
             while process.stdout.readline():  # "P6"
-                cols, rows = map(int, process.stdout.readline().split())
-                process.stdout.readline()  # "255"
-                pixels = process.stdout.read(3 * rows * cols)
-                yield Image.frombytes("RGB", (cols, rows), pixels)
+                yield _read_pixels(process.stdout)
+            if process.wait():
+                raise ValueError
+        except ValueError:
+            raise OSError(errno.EIO, "FFmpeg ended before the video did", path) from None
         finally:
             process.kill()
+
+
+def _read_pixels(stream):
+    """The picture of a PPM after its first line. Raises ValueError: it is cut short."""
+    cols, rows = map(int, stream.readline().split())
+    stream.readline()  # "255"
+    pixels = stream.read(3 * rows * cols)
+    if len(pixels) < 3 * rows * cols:
+        raise ValueError
+    return Image.frombytes("RGB", (cols, rows), pixels)
 
 
 def encode(path: str | Path, frames: Sequence[Path], clip: Clip) -> None:
@@ -180,7 +210,7 @@ def encode(path: str | Path, frames: Sequence[Path], clip: Clip) -> None:
     """
     with replacing(path) as temporary:
         size = load_image(frames[0]).size
-        writer = Mp4Writer(temporary, size, clip.rate, (*clip.sound, *QUALITY))
+        writer = Mp4Writer(temporary, size, clip.rate, (*clip.sound, *ENCODING))
         try:
             for frame in frames:
                 writer.write(load_image(frame), 1)
@@ -229,8 +259,15 @@ class FrameFolder:
         return next(index for index in itertools.count() if not self.has(index))
 
     def remove(self) -> None:
-        """Removes the folder and all that is in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Removes the frames, and the folder if nothing else is in it."""
+        for path in self.path.glob("*.png"):
+            if re.fullmatch(r"\d{6,}", path.stem):
+                with contextlib.suppress(InputError, OSError):
+                    records.read_record(path)
+                    path.unlink()
+                    remove_leftovers(path.with_suffix(""))
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
 
 
 def paint_frames(
@@ -239,7 +276,7 @@ def paint_frames(
     weights: VGG19Weights,
     frames: Iterator[Image.Image],
     folder: FrameFolder,
-    on_frame: Callable[[int, bool], None] = lambda index, begins: None,
+    on_frame: Callable[[int, float, bool], None] = lambda index, seconds, begins: None,
 ) -> int:
     """Paints every frame that is not in the folder yet. Returns how many there are in all.
 
@@ -249,13 +286,14 @@ def paint_frames(
         weights: the network's.
         frames: of the film.
         folder: of the results.
-        on_frame: called with the number of a frame that was painted, from 0, and whether it begins
-            a scene.
+        on_frame: called with the number of a frame that was painted, from 0, the seconds that it
+            took, and whether it begins a scene, which takes longer than to go on with one.
     """
     rows, cols = job.stages[-1][:2]
     before: Image.Image | None = None
     weight, shift, index = job.settings["temporal_weight"], np.zeros(2), -1
     for index, image in enumerate(frames):
+        started = time.monotonic()
         frame = resize_image(image, rows, cols, job.settings["resample"])
         motion = find_motion(before, frame) if before is not None and weight else None
         shift = shift + motion.camera if motion else np.zeros(2)
@@ -267,7 +305,7 @@ def paint_frames(
             previous = motion.move(preprocess_image(folder.load(index - 1)), shift)
         folder.save(index, paint(job.frame(image, previous), weights).pixels)
         gc.collect()  # compiled functions hold each other, and their tensors, until then
-        on_frame(index, previous is None)
+        on_frame(index, time.monotonic() - started, bool(weight) and previous is None)
     return index + 1
 
 
@@ -284,7 +322,7 @@ class Report:
 
     def __init__(self, quiet: bool = False):
         self.length = self.finished = 0
-        self._quiet, self._time = quiet, time.monotonic()
+        self._quiet, self._seconds = quiet, 0.0  # of the last frame that told of those to come
 
     def print(self, line: str) -> None:
         """Prints a line."""
@@ -293,17 +331,17 @@ class Report:
 
     def start(self, finished: int) -> None:
         """The first of the frames that are not finished begins."""
-        self.finished, self._time = finished, time.monotonic()
+        self.finished = finished
         self.print(f"{finished} of {self.length} frames are finished")
 
-    def on_frame(self, index: int, begins: bool) -> None:
-        """A frame was painted, and perhaps begins a scene, which says little of those after it."""
-        now = time.monotonic()
-        seconds, self._time, self.finished = now - self._time, now, index + 1
-        left = (self.length - self.finished) * seconds
+    def on_frame(self, index: int, seconds: float, begins: bool) -> None:
+        """A frame was painted, see `paint_frames`."""
+        self.finished = index + 1
+        self._seconds = self._seconds if begins else seconds
+        left = (self.length - self.finished) * self._seconds
+        first = ", the first of a scene" if begins else ""
         more = f", about {in_words(left)} left" if left > 0 else ""
-        more = ", the first of a scene" if begins else more
-        self.print(f"Frame {self.finished} of {self.length} in {seconds:.1f}s{more}")
+        self.print(f"Frame {self.finished} of {self.length} in {seconds:.1f}s{first}{more}")
 
     def kept(self) -> str:
         """What is left of a film that was stopped, in words."""
@@ -319,11 +357,27 @@ def _check(args):
     """Raises InputError where the options do not go together, or OpenCV is not there."""
     if given := [name for name in OF_PICTURES if getattr(args, name)]:
         raise InputError(f"--{given[0]} is for photos, and {args.base} is a film")
-    if args.fps is not None and not (args.frames and args.fps > 0):
-        raise InputError("--fps, above 0, is for the folder of --frames")
+    if args.fps is not None and not (args.frames and SLOWEST <= args.fps < math.inf):
+        raise InputError(f"--fps, at least {SLOWEST}, is for the folder of --frames")
     if Path(args.style_reference).is_dir():
         raise InputError(f"{args.style_reference}: is a folder; give one picture in it")
     require_opencv()
+
+
+def result_paths(prefix: str) -> tuple[Path, Path]:
+    """The film, and the folder of its finished frames, which is ours and so hidden."""
+    result = Path(f"{prefix}.mp4")
+    return result, result.with_name(f".{result.stem}.frames")
+
+
+def _keep_base(args):
+    """Raises InputError where the results would take the place of the film that is painted."""
+    for path in result_paths(args.result_prefix):
+        with contextlib.suppress(OSError):
+            if path.samefile(args.base):
+                raise InputError(
+                    f"{args.result_prefix}: {args.base} would be overwritten; choose another prefix"
+                )
 
 
 def run(paint: Callable, args: argparse.Namespace, report: Report) -> None:
@@ -335,10 +389,13 @@ def run(paint: Callable, args: argparse.Namespace, report: Report) -> None:
         report: is told of the run.
     """
     _check(args)
+    _keep_base(args)
     clip = open_clip(args.base, args.frames, args.fps)
     report.length = clip.length
     job, _ = cli.plan(argparse.Namespace(**vars(args) | {"base": next(clip.frames())}))
-    result, folder = Path(f"{args.result_prefix}.mp4"), f"{args.result_prefix}_frames"
+    if job.settings["preserve_colors"] == "luma":
+        raise InputError("--preserve_colors luma is for photos; give linear or histogram")
+    result, folder = result_paths(args.result_prefix)
     check_writable(args.result_prefix)
     remove_leftovers(args.result_prefix)
     report.print(f"This needs about {job.needed_mib / 1024:.1f} GiB of memory")

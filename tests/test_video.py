@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 from fractions import Fraction
+from types import SimpleNamespace
 
 import imageio_ffmpeg
 import numpy as np
@@ -101,6 +102,40 @@ def test_turned_video_is_read_upright(silent, tmp_path, capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_video_of_ten_bits_is_read_in_eight(silent, tmp_path):
+    ffmpeg("-i", silent, "-c:v", "libx264", "-pix_fmt", "yuv420p10le", tmp_path / "ten.mp4")
+    frames = list(video.open_clip(str(tmp_path / "ten.mp4")).frames())
+    assert len(frames) == FRAMES
+    assert np.abs(np.asarray(frames[0], float) - np.asarray(frame(0))).mean() < 5
+
+
+def test_colon_in_the_name_of_a_video_is_no_protocol(clip, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    clip.rename("12:30.mp4")
+    film = video.open_clip("12:30.mp4")
+    assert len(list(film.frames())) == FRAMES
+    video.encode("film.mp4", [painted(tmp_path / "1.png")], film)
+    assert "md5=" in sound_of("film.mp4").lower()
+
+
+ENDS = {
+    "in its header": ("P6\\n2 1", 0),
+    "in its pixels": ("P6\\n2 1\\n255\\n12345", 0),
+    "between frames": ("P6\\n2 1\\n255\\n123456", 1),
+}
+
+
+@pytest.mark.parametrize("ending", ENDS)
+def test_reader_that_dies_is_an_error_and_no_shorter_film(ending):
+    """The shell says one whole frame of two pixels, then what FFmpeg may end in."""
+    said, status = ENDS[ending]
+    script = f"printf 'P6\\n2 1\\n255\\n123456{said}'; exit {status}"
+    frames = video._read_frames(["sh", "-c", script], "clip.mp4")
+    assert next(frames).tobytes() == b"123456"
+    with pytest.raises(OSError, match="FFmpeg ended before the video did: 'clip.mp4'"):
+        list(frames)
+
+
 @pytest.mark.parametrize(
     ("said", "exact"),
     [(25, 25), (29.97, Fraction(30000, 1001)), (23.98, Fraction(24000, 1001)), (12.5, 12.5)],
@@ -159,6 +194,22 @@ def test_frames_of_two_sizes_and_folders_without_frames_are_named(tmp_path):
         list(video.open_clip(str(folder), frames=True).frames())
     with pytest.raises(InputError, match="empty: has no numbered frames, such as"):
         video.open_clip(str(save_frames(tmp_path / "empty", [])), frames=True)
+
+
+def painted(path, color="red", size=(65, 49)):
+    """The path of a plain picture."""
+    Image.new("RGB", size, color).save(path)
+    return path
+
+
+def test_red_is_that_of_bt709_and_said_to_be(silent, tmp_path):
+    """Y' = 16 + 219 * 0.2126 = 62.6 of 255; it would be 81.5 in BT.601."""
+    red, result = painted(tmp_path / "red.png"), tmp_path / "film.mp4"
+    video.encode(result, [red], video.open_clip(str(silent)))
+    assert re.search(r"yuv420p\(tv, bt709, \w+\), 64x48", ffmpeg("-i", result))
+    ffmpeg("-i", result, "-f", "rawvideo", "-pix_fmt", "yuv420p", tmp_path / "raw")
+    luma = np.fromfile(tmp_path / "raw", np.uint8)[: 64 * 48]
+    assert np.abs(luma - 63.0).max() <= 1
 
 
 def test_film_that_cannot_be_written_leaves_the_one_before(silent, tmp_path, monkeypatch):
@@ -222,7 +273,7 @@ def test_stopped_film_goes_on_by_frame_with_the_same_bytes(command, tmp_path, mo
     assert nst.main(command) == 130
     err = capsys.readouterr().err
     assert re.search(r"interrupted; 2 of 4 frames are finished; go on with: .*--iter 1\n$", err)
-    assert sorted(os.listdir(tmp_path / "results" / "clip_frames")) == [
+    assert sorted(os.listdir(tmp_path / "results" / ".clip.frames")) == [
         "000001.png",
         "000002.png",
     ]
@@ -240,12 +291,12 @@ def test_frames_made_otherwise_are_painted_again(command, tmp_path, monkeypatch)
     monkeypatch.setattr(video, "encode", lambda *_: None)
     monkeypatch.setattr(video.FrameFolder, "remove", lambda self: None)
     assert nst.main(command) == 0
-    before = [path.read_bytes() for path in sorted((tmp_path / "results/clip_frames").iterdir())]
+    before = [path.read_bytes() for path in sorted((tmp_path / "results/.clip.frames").iterdir())]
     with monkeypatch.context() as patch:
         patch.setattr(nst, "stage_objective", None)  # calling it would be a TypeError
         assert nst.main(command) == 0
     assert nst.main([*command, "--temporal_weight", "0"]) == 0
-    after = [path.read_bytes() for path in sorted((tmp_path / "results/clip_frames").iterdir())]
+    after = [path.read_bytes() for path in sorted((tmp_path / "results/.clip.frames").iterdir())]
     assert len(after) == FRAMES
     assert all(one != other for one, other in zip(before, after, strict=True))
 
@@ -259,9 +310,45 @@ def kept_frames(job, weights, images, path):
         weights,
         iter(images),
         folder,
-        lambda index, first: begins.append(index) if first else None,
+        lambda index, seconds, first: begins.append(index) if first else None,
     )
     return [np.asarray(folder.load(index)) for index in range(count)], begins
+
+
+def test_frames_that_are_not_the_films_stay(tmp_path):
+    folder = video.FrameFolder(tmp_path / "frames", {"settings": {}, "recipe": "", "base": {}})
+    folder.save(0, np.zeros((16, 16, 3)))
+    (folder.path / ".000001.99999999.tmp.png").touch()  # of a run that was killed
+    folder.remove()
+    assert not folder.path.exists()
+    folder.save(0, np.zeros((16, 16, 3)))
+    own = [painted(folder.path / "000002.png"), painted(folder.path / "holiday.png")]
+    copy = folder.path / "1.png"
+    copy.write_bytes(folder.file(0).read_bytes())
+    folder.remove()
+    assert sorted(folder.path.iterdir()) == sorted([*own, copy])
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", ".clip.frames"])
+def test_film_that_would_replace_its_own_frames_is_refused(name, command, tmp_path, capsys):
+    prefix, base = tmp_path / "clip", tmp_path / name
+    options = []
+    if name != "clip.mp4":
+        save_frames(base, ["000001.png", "000002.png"])
+        options = ["--frames"]
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    base = tmp_path / "results" / ".." / name  # the same place by another name
+    base.parent.parent.mkdir()
+    assert nst.main([str(base), command[1], str(prefix), *command[3:], *options]) == 2
+    assert re.search(r"clip: .* would be overwritten; choose another", capsys.readouterr().err)
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+def test_source_frames_in_a_folder_called_like_the_results_stay(command, tmp_path):
+    folder, prefix = save_frames(tmp_path / "clip_frames", ["000001.png"]), tmp_path / "clip"
+    before = (folder / "000001.png").read_bytes()
+    assert nst.main([str(folder), command[1], str(prefix), *command[3:], "--frames"]) == 0
+    assert (folder / "000001.png").read_bytes() == before
 
 
 def test_without_weight_frames_are_pictures(small_vgg19, painting, tmp_path):
@@ -272,6 +359,59 @@ def test_without_weight_frames_are_pictures(small_vgg19, painting, tmp_path):
     for image, result in zip(images, results, strict=True):
         alone = nst.style_transfer(image, painting, weights=small_vgg19, **settings)
         np.testing.assert_array_equal(result, alone)
+
+
+def test_time_left_is_that_of_frames_like_those_to_come(capsys):
+    report = video.Report()
+    report.length = 5
+    report.on_frame(0, 40.0, True)
+    report.on_frame(1, 2.0, False)
+    report.on_frame(2, 30.0, True)
+    assert capsys.readouterr().out.splitlines() == [
+        "Frame 1 of 5 in 40.0s, the first of a scene",
+        "Frame 2 of 5 in 2.0s, about 6s left",
+        "Frame 3 of 5 in 30.0s, the first of a scene, about 4s left",
+    ]
+
+
+def test_time_left_leaves_out_what_was_finished_before(painting, tmp_path, monkeypatch, capsys):
+    """A film without scenes, of which the first frame is there and takes long to pass over."""
+    now = [0.0]
+    monkeypatch.setattr(video, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def read():
+        yield frame(0)
+        now[0] += 100
+        yield frame(1)
+        yield frame(2)
+
+    def paint(job, weights):
+        now[0] += 2
+        return SimpleNamespace(pixels=np.zeros((48, 64, 3)))
+
+    job = prepare(frame(0), painting, size=48, temporal_weight=0)
+    made = {"settings": {}, "recipe": "", "base": {}, "program": "unknown", "weights": {}}
+    folder = video.FrameFolder(tmp_path / "frames", made | {"format": "png", "bits": 8})
+    folder.save(0, frame(0))
+    report = video.Report()
+    report.length = 3
+    report.start(folder.count())
+    video.paint_frames(paint, job, None, read(), folder, report.on_frame)
+    assert capsys.readouterr().out.splitlines() == [
+        "1 of 3 frames are finished",
+        "Frame 2 of 3 in 2.0s, about 2s left",
+        "Frame 3 of 3 in 2.0s",
+    ]
+
+
+@pytest.mark.parametrize("recipe", ["neighbors", "athalye", "johnson", "crowson"])
+def test_weight_is_in_proportion_to_the_loss_it_is_added_to(recipe, small_vgg19, painting):
+    """Of a random network's, whose losses are only roughly those of the real one."""
+    job = prepare(frame(0), painting, recipe=recipe, size=48, init="noise")
+    stage = job.stages[-1]
+    losses, _ = nst.stage_objective(job, small_vgg19, stage)(job.start(stage)[np.newaxis])
+    weight = job.settings["temporal_weight"]
+    assert 1e-5 < weight / np.sum(nst.backend.to_numpy(losses)) < 1e-2
 
 
 def test_scenes_begin_anew(small_vgg19, painting, tmp_path):
@@ -311,6 +451,20 @@ def test_following_frame_has_few_evaluations_at_the_last_size(small_vgg19, paint
     assert job.frame(frame(1), None).stages == job.stages
 
 
+@pytest.mark.parametrize("init", ["noise", "a picture", "recolored"])
+def test_what_comes_into_view_starts_as_the_recolored_photo(init, painting, photo, monkeypatch):
+    monkeypatch.setattr("stylize.flow.STROKES", 0)
+    init = photo if init == "a picture" else init
+    nothing = Previous(
+        np.zeros((48, 64, 3), np.float32), np.zeros((48, 64), np.float32), np.zeros(2)
+    )
+    given = {"size": 48, "recipe": "gatys"}
+    following = prepare(frame(0), painting, init=init, **given).frame(frame(1), nothing)
+    recolored = prepare(frame(1), painting, init="recolored", **given)
+    stage = recolored.stages[-1]
+    np.testing.assert_allclose(following.start(stage), recolored.start(stage), atol=1e-3)
+
+
 def test_start_picture_of_ones_own_is_that_of_every_scene(painting, photo):
     job = prepare(frame(0), painting, init=photo).frame(frame(1), None)
     assert job.inputs.start.size == (48, 40)
@@ -327,13 +481,28 @@ def test_start_picture_of_ones_own_is_that_of_every_scene(painting, photo):
     [
         (["--gif"], "--gif is for photos, and .*clip.mp4 is a film"),
         (["--jobs", "2"], "--jobs is for photos"),
-        (["--fps", "12"], "--fps, above 0, is for the folder of --frames"),
+        (["--ray", "local"], "--ray is for photos"),
+        (["--every_iteration"], "--every_iteration is for photos"),
+        (["--fps", "12"], "--fps, at least 0.001, is for the folder of --frames"),
         (["--frames"], "clip.mp4: --frames needs a folder of numbered frames"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(options, message, command, capsys):
     assert nst.main([*command, *options]) == 2
     assert re.search(message, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "nan", "inf", "0.0009"])
+def test_rates_that_no_film_has_are_refused(rate, command, tmp_path, capsys):
+    folder = save_frames(tmp_path / "frames", ["1.png"])
+    assert nst.main([str(folder), *command[1:], "--frames", f"--fps={rate}"]) == 2
+    assert "--fps, at least 0.001, is for" in capsys.readouterr().err
+
+
+def test_brightness_alone_is_refused(command, capsys):
+    """The frame before, which holds the next one, would be that with the photo's colours."""
+    assert nst.main([*command, "--preserve_colors", "luma"]) == 2
+    assert "--preserve_colors luma is for photos" in capsys.readouterr().err
 
 
 def test_folder_of_styles_is_refused(command, tmp_path, capsys):
