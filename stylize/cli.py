@@ -401,10 +401,11 @@ def existing_folder(prefix: str) -> Path:
 
 def needs(job: Job) -> str:
     """The memory and disk that a job needs, in words."""
-    tile, (files, _) = job.stages[-1].tile, job.needed_disk_mib
+    stage, (files, _) = job.stages[-1], job.needed_disk_mib
     words = f"{job.needed_mib / 1024:.1f} GiB of memory"
-    words += f", in tiles of {tile} pixels" if tile else ""
-    return words + (f", and {files / 1024:.1f} GiB of disk" if files else "")
+    words += f", in tiles of {stage.tile} pixels" if stage.tile else ""
+    tell = stage.in_files or files > 100  # MiB; fewer are not worth a word
+    return words + (f", and {files / 1024:.1f} GiB of disk" if tell else "")
 
 
 def check_disk(job: Job, prefix: str, terminal: Terminal) -> None:
