@@ -5,6 +5,7 @@ video                 a film, frame by frame
 processes             the processes that paint a folder on this machine
 cli, athalye, web     one photo; the TensorFlow neural-style program; the page
 studio                what the page's events call: visitors and their turns
+report                what the command line shows and saves as a run goes on
 terminal              what the command lines share
 cluster               workers on one machine or many, by Ray
 worker                what each worker does
