@@ -55,6 +55,7 @@ from stylize.optimizers import Iterations, fmin_l_bfgs_b
 from stylize.pictures import layer_mask, load_image, save_image  # noqa: F401
 from stylize.progress import Checkpoint, Iterate, Losses, Progress, Reports, Stage, estimate_seconds
 from stylize.recipes import DEFAULT_RECIPE, RECIPES  # noqa: F401
+from stylize.remember import remembered
 from stylize.scratch import Folder, Scratch
 from stylize.settings import EVALUATIONS_PER_ITERATION, SETTINGS, LossWeights  # noqa: F401
 from stylize.tiles import (
@@ -68,6 +69,8 @@ from stylize.tiles import (
     whole_picture,
 )
 from stylize.weights import IMAGENET_MEAN_BGR, VGG19Weights, passes_through
+
+STYLES_KEPT = 8  # Gram matrices of so many styles and sizes, for the next photo or frame
 
 # ---------------------------------------------------------------------------------------------
 # Features
@@ -287,6 +290,7 @@ def compute_targets(
         )
 
 
+@remembered(STYLES_KEPT)
 def style_targets(
     network: Any,
     picture: np.ndarray,

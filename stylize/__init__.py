@@ -20,6 +20,7 @@ formulas              how the recipes' losses differ
 wasserstein           the distance between two styles, taken as Gaussians
 tiles                 the loss of a picture that is too large for the network at once
 sizes                 those that a run paints at, from the coarsest to the result
+remember              functions that remember their results
 scratch               files for what does not fit into memory
 optimizers            what the optimisers share, SciPy's L-BFGS, Adam
 lbfgs                 an L-BFGS of our own, for values within bounds
