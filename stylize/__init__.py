@@ -2,7 +2,8 @@
 
 batch                 the main command; folders, painted by several processes
 video                 a film, frame by frame
-processes             the processes that paint a folder on this machine
+painters              what paints several pictures at once: processes, or a cluster's workers
+processes             the processes that share this machine
 cli, athalye, web     one photo; the TensorFlow neural-style program; the page
 studio                what the page's events call: visitors and their turns
 report                what the command line shows and saves as a run goes on
