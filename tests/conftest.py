@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import stylize.weights as vgg19
-from stylize import batch, painters
+from stylize import batch, painters, video
 from stylize.backend import keras
 
 # A key of our own to the clusters of these tests; Ray reads them when it is imported.
@@ -37,7 +37,7 @@ def one_process(monkeypatch):
         with ThreadPoolExecutor(1) as executor:
             yield executor
 
-    for module in (batch, painters):
+    for module in (batch, painters, video):
         monkeypatch.setattr(module, "processes", processes)
 
 
