@@ -54,19 +54,22 @@ class Clip(NamedTuple):
     sound: Sequence[str] = ()
 
 
-def open_clip(path: str, frames: bool = False, rate: float | None = None) -> Clip:
+def open_clip(
+    path: str, frames: bool = False, rate: float | None = None, most: int | None = None
+) -> Clip:
     """The film at a path.
 
     Args:
         path: of a video, or of a folder.
         frames: whether it is a folder of numbered frames.
         rate: of these, per second; None: `DEFAULT_RATE`.
+        most: of a video, frames that are counted; None: all.
 
     Raises:
         InputError: it cannot be read, or has no frames.
     """
     if not frames:
-        return _open_video(path)
+        return _open_video(path, most)
     if not Path(path).is_dir():
         raise InputError(f"{path}: --frames needs a folder of numbered frames")
     paths = numbered_frames(path)
@@ -113,13 +116,14 @@ def frame_rate(rate: float) -> Fraction:
     return Fraction(rate).limit_denominator(1000)
 
 
-def _open_video(path):
+def _open_video(path, most):
     """The `Clip` of a video. Raises InputError."""
     if not Path(path).exists():
         raise InputError(f"video {path}: no such file; check the path")
     file = f"file:{path}"  # else what is before a colon would name a protocol
     command = [find_ffmpeg(path), "-nostdin", "-i", file, "-map", "0:v:0"]
-    decoded = subprocess.run([*command, "-f", "null", "-"], stderr=subprocess.PIPE)
+    limit = ("-frames:v", str(most)) if most else ()
+    decoded = subprocess.run([*command, *limit, "-f", "null", "-"], stderr=subprocess.PIPE)
     said = decoded.stderr.decode(errors="replace")
     counts = re.findall(r"^frame= *(\d+)", said.replace("\r", "\n"), re.MULTILINE)
     if decoded.returncode or not counts or counts[-1] == "0":

@@ -43,7 +43,15 @@ from stylize.painters import (
 )
 from stylize.pictures import remove_leftovers
 from stylize.processes import processes
-from stylize.scenes import WHOLE, Frame, FrameFolder, Scene, find_scenes, frames_to_paint
+from stylize.scenes import (
+    WHOLE,
+    Frame,
+    FrameFolder,
+    Scene,
+    find_scenes,
+    frames_to_paint,
+    require_settings,
+)
 from stylize.terminal import check_writable, exit_status, in_words
 from stylize.weights import VGG19Weights
 
@@ -83,8 +91,7 @@ def survey(args: argparse.Namespace, image: Image.Image) -> Survey:
         WeightsError: there are none.
     """
     job, _ = cli.plan(argparse.Namespace(**vars(args) | {"base": image}))
-    if job.settings["preserve_colors"] == "luma":
-        raise InputError("--preserve_colors luma is for photos; give linear or histogram")
+    require_settings(job)
     weights = kept_weights(args.weights)
     record, allowed = cli.make_record(args, job, weights), allowed_mib(job.settings)
     return Survey(job, record, weights.source, backend.count_gpus(), allowed)
