@@ -133,11 +133,11 @@ def paint(job, weights, images, folder, wanted):
     started = [clock() for clock in clocks]
     for frame in frames_to_paint(job, wanted_images, folder):
         result = nst.paint(job.frame(frame.image, frame.previous), weights)
-        folder.save(frame.index, result.pixels)
+        folder.save(frame.number, result.pixels)
         gc.collect()  # compiled functions hold each other, and their tensors, until then
         now = [clock() for clock in clocks]
-        seconds[frame.index] = np.subtract(now, started)
-        print(f"{folder.path.name} {frame.index}: {seconds[frame.index].round(1)} s", flush=True)
+        seconds[frame.number] = np.subtract(now, started)
+        print(f"{folder.path.name} {frame.number}: {seconds[frame.number].round(1)} s", flush=True)
         started = now
     return seconds
 

@@ -45,13 +45,13 @@ class Frame(NamedTuple):
     """A frame to be painted.
 
     Attributes:
-        index: its number, from 0.
+        number: its own, from 0.
         image: as it was read.
         previous: what it is held to; None: it begins a scene.
         started: when its own work began, as `time.monotonic` has it.
     """
 
-    index: int
+    number: int
     image: Image.Image
     previous: Previous | None
     started: float

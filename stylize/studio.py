@@ -326,7 +326,7 @@ class Studio:
         started, left = time.monotonic(), ""
         with contextlib.closing(clip.frames()) as images:
             for frame in frames_to_paint(job, images, folder):
-                place = f"Frame {frame.index + 1} of {clip.length}"
+                place = f"Frame {frame.number + 1} of {clip.length}"
 
                 def say(watch, place=place, left=left):
                     return f"{place}: {watch.fraction:.0%}{left}"
@@ -337,9 +337,9 @@ class Studio:
                 yield from self._follow(job.frame(frame.image, frame.previous), watch, say)
                 if watch.error:
                     return str(watch.error)
-                folder.save(frame.index, watch.last.pixels)
+                folder.save(frame.number, watch.last.pixels)
                 if frame.previous:  # the first of a scene takes longer than those to come
-                    seconds = (clip.length - frame.index - 1) * frame.seconds
+                    seconds = (clip.length - frame.number - 1) * frame.seconds
                     left = f", about {in_words(seconds)} left"
         return "done"
 

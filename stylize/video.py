@@ -12,7 +12,6 @@ finished.
 
 import argparse
 import contextlib
-import functools
 import gc
 import itertools
 import math
@@ -249,9 +248,9 @@ def paint_scenes(
             own = itertools.islice(images, count)
             for frame in frames_to_paint(job, own, folder, scene.first):
                 pixels, peak_mib = paint_one(frame)
-                folder.save(frame.index, pixels)
+                folder.save(frame.number, pixels)
                 begins = frame.previous is None and bool(job.settings["temporal_weight"])
-                report.on_frame(frame.index, frame.seconds, begins, peak_mib)
+                report.on_frame(frame.number, frame.seconds, begins, peak_mib)
 
     # The longest first, so that none of them is left alone at the end.
     ordered = sorted(scenes, key=lambda scene: scene.first - (scene.end or 0))
@@ -274,8 +273,11 @@ def _painting(painters: Painters, paint: Callable, job: Job, args: argparse.Name
         job = job._replace(settings=job.settings | {"scratch": "auto"})  # of its own machine
         paint = import_cluster().importable(paint)
         there = painters.workers.call, args.base, paint_frame, paint, painters.workers.share(job)
-    submit = functools.partial(painters.executor.submit, *there)
-    return lambda frame: result(submit(frame.image, frame.previous))
+
+    def paint_one(frame):
+        return result(painters.executor.submit(*there, frame.image, frame.previous))
+
+    return paint_one
 
 
 def _paint_all(paint, args, clip, path, report):
@@ -289,6 +291,7 @@ def _paint_all(paint, args, clip, path, report):
         folder, scenes = FrameFolder(path, seen.record), [WHOLE]
         demand = Demand(clip.length, seen.job.needed_mib, seen.gpus, seen.allowed_mib)
         if args.ray or choose_jobs(demand, backend.count_cores(), args.jobs) > 1:
+            report.print(f"Looking for scenes in {clip.length} frames")
             scenes = find_scenes(seen.job, clip.frames())
             report.length = scenes[-1].frames.stop
         finished = folder.finished(report.length)

@@ -10,7 +10,6 @@ import tempfile
 import time
 import traceback
 from argparse import Namespace
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -408,7 +407,7 @@ def test_half_a_copy_is_none(worker, monkeypatch):
 
 
 def test_machine_without_internet_and_of_another_kind_paints_what_this_one_would(
-    worker, photo_path, painting_path, weights_path, tmp_path, monkeypatch, capsys
+    one_process, worker, photo_path, painting_path, weights_path, tmp_path, monkeypatch, capsys
 ):
     """It would fail at once, or take other weights; `auto` would be another precision there."""
 
@@ -417,7 +416,7 @@ def test_machine_without_internet_and_of_another_kind_paints_what_this_one_would
 
     def run(*arguments):
         with monkeypatch.context() as there:
-            there.setattr(batch, "_kept_weights", no_internet)
+            there.setattr(batch, "kept_weights", no_internet)
             there.setattr(backend, "bfloat16_is_fast", lambda: True)
             return worker.run(*arguments)
 
@@ -432,15 +431,9 @@ def test_machine_without_internet_and_of_another_kind_paints_what_this_one_would
         with workers.executor:
             yield workers
 
-    @contextlib.contextmanager
-    def one_process(number, gpus=0):
-        with ThreadPoolExecutor(1) as executor:
-            yield executor
-
     monkeypatch.setattr(cluster, "connect", connect)
     monkeypatch.setattr(cluster.ray, "put", lambda content: content)
     monkeypatch.setattr(cluster.ray, "get", lambda it: it() if callable(it) else it)
-    monkeypatch.setattr(batch, "processes", one_process)
     monkeypatch.setattr(backend, "bfloat16_is_fast", lambda: False)
     (tmp_path / "photos").mkdir()
     photo_path.rename(tmp_path / "photos" / "a.png")

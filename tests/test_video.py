@@ -323,8 +323,8 @@ def kept_frames(job, weights, images, path):
     folder, begins = FrameFolder(path, {"settings": {}, "recipe": "", "base": {}}), []
     for frame in scenes.frames_to_paint(job, images, folder):
         own = job.frame(frame.image, frame.previous)
-        folder.save(frame.index, nst.paint(own, weights).pixels)
-        begins += [] if frame.previous else [frame.index]
+        folder.save(frame.number, nst.paint(own, weights).pixels)
+        begins += [] if frame.previous else [frame.number]
     return [np.asarray(folder.load(index)) for index in range(len(images))], begins
 
 
@@ -438,7 +438,6 @@ def test_scenes_begin_anew(small_vgg19, painting, tmp_path):
     np.testing.assert_array_equal(results[1], alone)
 
 
-@pytest.mark.parametrize("recipe", ["neighbors", "keras", "athalye"])
 def test_scenes_are_found_beforehand(painting):
     images = [frame(index) for index in range(FRAMES)]
     job = prepare(images[0], painting, size=48)
@@ -540,6 +539,7 @@ def test_stopped_scenes_leave_no_process_and_all_finished_frames(
     assert os.listdir(tmp_path / "results") == [".clip.frames"]
 
 
+@pytest.mark.parametrize("recipe", ["neighbors", "keras", "athalye"])
 def test_heavy_weight_holds_what_does_not_move(recipe, small_vgg19, painting, tmp_path):
     """The same frame again, which by itself would go on changing."""
     images = [frame(0)] * 2
