@@ -33,7 +33,7 @@ from where_time_goes import seconds_of_ours
 
 import neural_style_transfer as nst
 from stylize import batch
-from stylize.backend import count_cores
+from stylize.machine import count_cores
 from stylize.progress import Losses
 from stylize.tiles import TilePasses, features_by_tile, make_tiles
 

@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from stylize import backend, cli, records, video
+from stylize import backend, cli, machine, records, video
 from stylize.download import load_weights
 from stylize.errors import InputError, one_line
 from stylize.folders import Task, append_line, plan_tasks, write_index
@@ -358,7 +358,7 @@ class Painters(NamedTuple):
 
 def _here(stack, executor, paint, args, seen):
     """Processes of this machine; where one is enough, that of the executor which is there."""
-    jobs = args.jobs or choose_jobs(seen, backend.count_cores())
+    jobs = args.jobs or choose_jobs(seen, machine.count_cores())
     if jobs > 1:
         stack.close()
         executor = stack.enter_context(processes(jobs, seen.gpus))

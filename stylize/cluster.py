@@ -41,8 +41,9 @@ from ray.exceptions import (
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from stylize import __version__
-from stylize.backend import THREADS, keras
+from stylize.backend import keras
 from stylize.errors import InputError, one_line
+from stylize.machine import THREADS
 from stylize.memory import SHARE
 from stylize.pictures import replacing
 from stylize.weights import VGG19Weights

@@ -5,6 +5,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import psutil
+
 from stylize import backend
 from stylize.neighbors import HYPERCOLUMN_LAYERS, SIMILARITIES
 from stylize.progress import Stage
@@ -96,6 +98,20 @@ def allowed_mib(settings: Mapping[str, Any]) -> float:
     if settings["memory"] != "auto":
         return settings["memory"] * 2**10
     return SHARE * backend.free_memory() if settings["tile"] == "auto" else math.inf
+
+
+def warning(needed_mib: float, stage: Stage) -> str:
+    """What to tell where the machine has less free memory than a stage needs, else "".
+
+    On a GPU it is the GPU's memory that counts, of which nothing is known here.
+    """
+    free = psutil.virtual_memory().available / 2**20
+    if needed_mib <= free or backend.uses_gpu():
+        return ""
+    return (
+        f"{stage.cols}x{stage.rows} pixels need about {needed_mib / 1024:.1f} GiB of memory and "
+        f"{free / 1024:.1f} GiB are free; choose a smaller --size"
+    )
 
 
 def choices(stage: Stage, settings: Mapping[str, Any], layers: Iterable[str]) -> list[Stage]:
