@@ -118,8 +118,15 @@ def choices(stage: Stage, settings: Mapping[str, Any], layers: Iterable[str]) ->
     """The stage with the tiles that it may have, in memory and in files, the fastest first."""
     around, largest = 2 * margin(layers), max(stage.rows, stage.cols)
 
+    def seen(length, tile):
+        """Pixels along an axis that all tiles see together; the outer two have one margin each."""
+        return length + (math.ceil(length / tile) - 1) * around
+
     def cost(tile, in_files):
-        network = 1.5 * ((tile + around) / tile) ** 2 if tile else 1.0  # twice forward, once back
+        network = 1.0
+        if tile:  # twice forward, once back
+            area = seen(stage.rows, tile) * seen(stage.cols, tile)
+            network = 1.5 * area / (stage.rows * stage.cols)
         return network + FILES_COST * in_files
 
     tile = settings["tile"]
