@@ -116,10 +116,10 @@ class Cluster:
 
     Args:
         workers: the actors, and where each is.
-        on_death: is told in a line that one has died.
+        on_death: is told in a line that one has died, or can do no more.
 
     Attributes:
-        alive: those that have not died.
+        alive: those that have not died and whose disk is not full.
         executor: threads, one for each, in which to call `run`.
         memory_mib: that each of them may take.
     """
@@ -173,7 +173,7 @@ class Cluster:
             return self._sent[path]
 
     def _call(self, name, *arguments):
-        """What a method of an idle worker returns; of another, where that one dies meanwhile."""
+        """What a method of an idle worker returns; of another, where that one is lost meanwhile."""
         for _ in range(DEATHS):
             worker = self._idle.get()
             if worker is None:
@@ -182,17 +182,20 @@ class Cluster:
             try:
                 return ray.get(getattr(worker, name).remote(*arguments))
             except RayTaskError as error:  # first: it may be of the others' kinds, too
-                raise ChildProcessError(errno.ECHILD, _cause(error), arguments[1].base) from None
+                if getattr(error.cause, "errno", None) != errno.ENOSPC:
+                    reason = _cause(error)
+                    raise ChildProcessError(errno.ECHILD, reason, arguments[1].base) from None
+                self.bury(worker, "has no space left on its disk")
             except DEAD:
                 self.bury(worker)
             finally:
                 if worker in self.alive:
                     self._idle.put(worker)
-        reason = f"has cost {DEATHS} workers, perhaps for lack of memory"
+        reason = f"has cost {DEATHS} workers, perhaps for lack of memory or disk"
         raise ChildProcessError(errno.ECHILD, reason, arguments[1].base)
 
-    def bury(self, worker: Any) -> None:
-        """Takes note that a worker has died."""
+    def bury(self, worker: Any, reason: str = "has died") -> None:
+        """Takes note that a worker has died, or why else it is given nothing more to do."""
         with self._lock:
             if worker not in self.alive:
                 return
@@ -200,7 +203,7 @@ class Cluster:
             left = len(self.alive)
         if not left:
             self._idle.put(None)
-        self._on_death(f"a worker on {self._places[worker].host} has died, {left} left")
+        self._on_death(f"a worker on {self._places[worker].host} {reason}, {left} left")
 
     def living(self, number: int) -> Any:
         """A worker, the same for the same number as long as all live. Raises ConnectionError."""
