@@ -11,7 +11,7 @@ RUN pip install --no-cache-dir -r requirements.txt
 COPY README.md LICENSE pyproject.toml neural_style.py neural_style_transfer.py ./
 COPY img img
 COPY stylize stylize
-RUN pip install --no-cache-dir ".[app]"
+RUN pip install --no-cache-dir ".[app,video]"
 
 # Anybody may run it (--user "$(id -u)"), so that results belong to the one who asked for them.
 RUN useradd --create-home painter \

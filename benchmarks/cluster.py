@@ -32,8 +32,8 @@ from kill_node import two_nodes
 from where_time_goes import seconds_of_ours
 
 import neural_style_transfer as nst
-from stylize import batch
 from stylize.machine import count_cores
+from stylize.painters import RAY_IS_QUIET
 from stylize.progress import Losses
 from stylize.tiles import TilePasses, features_by_tile, make_tiles
 
@@ -81,7 +81,7 @@ def compare_bits(weights):
     x = job.start(stage).ravel()
     here = nst.stage_objective(job, weights, stage)(x)
     with two_nodes() as (address, environment, _):
-        os.environ |= environment | batch.RAY_IS_QUIET
+        os.environ |= environment | RAY_IS_QUIET
         from stylize import cluster  # Ray reads the environment when it is imported
 
         for number in (1, 2, 4):

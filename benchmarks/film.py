@@ -13,6 +13,7 @@ arXiv:1808.00449, eq. 7). `--out` keeps the clip, all results and a sheet of the
 """
 
 import argparse
+import gc
 import sys
 import tempfile
 import time
@@ -26,10 +27,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import neural_style_transfer as nst
-from stylize import video
+from stylize.clips import open_clip
 from stylize.download import load_weights
 from stylize.films import Mp4Writer
 from stylize.flow import warp
+from stylize.scenes import FrameFolder, frames_to_paint
 
 ASPECT = 16 / 9
 SECOND_SCENE = 8  # frames
@@ -127,17 +129,16 @@ def paint(job, weights, images, folder, wanted):
     Returns number -> (seconds, seconds of the processor), whose cores others may share.
     """
     seconds, clocks = {}, (time.perf_counter, time.process_time)
+    wanted_images = (image for index, image in enumerate(images) if index in wanted)
     started = [clock() for clock in clocks]
-
-    def on_frame(index, *_):
-        nonlocal started
+    for frame in frames_to_paint(job, wanted_images, folder):
+        result = nst.paint(job.frame(frame.image, frame.previous), weights)
+        folder.save(frame.number, result.pixels)
+        gc.collect()  # compiled functions hold each other, and their tensors, until then
         now = [clock() for clock in clocks]
-        seconds[index] = np.subtract(now, started)
-        print(f"{folder.path.name} {index}: {seconds[index].round(1)} s", flush=True)
+        seconds[frame.number] = np.subtract(now, started)
+        print(f"{folder.path.name} {frame.number}: {seconds[frame.number].round(1)} s", flush=True)
         started = now
-
-    frames = (image for index, image in enumerate(images) if index in wanted)
-    video.paint_frames(nst.paint, job, weights, frames, folder, on_frame)
     return seconds
 
 
@@ -178,7 +179,7 @@ def measure(args, out):
     write_clip(out / "clip.mp4", [scene, Scene(other, back, rows, cols, SECOND_SCENE, period)])
     weights = load_weights(args.weights, quiet=True)
     settings = {"size": rows, "recipe": args.recipe}
-    clip = video.open_clip(str(out / "clip.mp4"))
+    clip = open_clip(str(out / "clip.mp4"))
     images = list(clip.frames())
     style = ROOT / "img" / f"{args.style}.jpg"
     jobs = {
@@ -188,7 +189,7 @@ def measure(args, out):
     chosen = range(TENTH, TENTH + args.alone)
     results, seconds = {}, {}
     for name, wanted in (("film", range(len(images))), ("alone", chosen)):
-        folder = video.FrameFolder(out / name, {"settings": {}, "recipe": "", "base": {}})
+        folder = FrameFolder(out / name, {"settings": {}, "recipe": "", "base": {}})
         folder.remove()
         seconds[name] = paint(jobs[name], weights, images, folder, wanted)
         results[name] = {n: np.asarray(folder.load(i)) for i, n in enumerate(n for n in wanted)}

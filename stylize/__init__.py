@@ -1,16 +1,20 @@
 """Everything behind `neural_style_transfer.py`. A module imports only those below it:
 
 batch                 the main command; folders, painted by several processes
-video                 a film, frame by frame
-processes             the processes that paint a folder on this machine
+video                 a film, several scenes at once
+painters              what paints several pictures at once: processes, or a cluster's workers
+processes             the processes that share this machine
 cli, athalye, web     one photo; the TensorFlow neural-style program; the page
 studio                what the page's events call: visitors and their turns
+watch                 a run in a thread of its own, which the page may stop
 report                what the command line shows and saves as a run goes on
 terminal              what the command lines share
 cluster               workers on one machine or many, by Ray
 worker                what each worker does
+scenes                the frames of a film, scene by scene; those that are finished
 resume                the state of a run that did not finish
 folders               the pictures in a folder, and the page that shows what became of them
+clips                 a video or numbered frames, and their sound, read and written as streams
 records, films        what a run saves beside its pictures
 job                   a run, prepared once: pictures, settings, sizes
 flow                  the optical flow from one frame of a film to another

@@ -19,18 +19,25 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, wait
 from pathlib import Path
 from typing import NamedTuple
 
 from tqdm import tqdm
 
-from stylize import backend, cli, machine, records, video
-from stylize.download import load_weights
+from stylize import backend, cli, records, video
 from stylize.errors import InputError, one_line
 from stylize.folders import Task, append_line, plan_tasks, write_index
 from stylize.memory import allowed_mib
+from stylize.painters import (
+    CORES_EACH,
+    Demand,
+    choose_painters,
+    import_cluster,
+    kept_weights,
+    require_jobs,
+    result,
+)
 from stylize.processes import processes
 from stylize.resume import made_alike
 from stylize.terminal import (
@@ -44,8 +51,6 @@ from stylize.terminal import (
 )
 from stylize.weights import VGG19Weights
 
-CORES_EACH = 2  # for one picture: benchmarks/folders.py finds two processes on two no faster
-RAY_IS_QUIET = {"RAY_DEDUP_LOGS_SKIP_REGEX": ".", "RAY_USAGE_STATS_ENABLED": "0"}
 LOG, INDEX = "log.jsonl", "index.html"
 
 
@@ -94,7 +99,7 @@ class Survey(NamedTuple):
 
 def survey(tasks: Sequence[argparse.Namespace]) -> Survey:
     """Looks at every task, given by its options. Raises WeightsError."""
-    weights = _kept_weights(tasks[0].weights)
+    weights = kept_weights(tasks[0].weights)
     outcomes, settings = [], None
     job = None  # any: of a job, records hold the settings only, and these are the same for all
     for args in tasks:
@@ -156,7 +161,7 @@ def paint_photo(
     terminal = cli.Terminal(args.result_prefix, quiet=True)
     try:
         with sigterm_raises(), contextlib.closing(terminal):
-            cli.run(paint, args, terminal, weights or _kept_weights(args.weights))
+            cli.run(paint, args, terminal, weights or kept_weights(args.weights))
     except Terminated:
         os._exit(TERMINATED)  # its state is kept, and who would hear of it wants the process to end
     except Exception as error:
@@ -166,12 +171,6 @@ def paint_photo(
     gc.collect()  # compiled functions hold each other, and their tensors, until then
     seconds, peaks = time.monotonic() - started, backend.peak_memory()
     return Outcome("painted", seconds=seconds, peak_mib=max(peaks.values(), default=0.0))
-
-
-@functools.cache
-def _kept_weights(source):
-    """The weights, loaded once a process, and so one network for all of its pictures."""
-    return load_weights(source, quiet=True)
 
 
 def _message(args, error):
@@ -299,20 +298,11 @@ def _options(args, task):
     return argparse.Namespace(**vars(args) | own)
 
 
-def choose_jobs(survey: Survey, cores: int) -> int:
-    """How many pictures to paint at once: one for each GPU, or two cores as memory allows."""
-    waiting = [outcome for outcome in survey.outcomes if outcome.status == "waiting"]
-    largest = max(outcome.needed_mib for outcome in waiting)
-    fitting = math.inf if survey.gpus else survey.allowed_mib / largest
-    return int(max(1, min(survey.gpus or cores // CORES_EACH, len(waiting), fitting)))
-
-
 def run(paint: Callable, args: argparse.Namespace) -> int:
     """Paints what is not finished. Returns the exit status: 1 if something failed."""
     if not (Path(args.base).is_dir() or Path(args.style_reference).is_dir()):
         raise InputError("--pairs, --jobs and --fail_fast need a folder of photos or styles")
-    if args.jobs is not None and args.jobs < 1:
-        raise InputError(f"--jobs must be at least 1, received {args.jobs}")
+    require_jobs(args.jobs)
     if args.like:
         cli.follow_record(args.like, args)
     folder = Path(args.result_prefix)
@@ -335,61 +325,33 @@ def _paint_all(paint, args, options, ledger):
     """Looks at all tasks and paints those that wait, each given by its options."""
     with contextlib.ExitStack() as stack:
         executor = stack.enter_context(processes(1))
-        seen = _result(executor.submit(survey, options))
+        seen = result(executor.submit(survey, options))
         for index, outcome in enumerate(seen.outcomes):
             ledger.add(index, outcome)
         waiting = {i: o for i, o in enumerate(seen.outcomes) if o.status == "waiting"}
         if not waiting or (args.fail_fast and ledger.count("failed")):
             return
-        if args.ray:
-            weights = _result(executor.submit(_kept_weights, args.weights))  # the survey's
-            stack.close()
-            painters = _on_cluster(stack, paint, args, seen, weights, ledger.print)
-        else:
-            painters = _here(stack, executor, paint, args, seen)
+        largest = max(outcome.needed_mib for outcome in waiting.values())
+        demand = Demand(len(waiting), largest, seen.gpus, seen.allowed_mib)
+        painters = choose_painters(stack, executor, args, demand, ledger.print)
         ledger.print(f"{len(waiting)} pictures to paint, {painters.number} at once")
         ledger.begin(sum(outcome.work for outcome in waiting.values()))
         for index, outcome in waiting.items():
-            vars(options[index]).update(painters.share, resume=outcome.resumable)
+            vars(options[index]).update(_share(painters, seen), resume=outcome.resumable)
         queue = deque(waiting)
-        for index, outcome in _as_painted(painters, options, queue, ledger.tick):
+        for index, outcome in _as_painted(painters, paint, options, queue, ledger.tick):
             ledger.add(index, outcome, waiting[index].work)
             if args.fail_fast and outcome.status == "failed":
                 queue.clear()
 
 
-class Painters(NamedTuple):
-    """What paints: `paint_one`, a function of options, so many at once in an executor."""
-
-    executor: Executor
-    paint_one: Callable
-    number: int
-    share: dict  # options: a part of the memory; on a cluster, its own disk, the precision of all
-
-
-def _here(stack, executor, paint, args, seen):
-    """Processes of this machine; where one is enough, that of the executor which is there."""
-    jobs = args.jobs or choose_jobs(seen, machine.count_cores())
-    if jobs > 1:
-        stack.close()
-        executor = stack.enter_context(processes(jobs, seen.gpus))
-    return Painters(executor, functools.partial(paint_photo, paint), jobs, _share(seen, jobs))
-
-
-def _on_cluster(stack, paint, args, seen, weights, on_death):
-    """Workers of a Ray cluster. Raises InputError."""
-    cluster = _import_cluster()
-    needed = [outcome.needed_mib for outcome in seen.outcomes if outcome.status == "waiting"]
-    most = args.jobs or len(needed)
-    workers = stack.enter_context(
-        cluster.connect(args.ray, max(needed), CORES_EACH, most, on_death)
-    )
-    workers.keep_weights(weights)
-    allowed = min(workers.memory_mib, seen.allowed_mib if args.memory else math.inf)
-    memory = None if math.isinf(allowed) else f"{allowed / 1024:.3f}"
-    share = {"memory": memory, "scratch": None, "precision": seen.precision}
-    paint_one = functools.partial(_paint_there, workers, cluster.importable(paint))
-    return Painters(workers.executor, paint_one, len(workers.alive), share)
+def _share(painters, seen):
+    """The options that give each its part of the memory; on a cluster, the precision of all."""
+    mib = painters.memory_mib
+    share = {} if mib is None else {"memory": f"{mib / 1024:.3f}"}
+    if painters.workers:  # its machines have memory and a disk of their own
+        share = {"memory": None, "scratch": None, "precision": seen.precision} | share
+    return share
 
 
 def _paint_there(workers, paint, args):
@@ -402,49 +364,25 @@ def _paint_there(workers, paint, args):
         return Outcome("failed", _message(args, error))
 
 
-def _import_cluster():
-    """The room that needs Ray. Raises InputError where that is not installed."""
-    os.environ |= RAY_IS_QUIET  # read when it is imported
-    try:
-        from stylize import cluster
-    except ModuleNotFoundError as error:
-        needed = f'--ray needs the package {error.name}: pip install "neural-style-transfer[ray]"'
-        raise InputError(needed) from None
-    return cluster
-
-
-def _as_painted(painters, options, queue, on_tick):
+def _as_painted(painters, paint, options, queue, on_tick):
     """Yields the index and the outcome of each task in the queue, which may shorten, as it ends."""
+    paint_one = functools.partial(paint_photo, paint)
+    if painters.workers:
+        there = import_cluster().importable(paint)
+        paint_one = functools.partial(_paint_there, painters.workers, there)
     running = {}
     while queue or running:
         while queue and len(running) < painters.number:
             index = queue.popleft()
-            running[painters.executor.submit(painters.paint_one, options[index])] = index
+            running[painters.executor.submit(paint_one, options[index])] = index
         for future in wait(running, timeout=1, return_when=FIRST_COMPLETED).done:
-            yield running.pop(future), _result(future)
+            yield running.pop(future), result(future)
         on_tick()
-
-
-def _share(seen, jobs):
-    """The options that leave each process its part of the memory."""
-    sharing = math.ceil(jobs / max(1, seen.gpus))  # of the processor's memory, or of a GPU's
-    if sharing == 1 or math.isinf(seen.allowed_mib):
-        return {}
-    return {"memory": f"{seen.allowed_mib / sharing / 1024:.3f}"}
-
-
-def _result(future):
-    """A process's answer. Raises ChildProcessError where somebody has killed it."""
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        reason = "was killed, perhaps for lack of memory; give fewer --jobs"
-        raise ChildProcessError(errno.ECHILD, reason, "a process") from None
 
 
 def _with_tiles_there(paint, args):
     """`paint` with the tiles of one large picture on a Ray cluster. Raises InputError: no Ray."""
-    cluster = _import_cluster()
+    cluster = import_cluster()
     args.tile = args.tile or str(cluster.TILE)
     return cluster.with_tiles_there(paint, args.ray, CORES_EACH)
 

@@ -164,12 +164,13 @@ def _add_machine(add):
         "--jobs",
         type=int,
         metavar="N",
-        help="pictures of a folder to paint at once (default: one per two cores, or per GPU)",
+        help="pictures of a folder, or scenes of a film, to paint at once (default: one per two "
+        "cores, or per GPU)",
     )
     add(
         "--ray",
         metavar="local|ADDRESS",
-        help="share out a folder, or a large picture, among the machines of a Ray cluster",
+        help="share out a folder, a film or a large picture among the machines of a Ray cluster",
     )
 
 

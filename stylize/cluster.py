@@ -1,7 +1,8 @@
 """The workers of a Ray cluster: processes, on one machine or many, that paint pictures or tiles.
 
     connect           joins a cluster, or starts one on this machine, and places workers on it
-    Cluster.run       has a worker paint a photo
+    Cluster.run       has a worker paint a photo, with files
+    Cluster.call      has a worker call a function, without
     with_tiles_there  has all of them run the tiles of one large picture
 
 Files travel with the work: what the options name is sent to the worker, and what the worker has
@@ -157,7 +158,7 @@ class Cluster:
         files = {path: self._send(path) for path in input_files(args) if path != args.base}
         files[args.base] = ray.put(Path(args.base).read_bytes())
         kept = state.read_bytes() if state.exists() else None
-        outcome, written = self._call("run", function, args, files, kept)
+        outcome, written = self._call(args.base, "run", function, args, files, kept)
         for name, content in written.items():
             with replacing(prefix.with_name(name)) as path:
                 path.write_bytes(content)
@@ -172,7 +173,22 @@ class Cluster:
                 self._sent[path] = ray.put(Path(path).read_bytes())
             return self._sent[path]
 
-    def _call(self, name, *arguments):
+    def share(self, value: Any) -> Any:
+        """A reference to a value, which travels once to each machine, for `call`."""
+        return ray.put(value)
+
+    def call(self, name: str, function: Callable, *arguments: Any) -> Any:
+        """What a worker's call of `function` returns, with the weights and these arguments.
+
+        Waits for an idle one. May be called in several threads. Errors are those of `run`.
+
+        Args:
+            name: of what it is done for, which errors begin with.
+            function, arguments: for `Worker.call`; references of `share` are resolved there.
+        """
+        return self._call(name, "call", function, *arguments)
+
+    def _call(self, done_for, name, *arguments):
         """What a method of an idle worker returns; of another, where that one is lost meanwhile."""
         for _ in range(DEATHS):
             worker = self._idle.get()
@@ -183,8 +199,7 @@ class Cluster:
                 return ray.get(getattr(worker, name).remote(*arguments))
             except RayTaskError as error:  # first: it may be of the others' kinds, too
                 if getattr(error.cause, "errno", None) != errno.ENOSPC:
-                    reason = _cause(error)
-                    raise ChildProcessError(errno.ECHILD, reason, arguments[1].base) from None
+                    raise ChildProcessError(errno.ECHILD, _cause(error), done_for) from None
                 self.bury(worker, "has no space left on its disk")
             except DEAD:
                 self.bury(worker)
@@ -192,7 +207,7 @@ class Cluster:
                 if worker in self.alive:
                     self._idle.put(worker)
         reason = f"has cost {DEATHS} workers, perhaps for lack of memory or disk"
-        raise ChildProcessError(errno.ECHILD, reason, arguments[1].base)
+        raise ChildProcessError(errno.ECHILD, reason, done_for)
 
     def bury(self, worker: Any, reason: str = "has died") -> None:
         """Takes note that a worker has died, or why else it is given nothing more to do."""

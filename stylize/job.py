@@ -102,6 +102,10 @@ class Job(NamedTuple):
             stages.append(stage)
         return self._replace(stages=stages)
 
+    def within(self, mib: float) -> "Job":
+        """The same job in so much memory, in tiles if need be. Raises InputError: no room."""
+        return self._replace(stages=[_with_room(self, stage, mib) for stage in self.stages])
+
     def frame(self, image: Image.Image, previous: Previous | None) -> "Job":
         """The same job for another frame of the film; this one is for the first frame.
 
@@ -393,8 +397,7 @@ def prepare(
     stages = plan_stages(inputs.base, settings, evaluations_per_iteration)
     name = recipe if isinstance(recipe, str) else "custom"
     job = Job(name, settings, inputs, stages, evaluations_per_iteration)
-    allowed = memory.allowed_mib(settings)
-    return job._replace(stages=[_with_room(job, stage, allowed) for stage in stages])
+    return job.within(memory.allowed_mib(settings))
 
 
 def _with_room(job, stage, allowed, remedy=""):

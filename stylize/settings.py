@@ -54,7 +54,7 @@ SETTINGS = {
         whole_number,
         "N",
         f"iterations at each size, of {EVALUATIONS_PER_ITERATION} evaluations each; in recipe "
-        "neighbors 30 at the first size, falling to 15 at the last, but 5 from 1.2 megapixels on",
+        "neighbors 20 at the first size, falling to 14 at the last, but 5 from 1.2 megapixels on",
         "optimisation",
     ),
     "content_weight": Setting("--content_weight", weight, "W", "faithfulness to the photo", "look"),

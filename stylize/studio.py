@@ -1,16 +1,18 @@
 """What the page's events call: visitors, their turns, and painting what they asked for.
 
-One picture is painted at a time; several photos of a visitor are painted in turn.
+One picture is painted at a time; several photos of a visitor are painted in turn, and so are the
+frames of a clip.
 """
 
+import contextlib
 import functools
 import gc
 import html
 import itertools
 import os
-import queue
 import tempfile
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -20,10 +22,14 @@ import gradio as gr
 from PIL import Image
 
 from stylize import records
+from stylize.clips import SUFFIXES, encode, open_clip
 from stylize.errors import InputError, NonFiniteLoss
+from stylize.flow import require_opencv
 from stylize.job import Job, prepare
 from stylize.pictures import load_image, replacing, save_image
-from stylize.progress import Iterate, Progress
+from stylize.scenes import FrameFolder, frames_to_paint, require_settings
+from stylize.terminal import in_words
+from stylize.watch import Stopped, Watch
 from stylize.weights import VGG19Weights
 
 CONTROLS = (  # the settings on the page
@@ -37,8 +43,7 @@ CONTROLS = (  # the settings on the page
     "noise_blend",
     "seed",
 )
-UPDATE_EVERY = 0.5  # seconds between two updates of the page
-DOWNLOAD, DOWNLOAD_ALL = "Download PNG", "Download all (ZIP)"
+DOWNLOAD, DOWNLOAD_ALL, DOWNLOAD_FILM = "Download PNG", "Download all (ZIP)", "Download MP4"
 
 
 def complaint(message):
@@ -55,97 +60,9 @@ def reason(error: Exception) -> str:
     raise error
 
 
-class Stopped(Exception):
-    """A visitor, or the time limit, stops a run. The message says which."""
-
-
-class Watch(Progress):
-    """A run in a thread of its own, watched by the page.
-
-    Args:
-        stop: an event that stops the run.
-        max_seconds: after which the run is stopped.
-
-    Attributes:
-        error: what ended the run, None if all went well.
-        table: the `LossTable`.
-    """
-
-    def __init__(self, stop: threading.Event, max_seconds: float):
-        super().__init__()
-        self.error: Exception | None = None
-        self.table = records.LossTable()
-        self._stop, self._max_seconds = stop, max_seconds
-        self._news: queue.Queue = queue.Queue()  # of each `Iterate`, and None at the end
-
-    def follow(self, run: Callable[["Watch"], object]) -> Iterator[Iterate | None]:
-        """Runs. Yields each `Iterate`, and None while it waits for the next."""
-        thread = threading.Thread(target=self._run, args=(run,), daemon=True)
-        thread.start()
-        try:
-            while True:
-                try:
-                    if (iterate := self._news.get(timeout=UPDATE_EVERY)) is None:
-                        return
-                    yield iterate
-                except queue.Empty:
-                    yield None
-        except GeneratorExit:  # the visitor has gone
-            self._stop.set()
-            raise
-        finally:
-            thread.join()
-
-    def _run(self, run):
-        try:
-            self._check()
-            run(self)
-        except Exception as error:
-            self.error = error
-        finally:
-            self._news.put(None)
-
-    def on_stage(self, index):
-        super().on_stage(index)
-        self._check()
-
-    def on_evaluation(self, evaluation):
-        super().on_evaluation(evaluation)
-        self.table.add(self.iteration, self.seconds, evaluation.losses, self.stage.rows)
-        self._check()
-
-    def on_iterate(self, iterate):
-        super().on_iterate(iterate)
-        self._news.put(iterate)
-
-    def _check(self):
-        if self._stop.is_set():
-            raise Stopped("stopped")
-        if self.seconds > self._max_seconds:
-            raise Stopped(f"stopped by the time limit of {self._max_seconds:.0f} s")
-
-    @property
-    def left(self) -> str:
-        """The time left, in words."""
-        return f"about {self.seconds_left:.0f} s left" if self.fraction else "getting ready ..."
-
-    @property
-    def painting(self) -> str:
-        """What goes on, in words."""
-        if not (self.stage and self.fraction):
-            return self.left.capitalize()
-        return (
-            f"Painting at {self.stage.cols}x{self.stage.rows} pixels: {self.fraction:.0%}, "
-            f"{self.left}"
-        )
-
-    @property
-    def ending(self) -> str:
-        """What the run came to, in words."""
-        words = f"{self.error or 'done'}"
-        if self.last is None:
-            return f"{words}; no picture was finished"
-        return f"{words}: {self.last.image.width}x{self.last.image.height} pixels"
+def is_clip(path: str | os.PathLike) -> bool:
+    """Whether an upload is a video, by its suffix."""
+    return Path(path).suffix.lower() in SUFFIXES
 
 
 class Shown(NamedTuple):
@@ -236,8 +153,9 @@ class Studio:
         weights: the network's.
         folder: where results are kept.
         max_size: pixels of a result's longer side, at most.
-        max_seconds: that a photo is painted, at most.
+        max_seconds: that a photo or a clip is painted, at most.
         max_photos: that a visitor may give at once.
+        max_frames: that a clip may have.
     """
 
     def __init__(
@@ -248,9 +166,11 @@ class Studio:
         max_size: int,
         max_seconds: float,
         max_photos: int,
+        max_frames: int,
     ):
         self._paint, self._weights, self._folder = paint, weights, folder
-        self._max_size, self._max_seconds, self._max_photos = max_size, max_seconds, max_photos
+        self._max_size, self._max_seconds = max_size, max_seconds
+        self._max_photos, self._max_frames = max_photos, max_frames
         # session -> (what stops its next run, what it asked for last)
         self._asked: dict[str | None, tuple[threading.Event, tuple]] = {}
         self._running: dict[str | None, threading.Event] = {}  # session -> what stops its run
@@ -267,8 +187,8 @@ class Studio:
 
         Args:
             request: whose it is.
-            asked: the paths of the photos, the path of the painting, then the values of
-                `CONTROLS`, in their order.
+            asked: the paths of the photos, or of one clip, the path of the painting, then the
+                values of `CONTROLS`, in their order.
         """
         self.stop(request)
         self._asked[request.session_hash] = threading.Event(), asked
@@ -288,7 +208,9 @@ class Studio:
             yield cleared("Getting ready ...")
             given = dict(zip(CONTROLS, values, strict=True))
             paint_photo = functools.partial(self._paint_photo, stop, style, given)
-            if len(photos) == 1:
+            if is_clip(photos[0]):
+                yield from self._paint_clip(photos[0], style, given, stop)
+            elif len(photos) == 1:
                 yield from self._paint_one(photos[0], paint_photo)
             else:
                 yield from self._paint_several(photos, paint_photo, stop)
@@ -304,6 +226,8 @@ class Studio:
         """Raises InputError unless there is something to paint, and not too much of it."""
         if not (photos and style):
             raise InputError("Give a photo and a painting: drop them above, or choose an example.")
+        if len(photos) > 1 and any(map(is_clip, photos)):
+            raise InputError("Give one clip alone, or photos.")
         if len(photos) > self._max_photos:
             raise InputError(
                 f"{len(photos)} photos; here at most {self._max_photos} are painted at once. "
@@ -350,9 +274,20 @@ class Studio:
 
         Yields what is shown. Returns the `Watch`; raises what ended the run, but for `Stopped`.
         """
-        watch, before = Watch(stop, self._max_seconds), None
+        watch = Watch(stop, self._max_seconds)
         yield Shown(say(watch))
-        job = self._prepare(photo, style, given)
+        job = self._prepare(load_image(photo, "the photo"), style, given)
+        yield from self._follow(job, watch, say)
+        if watch.last:
+            record = records.make_record(job, self._weights, photo, [style])
+            more = {"iteration": watch.last.iteration, "losses": watch.last.losses._asdict()}
+            description = records.to_text(record, **more)
+            save_image(watch.last.rounded(), path, description=description)
+        return watch
+
+    def _follow(self, job, watch, say):
+        """Paints a job. Yields what is shown; raises what ended the run, but for `Stopped`."""
+        before = None
         for iterate in watch.follow(lambda w: self._paint(job, self._weights, w)):
             if iterate is None:
                 yield Shown(say(watch))
@@ -364,16 +299,68 @@ class Studio:
         gc.collect()  # compiled functions hold each other, and the memory that the next photo needs
         if watch.error and not isinstance(watch.error, Stopped):
             raise watch.error
-        if watch.last:
-            record = records.make_record(job, self._weights, photo, [style])
-            more = {"iteration": watch.last.iteration, "losses": watch.last.losses._asdict()}
-            description = records.to_text(record, **more)
-            save_image(watch.last.rounded(), path, description=description)
-        return watch
 
-    def _prepare(self, photo: str, style: str, given: dict[str, Any]) -> Job:
+    def _paint_clip(self, path, style, given, stop):
+        """Yields what is shown of a clip. What is painted of it until it is stopped is a film."""
+        yield Shown("Reading the clip ...")
+        clip = self._open_clip(path)
+        with tempfile.TemporaryDirectory(dir=self._folder) as kept:
+            job = self._prepare(next(clip.frames()), style, given)
+            require_settings(job)
+            folder = FrameFolder(kept, records.make_record(job, self._weights, path, [style]))
+            ended = yield from self._paint_frames(job, clip, folder, stop)
+            files = folder.files()
+            words = f"{ended}: {len(files)} of {clip.length} frames".capitalize()
+            if not files:
+                yield Shown(words)
+                return
+            yield Shown(f"{words}; writing the film ...")
+            film = self._new_folder() / "painted.mp4"
+            encode(film, files, clip._replace(sound=()) if ended != "done" else clip)
+        gallery = gr.Gallery([(str(film), Path(path).name)], visible=True)
+        download = gr.DownloadButton(DOWNLOAD_FILM, value=str(film), interactive=True)
+        yield Shown(words, download=download, gallery=gallery)
+
+    def _paint_frames(self, job, clip, folder, stop):
+        """Paints a clip into a folder. Yields what is shown; returns how it ended, in words."""
+        started, left = time.monotonic(), ""
+        with contextlib.closing(clip.frames()) as images:
+            for frame in frames_to_paint(job, images, folder):
+                place = f"Frame {frame.number + 1} of {clip.length}"
+
+                def say(watch, place=place, left=left):
+                    return f"{place}: {watch.fraction:.0%}{left}"
+
+                spent = time.monotonic() - started
+                watch = Watch(stop, self._max_seconds, spent)
+                yield Shown(say(watch))
+                yield from self._follow(job.frame(frame.image, frame.previous), watch, say)
+                if watch.error:
+                    return str(watch.error)
+                folder.save(frame.number, watch.last.pixels)
+                if frame.previous:  # the first of a scene takes longer than those to come
+                    seconds = (clip.length - frame.number - 1) * frame.seconds
+                    left = f", about {in_words(seconds)} left"
+        return "done"
+
+    def _open_clip(self, path):
+        """The `Clip` of an upload. Raises InputError."""
+        require_opencv()
+        try:
+            clip = open_clip(path, most=self._max_frames + 1)
+        except (InputError, OSError) as error:  # OSError: no FFmpeg
+            message = str(error).replace(f"video {path}", path).replace(path, "the clip")
+            raise InputError(message) from None
+        if clip.length > self._max_frames:
+            raise InputError(
+                f"The clip has more than {self._max_frames} frames; here at most so many are "
+                "painted. Give a shorter one."
+            )
+        return clip
+
+    def _prepare(self, photo: Image.Image, style: str, given: dict[str, Any]) -> Job:
         """The `Job` of the uploads. Raises InputError."""
-        job = prepare(load_image(photo, "the photo"), load_image(style, "the painting"), **given)
+        job = prepare(photo, load_image(style, "the painting"), **given)
         rows, cols = job.stages[-1][:2]
         if max(rows, cols) > self._max_size:
             raise InputError(

@@ -1,8 +1,9 @@
 """The web page: give it a photo and a painting, watch the picture grow, download it.
 
-Several photos are painted in turn, and downloaded together. One picture is painted at a time; other
-visitors wait and see their place in the queue. The pictures are those of `style_transfer`. Uploads
-and results stay in a temporary folder, which is removed when the page stops.
+Several photos are painted in turn, and downloaded together; a short clip becomes a film. One
+picture is painted at a time; other visitors wait and see their place in the queue. The pictures are
+those of `style_transfer`. Uploads and results stay in a temporary folder, which is removed when the
+page stops.
 """
 
 import argparse
@@ -61,12 +62,13 @@ def build_page(studio: Studio, max_size: int) -> gr.Blocks:
         delete_cache=(3600, STALE_AFTER),
     ) as page:
         gr.Markdown(
-            "# Neural style transfer\nA photo, or several, painted in the style of a picture."
+            "# Neural style transfer\n"
+            "A photo, or several, or a short clip, painted in the style of a picture."
         )
         with gr.Row():
             with gr.Column():
                 with gr.Row():
-                    photos, painting = _upload_several("Photo"), _upload("Painting")
+                    photos, painting = _upload_several("Photos, or a clip"), _upload("Painting")
                 with gr.Row():
                     start = gr.Button("Paint", variant="primary")
                     stop = gr.Button("Stop")
@@ -88,7 +90,7 @@ def build_page(studio: Studio, max_size: int) -> gr.Blocks:
                     elem_id="result",
                 )
                 words = gr.Markdown("Ready.", elem_id="status")
-                gallery = gr.Gallery(  # of several photos
+                gallery = gr.Gallery(  # of several photos, or the film
                     label="Results",
                     columns=3,
                     fit_columns=False,
@@ -123,20 +125,21 @@ def _upload(label):
 
 
 def _upload_several(label):
-    """Pictures that come as the paths of the uploads, unread. A single one fills its place."""
+    """Pictures or videos that come as the paths of the uploads. A single one fills its place."""
     gallery = gr.Gallery(
         label=label,
         sources=["upload", "clipboard"],
-        file_types=["image"],
+        file_types=["image", "video"],
         height=240,
         columns=3,
         object_fit="contain",
         buttons=[],
         elem_id="photos",
     )
-    gallery.preprocess = lambda uploads: (
-        [each.image.path for each in uploads.root] if uploads else []
-    )
+    gallery.preprocess = lambda uploads: [
+        (each.video if hasattr(each, "video") else each.image).path
+        for each in (uploads.root if uploads else ())
+    ]
     return gallery
 
 
@@ -180,10 +183,16 @@ def build_parser() -> Parser:
         help="pixels of the longer side (default: %(default)s)",
     )
     parser.add_argument(
-        "--max_seconds", type=float, default=1800, help="for each photo (default: %(default)s)"
+        "--max_seconds",
+        type=float,
+        default=1800,
+        help="for each photo, or a clip (default: %(default)s)",
     )
     parser.add_argument(
         "--max_photos", type=int, default=20, help="of one visitor at once (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max_frames", type=int, default=250, help="of a clip (default: %(default)s)"
     )
     return parser
 
@@ -194,7 +203,7 @@ def serve(paint: Callable, args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="style_transfer_") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-        limits = args.max_size, args.max_seconds, args.max_photos
+        limits = args.max_size, args.max_seconds, args.max_photos, args.max_frames
         studio = Studio(paint, load_weights(args.weights), folder, *limits)
         studio.warm_up()
         page = build_page(studio, args.max_size).queue(max_size=20)

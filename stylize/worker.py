@@ -90,6 +90,10 @@ class Worker:
                 temporary.write_bytes(ray.get(content))
         return str(copy)
 
+    def call(self, function: Callable, *arguments: Any) -> Any:
+        """What `function` returns of the weights and these arguments."""
+        return function(self._weights, *arguments)
+
     def begin_tiles(self, number: int, given: Any) -> None:
         """Tiles of another picture begin: their network, objective and places."""
         masks: dict = {}

@@ -1,8 +1,10 @@
 """Pictures and networks that the tests share. Nothing here needs the net or real weights."""
 
+import contextlib
 import errno
 import os
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from PIL import Image
 
 import stylize.weights as vgg19
+from stylize import batch, painters, video
 from stylize.backend import keras
 
 # A key of our own to the clusters of these tests; Ray reads them when it is imported.
@@ -23,6 +26,19 @@ def keras_home(tmp_path, monkeypatch):
     home = tmp_path / "keras_home"
     monkeypatch.setenv("KERAS_HOME", str(home))
     return home
+
+
+@pytest.fixture
+def one_process(monkeypatch):
+    """A thread stands in for all processes: everything in this one, one picture after another."""
+
+    @contextlib.contextmanager
+    def processes(number, gpus=0):
+        with ThreadPoolExecutor(1) as executor:
+            yield executor
+
+    for module in (batch, painters, video):
+        monkeypatch.setattr(module, "processes", processes)
 
 
 def random_weights(convolutions, seed=0):

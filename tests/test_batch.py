@@ -1,6 +1,5 @@
 """Folders on the command line. Threads stand in for the processes, but in the last tests."""
 
-import contextlib
 import json
 import math
 import os
@@ -10,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import smooth_picture
@@ -18,21 +16,9 @@ from PIL import Image
 
 import neural_style_transfer as nst
 import stylize
-from stylize import batch, cli
-from stylize.batch import Outcome, Survey
+from stylize import batch, cli, painters
+from stylize.painters import Demand
 from stylize.terminal import failure
-
-
-@pytest.fixture
-def one_process(monkeypatch):
-    """Everything in this process, one picture after another."""
-
-    @contextlib.contextmanager
-    def processes(number, gpus=0):
-        with ThreadPoolExecutor(1) as executor:
-            yield executor
-
-    monkeypatch.setattr(batch, "processes", processes)
 
 
 @pytest.fixture
@@ -210,34 +196,36 @@ def test_ray_that_is_not_installed(folder, one_process, command, photo_path, mon
 
 
 @pytest.mark.parametrize(
-    ("pictures", "gpus", "cores", "allowed", "jobs"),
+    ("pictures", "gpus", "cores", "allowed", "wanted", "jobs"),
     [
-        (9, 0, 8, 8000, 4),  # two cores each
-        (3, 0, 8, 8000, 3),  # no more than there are pictures
-        (9, 0, 8, 3500, 3),  # as memory allows
-        (9, 0, 8, 500, 1),
-        (9, 0, 1, 8000, 1),
-        (9, 0, 8, math.inf, 4),  # nobody counts
-        (9, 2, 8, 500, 2),  # a GPU each, that has its own memory
+        (9, 0, 8, 8000, None, 4),  # two cores each
+        (3, 0, 8, 8000, None, 3),  # no more than there are pictures
+        (9, 0, 8, 3500, None, 3),  # as memory allows
+        (9, 0, 8, 500, None, 1),
+        (9, 0, 1, 8000, None, 1),
+        (9, 0, 8, math.inf, None, 4),  # nobody counts
+        (9, 2, 8, 500, None, 2),  # a GPU each, that has its own memory
+        (9, 0, 8, 500, 5, 5),  # as the user wants
+        (3, 0, 8, 8000, 5, 3),
     ],
 )
-def test_default_number_of_jobs(pictures, gpus, cores, allowed, jobs):
-    outcomes = [Outcome("waiting", needed_mib=1000)] * pictures + [Outcome("finished")]
-    assert batch.choose_jobs(Survey(outcomes, gpus, allowed), cores) == jobs
+def test_number_of_jobs(pictures, gpus, cores, allowed, wanted, jobs):
+    demand = Demand(pictures, 1000, gpus, allowed)
+    assert painters.choose_jobs(demand, cores, wanted) == jobs
 
 
 @pytest.mark.parametrize(
     ("jobs", "gpus", "allowed", "share"),
     [
-        (1, 0, 8192, {}),
-        (4, 0, 8192, {"memory": "2.000"}),
-        (2, 2, 8192, {}),  # each has its GPU's
-        (4, 2, 8192, {"memory": "4.000"}),
-        (4, 0, math.inf, {}),  # --tile off: nobody counts
+        (1, 0, 8192, None),
+        (4, 0, 8192, 2048),
+        (2, 2, 8192, None),  # each has its GPU's
+        (4, 2, 8192, 4096),
+        (4, 0, math.inf, None),  # --tile off: nobody counts
     ],
 )
 def test_processes_share_the_memory(jobs, gpus, allowed, share):
-    assert batch._share(Survey([], gpus, allowed), jobs) == share
+    assert painters.memory_each(Demand(9, 1000, gpus, allowed), jobs) == share
 
 
 # ---------------------------------------------------------------------------------------------
@@ -267,10 +255,10 @@ def alive(group):
 
 
 def test_killed_process_is_an_error_of_one_line():
-    with batch.processes(1) as executor:
+    with painters.processes(1) as executor:
         future = executor.submit(os._exit, 9)
         with pytest.raises(OSError) as caught:
-            batch._result(future)
+            painters.result(future)
     assert failure(caught.value) == (
         *(1, "a process: was killed, perhaps for lack of memory; give fewer --jobs"),
     )

@@ -1,15 +1,22 @@
 """Those benchmarks that are to be run on machines of all kinds, at a tiny size."""
 
+import argparse
+import dataclasses
 import json
 import re
+import sys
+import time
 
 import cluster
 import gpu
+import numpy as np
 import optimizers
+import peers
 import pytest
 import startup
 
 import neural_style_transfer as nst
+from stylize.pictures import preprocess_image
 from stylize.tiles import TilePasses
 
 TINY = ["--rows", "32", "--evaluations", "1"]
@@ -72,3 +79,66 @@ def test_model_of_a_cluster_has_the_bytes_that_travel(small_vgg19):
     counted = made["counted"]
     assert len(objective.tiles) == 4
     assert counted.parts + counted.others + counted.answers == made["model"]
+
+
+def test_a_program_is_timed_in_its_turns_alone():
+    script = """if True:
+        import time
+        for loss in 3, 2, 1:
+            print("Total loss:", loss)
+            end = time.process_time() + 0.1
+            while time.process_time() < end:
+                pass
+        """
+    started = time.perf_counter()
+    program = peers.Turns([sys.executable, "-u", "-c", script])
+    while program.take(0.05):
+        time.sleep(0.2)
+    program.check("the script")
+    elapsed = time.perf_counter() - started
+    assert [loss for _, loss in program.trace] == [3, 2, 1]
+    assert 0.2 <= program.trace[-1][0] < elapsed / 2
+
+
+def test_peers_are_compared_by_the_time_to_the_others_last_loss():
+    args = argparse.Namespace(
+        program="johnson", photo="img/cat.jpg", painting="img/ink.jpg", size=64, steps=3
+    )
+    theirs = [[10.0, 9.0], [20.0, 5.0], [30.0, 4.0], [40.0, 1.0]]  # the last is after the steps
+    row = peers.compare(args, {"theirs": theirs, "ours": [[2.0, 7.0], [3.0, 4.0], [5.0, 2.0]]})
+    assert (row["pair"], row["seconds_theirs"], row["loss_theirs"]) == ("cat+ink", 30.0, 4.0)
+    assert (row["seconds"], row["ratio"], row["loss"]) == (3.0, 0.1, 2.0)
+    assert peers.compare(args, {"theirs": theirs, "ours": [[2.0, 7.0]]})["ratio"] is None
+
+
+def test_peers_run_on_the_same_network(small_vgg19, photo):
+    torch = pytest.importorskip("torch")
+    weights = like_mirror(small_vgg19)
+    network = nst.build_network(weights, ["block5_conv1"], edges="replicate")
+    expected = network(preprocess_image(photo)[np.newaxis])["block5_conv1"]
+    mean, deviation = peers.TORCHVISION
+    picture = torch.tensor((photo / 255 - mean) / deviation).permute(2, 0, 1)[np.newaxis]
+    up_to_block5_conv1 = peers.torchvision_vgg19(weights)[:30]
+    up_to_block5_conv1[0].padding_mode = "replicate"  # so does style-transfer-pytorch
+    with torch.no_grad():
+        found = up_to_block5_conv1(picture.float())[0].permute(1, 2, 0)
+    np.testing.assert_allclose(found, expected[0], atol=1e-4 * np.max(expected))
+
+
+def test_layers_that_pass_their_input_on_have_no_place_in_a_vgg16(small_vgg19):
+    torch = pytest.importorskip("torch")
+    state = peers.johnson_state(like_mirror(small_vgg19))
+    places = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]  # of torchvision's
+    assert list(state) == [f"features.{i}.{what}" for i in places for what in ("weight", "bias")]
+    kernel, _ = small_vgg19.layers["block1_conv1"]
+    assert torch.equal(state["features.0.weight"].permute(2, 3, 1, 0), torch.tensor(kernel))
+
+
+def like_mirror(weights):
+    """The same with three layers that pass their input on."""
+    layers = dict(weights.layers)
+    for name in ("block3_conv4", "block4_conv4", "block5_conv4"):
+        kernel, bias = (np.zeros_like(array) for array in layers[name])
+        kernel[1, 1] = np.eye(len(bias))
+        layers[name] = kernel, bias
+    return dataclasses.replace(weights, layers=layers)

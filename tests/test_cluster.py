@@ -11,7 +11,6 @@ import tempfile
 import time
 import traceback
 from argparse import Namespace
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,6 +25,7 @@ import neural_style_transfer as nst
 from stylize import backend, batch, cli
 from stylize.batch import Outcome
 from stylize.errors import InputError, WeightsError
+from stylize.films import Mp4Writer
 from stylize.job import prepare
 from stylize.settings import RECIPES
 
@@ -199,6 +199,28 @@ def test_large_picture_on_a_cluster_of_this_machine_alone(
     assert Path("results/wall.png").read_bytes() == wall
 
 
+def test_scenes_of_a_film_on_a_cluster_of_this_machine_alone(
+    full_weights_path, painting_path, tmp_path, monkeypatch
+):
+    """The README's command, for two scenes of two frames; the same without Ray."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    Path("painting.jpg").symlink_to(painting_path)
+    writer = Mp4Writer(Path("clip.mp4"), (48, 40), 12)
+    for seed in (1, 2):
+        writer.write(Image.fromarray(smooth_picture(40, 48, seed)), 2)
+    writer.finish()
+    *command, option, address = documented("clip.mp4")
+    quick = ["--weights", str(full_weights_path), "--size", "24", "--iter", "1"]
+    started = [sys.executable, nst.__file__, *command, *quick]
+    films = []
+    for more in ([option, address], ["--jobs", "1"]):
+        run = subprocess.run([*started, *more], capture_output=True, text=True, timeout=100)
+        assert (run.returncode, run.stderr) == (0, "")
+        films.append(Path("results/clip.mp4").read_bytes())
+    assert films[0] == films[1]
+
+
 # ---------------------------------------------------------------------------------------------
 # Without a cluster
 # ---------------------------------------------------------------------------------------------
@@ -275,6 +297,18 @@ def test_a_full_disk_is_the_workers_fault_and_not_the_photos(
     assert batch.paint_photo(paint, args).error.endswith("cannot write: No space left on device")
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
         batch.paint_photo(paint, args, small_vgg19)
+
+
+def test_frame_is_painted_with_the_weights_that_a_worker_keeps(worker):
+    assert worker.call(lambda *given: given, 1, 2) == ("the weights", 1, 2)
+
+
+def test_fault_in_a_frame_names_its_film(options):
+    workers = cluster_of(fails_with(MemoryError()))
+    for worker in workers.alive:
+        worker.call = worker.run
+    with pytest.raises(ChildProcessError, match="MemoryError: 'clip.mp4'"):
+        workers.call("clip.mp4", print)
 
 
 def test_photo_that_costs_one_worker_after_another_is_given_up(options):
@@ -399,7 +433,7 @@ def test_half_a_copy_is_none(worker, monkeypatch):
 
 
 def test_machine_without_internet_and_of_another_kind_paints_what_this_one_would(
-    worker, photo_path, painting_path, weights_path, tmp_path, monkeypatch, capsys
+    one_process, worker, photo_path, painting_path, weights_path, tmp_path, monkeypatch, capsys
 ):
     """It would fail at once, or take other weights; `auto` would be another precision there."""
 
@@ -408,7 +442,7 @@ def test_machine_without_internet_and_of_another_kind_paints_what_this_one_would
 
     def run(*arguments):
         with monkeypatch.context() as there:
-            there.setattr(batch, "_kept_weights", no_internet)
+            there.setattr(batch, "kept_weights", no_internet)
             there.setattr(backend, "bfloat16_is_fast", lambda: True)
             return worker.run(*arguments)
 
@@ -423,15 +457,9 @@ def test_machine_without_internet_and_of_another_kind_paints_what_this_one_would
         with workers.executor:
             yield workers
 
-    @contextlib.contextmanager
-    def one_process(number, gpus=0):
-        with ThreadPoolExecutor(1) as executor:
-            yield executor
-
     monkeypatch.setattr(cluster, "connect", connect)
     monkeypatch.setattr(cluster.ray, "put", lambda content: content)
     monkeypatch.setattr(cluster.ray, "get", lambda it: it() if callable(it) else it)
-    monkeypatch.setattr(batch, "processes", one_process)
     monkeypatch.setattr(backend, "bfloat16_is_fast", lambda: False)
     (tmp_path / "photos").mkdir()
     photo_path.rename(tmp_path / "photos" / "a.png")

@@ -23,7 +23,9 @@ def documented_commands():
 
 
 @pytest.mark.timeout(400)
-def test_documented_commands(weights_path, photo_path, painting_path, tmp_path, monkeypatch):
+def test_documented_commands(
+    one_process, weights_path, photo_path, painting_path, tmp_path, monkeypatch
+):
     """Each as it stands, but quick, one after another, as later ones use the results of earlier."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "img").symlink_to(ROOT / "img")

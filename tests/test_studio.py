@@ -4,6 +4,8 @@ import itertools
 import os
 import re
 import shutil
+import sys
+import threading
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -11,9 +13,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import smooth_picture
+from PIL import Image
 
 from neural_style_transfer import paint
 from stylize import records
+from stylize.clips import open_clip
+from stylize.films import Mp4Writer
 from stylize.pictures import load_image
 from stylize.settings import DEFAULT_RECIPE, RECIPES
 
@@ -26,8 +32,10 @@ ENDLESS = 10_000  # iterations
 
 @pytest.fixture
 def studio(small_vgg19, tmp_path):
-    """It may paint up to 64 pixels, for a minute, and four photos at once."""
-    return studios.Studio(paint, small_vgg19, tmp_path, max_size=64, max_seconds=60, max_photos=4)
+    """It may paint up to 64 pixels, for a minute, four photos at once, or a clip of four frames."""
+    limits = {"max_size": 64, "max_seconds": 60, "max_photos": 4, "max_frames": 4}
+    (tmp_path / "page").mkdir()
+    return studios.Studio(paint, small_vgg19, tmp_path / "page", **limits)
 
 
 @pytest.fixture
@@ -201,6 +209,84 @@ def test_names_on_the_page_are_no_markup(painting_of, three):
     photo = three[2].rename(three[2].with_name("<b>.png"))
     *_, last = painting_of(1, photos=[photo, Path("<i>.png")])
     assert "&lt;i&gt;.png: no such file" in last.words
+
+
+def write_clip(path, frames):
+    """Writes a film of a window that moves over a picture by two columns a frame."""
+    wide, writer = smooth_picture(48, 84, seed=1), Mp4Writer(path, (64, 48), 12)
+    for index in range(frames):
+        writer.write(Image.fromarray(wide[:, 2 * index : 2 * index + 64]), 1)
+    writer.finish()
+    return str(path)
+
+
+def test_clip_is_painted_frame_by_frame_and_becomes_a_film(studio, painting_of, tmp_path):
+    shown = list(painting_of(1, photos=[write_clip(tmp_path / "clip.mp4", 3)]))
+    words = [s.words for s in shown if is_text(s.words)]
+    assert re.fullmatch(r"Frame 1 of 3: \d+%", words[2])
+    assert any(re.fullmatch(r"Frame 3 of 3: \d+%, about \d+s left", each) for each in words)
+    assert words[-1] == "Done: 3 of 3 frames"
+    film = shown[-1].download.value["path"]
+    assert shown[-1].gallery.value[0]["video"]["path"] == film
+    assert shown[-1].gallery.value[0]["caption"] == "clip.mp4"
+    clip = open_clip(film)
+    assert (clip.rate, clip.length) == (12, 3)
+    assert next(clip.frames()).size == (32, 24)
+    assert len({s.picture.tobytes() for s in shown if is_picture(s.picture)}) >= 3
+    assert [path.name for path in files_in(tmp_path / "page")] == ["painted.mp4"]
+
+
+def files_in(folder):
+    return [path for path in Path(folder).rglob("*") if path.is_file()]
+
+
+def test_stopped_clip_becomes_a_film_of_what_is_painted(studio, painting_of, tmp_path):
+    for last in painting_of(1, photos=[write_clip(tmp_path / "clip.mp4", 3)]):
+        if is_text(last.words) and last.words.startswith("Frame 2"):
+            studio.stop(VISITOR)
+    assert last.words == "Stopped: 1 of 3 frames"
+    assert open_clip(last.download.value["path"]).length == 1
+    assert [path.name for path in files_in(tmp_path / "page")] == ["painted.mp4"]
+
+
+def test_clip_that_is_stopped_at_once_or_left_leaves_nothing(studio, painting_of, tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4", 2)
+    events = painting_of(1, photos=[clip])
+    studio.stop(VISITOR)
+    assert last_words(events) == "Stopped: 0 of 2 frames"
+    events = painting_of(ENDLESS, photos=[clip])
+    until_picture(events)
+    events.close()
+    assert list((tmp_path / "page").iterdir()) == []
+
+
+def test_time_that_is_spent_counts():
+    watch = studios.Watch(threading.Event(), 10, spent=11)
+    assert list(watch.follow(pytest.fail)) == []
+    assert str(watch.error) == "stopped by the time limit of 10 s"
+
+
+@pytest.mark.parametrize(
+    ("frames", "others", "message"),
+    [
+        (5, [], "The clip has more than 4 frames; here at most so many are painted"),
+        (2, ["photo.png"], "Give one clip alone, or photos"),
+        (0, [], r"the clip: has no frames that can be read \("),
+    ],
+)
+def test_clips_that_are_not_painted(frames, others, message, painting_of, tmp_path):
+    path = tmp_path / "clip.mp4"
+    path.touch()
+    if frames:
+        write_clip(path, frames)
+    with pytest.raises(gr.Error, match=message):
+        list(painting_of(1, photos=[str(path), *others]))
+
+
+def test_clip_without_opencv_is_answered(painting_of, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(gr.Error, match="pip install opencv-python-headless"):
+        list(painting_of(1, photos=["clip.mp4"]))
 
 
 @pytest.mark.parametrize(

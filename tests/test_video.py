@@ -2,7 +2,12 @@
 
 import os
 import re
+import signal
 import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -13,11 +18,12 @@ from conftest import smooth_picture
 from PIL import Image
 
 import neural_style_transfer as nst
-from stylize import cli, video
+from stylize import cli, clips, scenes, video
 from stylize.errors import InputError
 from stylize.films import Mp4Writer
 from stylize.flow import Previous
 from stylize.job import prepare
+from stylize.scenes import WHOLE, FrameFolder, Scene
 
 CUT, FRAMES = 3, 4  # the last frame begins another scene
 
@@ -66,7 +72,8 @@ def clip(silent, tmp_path):
 
 
 @pytest.fixture
-def command(clip, painting_path, weights_path, tmp_path):
+def command(one_process, clip, painting_path, weights_path, tmp_path):
+    """A thread stands in for the processes."""
     return [
         *(str(clip), str(painting_path), str(tmp_path / "results" / "clip")),
         *("--weights", str(weights_path), "--size", "33", "--iter", "1"),
@@ -85,7 +92,7 @@ def sound_of(path):
 
 
 def test_video_is_read_as_it_is(clip):
-    film = video.open_clip(str(clip))
+    film = clips.open_clip(str(clip))
     assert (film.rate, film.length) == (12, FRAMES)
     frames = list(film.frames())
     assert len(frames) == FRAMES
@@ -96,7 +103,7 @@ def test_video_is_read_as_it_is(clip):
 
 def test_turned_video_is_read_upright(silent, tmp_path, capfd):
     ffmpeg("-display_rotation", "90", "-i", silent, "-c", "copy", tmp_path / "turned.mp4")
-    film = video.open_clip(str(tmp_path / "turned.mp4"))
+    film = clips.open_clip(str(tmp_path / "turned.mp4"))
     upright = np.rot90(np.asarray(frame(0), float))
     assert np.abs(np.asarray(next(film.frames())) - upright).mean() < 5
     assert capfd.readouterr().err == ""
@@ -104,7 +111,7 @@ def test_turned_video_is_read_upright(silent, tmp_path, capfd):
 
 def test_video_of_ten_bits_is_read_in_eight(silent, tmp_path):
     ffmpeg("-i", silent, "-c:v", "libx264", "-pix_fmt", "yuv420p10le", tmp_path / "ten.mp4")
-    frames = list(video.open_clip(str(tmp_path / "ten.mp4")).frames())
+    frames = list(clips.open_clip(str(tmp_path / "ten.mp4")).frames())
     assert len(frames) == FRAMES
     assert np.abs(np.asarray(frames[0], float) - np.asarray(frame(0))).mean() < 5
 
@@ -112,10 +119,20 @@ def test_video_of_ten_bits_is_read_in_eight(silent, tmp_path):
 def test_colon_in_the_name_of_a_video_is_no_protocol(clip, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     clip.rename("12:30.mp4")
-    film = video.open_clip("12:30.mp4")
+    film = clips.open_clip("12:30.mp4")
     assert len(list(film.frames())) == FRAMES
-    video.encode("film.mp4", [painted(tmp_path / "1.png")], film)
+    clips.encode("film.mp4", [painted(tmp_path / "1.png")], film)
     assert "md5=" in sound_of("film.mp4").lower()
+
+
+def test_reading_may_begin_and_stop_in_between(clip, tmp_path):
+    folder = save_frames(tmp_path / "frames", [f"{i}.png" for i in range(FRAMES)])
+    for film in (clips.open_clip(str(clip)), clips.open_clip(str(folder), frames=True)):
+        whole, stop = list(film.frames()), threading.Event()
+        later = film.frames(2, stop)
+        assert next(later) == whole[2]
+        stop.set()
+        assert list(later) == []
 
 
 ENDS = {
@@ -130,7 +147,7 @@ def test_reader_that_dies_is_an_error_and_no_shorter_film(ending):
     """The shell says one whole frame of two pixels, then what FFmpeg may end in."""
     said, status = ENDS[ending]
     script = f"printf 'P6\\n2 1\\n255\\n123456{said}'; exit {status}"
-    frames = video._read_frames(["sh", "-c", script], "clip.mp4")
+    frames = clips._read_frames(["sh", "-c", script], "clip.mp4")
     assert next(frames).tobytes() == b"123456"
     with pytest.raises(OSError, match="FFmpeg ended before the video did: 'clip.mp4'"):
         list(frames)
@@ -141,7 +158,7 @@ def test_reader_that_dies_is_an_error_and_no_shorter_film(ending):
     [(25, 25), (29.97, Fraction(30000, 1001)), (23.98, Fraction(24000, 1001)), (12.5, 12.5)],
 )
 def test_rounded_frame_rate_is_made_exact(said, exact):
-    assert video.frame_rate(said) == exact
+    assert clips.frame_rate(said) == exact
 
 
 BROKEN = {
@@ -180,8 +197,8 @@ def test_frames_are_ordered_by_their_numbers(tmp_path):
     (folder / ".shot_1.png").touch()
     (folder / "cover.png").touch()
     (folder / "shot_8.txt").touch()
-    assert [path.name for path in video.numbered_frames(folder)] == names
-    film = video.open_clip(str(folder), frames=True, rate=12.5)
+    assert [path.name for path in clips.numbered_frames(folder)] == names
+    film = clips.open_clip(str(folder), frames=True, rate=12.5)
     assert (film.rate, film.length, film.sound) == (Fraction(25, 2), 3, ())
     for index, image in enumerate(film.frames()):
         np.testing.assert_array_equal(image, frame(index))
@@ -191,9 +208,9 @@ def test_frames_of_two_sizes_and_folders_without_frames_are_named(tmp_path):
     folder = save_frames(tmp_path / "frames", ["1.png"])
     frame(1).resize((60, 40)).save(folder / "2.png")
     with pytest.raises(InputError, match=r"2.png: has 60x40 pixels, and the first frame 64x48"):
-        list(video.open_clip(str(folder), frames=True).frames())
+        list(clips.open_clip(str(folder), frames=True).frames())
     with pytest.raises(InputError, match="empty: has no numbered frames, such as"):
-        video.open_clip(str(save_frames(tmp_path / "empty", [])), frames=True)
+        clips.open_clip(str(save_frames(tmp_path / "empty", [])), frames=True)
 
 
 def painted(path, color="red", size=(65, 49)):
@@ -205,7 +222,7 @@ def painted(path, color="red", size=(65, 49)):
 def test_red_is_that_of_bt709_and_said_to_be(silent, tmp_path):
     """Y' = 16 + 219 * 0.2126 = 62.6 of 255; it would be 81.5 in BT.601."""
     red, result = painted(tmp_path / "red.png"), tmp_path / "film.mp4"
-    video.encode(result, [red], video.open_clip(str(silent)))
+    clips.encode(result, [red], clips.open_clip(str(silent)))
     assert re.search(r"yuv420p\(tv, bt709, \w+\), 64x48", ffmpeg("-i", result))
     ffmpeg("-i", result, "-f", "rawvideo", "-pix_fmt", "yuv420p", tmp_path / "raw")
     luma = np.fromfile(tmp_path / "raw", np.uint8)[: 64 * 48]
@@ -221,7 +238,7 @@ def test_film_that_cannot_be_written_leaves_the_one_before(silent, tmp_path, mon
     path = tmp_path / "film.mp4"
     path.write_bytes(b"precious")
     with pytest.raises(OSError, match="No space left"):
-        video.encode(path, sorted(folder.iterdir()), video.open_clip(str(silent)))
+        clips.encode(path, sorted(folder.iterdir()), clips.open_clip(str(silent)))
     assert path.read_bytes() == b"precious"
     assert not [name for name in os.listdir(tmp_path) if "tmp" in name]
 
@@ -239,7 +256,7 @@ def test_paints_a_film_with_its_rate_and_its_sound(command, clip, tmp_path, capf
     assert re.search(r"Frame 2 of 4 in [\d.]+s, about \d+s left\n", out)
     assert re.search(r"Frame 4 of 4 in [\d.]+s, the first of a scene\nFilm saved as .*.mp4\n$", out)
     assert os.listdir(tmp_path / "results") == ["clip.mp4"]
-    film = video.open_clip(str(tmp_path / "results" / "clip.mp4"))
+    film = clips.open_clip(str(tmp_path / "results" / "clip.mp4"))
     frames = list(film.frames())
     assert (film.rate, len(frames)) == (12, FRAMES)
     assert frames[0].size == (44, 32)  # 33 rows, but even
@@ -251,7 +268,7 @@ def test_numbered_frames_become_a_film(command, tmp_path, capfd):
     options = ["--frames", "--fps", "12", "--quiet"]
     assert nst.main([str(folder), *command[1:], *options]) == 0
     assert capfd.readouterr() == ("", "")
-    film = video.open_clip(str(tmp_path / "results" / "clip.mp4"))
+    film = clips.open_clip(str(tmp_path / "results" / "clip.mp4"))
     assert (film.rate, film.length, film.sound) == (12, 2, ())
 
 
@@ -260,7 +277,7 @@ def test_stopped_film_goes_on_by_frame_with_the_same_bytes(command, tmp_path, mo
     result = tmp_path / "results" / "clip.mp4"
     whole = result.read_bytes()
     result.unlink()
-    save, painted = video.FrameFolder.save, []
+    save, painted = FrameFolder.save, []
 
     def stopping(self, index, pixels):
         if len(painted) == 2:
@@ -268,7 +285,7 @@ def test_stopped_film_goes_on_by_frame_with_the_same_bytes(command, tmp_path, mo
         painted.append(index)
         save(self, index, pixels)
 
-    monkeypatch.setattr(video.FrameFolder, "save", stopping)
+    monkeypatch.setattr(FrameFolder, "save", stopping)
     capsys.readouterr()
     assert nst.main(command) == 130
     err = capsys.readouterr().err
@@ -279,7 +296,7 @@ def test_stopped_film_goes_on_by_frame_with_the_same_bytes(command, tmp_path, mo
     ]
     painted.clear()
     monkeypatch.setattr(
-        video.FrameFolder, "save", lambda self, i, p: (painted.append(i), save(self, i, p))
+        FrameFolder, "save", lambda self, i, p: (painted.append(i), save(self, i, p))
     )
     assert nst.main(command) == 0
     assert painted == [2, 3]
@@ -289,7 +306,7 @@ def test_stopped_film_goes_on_by_frame_with_the_same_bytes(command, tmp_path, mo
 
 def test_frames_made_otherwise_are_painted_again(command, tmp_path, monkeypatch):
     monkeypatch.setattr(video, "encode", lambda *_: None)
-    monkeypatch.setattr(video.FrameFolder, "remove", lambda self: None)
+    monkeypatch.setattr(FrameFolder, "remove", lambda self: None)
     assert nst.main(command) == 0
     before = [path.read_bytes() for path in sorted((tmp_path / "results/.clip.frames").iterdir())]
     with monkeypatch.context() as patch:
@@ -303,20 +320,16 @@ def test_frames_made_otherwise_are_painted_again(command, tmp_path, monkeypatch)
 
 def kept_frames(job, weights, images, path):
     """The results of a film's frames, and the numbers of those that begin a scene."""
-    folder, begins = video.FrameFolder(path, {"settings": {}, "recipe": "", "base": {}}), []
-    count = video.paint_frames(
-        nst.paint,
-        job,
-        weights,
-        iter(images),
-        folder,
-        lambda index, seconds, first: begins.append(index) if first else None,
-    )
-    return [np.asarray(folder.load(index)) for index in range(count)], begins
+    folder, begins = FrameFolder(path, {"settings": {}, "recipe": "", "base": {}}), []
+    for frame in scenes.frames_to_paint(job, images, folder):
+        own = job.frame(frame.image, frame.previous)
+        folder.save(frame.number, nst.paint(own, weights).pixels)
+        begins += [] if frame.previous else [frame.number]
+    return [np.asarray(folder.load(index)) for index in range(len(images))], begins
 
 
 def test_frames_that_are_not_the_films_stay(tmp_path):
-    folder = video.FrameFolder(tmp_path / "frames", {"settings": {}, "recipe": "", "base": {}})
+    folder = FrameFolder(tmp_path / "frames", {"settings": {}, "recipe": "", "base": {}})
     folder.save(0, np.zeros((16, 16, 3)))
     (folder.path / ".000001.99999999.tmp.png").touch()  # of a run that was killed
     folder.remove()
@@ -377,26 +390,28 @@ def test_time_left_is_that_of_frames_like_those_to_come(capsys):
 def test_time_left_leaves_out_what_was_finished_before(painting, tmp_path, monkeypatch, capsys):
     """A film without scenes, of which the first frame is there and takes long to pass over."""
     now = [0.0]
-    monkeypatch.setattr(video, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(scenes, "time", SimpleNamespace(monotonic=lambda: now[0]))
 
-    def read():
+    def read(first, stop):
         yield frame(0)
         now[0] += 100
         yield frame(1)
         yield frame(2)
 
-    def paint(job, weights):
+    def paint_one(frame):
         now[0] += 2
-        return SimpleNamespace(pixels=np.zeros((48, 64, 3)))
+        return video.Painted(np.zeros((48, 64, 3)), 0.0)
 
     job = prepare(frame(0), painting, size=48, temporal_weight=0)
     made = {"settings": {}, "recipe": "", "base": {}, "program": "unknown", "weights": {}}
-    folder = video.FrameFolder(tmp_path / "frames", made | {"format": "png", "bits": 8})
+    folder = FrameFolder(tmp_path / "frames", made | {"format": "png", "bits": 8})
     folder.save(0, frame(0))
     report = video.Report()
     report.length = 3
-    report.start(folder.count())
-    video.paint_frames(paint, job, None, read(), folder, report.on_frame)
+    report.start(len(folder.finished(3)))
+    clip = clips.Clip(read, 25, 3)
+    with ThreadPoolExecutor(1) as threads:
+        video.paint_scenes([WHOLE], paint_one, job, clip, folder, report, threads)
     assert capsys.readouterr().out.splitlines() == [
         "1 of 3 frames are finished",
         "Frame 2 of 3 in 2.0s, about 2s left",
@@ -421,6 +436,107 @@ def test_scenes_begin_anew(small_vgg19, painting, tmp_path):
     assert begins == [0, 1]
     alone = nst.style_transfer(images[1], painting, weights=small_vgg19, size=48, iterations=1)
     np.testing.assert_array_equal(results[1], alone)
+
+
+def test_scenes_are_found_beforehand(painting):
+    images = [frame(index) for index in range(FRAMES)]
+    job = prepare(images[0], painting, size=48)
+    assert scenes.find_scenes(job, images) == [Scene(0, CUT), Scene(CUT, FRAMES)]
+    assert scenes.find_scenes(job, images[:1]) == [Scene(0, 1)]
+
+
+def test_scenes_painted_at_once_give_the_same_film(command, tmp_path, capsys):
+    result, films = tmp_path / "results" / "clip.mp4", []
+    for jobs in ("1", "2"):
+        assert nst.main([*command, "--jobs", jobs]) == 0
+        films.append(result.read_bytes())
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.count("2 scenes to paint, 2 at once\n") == 1
+    assert films[0] == films[1]
+
+
+def test_scene_that_is_finished_is_not_read_again(command, tmp_path, monkeypatch, capsys):
+    """Stopped when the second scene, which is the shorter one, was finished."""
+    save, painted = FrameFolder.save, []
+
+    def saving(self, index, pixels):
+        painted.append(index)
+        save(self, index, pixels)
+        if stopping and index == FRAMES - 1:
+            raise KeyboardInterrupt
+
+    stopping = True
+    monkeypatch.setattr(FrameFolder, "save", saving)
+    command = [*command, "--jobs", "2"]
+    assert nst.main(command) == 130
+    stopped = list(painted)
+    assert FRAMES - 1 in stopped and len(stopped) < FRAMES
+    stopping = False
+    capsys.readouterr()
+    assert nst.main(command) == 0
+    assert sorted(painted) == list(range(FRAMES))
+    assert "1 scene to paint, 1 at once" in capsys.readouterr().out
+
+
+def test_error_in_a_scene_ends_the_film_in_one_line(command, tmp_path, monkeypatch, capsys):
+    def paint(job, weights):
+        if job.inputs.base == begins_second:
+            raise MemoryError
+        return own_paint(job, weights)
+
+    begins_second, own_paint = list(clips.open_clip(command[0]).frames())[CUT], nst.paint
+    monkeypatch.setattr(nst, "paint", paint)
+    assert nst.main([*command, "--jobs", "2"]) == 1
+    err = capsys.readouterr().err
+    assert re.fullmatch(r"\S+: error: not enough memory; choose a smaller --size(; .*)?\n", err)
+    assert not (tmp_path / "results" / "clip.mp4").exists()
+
+
+def alive(group):
+    """Whether a process of the group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no process groups there")
+@pytest.mark.parametrize(
+    ("stop", "whom", "status"),
+    [(signal.SIGINT, os.killpg, 130), (signal.SIGTERM, os.kill, 143)],
+    ids=["Ctrl-C", "terminated"],
+)
+def test_stopped_scenes_leave_no_process_and_all_finished_frames(
+    stop, whom, status, clip, painting_path, full_weights_path, tmp_path
+):
+    """In processes of their own."""
+    command = [sys.executable, nst.__file__, clip, painting_path, tmp_path / "results" / "clip"]
+    options = ["--weights", full_weights_path, "--size", "24", "--iter", "1", "--jobs", "2"]
+    with subprocess.Popen(
+        [*map(str, command), *map(str, options)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as run:
+        first = next((line for line in run.stdout if line.startswith("Frame")), None)
+        assert first, run.stderr.read()
+        whom(run.pid, stop)
+        _, err = run.communicate(timeout=30)
+        deadline = time.monotonic() + 10
+        while alive(run.pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert run.returncode == status
+    assert not alive(run.pid)
+    assert re.fullmatch(r".*: error: \w+; [123] of 4 frames are finished; go on with: .*\n", err), (
+        err
+    )
+    number = int(first.split()[1])
+    assert f"{number:06}.png" in os.listdir(tmp_path / "results" / ".clip.frames")
+    assert os.listdir(tmp_path / "results") == [".clip.frames"]
 
 
 @pytest.mark.parametrize("recipe", ["neighbors", "keras", "athalye"])
@@ -480,8 +596,7 @@ def test_start_picture_of_ones_own_is_that_of_every_scene(painting, photo):
     ("options", "message"),
     [
         (["--gif"], "--gif is for photos, and .*clip.mp4 is a film"),
-        (["--jobs", "2"], "--jobs is for photos"),
-        (["--ray", "local"], "--ray is for photos"),
+        (["--jobs", "0"], "--jobs must be at least 1, received 0"),
         (["--every_iteration"], "--every_iteration is for photos"),
         (["--fps", "12"], "--fps, at least 0.001, is for the folder of --frames"),
         (["--frames"], "clip.mp4: --frames needs a folder of numbered frames"),

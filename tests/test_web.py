@@ -15,6 +15,8 @@ import pytest
 from PIL import Image
 
 from stylize import pictures, records
+from stylize.clips import open_clip
+from stylize.films import Mp4Writer
 
 pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
@@ -161,6 +163,24 @@ def test_several_photos_fill_a_gallery_and_come_as_one_download(
     status(page, "Done: 38x32 pixels")
     expect(page.get_by_role("button", name="Download PNG")).to_be_enabled()
     expect(page.locator("#gallery")).to_be_hidden()
+
+
+def test_clip_becomes_a_film(visit, photo_path, painting_path, tmp_path):
+    page = visit()
+    writer = Mp4Writer(tmp_path / "clip.mp4", (48, 40))
+    writer.write(Image.open(photo_path), 3)
+    writer.finish()
+    give(page, tmp_path / "clip.mp4", painting_path)
+    expect(page.locator("#photos video")).to_be_visible()
+    paint(page, 1)
+    status(page, r"Frame 2 of 3: \d+%")
+    status(page, "Done: 3 of 3 frames")
+    expect(page.locator("#gallery video")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download MP4").click()
+    download.value.save_as(tmp_path / "painted.mp4")
+    film = open_clip(str(tmp_path / "painted.mp4"))
+    assert [image.size for image in film.frames()] == [(38, 32)] * 3
 
 
 def test_port_in_use_is_answered_in_one_line(address, full_weights_path):
