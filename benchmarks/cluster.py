@@ -32,7 +32,7 @@ from kill_node import two_nodes
 from where_time_goes import seconds_of_ours
 
 import neural_style_transfer as nst
-from stylize.backend import count_cores
+from stylize.machine import count_cores
 from stylize.painters import RAY_IS_QUIET
 from stylize.progress import Losses
 from stylize.tiles import TilePasses, features_by_tile, make_tiles

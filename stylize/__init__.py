@@ -29,6 +29,7 @@ scratch               files for what does not fit into memory
 optimizers            what the optimisers share, SciPy's L-BFGS, Adam
 lbfgs                 an L-BFGS of our own, for values within bounds
 backend               TensorFlow, JAX or PyTorch; no other module knows which
+machine               cores, memory, which GPU a process sees
 progress              what a run reports as it goes on
 settings, checks      the settings of a run; what each may be
 recipes               named sets of settings

@@ -4,6 +4,7 @@ Options and numbers are that program's (recipe `athalye`); what differs is said 
 """
 
 import argparse
+import functools
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -31,6 +32,7 @@ def build_parser() -> Parser:
     """The command line's parser."""
     parser = Parser(PROGRAM, description="Paints a picture in one or more styles.")
     add = parser.add_argument
+    number = functools.partial(add, type=float)
     add("--content", required=True, metavar="CONTENT", help="content picture")
     add("--styles", required=True, nargs="+", metavar="STYLE", help="one or more style pictures")
     add("--output", required=True, metavar="OUTPUT", help="where the result is written")
@@ -39,40 +41,23 @@ def build_parser() -> Parser:
     add("--checkpoint-output", metavar="PATTERN", help="such as out_%%s.jpg; %%s is the step")
     add("--checkpoint-iterations", type=int, metavar="N", help="write a checkpoint every N steps")
     add("--width", type=int, help="of the result (default: the content's own)")
-    add("--style-scales", type=float, nargs="+", metavar="SCALE", help="one for each style")
+    number("--style-scales", nargs="+", metavar="SCALE", help="one for each style")
     add("--network", metavar="imagenet|mirror|PATH", help=f"default: {NETWORK}, else imagenet")
-    add(
-        "--content-weight-blend",
-        type=float,
-        default=1.0,
-        help="b in: conv4_2 * b + conv5_2 * (1 - b)",
-    )
-    add(
-        "--content-weight",
-        type=float,
-        default=RECIPE["content_weight"],
-        help="default: %(default)s",
-    )
-    add("--style-weight", type=float, default=RECIPE["style_weight"], help="default: %(default)s")
-    add(
-        "--style-layer-weight-exp",
-        type=float,
-        default=1.0,
-        help="each style layer counts this times the one before (default: %(default)s)",
-    )
-    add("--style-blend-weights", type=float, nargs="+", metavar="WEIGHT", help="one for each style")
-    add("--tv-weight", type=float, default=RECIPE["tv_weight"], help="default: %(default)s")
-    add(
-        "--learning-rate",
-        type=float,
-        default=RECIPE["learning_rate"],
-        help="of Adam (default: %(default)s)",
-    )
-    add("--beta1", type=float, default=RECIPE["beta1"], help="of Adam (default: %(default)s)")
-    add("--beta2", type=float, default=RECIPE["beta2"], help="of Adam (default: %(default)s)")
-    add("--eps", type=float, default=RECIPE["epsilon"], help="of Adam (default: %(default)s)")
+    blend = "b in: conv4_2 * b + conv5_2 * (1 - b)"
+    number("--content-weight-blend", default=1.0, help=blend)
+    number("--content-weight", default=RECIPE["content_weight"], help="default: %(default)s")
+    number("--style-weight", default=RECIPE["style_weight"], help="default: %(default)s")
+    growth = "each style layer counts this times the one before (default: %(default)s)"
+    number("--style-layer-weight-exp", default=1.0, help=growth)
+    number("--style-blend-weights", nargs="+", metavar="WEIGHT", help="one for each style")
+    number("--tv-weight", default=RECIPE["tv_weight"], help="default: %(default)s")
+    of_adam = "of Adam (default: %(default)s)"
+    number("--learning-rate", default=RECIPE["learning_rate"], help=of_adam)
+    number("--beta1", default=RECIPE["beta1"], help=of_adam)
+    number("--beta2", default=RECIPE["beta2"], help=of_adam)
+    number("--eps", default=RECIPE["epsilon"], help=of_adam)
     add("--initial", metavar="INITIAL", help="picture to start from (default: noise)")
-    add("--initial-noiseblend", type=float, metavar="B", help="(1 - B) * initial + B * noise")
+    number("--initial-noiseblend", metavar="B", help="(1 - B) * initial + B * noise")
     add("--preserve-colors", action="store_true", help="keep the content's colours")
     add("--pooling", choices=("max", "avg"), default="max", help="default: %(default)s")
     add("--overwrite", action="store_true", help="replace OUTPUT if it exists")

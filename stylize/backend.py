@@ -2,7 +2,7 @@
 
 `keras` is imported when first used. `LossAndGrads` turns a function of tensors into the loss and
 gradient that an optimiser needs; `ArrayNamespace` has the functions that the optimiser itself
-computes with. The rest asks the machine: devices, memory, precision.
+computes with. The rest asks the backend: devices, memory, precision.
 """
 
 import contextlib
@@ -11,28 +11,15 @@ import importlib
 import logging
 import math
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import psutil
 
+from stylize import machine
 from stylize.errors import InputError
 
-THREADS = (  # variables that set their number: for TensorFlow, PyTorch, NumPy, JAX
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "NPROC",
-)
-CONTAINER_LIMITS = (  # files with a container's limit, what is used of it, and how of that
-    ("memory.max", "memory.current", "memory.stat"),
-    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
-)
 OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "out of memory", "OOM when", "can't allocate memory")
 
 
@@ -352,7 +339,7 @@ _COMPILERS = {
 
 
 # ---------------------------------------------------------------------------------------------
-# The machine
+# Devices
 # ---------------------------------------------------------------------------------------------
 
 
@@ -390,46 +377,14 @@ _GPU_COUNTS: dict[str, Callable[[], int]] = {
 }
 
 
-def count_cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@contextlib.contextmanager
-def threads(number: int) -> Iterator[None]:
-    """Has processes that are started meanwhile compute with so many threads, at any backend."""
-    before = dict(os.environ)
-    os.environ.update(dict.fromkeys(THREADS, str(number)))
-    try:
-        yield
-    finally:
-        for name in THREADS:
-            if name in before:
-                os.environ[name] = before[name]
-            else:
-                del os.environ[name]
-
-
-def use_gpu(number: int) -> None:
-    """Leaves this process one of the GPUs that it could use. Call it before Keras is imported."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[number] if visible else str(number)
-
-
 def bfloat16_is_fast() -> bool:
     """Whether this is TensorFlow on a CPU that computes in bfloat16.
 
     There an evaluation takes 0.6 of the time, and the result's loss, measured in float32, is no
     higher (docs/defaults.md has the figures). Elsewhere nothing is known, so it is not used.
     """
-    if keras.backend.backend() != "tensorflow" or uses_gpu():
-        return False
-    with contextlib.suppress(OSError):
-        flags = Path("/proc/cpuinfo").read_text()
-        return " avx512_bf16" in flags or " amx_bf16" in flags
-    return False
+    on_cpu = keras.backend.backend() == "tensorflow" and not uses_gpu()
+    return on_cpu and machine.has_bfloat16()
 
 
 def require_channels_first() -> None:
@@ -445,18 +400,7 @@ def free_memory() -> float:
     """MiB that this process may still take and has taken: the GPU's, where it computes on one."""
     if uses_gpu():
         return _GPU_FREE[keras.backend.backend()]() / 2**20
-    own = psutil.Process().memory_info().rss
-    return (min(psutil.virtual_memory().available, _free_in_container()) + own) / 2**20
-
-
-def _free_in_container(root: Path = Path("/sys/fs/cgroup")) -> float:
-    """Bytes that a container's limit leaves, infinite where there is none; Linux's two versions."""
-    for limit, used, how in CONTAINER_LIMITS:
-        with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
-            free = int((root / limit).read_text()) - int((root / used).read_text())
-            kept = re.findall(r"^(?:total_)?inactive_file (\d+)$", (root / how).read_text(), re.M)
-            return max(0, free + int(kept[-1]) if kept else free)  # cached files make room
-    return math.inf
+    return machine.free_memory()
 
 
 def _tensorflow_gpu_free():
@@ -487,14 +431,9 @@ _GPU_FREE = {
 
 def peak_memory() -> dict[str, float]:
     """Peak MiB so far of this process, and of the backend's GPU where it has one."""
-    peaks = {}
-    with contextlib.suppress(ImportError):  # not on Windows
-        import resource
-
-        unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, else KiB
-        peaks["process"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    gpu = _GPU_PEAKS[keras.backend.backend()]()
-    return {**peaks, "GPU": gpu / 2**20} if gpu else peaks
+    gpu = _GPU_PEAKS[keras.backend.backend()]() / 2**20
+    peaks = {"process": machine.peak_memory(), "GPU": gpu}
+    return {where: mib for where, mib in peaks.items() if mib}
 
 
 def _tensorflow_gpu_peak():

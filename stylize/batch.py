@@ -10,6 +10,7 @@ machine.
 
 import argparse
 import contextlib
+import errno
 import functools
 import gc
 import math
@@ -146,7 +147,16 @@ def _look_closer(args, record):
 def paint_photo(
     paint: Callable, args: argparse.Namespace, weights: VGG19Weights | None = None
 ) -> Outcome:
-    """Paints a photo as `cli.run` does, without a word; weights None: this process's own."""
+    """Paints a photo as `cli.run` does, without a word.
+
+    Args:
+        paint: the script's.
+        args: the options.
+        weights: those that a cluster's worker was sent; None: this process's own.
+
+    Raises:
+        OSError: the disk of the worker's machine is full; another machine may paint the photo.
+    """
     started = time.monotonic()
     terminal = cli.Terminal(args.result_prefix, quiet=True)
     try:
@@ -155,6 +165,8 @@ def paint_photo(
     except Terminated:
         os._exit(TERMINATED)  # its state is kept, and who would hear of it wants the process to end
     except Exception as error:
+        if weights and getattr(error, "errno", None) == errno.ENOSPC:
+            raise
         return Outcome("failed", _message(args, error))
     gc.collect()  # compiled functions hold each other, and their tensors, until then
     seconds, peaks = time.monotonic() - started, backend.peak_memory()

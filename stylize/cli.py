@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from stylize import __version__, backend, records
+from stylize import __version__, backend, memory, records
 from stylize.download import load_weights
 from stylize.errors import InputError, NonFiniteLoss
 from stylize.films import Film
-from stylize.job import Job, memory_warning, prepare
+from stylize.job import Job, prepare
 from stylize.pictures import DEEP_FORMATS, FORMATS, LARGEST_SIDES, remove_leftovers
 from stylize.progress import Checkpoint
 from stylize.report import WRITTEN_FAST, Terminal
@@ -323,7 +323,7 @@ def run(
         )
     terminal.print(f"This needs about {needs(job)}")
     check_disk(job, args.result_prefix, terminal)
-    if warning := memory_warning(job):
+    if warning := memory.warning(job.needed_mib, job.stages[-1]):
         terminal.warn(warning)
     weights = weights or load_weights(args.weights, quiet=args.quiet)
     terminal.print(f"Using {weights.source}")

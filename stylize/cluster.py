@@ -42,8 +42,9 @@ from ray.exceptions import (
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from stylize import __version__
-from stylize.backend import THREADS, keras
+from stylize.backend import keras
 from stylize.errors import InputError, one_line
+from stylize.machine import THREADS
 from stylize.memory import SHARE
 from stylize.pictures import replacing
 from stylize.weights import VGG19Weights
@@ -116,10 +117,10 @@ class Cluster:
 
     Args:
         workers: the actors, and where each is.
-        on_death: is told in a line that one has died.
+        on_death: is told in a line that one has died, or can do no more.
 
     Attributes:
-        alive: those that have not died.
+        alive: those that have not died and whose disk is not full.
         executor: threads, one for each, in which to call `run`.
         memory_mib: that each of them may take.
     """
@@ -188,7 +189,7 @@ class Cluster:
         return self._call(name, "call", function, *arguments)
 
     def _call(self, done_for, name, *arguments):
-        """What a method of an idle worker returns; of another, where that one dies meanwhile."""
+        """What a method of an idle worker returns; of another, where that one is lost meanwhile."""
         for _ in range(DEATHS):
             worker = self._idle.get()
             if worker is None:
@@ -197,17 +198,19 @@ class Cluster:
             try:
                 return ray.get(getattr(worker, name).remote(*arguments))
             except RayTaskError as error:  # first: it may be of the others' kinds, too
-                raise ChildProcessError(errno.ECHILD, _cause(error), done_for) from None
+                if getattr(error.cause, "errno", None) != errno.ENOSPC:
+                    raise ChildProcessError(errno.ECHILD, _cause(error), done_for) from None
+                self.bury(worker, "has no space left on its disk")
             except DEAD:
                 self.bury(worker)
             finally:
                 if worker in self.alive:
                     self._idle.put(worker)
-        reason = f"has cost {DEATHS} workers, perhaps for lack of memory"
+        reason = f"has cost {DEATHS} workers, perhaps for lack of memory or disk"
         raise ChildProcessError(errno.ECHILD, reason, done_for)
 
-    def bury(self, worker: Any) -> None:
-        """Takes note that a worker has died."""
+    def bury(self, worker: Any, reason: str = "has died") -> None:
+        """Takes note that a worker has died, or why else it is given nothing more to do."""
         with self._lock:
             if worker not in self.alive:
                 return
@@ -215,7 +218,7 @@ class Cluster:
             left = len(self.alive)
         if not left:
             self._idle.put(None)
-        self._on_death(f"a worker on {self._places[worker].host} has died, {left} left")
+        self._on_death(f"a worker on {self._places[worker].host} {reason}, {left} left")
 
     def living(self, number: int) -> Any:
         """A worker, the same for the same number as long as all live. Raises ConnectionError."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import psutil
 from PIL import Image
 
 from stylize import backend, memory
@@ -444,19 +443,4 @@ def _read_inputs(base, style_reference, settings):
         content_mask=load_mask(settings["content_mask"]),
         start=base if isinstance(init, str) and init in STARTS else load_image(init),
         noise=1.0 if isinstance(init, str) and init == "noise" else noise,
-    )
-
-
-def memory_warning(job: Job) -> str:
-    """What to tell where the machine has less free memory than the job needs, else "".
-
-    On a GPU it is the GPU's memory that counts, of which nothing is known here.
-    """
-    needed, free = job.needed_mib, psutil.virtual_memory().available / 2**20
-    if needed <= free or backend.uses_gpu():
-        return ""
-    rows, cols = job.stages[-1][:2]
-    return (
-        f"{cols}x{rows} pixels need about {needed / 1024:.1f} GiB of memory and "
-        f"{free / 1024:.1f} GiB are free; choose a smaller --size"
     )

@@ -40,11 +40,12 @@ class ProjectedLBFGS:
         x: the start, an array of any shape; it is clipped.
         low, high: bounds, numbers or arrays that broadcast to the shape of x: where x has three
             axes or more, to its last two.
-        pairs: how many to remember.
+        pairs: how many to remember; None: `default_pairs`.
         first_step: root mean square of the first step.
         arrays: what to compute with.
 
     Attributes:
+        default_pairs: of steps and changes, that are remembered where nothing else is asked for.
         longest_step: in first steps; the first pairs may promise ten times too much.
         x, gradient: float32 arrays of one shape. No array is ever changed in place.
         loss: a float.
@@ -53,6 +54,7 @@ class ProjectedLBFGS:
         stopped: why no lower point can be found; empty as long as one may be.
     """
 
+    default_pairs = 10
     longest_step = 2.0
 
     def __init__(
@@ -60,11 +62,12 @@ class ProjectedLBFGS:
         x: Any,
         low: Any = -math.inf,
         high: Any = math.inf,
-        pairs: int = 10,
+        pairs: int | None = None,
         first_step: float = FIRST_STEP,
         arrays: ArrayNamespace = NUMPY,
     ):
-        self.pairs, self.first_step, self.arrays = pairs, first_step, arrays
+        self.pairs = self.default_pairs if pairs is None else pairs
+        self.first_step, self.arrays = first_step, arrays
         self.low, self.high = (arrays.constant(np.asarray(b, np.float32)) for b in (low, high))
         (self.x,), _ = arrays.blockwise(
             lambda x, low, high: ([_clip(arrays.ops, x[0], low, high)], ()),
@@ -201,18 +204,8 @@ class UnitStepLBFGS(ProjectedLBFGS):
     Source: PyTorch's `torch.optim.LBFGS`, as it is without a `line_search_fn`.
     """
 
+    default_pairs = 100
     longest_step = math.inf
-
-    def __init__(
-        self,
-        x: Any,
-        low: Any = -math.inf,
-        high: Any = math.inf,
-        pairs: int = 100,
-        first_step: float = 1.0,  # until the start is evaluated
-        arrays: ArrayNamespace = NUMPY,
-    ):
-        super().__init__(x, low, high, pairs, first_step, arrays)
 
     def start(self, evaluate: Evaluate) -> None:
         """Evaluates the start."""

@@ -5,6 +5,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import psutil
+
 from stylize import backend
 from stylize.neighbors import HYPERCOLUMN_LAYERS, SIMILARITIES
 from stylize.progress import Stage
@@ -98,12 +100,33 @@ def allowed_mib(settings: Mapping[str, Any]) -> float:
     return SHARE * backend.free_memory() if settings["tile"] == "auto" else math.inf
 
 
+def warning(needed_mib: float, stage: Stage) -> str:
+    """What to tell where the machine has less free memory than a stage needs, else "".
+
+    On a GPU it is the GPU's memory that counts, of which nothing is known here.
+    """
+    free = psutil.virtual_memory().available / 2**20
+    if needed_mib <= free or backend.uses_gpu():
+        return ""
+    return (
+        f"{stage.cols}x{stage.rows} pixels need about {needed_mib / 1024:.1f} GiB of memory and "
+        f"{free / 1024:.1f} GiB are free; choose a smaller --size"
+    )
+
+
 def choices(stage: Stage, settings: Mapping[str, Any], layers: Iterable[str]) -> list[Stage]:
     """The stage with the tiles that it may have, in memory and in files, the fastest first."""
     around, largest = 2 * margin(layers), max(stage.rows, stage.cols)
 
+    def seen(length, tile):
+        """Pixels along an axis that all tiles see together; the outer two have one margin each."""
+        return length + (math.ceil(length / tile) - 1) * around
+
     def cost(tile, in_files):
-        network = 1.5 * ((tile + around) / tile) ** 2 if tile else 1.0  # twice forward, once back
+        network = 1.0
+        if tile:  # twice forward, once back
+            area = seen(stage.rows, tile) * seen(stage.cols, tile)
+            network = 1.5 * area / (stage.rows * stage.cols)
         return network + FILES_COST * in_files
 
     tile = settings["tile"]

@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from stylize import backend
+from stylize import machine
 from stylize.download import load_weights
 from stylize.errors import InputError
 from stylize.processes import processes
@@ -76,7 +76,7 @@ def choose_painters(
         weights = result(executor.submit(kept_weights, args.weights))
         stack.close()
         return _on_cluster(stack, args, demand, weights, on_death)
-    jobs = choose_jobs(demand, backend.count_cores(), args.jobs)
+    jobs = choose_jobs(demand, machine.count_cores(), args.jobs)
     if jobs > 1:
         stack.close()
         executor = stack.enter_context(processes(jobs, demand.gpus))

@@ -13,7 +13,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 
 from tqdm import tqdm
 
-from stylize import backend
+from stylize import machine
 from stylize.terminal import TERMINATED
 
 STOP_SECONDS = 30  # that a process without a parent has to keep its state
@@ -29,7 +29,7 @@ def processes(number: int, gpus: int = 0) -> Iterator[Executor]:
     numbers = context.SimpleQueue()
     for index in range(number):
         numbers.put(index)
-    threads = backend.threads(max(1, backend.count_cores() // number))
+    threads = machine.threads(max(1, machine.count_cores() // number))
     with threads if number > 1 else contextlib.nullcontext():
         executor = ProcessPoolExecutor(number, context, _start_process, (numbers, gpus))
         try:
@@ -49,7 +49,7 @@ def _start_process(numbers, gpus):
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     if gpus:
-        backend.use_gpu(numbers.get() % gpus)
+        machine.use_gpu(numbers.get() % gpus)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -19,7 +19,8 @@ class Stage(NamedTuple):
     `tile` is how many rows and columns the network sees at once, without margins; None: all.
     `refines` says whether it only refines what smaller sizes have painted, `in_files` whether the
     optimiser's arrays are in files instead of memory. `cost` is how long an evaluation takes, as a
-    multiple of one without tiles and files.
+    multiple of one without tiles and files; `preparation` is how many evaluations could be made in
+    the time before the first one.
     """
 
     rows: int
@@ -31,6 +32,7 @@ class Stage(NamedTuple):
     refines: bool = False
     in_files: bool = False
     cost: float = 1.0
+    preparation: float = 0.0
 
     @property
     def total_evaluations(self) -> int:
@@ -41,6 +43,11 @@ class Stage(NamedTuple):
     def work(self) -> float:
         """What all evaluations cost."""
         return self.total_evaluations * self.work_each
+
+    @property
+    def work_before(self) -> float:
+        """What it costs to prepare them."""
+        return self.preparation * self.work_each
 
     @property
     def work_each(self) -> float:
@@ -187,8 +194,10 @@ class Progress:
         self.last: Iterate | None = None
         self._started = time.perf_counter()
         self._done = 0.0  # work of the evaluations
-        self._stage_done = self._stage_started = 0.0  # work and time after a stage's first one
-        self._is_first = True
+        self._to_prepare = 0.0  # work before those of this stage, until its first, and later ones
+        self._began = 0.0, self._started  # work that was done, and when, as this process began
+        self._times: list[float] = []  # of the evaluations at this stage
+        self._pace = math.inf  # seconds for a unit of work
 
     @property
     def seconds(self) -> float:
@@ -205,26 +214,26 @@ class Progress:
     def seconds_left(self) -> float:
         """About how many seconds are left; infinite before the first evaluation.
 
-        Estimated from the evaluations at this size; before its second one, from all so far.
+        Estimated from the later half of the evaluations at this size, since other programs come and
+        go; before its second one, from those at the size before.
         """
-        done, since = self._done - self._stage_done, self._stage_started
-        if not done:  # the stage's first evaluation, which compiles
-            done, since = self._done, self._started
-        left = sum(stage.work for stage in self.stages) - self._done
-        return max(0.0, left) * (time.perf_counter() - since) / done if done else math.inf
+        left = sum(stage.work for stage in self.stages) - self._done + self._to_prepare
+        return max(0.0, left) * self._pace if math.isfinite(self._pace) else math.inf
 
     def on_start(self, stages: Sequence[Stage]) -> None:
         """The run starts."""
         self.stages, self._started = stages, time.perf_counter()
+        self._began = 0.0, self._started
 
     def on_estimate(self, seconds: float) -> None:
-        """The run will take so many more seconds, without those to look up neighbours."""
+        """The run will take about so many more seconds."""
 
     def on_stage(self, index: int) -> None:
         """The stage of this index begins."""
         self.stage, self.iteration, self.lowest = self.stages[index], 0, math.inf
-        self._is_first = True
+        self._times = []
         self._done = sum(stage.work for stage in self.stages[:index])
+        self._to_prepare = sum(stage.work_before for stage in self.stages[index:])
 
     def on_resume(self, checkpoint: Checkpoint) -> None:
         """The stage that has just begun goes on from where an earlier run stopped."""
@@ -234,18 +243,31 @@ class Progress:
         self.lowest = step.losses.total if step.losses else math.inf
         self._done += step.evaluations * self.stage.work_each
         self._started -= checkpoint.seconds
-        self._stage_done, self._stage_started = self._done, time.perf_counter()
+        self._began = self._done, time.perf_counter()
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
         """An evaluation was made."""
         assert self.stage
         self.evaluations += 1
         self._done += self.stage.work_each
+        self._to_prepare -= 0 if self._times else self.stage.work_before
+        self._times.append(time.perf_counter())
+        self._measure_pace()
         self.improved = evaluation.losses.total < self.lowest
         self.lowest = min(self.lowest, evaluation.losses.total)
-        if self._is_first:
-            self._stage_done, self._stage_started = self._done, time.perf_counter()
-            self._is_first = False
+
+    def _measure_pace(self):
+        """Measures it at this stage, whose first evaluation compiles, and tells of no other."""
+        assert self.stage
+        last = len(self._times) - 1
+        if last:
+            half = last // 2
+            seconds = (self._times[last] - self._times[half]) / (last - half)
+            self._pace = seconds / self.stage.work_each
+        elif math.isinf(self._pace):
+            done, since = self._began
+            work = self._done - done + self.stage.work_before
+            self._pace = (self._times[0] - since) / work
 
     def on_iterate(self, iterate: Iterate) -> None:
         """An iteration has ended."""
@@ -260,8 +282,8 @@ def estimate_seconds(objective: Callable, checkpoint: Checkpoint, stages: Sequen
     start = time.perf_counter()
     objective(checkpoint.start)
     seconds = (time.perf_counter() - start) / stage.work_each
-    work = sum(s.work for s in later) + stage.work
-    return seconds * (work - checkpoint.step.evaluations * stage.work_each)
+    left = stage.total_evaluations - checkpoint.step.evaluations  # it is prepared already
+    return seconds * (left * stage.work_each + sum(s.work_before + s.work for s in later))
 
 
 class Reports:

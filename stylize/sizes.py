@@ -10,6 +10,10 @@ from stylize import backend
 from stylize.pictures import SMALLEST_SIDE, working_size
 from stylize.progress import Stage
 
+# What a size takes before its first evaluation, in evaluations, from the seconds in runs' tables of
+# losses: its targets; to look up neighbours, and how much more of that for each megapixel.
+TARGETS, SEARCH, SEARCH_BY_MEGAPIXEL = 1.0, 5.0, 10.0
+
 
 def plan_stages(
     base: Image.Image, settings: Mapping[str, Any], evaluations_per_iteration: int
@@ -38,8 +42,11 @@ def plan_stages(
         if refines := index >= painting:
             effort = settings["refine_effort"]
         evaluations = max(1, round(evaluations_per_iteration * effort))
+        preparation = TARGETS
+        if settings["neighbor_weight"] and not refines:
+            preparation += SEARCH + SEARCH_BY_MEGAPIXEL * math.prod(size) / 1e6
         stage = Stage(*size, settings["iterations"], evaluations, precision, refines=refines)
-        stages.append(stage)
+        stages.append(stage._replace(preparation=preparation))
     return stages
 
 

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from stylize import backend, cli
+from stylize import backend, cli, machine
 from stylize.clips import SLOWEST, SUFFIXES, Clip, encode, open_clip
 from stylize.errors import InputError
 from stylize.flow import Previous, require_opencv
@@ -290,7 +290,7 @@ def _paint_all(paint, args, clip, path, report):
         report.print(f"Using {seen.source}")
         folder, scenes = FrameFolder(path, seen.record), [WHOLE]
         demand = Demand(clip.length, seen.job.needed_mib, seen.gpus, seen.allowed_mib)
-        if args.ray or choose_jobs(demand, backend.count_cores(), args.jobs) > 1:
+        if args.ray or choose_jobs(demand, machine.count_cores(), args.jobs) > 1:
             report.print(f"Looking for scenes in {clip.length} frames")
             scenes = find_scenes(seen.job, clip.frames())
             report.length = scenes[-1].frames.stop

@@ -1,10 +1,12 @@
-"""Kills a run again and again at random moments; the picture must be the same in the end.
+"""Stops a run again and again at random moments; the picture must be the same in the end.
 
     python tests/kill.py BASE STYLE --weights mirror --times 20 --seed 0
+    python tests/kill.py BASE STYLE --weights mirror --times 20 --seed 0 --signal TERM
 
 Everything after the pictures but `--times`, `--seed` and `--signal` goes to the command. After
-each kill every file in the folder of results is read: it must be whole. The run then goes on with
-`--resume`. Exit status 0: the picture is the same, byte for byte, as that of a run left alone.
+each signal every file in the folder of results is read: it must be whole. A run that is asked to
+stop must do so in seconds and leave no unfinished file. It then goes on with `--resume`. Exit
+status 0: the picture is the same, byte for byte, as that of a run left alone.
 """
 
 import argparse
@@ -19,6 +21,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+SIGNALS = {  # what may be sent, and the exit status of a run that has taken note of it
+    "KILL": (signal.SIGKILL, None),
+    "TERM": (signal.SIGTERM, 143),
+    "INT": (signal.SIGINT, 130),
+}
+SECONDS_TO_STOP = 30
 SCRIPT = Path(__file__).resolve().parent.parent / "neural_style_transfer.py"
 
 
@@ -44,10 +52,10 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=20, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    parser.add_argument("--signal", default="SIGKILL", choices=("SIGKILL", "SIGTERM", "SIGINT"))
+    parser.add_argument("--signal", default="KILL", choices=SIGNALS, help="default: %(default)s")
     args, arguments = parser.parse_known_args(argv)
     chance, kills, finished = random.Random(args.seed), 0, 0
-    print(f"seed {args.seed}", flush=True)
+    print(f"seed {args.seed}, signal {args.signal}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         began = time.monotonic()
@@ -61,11 +69,12 @@ def main(argv=None):
             try:
                 run.wait(moment)
             except subprocess.TimeoutExpired:
-                run.send_signal(getattr(signal, args.signal))
-                run.wait()
+                status = stop(run, *SIGNALS[args.signal])
                 kills += 1
                 check_files(folder)
-                print(f"killed after {moment:.1f} of {seconds:.1f} s", flush=True)
+                if status is not None:
+                    assert not list(folder.glob(".*")), "an unfinished file is left"
+                print(f"{moment:.1f} of {seconds:.1f} s: status {run.returncode}", flush=True)
             else:
                 finished += 1
                 check(run, prefix, whole)
@@ -76,6 +85,17 @@ def main(argv=None):
         assert not left, left
     print(f"{args.times} kills, {finished + 1} runs finished, all with the same bytes")
     return 0
+
+
+def stop(run, number, status):
+    """Sends a signal. Returns the status, None where the run could not take note of it.
+
+    It cannot before it has begun: Python's own way with the signal ends it then.
+    """
+    run.send_signal(number)
+    run.wait(SECONDS_TO_STOP)
+    assert run.returncode in (0, status, -number), run.returncode
+    return status if run.returncode == status else None
 
 
 def check(run, prefix, whole):

@@ -16,7 +16,7 @@ from PIL import Image
 
 import neural_style_transfer as nst
 import stylize
-from stylize import backend, batch, cli, painters
+from stylize import batch, cli, painters
 from stylize.painters import Demand
 from stylize.terminal import failure
 
@@ -226,21 +226,6 @@ def test_number_of_jobs(pictures, gpus, cores, allowed, wanted, jobs):
 )
 def test_processes_share_the_memory(jobs, gpus, allowed, share):
     assert painters.memory_each(Demand(9, 1000, gpus, allowed), jobs) == share
-
-
-def test_processes_share_the_cores(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.delenv("NPROC", raising=False)
-    with backend.threads(3):
-        assert {os.environ[name] for name in backend.THREADS} == {"3"}
-    assert os.environ["OMP_NUM_THREADS"] == "7" and "NPROC" not in os.environ
-
-
-@pytest.mark.parametrize(("visible", "second"), [("", "1"), ("4,6", "6")])
-def test_a_process_takes_one_of_the_gpus_that_are_left_to_us(visible, second, monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    backend.use_gpu(1)
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == second
 
 
 # ---------------------------------------------------------------------------------------------

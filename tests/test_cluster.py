@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import re
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from test_documentation import ROOT, documented_commands
 from test_tiles import small_weights
 
 import neural_style_transfer as nst
-from stylize import backend, batch
+from stylize import backend, batch, cli
 from stylize.batch import Outcome
 from stylize.errors import InputError, WeightsError
 from stylize.films import Mp4Writer
@@ -250,6 +251,17 @@ def dies():
     raise RayActorError
 
 
+def fails_with(cause):
+    """What an actor does in which this was raised."""
+    said = "".join(traceback.format_exception(cause))
+    error = RayTaskError("run", said, cause, "a worker", ip="127.0.0.1").as_instanceof_cause()
+
+    def fails():
+        raise error
+
+    return fails
+
+
 def paints():
     return "an outcome", {"result.png": b"a picture"}
 
@@ -263,16 +275,36 @@ def test_photo_of_a_worker_that_dies_goes_to_another(options, tmp_path):
     assert said == ["a worker on a host has died, 1 left"]
 
 
+def test_photo_of_a_worker_whose_disk_is_full_goes_to_another(options):
+    """And no more go to that one, which would fail them all."""
+    said, full = [], fails_with(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    workers = cluster_of(full, paints, on_death=said.append)
+    for _ in range(2):
+        assert workers.run(None, options) == "an outcome"
+    assert said == ["a worker on a host has no space left on its disk, 1 left"]
+
+
+def test_a_full_disk_is_the_workers_fault_and_not_the_photos(
+    photo_path, painting_path, weights_path, small_vgg19, tmp_path
+):
+    """Where a photo is painted on this machine alone, there is no other disk."""
+    command = [str(photo_path), str(painting_path), str(tmp_path / "r"), "--size", "24"]
+    args = cli.parse([*command, "--weights", str(weights_path)])
+
+    def paint(*_, **more):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    assert batch.paint_photo(paint, args).error.endswith("cannot write: No space left on device")
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        batch.paint_photo(paint, args, small_vgg19)
+
+
 def test_frame_is_painted_with_the_weights_that_a_worker_keeps(worker):
     assert worker.call(lambda *given: given, 1, 2) == ("the weights", 1, 2)
 
 
 def test_fault_in_a_frame_names_its_film(options):
-    def fails():
-        said = "".join(traceback.format_exception(MemoryError()))
-        raise RayTaskError("call", said, MemoryError(), "a worker", ip="").as_instanceof_cause()
-
-    workers = cluster_of(fails)
+    workers = cluster_of(fails_with(MemoryError()))
     for worker in workers.alive:
         worker.call = worker.run
     with pytest.raises(ChildProcessError, match="MemoryError: 'clip.mp4'"):
@@ -296,7 +328,7 @@ def test_when_the_last_worker_has_died(options):
 @pytest.mark.parametrize(
     ("cause", "line"),
     [
-        (OSError(errno.ENOSPC, "No space left"), r"OSError: \[Errno \d+\] No space left"),
+        (OSError(errno.EACCES, "not allowed"), r"PermissionError: \[Errno \d+\] not allowed"),
         (MemoryError(), "MemoryError"),
         (ConnectionError("reset"), "ConnectionError: reset"),  # not: no worker is left
         (ZeroDivisionError("of no kind we know"), "ZeroDivisionError: of no kind we know"),
@@ -307,13 +339,7 @@ def test_when_the_last_worker_has_died(options):
 def test_what_goes_wrong_in_a_worker_itself_is_a_line_and_costs_its_photo_only(
     cause, line, options
 ):
-    said = "".join(traceback.format_exception(cause))
-    error = RayTaskError("run", said, cause, "a worker", ip="127.0.0.1").as_instanceof_cause()
-
-    def fails():
-        raise error
-
-    workers = cluster_of(fails)
+    workers = cluster_of(fails_with(cause))
     for _ in range(2):
         outcome = batch._paint_there(workers, None, options)
         assert outcome.status == "failed"

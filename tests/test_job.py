@@ -1,7 +1,6 @@
 """A run, prepared: pictures and settings checked, sizes planned, the start made."""
 
 import itertools
-import math
 
 import numpy as np
 import pytest
@@ -366,18 +365,6 @@ def test_rounded_pixels_are_those_of_the_whole_picture(monkeypatch, photo, paint
     monkeypatch.setattr(pictures, "STRIP", 500)
     np.testing.assert_array_equal(to_pixels(x, 8), np.rint(to_pixels(x)).astype(np.uint8))
     np.testing.assert_array_equal(to_pixels(x, 16), np.rint(257 * to_pixels(x)).astype(np.uint16))
-
-
-@pytest.mark.parametrize(("limit", "used", "how"), backend.CONTAINER_LIMITS)
-def test_a_containers_limit_counts(tmp_path, limit, used, how):
-    assert backend._free_in_container(tmp_path) == math.inf
-    (tmp_path / "memory").mkdir()
-    (tmp_path / used).write_text("3000\n")
-    (tmp_path / how).write_text("inactive_file 10\ntotal_inactive_file 500\nactive_file 7\n")
-    (tmp_path / limit).write_text("max\n")
-    assert backend._free_in_container(tmp_path) == math.inf
-    (tmp_path / limit).write_text("5000\n")
-    assert backend._free_in_container(tmp_path) == 2500  # 500 are only files kept in case
 
 
 def test_first_size_paints_however_large_it_is():

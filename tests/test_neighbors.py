@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import neural_style_transfer as nst
 from stylize import neighbors
 from stylize.backend import LossAndGrads, keras
+from stylize.job import Style
 from stylize.neighbors import Candidates
 
 CHANNELS = 3
@@ -160,6 +162,47 @@ def test_blends_take_as_many_places_as_their_share(shares):
 def test_places_that_no_mask_covers_take_any_style():
     shares = np.array([[1.0, 0.0], [0.0, 0.0]])
     assert neighbors.share_out(np.array([[0.1, 0.2], [0.9, 0.9]]), shares)[0] == 0
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+@pytest.mark.parametrize(("tile", "at_once"), [(None, 2**25), (32, 2**25), (32, 64 * 90)])
+def test_search_in_tiles_and_blocks_against_numpy(tile, at_once, turns, monkeypatch, small_vgg19):
+    """Place by place: each looks at all places of the style whose mask it is in."""
+    monkeypatch.setattr(neighbors, "SIMILARITIES", at_once)
+    network = nst.build_network(small_vgg19, neighbors.HYPERCOLUMN_LAYERS, pool_padding="same")
+    rng = np.random.default_rng(4)
+    photo, x, *pictures = (
+        rng.normal(0, 60, (rows, cols, 3)).astype(np.float32)
+        for rows, cols in [(48, 80), (48, 80), (64, 52), (36, 72)]
+    )
+    left = np.repeat([[1.0, 0.0]], 40, axis=1) * np.ones((48, 1))
+    styles = [Style(pictures[0], 0.5, left), Style(pictures[1], 0.5, 1 - left)]
+    share = np.repeat(rng.random((48 // 4, 80 // 4)), 4, axis=0).repeat(4, axis=1)
+    found = neighbors.find_neighbors(network, photo, x, styles, share, turns, tile)
+
+    shares = share[::4, ::4].reshape(-1, 1)
+    content, own = (numpy_centered(numpy_columns(network, picture)) for picture in (photo, x))
+    queries = shares * content + (1 - shares) * own
+    expected = np.empty_like(queries)
+    for style, places in zip(styles, (left[::4, ::4] == 1, left[::4, ::4] == 0), strict=True):
+        turned = [np.rot90(style.picture, turn) for turn in range(turns + 1)]
+        candidates = np.concatenate([numpy_columns(network, picture) for picture in turned])
+        cosines = numpy_cosines(queries, numpy_centered(candidates))
+        best = candidates[cosines.argmax(1)]
+        best /= np.linalg.norm(best, axis=1, keepdims=True)
+        expected[places.ravel()] = best[places.ravel()]
+    np.testing.assert_allclose(np.concatenate(found, axis=-1), expected, atol=1e-4)
+
+
+def numpy_columns(network, picture):
+    """The hypercolumns of all places of a picture, from features of the whole."""
+    features = network.predict_on_batch(picture[np.newaxis])
+    rows, cols = features[neighbors.GRID_LAYER].shape[1:3]
+    return np.array([numpy_hypercolumn(features, i, j) for i in range(rows) for j in range(cols)])
+
+
+def numpy_centered(columns):
+    return columns - columns.mean(0)
 
 
 def test_detail_is_where_the_photo_changes():

@@ -1,5 +1,6 @@
 """Going on where a run was stopped: the state file, and that the picture is the same to the bit."""
 
+import contextlib
 import errno
 import os
 import signal
@@ -259,6 +260,57 @@ def test_scratch_folder_that_vanishes_ends_the_run_in_a_line(
     assert str(folder) in error and error.count("error: ") == 1
     assert error.endswith(" --resume\n")
     assert (tmp_path / "r_state.npz").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files cannot be limited there")
+def test_disk_that_takes_pictures_but_no_state_costs_only_the_state(command, tmp_path, capsys):
+    """The system refuses what is larger than a limit, as it would on a full disk."""
+    with largest_file(20_000):
+        assert nst.main(command) == 0
+    assert "r_state.npz: File too large; --resume will not go on here" in capsys.readouterr().err
+    expected = ["photo.png", "painting.png", "small.h5", "r.png", "r_losses.csv"]
+    expected += [f"r_at_iteration_{i}.png" for i in range(3)]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted(expected)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files cannot be limited there")
+def test_disk_that_is_full_on_the_way_keeps_the_pictures_and_the_state(
+    command, tmp_path, monkeypatch, capsys
+):
+    assert nst.main(command) == 0
+    whole = (tmp_path / "r.png").read_bytes()
+    (tmp_path / "r.png").unlink()
+    save, on_iterate = nst.cli.Terminal._save, []
+
+    def filling(self, iterate, name):
+        if name == "_at_iteration_1":
+            on_iterate.append((tmp_path / "r_at_iteration_0.png").read_bytes())
+            with largest_file(100):
+                save(self, iterate, name)
+        save(self, iterate, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(nst.cli.Terminal, "_save", filling)
+        assert nst.main(command) == 1
+    error = capsys.readouterr().err
+    assert "File too large; the last picture is " in error and error.endswith(" --resume\n")
+    assert (tmp_path / "r_at_iteration_0.png").read_bytes() == on_iterate[0]
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
+    assert nst.main([*command, "--resume"]) == 0
+    assert (tmp_path / "r.png").read_bytes() == whole
+
+
+@contextlib.contextmanager
+def largest_file(size):
+    """Lets no file of this process grow beyond so many bytes."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_disk_without_room_is_found_before_the_run(command, monkeypatch, capsys):

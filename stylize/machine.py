@@ -1,0 +1,85 @@
+"""The machine: its cores and memory, which GPU a process sees. Knows nothing of Keras."""
+
+import contextlib
+import math
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+THREADS = (  # variables that set their number: for TensorFlow, PyTorch, NumPy, JAX
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NPROC",
+)
+CONTAINER_LIMITS = (  # files with a container's limit, what is used of it, and how of that
+    ("memory.max", "memory.current", "memory.stat"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
+)
+
+
+def count_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Has processes that are started meanwhile compute with so many threads, at any backend."""
+    before = dict(os.environ)
+    os.environ.update(dict.fromkeys(THREADS, str(number)))
+    try:
+        yield
+    finally:
+        for name in THREADS:
+            if name in before:
+                os.environ[name] = before[name]
+            else:
+                del os.environ[name]
+
+
+def use_gpu(number: int) -> None:
+    """Leaves this process one of the GPUs that it could use. Call it before Keras is imported."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[number] if visible else str(number)
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor computes in bfloat16; False where that cannot be told."""
+    with contextlib.suppress(OSError):
+        flags = Path("/proc/cpuinfo").read_text()
+        return " avx512_bf16" in flags or " amx_bf16" in flags
+    return False
+
+
+def free_memory() -> float:
+    """MiB that this process may still take and has taken."""
+    own = psutil.Process().memory_info().rss
+    return (min(psutil.virtual_memory().available, _free_in_container()) + own) / 2**20
+
+
+def _free_in_container(root: Path = Path("/sys/fs/cgroup")) -> float:
+    """Bytes that a container's limit leaves, infinite where there is none; Linux's two versions."""
+    for limit, used, how in CONTAINER_LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
+            free = int((root / limit).read_text()) - int((root / used).read_text())
+            kept = re.findall(r"^(?:total_)?inactive_file (\d+)$", (root / how).read_text(), re.M)
+            return max(0, free + int(kept[-1]) if kept else free)  # cached files make room
+    return math.inf
+
+
+def peak_memory() -> float:
+    """Peak MiB so far of this process; 0 where that cannot be told."""
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return 0.0
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, else KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
