@@ -5,7 +5,8 @@
 
 The other program runs as it is, from a folder with its source: ProGamerGov/neural-style-pt, or
 crowsonkb/style-transfer-pytorch at one size. Both run on the weights that are used here, both need
-PyTorch and torchvision. This program paints the recipe of the same name, coarse to fine.
+PyTorch and torchvision. This program paints the recipe of the same name, coarse to fine, with
+`--precision auto`.
 
 Both start at once and run in turns, so that a slow moment of the machine hits both: the other is
 stopped (SIGSTOP) while one runs. Seconds are of a program's turns, from the start of its process:
@@ -48,7 +49,7 @@ TORCHVISION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean, standard dev
 
 def paint_ours(args):
     """Paints the recipe, and prints the loss of each evaluation at full size."""
-    given = {"iterations": args.iter} if args.iter else {}
+    given = {"precision": "auto"} | ({"iterations": args.iter} if args.iter else {})
     job = nst.prepare(args.photo, args.painting, args.program, size=args.size, **given)
     last = job.stages[-1][:2]
 

@@ -17,7 +17,7 @@ from stylize.errors import InputError
 from stylize.processes import processes
 from stylize.weights import VGG19Weights
 
-CORES_EACH = 2  # for one picture: benchmarks/folders.py finds two processes on two no faster
+CORES_EACH = 2  # for a worker on a cluster
 RAY_IS_QUIET = {"RAY_DEDUP_LOGS_SKIP_REGEX": ".", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
@@ -101,7 +101,9 @@ def require_jobs(jobs: int | None) -> None:
 
 
 def choose_jobs(demand: Demand, cores: int, wanted: int | None = None) -> int:
-    """How many pictures to paint at once: one for each GPU, or two cores as memory allows.
+    """How many pictures to paint at once: one for each GPU, or core as memory allows.
+
+    benchmarks/folders.py finds that two processes on two cores are faster than one.
 
     Args:
         demand: on the processes.
@@ -109,7 +111,7 @@ def choose_jobs(demand: Demand, cores: int, wanted: int | None = None) -> int:
         wanted: instead, if there are so many pictures.
     """
     fitting = math.inf if demand.gpus else demand.allowed_mib / demand.needed_mib
-    jobs = wanted or min(demand.gpus or cores // CORES_EACH, fitting)
+    jobs = wanted or min(demand.gpus or cores, fitting)
     return int(max(1, min(jobs, demand.number)))
 
 

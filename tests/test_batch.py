@@ -198,12 +198,12 @@ def test_ray_that_is_not_installed(folder, one_process, command, photo_path, mon
 @pytest.mark.parametrize(
     ("pictures", "gpus", "cores", "allowed", "wanted", "jobs"),
     [
-        (9, 0, 8, 8000, None, 4),  # two cores each
+        (9, 0, 4, 8000, None, 4),  # a core each
         (3, 0, 8, 8000, None, 3),  # no more than there are pictures
         (9, 0, 8, 3500, None, 3),  # as memory allows
         (9, 0, 8, 500, None, 1),
         (9, 0, 1, 8000, None, 1),
-        (9, 0, 8, math.inf, None, 4),  # nobody counts
+        (9, 0, 8, math.inf, None, 8),  # nobody counts
         (9, 2, 8, 500, None, 2),  # a GPU each, that has its own memory
         (9, 0, 8, 500, 5, 5),  # as the user wants
         (3, 0, 8, 8000, 5, 3),
