@@ -1,6 +1,6 @@
 """Measures the program's own L-BFGS against SciPy's, in turns, on the same pictures.
 
-    python benchmarks/optimizers.py --json benchmarks/optimizers.json
+    python benchmarks/optimizers.py --recipe neighbors --scipy_effort 1.5 0.75
 
 Each optimiser runs in a process of its own, in turns of five evaluations, so that a slow moment of
 the machine hits both. Seconds are of its turns in the whole run, network loaded. The loss is the

@@ -1,4 +1,4 @@
-"""Measures how long two other programs take to their own last loss, and this one to the same.
+"""Measures how long another program takes to its final loss, and this one to the same.
 
     python benchmarks/peers.py johnson ~/neural-style-pt --size 192 --json benchmarks/johnson.json
     python benchmarks/peers.py crowson ~/style-transfer-pytorch --size 192
@@ -6,7 +6,7 @@
 The other program runs as it is, from a folder with its source: ProGamerGov/neural-style-pt, or
 crowsonkb/style-transfer-pytorch at one size. Both run on the weights that are used here, both need
 PyTorch and torchvision. This program paints the recipe of the same name, coarse to fine, with
-`--precision auto`.
+`--init recolored --precision auto`.
 
 Both start at once and run in turns, so that a slow moment of the machine hits both: the other is
 stopped (SIGSTOP) while one runs. Seconds are of a program's turns, from the start of its process:
@@ -49,7 +49,8 @@ TORCHVISION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean, standard dev
 
 def paint_ours(args):
     """Paints the recipe, and prints the loss of each evaluation at full size."""
-    given = {"precision": "auto"} | ({"iterations": args.iter} if args.iter else {})
+    given = {"precision": "auto", "init": "recolored"}
+    given |= {"iterations": args.iter} if args.iter else {}
     job = nst.prepare(args.photo, args.painting, args.program, size=args.size, **given)
     last = job.stages[-1][:2]
 
@@ -167,7 +168,7 @@ def torchvision_vgg19(weights: VGG19Weights):
 
 
 class Turns:
-    """A process that is stopped but in its turns.
+    """A process that runs only in its turns.
 
     Args:
         command: prints a line with a loss for each evaluation.

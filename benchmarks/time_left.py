@@ -1,10 +1,10 @@
-"""Replays runs from their tables of losses: how far off was the time left that they told?
+"""Replays runs from their tables of losses: how wrong was the time left that was shown?
 
     python benchmarks/time_left.py results/photo results/large
 
 PREFIX.png and PREFIX_losses.csv of each run are read. For the parts of a run it prints the size,
-the seconds that were left, those that the program would tell now, and the ratio of both. A size
-counts as planned with as many evaluations as it had.
+the seconds that were left, those that the program would tell now, and the ratio of both. Each size
+is taken as planned with the evaluations that it really made.
 """
 
 import argparse

@@ -151,7 +151,7 @@ def main(argv=None):
         ("network, backward", times["network"] - times["forward"] - times["copies"]),
         ("Grams, losses, their gradients", times["whole"] - times["network"]),
         ("copies between SciPy and TensorFlow", times["copies"]),
-        ("SciPy's L-BFGS-B, bounded (pyramid)", bounded),
+        ("SciPy's L-BFGS-B, bounded", bounded),
     ]
     total = sum(part for _, part in rows_of_table)
     for name, part in rows_of_table:

@@ -164,8 +164,8 @@ def _add_machine(add):
         "--jobs",
         type=int,
         metavar="N",
-        help="pictures of a folder, or scenes of a film, to paint at once (default: one per two "
-        "cores, or per GPU)",
+        help="pictures of a folder, or scenes of a film, to paint at once (default: one per "
+        "core, or per GPU; fewer where memory is short)",
     )
     add(
         "--ray",

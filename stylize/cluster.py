@@ -218,7 +218,7 @@ class Cluster:
             left = len(self.alive)
         if not left:
             self._idle.put(None)
-        self._on_death(f"a worker on {self._places[worker].host} {reason}, {left} left")
+        self._on_death(f"a worker on {self._places[worker].host} {reason}; workers left: {left}")
 
     def living(self, number: int) -> Any:
         """A worker, the same for the same number as long as all live. Raises ConnectionError."""

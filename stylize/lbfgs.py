@@ -45,7 +45,7 @@ class ProjectedLBFGS:
         arrays: what to compute with.
 
     Attributes:
-        default_pairs: of steps and changes, that are remembered where nothing else is asked for.
+        default_pairs: how many pairs (step, change of the gradient) are remembered by default.
         longest_step: in first steps; the first pairs may promise ten times too much.
         x, gradient: float32 arrays of one shape. No array is ever changed in place.
         loss: a float.

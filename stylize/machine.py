@@ -17,7 +17,7 @@ THREADS = (  # variables that set their number: for TensorFlow, PyTorch, NumPy, 
     "OPENBLAS_NUM_THREADS",
     "NPROC",
 )
-CONTAINER_LIMITS = (  # files with a container's limit, what is used of it, and how of that
+CONTAINER_LIMITS = (  # files with a container's limit, the memory in use, and the breakdown of that
     ("memory.max", "memory.current", "memory.stat"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
 )
@@ -32,7 +32,7 @@ def count_cores() -> int:
 
 @contextlib.contextmanager
 def threads(number: int) -> Iterator[None]:
-    """Has processes that are started meanwhile compute with so many threads, at any backend."""
+    """Has processes that are started meanwhile compute with so many threads, with any backend."""
     before = dict(os.environ)
     os.environ.update(dict.fromkeys(THREADS, str(number)))
     try:
@@ -60,7 +60,7 @@ def has_bfloat16() -> bool:
 
 
 def free_memory() -> float:
-    """MiB that this process may still take and has taken."""
+    """MiB that this process has taken or may still take."""
     own = psutil.Process().memory_info().rss
     return (min(psutil.virtual_memory().available, _free_in_container()) + own) / 2**20
 

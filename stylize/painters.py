@@ -17,7 +17,7 @@ from stylize.errors import InputError
 from stylize.processes import processes
 from stylize.weights import VGG19Weights
 
-CORES_EACH = 2  # for a worker on a cluster
+CORES_EACH = 2  # for a worker on a cluster; one was not measured there
 RAY_IS_QUIET = {"RAY_DEDUP_LOGS_SKIP_REGEX": ".", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
@@ -28,7 +28,7 @@ class Demand(NamedTuple):
         number: pictures that could be painted at once.
         needed_mib: about the peak of a process that paints the largest.
         gpus: how many the backend finds.
-        allowed_mib: that all processes together may take; infinite where nobody counts.
+        allowed_mib: that all processes together may take; infinite if there is no limit (`--tile off`).
     """
 
     number: int
@@ -101,14 +101,14 @@ def require_jobs(jobs: int | None) -> None:
 
 
 def choose_jobs(demand: Demand, cores: int, wanted: int | None = None) -> int:
-    """How many pictures to paint at once: one for each GPU, or core as memory allows.
+    """How many pictures to paint at once: one for each GPU, or for each core as far as memory allows.
 
     benchmarks/folders.py finds that two processes on two cores are faster than one.
 
     Args:
         demand: on the processes.
         cores: of this machine.
-        wanted: instead, if there are so many pictures.
+        wanted: this number instead, but no more than there are pictures.
     """
     fitting = math.inf if demand.gpus else demand.allowed_mib / demand.needed_mib
     jobs = wanted or min(demand.gpus or cores, fitting)
@@ -116,7 +116,7 @@ def choose_jobs(demand: Demand, cores: int, wanted: int | None = None) -> int:
 
 
 def memory_each(demand: Demand, jobs: int) -> float | None:
-    """MiB that each of so many processes may take; None: all, or nobody counts."""
+    """MiB that each of so many processes may take; None: no limit of its own."""
     sharing = math.ceil(jobs / max(1, demand.gpus))  # of the processor's memory, or of a GPU's
     if sharing == 1 or math.isinf(demand.allowed_mib):
         return None
@@ -133,7 +133,7 @@ def kept_weights(source: str) -> VGG19Weights:
 
 
 def import_cluster() -> ModuleType:
-    """The room that needs Ray. Raises InputError where that is not installed."""
+    """The module that needs Ray. Raises InputError where that is not installed."""
     os.environ |= RAY_IS_QUIET  # read when it is imported
     try:
         from stylize import cluster

@@ -46,7 +46,7 @@ class Stage(NamedTuple):
 
     @property
     def work_before(self) -> float:
-        """What it costs to prepare them."""
+        """What the preparation costs, before the first evaluation."""
         return self.preparation * self.work_each
 
     @property
@@ -194,7 +194,7 @@ class Progress:
         self.last: Iterate | None = None
         self._started = time.perf_counter()
         self._done = 0.0  # work of the evaluations
-        self._to_prepare = 0.0  # work before those of this stage, until its first, and later ones
+        self._to_prepare = 0.0  # work still to come before the first evaluations
         self._began = 0.0, self._started  # work that was done, and when, as this process began
         self._times: list[float] = []  # of the evaluations at this stage
         self._pace = math.inf  # seconds for a unit of work
@@ -214,8 +214,8 @@ class Progress:
     def seconds_left(self) -> float:
         """About how many seconds are left; infinite before the first evaluation.
 
-        Estimated from the later half of the evaluations at this size, since other programs come and
-        go; before its second one, from those at the size before.
+        Estimated from the more recent half of the evaluations so far at this size, as the load of the
+        machine changes; before its second one, from those at the size before.
         """
         left = sum(stage.work for stage in self.stages) - self._done + self._to_prepare
         return max(0.0, left) * self._pace if math.isfinite(self._pace) else math.inf
@@ -257,7 +257,7 @@ class Progress:
         self.lowest = min(self.lowest, evaluation.losses.total)
 
     def _measure_pace(self):
-        """Measures it at this stage, whose first evaluation compiles, and tells of no other."""
+        """Measures the pace at this stage, without its first evaluation, which compiles."""
         assert self.stage
         last = len(self._times) - 1
         if last:

@@ -165,7 +165,9 @@ RECIPES["johnson"] = RECIPES["keras"] | {
     "longer_side": int,
     "noise": 0.001,
     "restart": False,
-    "first_size": 48,
+    "size_step": math.sqrt(2),
+    "smallest_size": 63.5,  # 64, but for rounding
+    "handover": 1.0,
 }
 RECIPES["crowson"] = RECIPES["keras"] | {
     "iterations": 2,

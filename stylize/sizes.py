@@ -10,8 +10,8 @@ from stylize import backend
 from stylize.pictures import SMALLEST_SIDE, working_size
 from stylize.progress import Stage
 
-# What a size takes before its first evaluation, in evaluations, from the seconds in runs' tables of
-# losses: its targets; to look up neighbours, and how much more of that for each megapixel.
+# Preparation of a size, in evaluations, as found from runs' tables of losses: the targets; the
+# search for neighbours; and how much that grows with each megapixel.
 TARGETS, SEARCH, SEARCH_BY_MEGAPIXEL = 1.0, 5.0, 10.0
 
 

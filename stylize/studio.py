@@ -353,8 +353,8 @@ class Studio:
             raise InputError(message) from None
         if clip.length > self._max_frames:
             raise InputError(
-                f"The clip has more than {self._max_frames} frames; here at most so many are "
-                "painted. Give a shorter one."
+                f"The clip has more than {self._max_frames} frames, the most that this page "
+                "accepts; give a shorter one."
             )
         return clip
 

@@ -286,7 +286,7 @@ def _paint_all(paint, args, clip, path, report):
     with contextlib.ExitStack() as last, contextlib.ExitStack() as stack:
         executor = stack.enter_context(processes(1))
         seen = result(executor.submit(survey, args, next(clip.frames())))
-        report.print(f"This needs about {seen.job.needed_mib / 1024:.1f} GiB of memory")
+        report.print(f"A scene needs about {seen.job.needed_mib / 1024:.1f} GiB of memory")
         report.print(f"Using {seen.source}")
         folder, scenes = FrameFolder(path, seen.record), [WHOLE]
         demand = Demand(clip.length, seen.job.needed_mib, seen.gpus, seen.allowed_mib)

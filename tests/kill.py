@@ -88,9 +88,9 @@ def main(argv=None):
 
 
 def stop(run, number, status):
-    """Sends a signal. Returns the status, None where the run could not take note of it.
+    """Sends a signal. Returns the status, None if Python's default ended the run.
 
-    It cannot before it has begun: Python's own way with the signal ends it then.
+    It does until the run has installed its own handlers.
     """
     run.send_signal(number)
     run.wait(SECONDS_TO_STOP)

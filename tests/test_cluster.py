@@ -174,7 +174,7 @@ def test_folder_is_painted_by_what_is_left_when_a_node_dies(command, nodes):
     results = Path("results/holiday")
     started = [sys.executable, nst.__file__, *command, "--iter", "1"]
     out, err = paint_and_kill(started, results, second, environment, after=2)
-    assert "2 at once" in out and "has died, 1 left" in out and err == ""
+    assert "2 at once" in out and "has died; workers left: 1" in out and err == ""
     assert sorted(painted(results)) == [str(results / f"{seed}.png") for seed in range(6)]
 
     assert len(list(results.glob("*_losses.csv"))) == 6
@@ -272,7 +272,7 @@ def test_photo_of_a_worker_that_dies_goes_to_another(options, tmp_path):
     for _ in range(2):
         assert workers.run(None, options) == "an outcome"
     assert (tmp_path / "result.png").read_bytes() == b"a picture"
-    assert said == ["a worker on a host has died, 1 left"]
+    assert said == ["a worker on a host has died; workers left: 1"]
 
 
 def test_photo_of_a_worker_whose_disk_is_full_goes_to_another(options):
@@ -281,7 +281,7 @@ def test_photo_of_a_worker_whose_disk_is_full_goes_to_another(options):
     workers = cluster_of(full, paints, on_death=said.append)
     for _ in range(2):
         assert workers.run(None, options) == "an outcome"
-    assert said == ["a worker on a host has no space left on its disk, 1 left"]
+    assert said == ["a worker on a host has no space left on its disk; workers left: 1"]
 
 
 def test_a_full_disk_is_the_workers_fault_and_not_the_photos(

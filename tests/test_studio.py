@@ -269,7 +269,11 @@ def test_time_that_is_spent_counts():
 @pytest.mark.parametrize(
     ("frames", "others", "message"),
     [
-        (5, [], "The clip has more than 4 frames; here at most so many are painted"),
+        (
+            5,
+            [],
+            "The clip has more than 4 frames, the most that this page accepts; give a shorter one",
+        ),
         (2, ["photo.png"], "Give one clip alone, or photos"),
         (0, [], r"the clip: has no frames that can be read \("),
     ],
