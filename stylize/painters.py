@@ -28,7 +28,7 @@ class Demand(NamedTuple):
         number: pictures that could be painted at once.
         needed_mib: about the peak of a process that paints the largest.
         gpus: how many the backend finds.
-        allowed_mib: that all processes together may take; infinite if there is no limit (`--tile off`).
+        allowed_mib: that all processes together may take; infinite with `--tile off`.
     """
 
     number: int
@@ -101,7 +101,7 @@ def require_jobs(jobs: int | None) -> None:
 
 
 def choose_jobs(demand: Demand, cores: int, wanted: int | None = None) -> int:
-    """How many pictures to paint at once: one for each GPU, or for each core as far as memory allows.
+    """How many pictures to paint at once: one for each GPU, or core if memory allows.
 
     benchmarks/folders.py finds that two processes on two cores are faster than one.
 

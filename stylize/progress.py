@@ -214,8 +214,8 @@ class Progress:
     def seconds_left(self) -> float:
         """About how many seconds are left; infinite before the first evaluation.
 
-        Estimated from the more recent half of the evaluations so far at this size, as the load of the
-        machine changes; before its second one, from those at the size before.
+        Estimated from the more recent half of the evaluations so far at this size, as the machine's
+        load changes; before its second one, from those at the size before.
         """
         left = sum(stage.work for stage in self.stages) - self._done + self._to_prepare
         return max(0.0, left) * self._pace if math.isfinite(self._pace) else math.inf

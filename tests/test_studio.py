@@ -272,7 +272,7 @@ def test_time_that_is_spent_counts():
         (
             5,
             [],
-            "The clip has more than 4 frames, the most that this page accepts; give a shorter one",
+            "The clip has more than 4 frames, the most that this page accepts",
         ),
         (2, ["photo.png"], "Give one clip alone, or photos"),
         (0, [], r"the clip: has no frames that can be read \("),
