@@ -70,7 +70,7 @@ from stylize.tiles import (
 )
 from stylize.weights import IMAGENET_MEAN_BGR, VGG19Weights, passes_through
 
-STYLES_KEPT = 8  # Gram matrices of so many styles and sizes, for the next photo or frame
+STYLES_KEPT = 64  # Gram matrices of so many styles and sizes, for the next photo or frame
 
 # ---------------------------------------------------------------------------------------------
 # Features

@@ -52,12 +52,11 @@ def paint_ours(args):
     given = {"precision": "auto", "init": "recolored"}
     given |= {"iterations": args.iter} if args.iter else {}
     job = nst.prepare(args.photo, args.painting, args.program, size=args.size, **given)
-    last = job.stages[-1][:2]
 
     class Printing(nst.Progress):
         def on_evaluation(self, evaluation):
             super().on_evaluation(evaluation)
-            if evaluation.x.size == 3 * last[0] * last[1]:
+            if self.stage is job.stages[-1]:
                 print(f"Total loss: {evaluation.losses.total}", flush=True)
 
     nst.paint(job, load_weights(args.weights, quiet=True), Printing())
@@ -182,14 +181,14 @@ class Turns:
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         os.kill(self._process.pid, signal.SIGSTOP)
-        self._before, self._since, self.trace = 0.0, None, []
+        self._clock, self.trace = (0.0, None), []  # seconds before this turn, and its start
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     @property
     def seconds(self):
-        since = self._since
-        return self._before + (time.perf_counter() - since if since else 0.0)
+        before, since = self._clock
+        return before + (time.perf_counter() - since if since else 0.0)
 
     def _read(self):
         for line in self._process.stdout:
@@ -198,18 +197,23 @@ class Turns:
 
     def take(self, seconds):
         """Lets it run for so long. Returns whether it has more to do."""
-        self._since = time.perf_counter()
+        self._clock = self.seconds, time.perf_counter()
         os.kill(self._process.pid, signal.SIGCONT)
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             os.kill(self._process.pid, signal.SIGSTOP)
-        self._before, self._since = self.seconds, None
+        self._clock = self.seconds, None
         if self._process.poll() is None:
             return True
         self._reader.join()
         self._process.stdout.close()
         return False
+
+    def end(self):
+        """Ends it, wherever it is."""
+        self._process.kill()
+        self._process.wait()
 
     def check(self, name):
         """Raises SystemExit where it failed."""
@@ -222,11 +226,15 @@ def run_in_turns(argv):
     command = [sys.executable, "-u", __file__, *argv, "--work"]
     programs = {name: Turns([*command, name]) for name in TURNS}
     running = dict(programs)
-    while running:
-        for name, program in list(running.items()):
-            if not program.take(TURNS[name]):
-                program.check(name)
-                del running[name]
+    try:
+        while running:
+            for name, program in list(running.items()):
+                if not program.take(TURNS[name]):
+                    program.check(name)
+                    del running[name]
+    finally:
+        for program in programs.values():
+            program.end()
     return {name: program.trace for name, program in programs.items()}
 
 

@@ -166,7 +166,7 @@ def paint_photo(
         os._exit(TERMINATED)  # its state is kept, and who would hear of it wants the process to end
     except Exception as error:
         if weights and getattr(error, "errno", None) == errno.ENOSPC:
-            raise
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         return Outcome("failed", _message(args, error))
     gc.collect()  # compiled functions hold each other, and their tensors, until then
     seconds, peaks = time.monotonic() - started, backend.peak_memory()

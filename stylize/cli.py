@@ -14,7 +14,7 @@ from typing import Any
 
 from stylize import __version__, backend, memory, records
 from stylize.download import load_weights
-from stylize.errors import InputError, NonFiniteLoss
+from stylize.errors import InputError, NonFiniteLoss, NoRoom
 from stylize.films import Film
 from stylize.job import Job, prepare
 from stylize.pictures import DEEP_FORMATS, FORMATS, LARGEST_SIDES, remove_leftovers
@@ -266,7 +266,7 @@ def needs(job: Job) -> str:
 
 
 def check_disk(job: Job, prefix: str, terminal: Terminal) -> None:
-    """Raises InputError where the disk has no room for a job's files; warns if none for its state.
+    """Raises NoRoom where the disk has none for a job's files; warns if it has none for its state.
 
     Args:
         job: of a result with this prefix.
@@ -274,7 +274,7 @@ def check_disk(job: Job, prefix: str, terminal: Terminal) -> None:
     """
     scratch, (files, state) = Path(job.settings["scratch"]), job.needed_disk_mib
     if files > (free := free_disk(scratch)):
-        raise InputError(
+        raise NoRoom(
             f"{scratch}: {files / 1024:.1f} GiB of disk are needed for the optimiser's arrays "
             f"and {free / 1024:.1f} are free; choose another folder with --scratch, a larger "
             "--memory, or a smaller size"

@@ -1,8 +1,16 @@
 """The errors that a caller may want to catch. Their messages are one line and name the remedy."""
 
+import errno
+
 
 class InputError(ValueError):
     """Something the caller gave cannot be used."""
+
+
+class NoRoom(InputError):
+    """The disk has no room for what a run needs; another machine's may have."""
+
+    errno = errno.ENOSPC
 
 
 class WeightsError(RuntimeError):

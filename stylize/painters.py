@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from stylize import machine
 from stylize.download import load_weights
 from stylize.errors import InputError
+from stylize.memory import SHARE
 from stylize.processes import processes
 from stylize.weights import VGG19Weights
 
@@ -28,13 +29,16 @@ class Demand(NamedTuple):
         number: pictures that could be painted at once.
         needed_mib: about the peak of a process that paints the largest.
         gpus: how many the backend finds.
-        allowed_mib: that all processes together may take; infinite with `--tile off`.
+        allowed_mib: that all processes together may take; infinite where `--tile` is given and
+            `--memory` is not.
+        cores_each: for each picture, where no number of jobs is given.
     """
 
     number: int
     needed_mib: float
     gpus: int
     allowed_mib: float
+    cores_each: int = 1
 
 
 class Painters(NamedTuple):
@@ -101,7 +105,7 @@ def require_jobs(jobs: int | None) -> None:
 
 
 def choose_jobs(demand: Demand, cores: int, wanted: int | None = None) -> int:
-    """How many pictures to paint at once: one for each GPU, or core if memory allows.
+    """How many pictures to paint at once: one for each GPU, or for some cores if memory allows.
 
     benchmarks/folders.py finds that two processes on two cores are faster than one.
 
@@ -110,8 +114,9 @@ def choose_jobs(demand: Demand, cores: int, wanted: int | None = None) -> int:
         cores: of this machine.
         wanted: this number instead, but no more than there are pictures.
     """
-    fitting = math.inf if demand.gpus else demand.allowed_mib / demand.needed_mib
-    jobs = wanted or min(demand.gpus or cores, fitting)
+    allowed = min(demand.allowed_mib, SHARE * machine.free_memory())
+    fitting = math.inf if demand.gpus else allowed / demand.needed_mib
+    jobs = wanted or min(demand.gpus or cores // demand.cores_each, fitting)
     return int(max(1, min(jobs, demand.number)))
 
 

@@ -3,7 +3,9 @@
 import collections
 import functools
 import hashlib
+import inspect
 import threading
+import weakref
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
@@ -13,25 +15,31 @@ import numpy as np
 def remembered(number: int) -> Callable[[Callable], Callable]:
     """Makes a function return the same object for equal arguments, without computing it again.
 
-    Arrays are equal if their numbers are, mappings if their items are, in the same order; any other
-    argument must have a hash.
+    Its first argument is the same only if it is the same object, and does not live longer for being
+    remembered. Other arguments are equal if the numbers of arrays are, or the items of lists and
+    mappings, in the same order; anything else must have a hash.
 
     Args:
-        number: of results to remember; the one that was asked for longest ago is forgotten first.
+        number: of results to remember for each first argument; the one that was asked for longest
+            ago is forgotten first.
     """
 
     def decorate(function):
-        results: collections.OrderedDict[Hashable, Any] = collections.OrderedDict()
-        lock = threading.Lock()
+        signature, lock = inspect.signature(function), threading.Lock()
+        kept: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
         @functools.wraps(function)
-        def call(*arguments):
-            key = tuple(map(_content, arguments))
+        def call(*arguments, **named):
+            bound = signature.bind(*arguments, **named)
+            bound.apply_defaults()
+            first, *others = bound.arguments.values()
+            key = tuple(map(_content, others))
             with lock:
+                results = kept.setdefault(first, collections.OrderedDict())
                 if key in results:
                     results.move_to_end(key)
                     return results[key]
-            result = function(*arguments)
+            result = function(*arguments, **named)
             with lock:
                 results[key] = result
                 while len(results) > number:
@@ -43,11 +51,11 @@ def remembered(number: int) -> Callable[[Callable], Callable]:
     return decorate
 
 
-def _content(argument):
+def _content(argument: Any) -> Hashable:
     """What stands for an argument in a key."""
     if isinstance(argument, np.ndarray):
         content = hashlib.sha256(np.ascontiguousarray(argument)).digest()
         return argument.shape, argument.dtype.str, content
     if isinstance(argument, Mapping):
         return tuple(argument.items())
-    return argument
+    return tuple(argument) if isinstance(argument, list) else argument

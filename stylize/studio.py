@@ -326,6 +326,8 @@ class Studio:
         started, left = time.monotonic(), ""
         with contextlib.closing(clip.frames()) as images:
             for frame in frames_to_paint(job, images, folder):
+                if frame.number >= self._max_frames:  # a header may say less than there is
+                    return f"stopped after {self._max_frames} frames, the most of this page"
                 place = f"Frame {frame.number + 1} of {clip.length}"
 
                 def say(watch, place=place, left=left):

@@ -54,6 +54,7 @@ from stylize.scenes import (
 from stylize.terminal import check_writable, exit_status, in_words
 from stylize.weights import VGG19Weights
 
+CORES_EACH = 2  # for a scene: to find more of them at once, all frames are looked through first
 OF_PICTURES = (  # options
     *("pairs", "fail_fast", "format", "bits", "every_iteration", "plot", "gif", "mp4"),
 )
@@ -289,13 +290,13 @@ def _paint_all(paint, args, clip, path, report):
         report.print(f"A scene needs about {seen.job.needed_mib / 1024:.1f} GiB of memory")
         report.print(f"Using {seen.source}")
         folder, scenes = FrameFolder(path, seen.record), [WHOLE]
-        demand = Demand(clip.length, seen.job.needed_mib, seen.gpus, seen.allowed_mib)
+        demand = Demand(clip.length, seen.job.needed_mib, seen.gpus, seen.allowed_mib, CORES_EACH)
+        report.start(len(folder.finished(clip.length)))
         if args.ray or choose_jobs(demand, machine.count_cores(), args.jobs) > 1:
             report.print(f"Looking for scenes in {clip.length} frames")
             scenes = find_scenes(seen.job, clip.frames())
             report.length = scenes[-1].frames.stop
         finished = folder.finished(report.length)
-        report.start(len(finished))
         scenes = [s for s in scenes if s is WHOLE or not finished.issuperset(s.frames)]
         if not scenes:
             return folder

@@ -203,15 +203,18 @@ def test_ray_that_is_not_installed(folder, one_process, command, photo_path, mon
         (9, 0, 8, 3500, None, 3),  # as memory allows
         (9, 0, 8, 500, None, 1),
         (9, 0, 1, 8000, None, 1),
-        (9, 0, 8, math.inf, None, 8),  # nobody counts
+        (20, 0, 16, math.inf, None, 8),  # as memory allows, too
         (9, 2, 8, 500, None, 2),  # a GPU each, that has its own memory
         (9, 0, 8, 500, 5, 5),  # as the user wants
         (3, 0, 8, 8000, 5, 3),
     ],
 )
-def test_number_of_jobs(pictures, gpus, cores, allowed, wanted, jobs):
+def test_number_of_jobs(pictures, gpus, cores, allowed, wanted, jobs, monkeypatch):
+    monkeypatch.setattr(painters.machine, "free_memory", lambda: 10_500)  # four fifths: 8400
     demand = Demand(pictures, 1000, gpus, allowed)
     assert painters.choose_jobs(demand, cores, wanted) == jobs
+    fewer = painters.choose_jobs(demand._replace(cores_each=2), cores, wanted)
+    assert fewer == (jobs if wanted or gpus else max(1, min(cores // 2, jobs)))
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from test_tiles import small_weights
 import neural_style_transfer as nst
 from stylize import backend, batch, cli
 from stylize.batch import Outcome
-from stylize.errors import InputError, WeightsError
+from stylize.errors import InputError, NoRoom, WeightsError
 from stylize.films import Mp4Writer
 from stylize.job import prepare
 from stylize.settings import RECIPES
@@ -284,17 +284,24 @@ def test_photo_of_a_worker_whose_disk_is_full_goes_to_another(options):
     assert said == ["a worker on a host has no space left on its disk; workers left: 1"]
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "cannot write: No space left on device"),
+        (NoRoom("scratch: 9 GiB of disk are needed"), "scratch: 9 GiB of disk are needed"),
+    ],
+)
 def test_a_full_disk_is_the_workers_fault_and_not_the_photos(
-    photo_path, painting_path, weights_path, small_vgg19, tmp_path
+    error, message, photo_path, painting_path, weights_path, small_vgg19, tmp_path
 ):
     """Where a photo is painted on this machine alone, there is no other disk."""
     command = [str(photo_path), str(painting_path), str(tmp_path / "r"), "--size", "24"]
     args = cli.parse([*command, "--weights", str(weights_path)])
 
     def paint(*_, **more):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise error
 
-    assert batch.paint_photo(paint, args).error.endswith("cannot write: No space left on device")
+    assert batch.paint_photo(paint, args).error.endswith(message)
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
         batch.paint_photo(paint, args, small_vgg19)
 

@@ -91,11 +91,12 @@ def test_layers_that_pass_through_are_left_out_unnoticed(small_vgg19, photo):
 def test_style_is_measured_once_a_size_for_all_photos(small_vgg19, photo, painting, monkeypatch):
     calls, gram_matrix = [], nst.gram_matrix
     monkeypatch.setattr(nst, "gram_matrix", lambda *args: calls.append(args) or gram_matrix(*args))
-    for base in (photo, photo[:, ::-1], photo[::-1]):
-        for size in (24, 36):
-            job = prepare(base, painting, "keras", size=size)
+    styles = [painting, painting[::-1], painting[:, ::-1]]
+    for base in (photo, photo[:, ::-1]):
+        for size in (24, 28, 32, 36):
+            job = prepare(base, styles, "keras", size=size)
             nst.stage_objective(job, small_vgg19, *job.stages)
-    assert len(calls) == 2 * 5  # sizes, layers
+    assert len(calls) == 3 * 4 * 5  # styles, sizes, layers
 
 
 def test_kept_network_is_not_that_of_another_data_format(small_vgg19, photo, monkeypatch):

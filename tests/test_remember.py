@@ -1,8 +1,15 @@
 """Functions that remember their results."""
 
+import gc
+import weakref
+
 import numpy as np
 
 from stylize.remember import remembered
+
+
+class Network:
+    """Anything that the results belong to."""
 
 
 def counted(number):
@@ -10,8 +17,8 @@ def counted(number):
     calls = []
 
     @remembered(number)
-    def function(*arguments):
-        calls.append(arguments)
+    def function(network, picture, options=None):
+        calls.append(picture)
         return object()
 
     return function, calls
@@ -19,31 +26,47 @@ def counted(number):
 
 def test_equal_content_is_computed_once():
     function, calls = counted(2)
-    first = function("network", np.arange(4.0), {"a": (1, 2)}, None)
-    assert function("network", np.arange(4.0), {"a": (1, 2)}, None) is first
+    network = Network()
+    first = function(network, np.arange(4.0), {"a": (1, 2)})
+    assert function(network, np.arange(4.0), {"a": (1, 2)}) is first
+    assert function(network, options={"a": (1, 2)}, picture=np.arange(4.0)) is first
     assert len(calls) == 1
 
 
 def test_whatever_differs_is_computed():
     function, calls = counted(9)
-    x = np.arange(4.0)
-    variants = [x, x + 1e-12, x.reshape(2, 2), x.astype(np.float32), {"a": 1}, {"a": 2}, "a", None]
-    assert len({id(function(variant)) for variant in variants}) == len(calls) == len(variants)
+    network, x = Network(), np.arange(4.0)
+    variants = [x, x + 1e-12, x.reshape(2, 2), x.astype(np.float32), {"a": 1}, {"a": 2}, [1], "a"]
+    results = {id(function(network, variant)) for variant in variants}
+    assert len(results) == len(calls) == len(variants)
+    function(Network(), x)
+    assert len(calls) == len(variants) + 1
 
 
 def test_a_picture_that_was_changed_in_place_is_computed_again():
     function, calls = counted(2)
-    x = np.zeros((2, 3))
-    function(x)
+    network, x = Network(), np.zeros((2, 3))
+    function(network, x)
     x[0, 0] = 1
-    function(x)
+    function(network, x)
     assert len(calls) == 2
 
 
 def test_the_one_asked_for_longest_ago_is_forgotten():
     function, calls = counted(2)
+    network = Network()
     for argument in "abaca":  # b goes when c comes
-        function(argument)
-    assert [argument for (argument,) in calls] == ["a", "b", "c"]
-    function("b")
+        function(network, argument)
+    assert calls == ["a", "b", "c"]
+    function(network, "b")
     assert len(calls) == 4
+
+
+def test_a_network_does_not_live_longer_for_being_remembered():
+    function, _ = counted(2)
+    network = Network()
+    function(network, "a")
+    reference = weakref.ref(network)
+    del network
+    gc.collect()
+    assert reference() is None
