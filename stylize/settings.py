@@ -86,8 +86,8 @@ SETTINGS = {
         "--scales",
         scale_count,
         "auto|N",
-        "sizes to paint at: N sizes, each twice the one before (recipe crowson: sqrt(2) times), or "
-        "auto, which starts small",
+        "sizes to paint at: N sizes, each twice the one before (recipes johnson and crowson: "
+        "sqrt(2) times), or auto, which starts small",
         "optimisation",
     ),
     "style_scale": Setting(
