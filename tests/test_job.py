@@ -97,7 +97,7 @@ def test_neighbors_begin_at_48_pixels_whatever_the_size():
 def test_johnson_s_size_is_the_longer_side_and_so_is_the_styles():
     photo, style = Image.new("RGB", (300, 400)), Image.new("RGB", (500, 200))
     job = prepare(photo, style, "johnson", size=200, style_scale=0.5)
-    assert [stage[:2] for stage in job.stages] == [(64, 48), (112, 84), (200, 150)]
+    assert [stage[:2] for stage in job.stages] == [(71, 53), (100, 75), (141, 105), (200, 150)]
     assert job.styles(job.stages[-1])[0].picture.shape == (40, 100, 3)
     assert prepare(photo, style, "johnson", size="own").stages[-1][:2] == (400, 300)
 
