@@ -54,7 +54,7 @@ def remembered(number: int) -> Callable[[Callable], Callable]:
 def _content(argument: Any) -> Hashable:
     """What stands for an argument in a key."""
     if isinstance(argument, np.ndarray):
-        content = hashlib.sha256(np.ascontiguousarray(argument)).digest()
+        content = hashlib.sha256(np.ascontiguousarray(argument).data).digest()
         return argument.shape, argument.dtype.str, content
     if isinstance(argument, Mapping):
         return tuple(argument.items())
