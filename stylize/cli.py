@@ -361,7 +361,7 @@ def run(
 def started_as() -> list[str]:
     """The words that start this program again."""
     program = sys.argv[0]
-    return ["python", program] if program.endswith(".py") else [Path(program).name]
+    return [sys.orig_argv[0], program] if program.endswith(".py") else [Path(program).name]
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:

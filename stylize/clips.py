@@ -154,9 +154,9 @@ def _read_frames(command, path, first=0, stop=None):
             for index in itertools.count():
                 if (stop and stop.is_set()) or not process.stdout.readline():  # "P6"
                     break
-                picture = _read_pixels(process.stdout)
+                size, pixels = _read_pixels(process.stdout)
                 if index >= first:
-                    yield picture
+                    yield Image.frombytes("RGB", size, pixels)
             if not (stop and stop.is_set()) and process.wait():
                 raise ValueError
         except ValueError:
@@ -166,13 +166,13 @@ def _read_frames(command, path, first=0, stop=None):
 
 
 def _read_pixels(stream):
-    """The picture of a PPM after its first line. Raises ValueError: it is cut short."""
+    """((cols, rows), bytes) of a PPM after its first line. Raises ValueError: it is cut short."""
     cols, rows = map(int, stream.readline().split())
     stream.readline()  # "255"
     pixels = stream.read(3 * rows * cols)
     if len(pixels) < 3 * rows * cols:
         raise ValueError
-    return Image.frombytes("RGB", (cols, rows), pixels)
+    return (cols, rows), pixels
 
 
 def encode(path: str | Path, frames: Sequence[Path], clip: Clip) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from stylize import backend, memory
+from stylize.arrays import NUMPY, ArrayNamespace, array_namespace
 from stylize.colors import COLOR_TRANSFERS, keep_luma, recoloring, shade_limits, within_range
 from stylize.errors import InputError
 from stylize.flow import Previous
@@ -245,11 +246,11 @@ class Job(NamedTuple):
         """The folder for files without a name; None: the system's folder for temporary files."""
         return None if self.settings["scratch"] == "auto" else self.settings["scratch"]
 
-    def arrays(self, stage: Stage) -> backend.ArrayNamespace:
+    def arrays(self, stage: Stage) -> ArrayNamespace:
         """The arrays that our own L-BFGS computes with."""
         if stage.in_files:
             return file_arrays(self.scratch)
-        return backend.NUMPY if stage.tile else backend.array_namespace()
+        return NUMPY if stage.tile else array_namespace()
 
     @property
     def empty(self) -> Callable[[tuple[int, ...]], np.ndarray]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from stylize.backend import NUMPY, ArrayNamespace
+from stylize.arrays import NUMPY, ArrayNamespace
 
 SUFFICIENT_DECREASE = 1e-4  # of what the slope promises (Armijo)
 SHORTEST, LONGEST = 0.1, 0.5  # what a line search may shorten a step to, at once

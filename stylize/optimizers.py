@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from stylize.backend import ArrayNamespace, keras
+from stylize.arrays import ArrayNamespace
+from stylize.backend import keras
 from stylize.errors import NonFiniteLoss
 from stylize.lbfgs import FIRST_STEP, ProjectedLBFGS, UnitStepLBFGS
 from stylize.progress import NO_STEP, Losses, Step

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from stylize.backend import ArrayNamespace, numpy_arrays
+from stylize.arrays import ArrayNamespace, numpy_arrays
 
 Folder = str | None  # to keep files in; None: the system's for temporary ones
 

@@ -11,7 +11,7 @@ import sys
 import time
 
 import pytest
-from conftest import smooth_picture
+from conftest import alive, smooth_picture
 from PIL import Image
 
 import neural_style_transfer as nst
@@ -246,15 +246,6 @@ def start(command, weights):
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-
-
-def alive(group):
-    """Whether a process of the group is left."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_killed_process_is_an_error_of_one_line():

@@ -388,7 +388,7 @@ def test_stop_keeps_the_last_picture(
         finally:
             process.kill()
     assert process.returncode == status
-    message = rf".*: {words}; the last picture is (.*\.png); go on with: python .* --resume\n"
+    message = rf".*: {words}; the last picture is (.*\.png); go on with: \S*python\S* .* --resume\n"
     nst.load_image(re.fullmatch(message, err)[1])
     assert (tmp_path / "r_state.npz").exists()
     assert not list(tmp_path.glob(".*"))

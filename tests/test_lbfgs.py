@@ -13,7 +13,8 @@ import scipy.optimize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stylize.backend import NUMPY, device_arrays, keras
+from stylize.arrays import NUMPY, device_arrays
+from stylize.backend import keras
 from stylize.lbfgs import ProjectedLBFGS, UnitStepLBFGS
 
 

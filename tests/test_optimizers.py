@@ -8,7 +8,8 @@ import pytest
 
 import neural_style_transfer as nst
 from stylize import backend
-from stylize.backend import NUMPY, LossAndGrads, device_arrays, keras
+from stylize.arrays import NUMPY, device_arrays
+from stylize.backend import LossAndGrads, keras
 from stylize.errors import NonFiniteLoss
 from stylize.lbfgs import ProjectedLBFGS
 from stylize.optimizers import Iterations, minimize_adam, minimize_lbfgs

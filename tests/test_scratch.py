@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from stylize import scratch
-from stylize.backend import NUMPY
+from stylize.arrays import NUMPY
 from stylize.lbfgs import ProjectedLBFGS
 from stylize.scratch import Scratch, empty_in_file, file_arrays, release
 

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from conftest import smooth_picture
+from conftest import alive, smooth_picture
 from PIL import Image
 
 import neural_style_transfer as nst
@@ -491,15 +491,6 @@ def test_error_in_a_scene_ends_the_film_in_one_line(command, tmp_path, monkeypat
     err = capsys.readouterr().err
     assert re.fullmatch(r"\S+: error: not enough memory; choose a smaller --size(; .*)?\n", err)
     assert not (tmp_path / "results" / "clip.mp4").exists()
-
-
-def alive(group):
-    """Whether a process of the group is left."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no process groups there")

@@ -1,0 +1,114 @@
+"""The arrays that an optimiser computes with: NumPy's, in memory or in files, or the backend's."""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from stylize import backend
+
+
+class ArrayNamespace(NamedTuple):
+    """What an optimiser computes with, and so where its vectors are.
+
+    Attributes:
+        ops: `numpy` or `keras.ops`; functions that both have under the same name.
+        dot: of two float32 arrays of one shape, a scalar.
+        compiled: of a function of arrays and lists of arrays, the same function in one call.
+        asarray: a float32 array of this kind, from NumPy's or the backend's.
+        constant: the same for a few numbers, which stay in memory.
+        to_numpy: the way back.
+        blockwise: called as blockwise(function, arrays, *constants), where the function takes
+            blocks of arrays of one shape and the constants, and returns (list of blocks, list of
+            sums over the block). Returns (list of whole arrays, sums over all of them).
+        retraces: whether `compiled` starts over when the number of arguments changes.
+    """
+
+    ops: Any
+    dot: Callable[[Any, Any], Any]
+    compiled: Callable[[Callable], Callable]
+    asarray: Callable[[Any], Any]
+    constant: Callable[[Any], Any]
+    to_numpy: Callable[[Any], np.ndarray]
+    blockwise: Callable[..., tuple[list, Any]]
+    retraces: bool
+
+
+BLOCK = 2**18  # values of an array that are computed with at once: they stay in the cache
+
+
+def numpy_arrays(
+    empty: Callable[[tuple[int, ...]], np.ndarray] | None = None,
+    release: Callable[[np.ndarray], None] = lambda array: None,
+) -> ArrayNamespace:
+    """NumPy's arrays, in memory or elsewhere.
+
+    Args:
+        empty: makes a float32 array of a shape; None: in memory.
+        release: is told of an array of which a block was read or written.
+    """
+    make = empty or functools.partial(np.empty, dtype=np.float32)
+
+    def blockwise(function, arrays, *constants):
+        shape, results, sums = arrays[0].shape, None, 0.0
+        for block in _blocks(shape):
+            own, added = function([array[block] for array in arrays], *constants)
+            if results is None:
+                results = [make(shape) for _ in own]
+            for result, values in zip(results, own, strict=True):
+                result[block] = values
+            sums = sums + np.asarray(added, np.float64)
+            for array in (*arrays, *results):
+                release(array)
+        return results, sums
+
+    def asarray(array):
+        if empty and getattr(array, "_mmap", None) is not None:
+            return array  # it is in a file already
+        array = backend.to_numpy(array).astype(np.float32, copy=False)
+        return blockwise(lambda blocks: (blocks, ()), [array])[0][0] if empty else array
+
+    return ArrayNamespace(
+        ops=np,
+        dot=np.vdot,
+        compiled=lambda function: function,
+        asarray=asarray,
+        constant=lambda array: np.asarray(array, np.float32),
+        to_numpy=np.asarray,
+        blockwise=blockwise,
+        retraces=False,
+    )
+
+
+def _blocks(shape):
+    """Slices along the last axis but two, of about `BLOCK` values; of other shapes, all."""
+    if len(shape) < 3:
+        return [...]
+    rows = max(1, BLOCK // math.prod(shape[-2:]))
+    return [(..., slice(row, row + rows), *[slice(None)] * 2) for row in range(0, shape[-3], rows)]
+
+
+NUMPY = numpy_arrays()
+
+
+def device_arrays() -> ArrayNamespace:
+    """The backend's tensors, on its GPU where it has one."""
+
+    return ArrayNamespace(
+        ops=backend.keras.ops,
+        # Not a matrix product, which GPUs may round to ten bits (TF32).
+        dot=lambda a, b: backend.keras.ops.sum(a * b),
+        compiled=backend.compiler(),
+        asarray=lambda array: backend.keras.ops.convert_to_tensor(array, "float32"),
+        constant=lambda array: backend.keras.ops.convert_to_tensor(array, "float32"),
+        to_numpy=backend.to_numpy,
+        blockwise=lambda function, arrays, *constants: function(arrays, *constants),
+        retraces=True,
+    )
+
+
+def array_namespace() -> ArrayNamespace:
+    """For an optimiser: tensors on a GPU, so that nothing of picture size leaves it; else NumPy."""
+    return device_arrays() if backend.uses_gpu() else NUMPY
