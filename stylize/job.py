@@ -103,9 +103,10 @@ class Job(NamedTuple):
             stages.append(stage)
         return self._replace(stages=stages)
 
-    def within(self, mib: float) -> "Job":
+    def within(self, mib: float, remedy: str = "") -> "Job":
         """The same job in so much memory, in tiles if need be. Raises InputError: no room."""
-        return self._replace(stages=[_with_room(self, stage, mib) for stage in self.stages])
+        stages = [_with_room(self, stage, mib, remedy) for stage in self.stages]
+        return self._replace(stages=stages)
 
     def frame(self, image: Image.Image, previous: Previous | None) -> "Job":
         """The same job for another frame of the film; this one is for the first frame.

@@ -267,7 +267,8 @@ def paint_scenes(
 def _painting(painters: Painters, paint: Callable, job: Job, args: argparse.Namespace) -> Callable:
     """The function that has a `Frame` painted by one of the painters, and waits for it."""
     if painters.memory_mib is not None:
-        job = job.within(painters.memory_mib)
+        fewer = "give fewer --jobs, a smaller size or a larger --memory"
+        job = job.within(painters.memory_mib, fewer if painters.number > 1 else "")
     if painters.workers is None:
         there: tuple = (_paint_here, args.weights, paint, job)
     else:
