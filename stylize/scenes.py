@@ -62,12 +62,6 @@ class Frame(NamedTuple):
         return time.monotonic() - self.started
 
 
-def require_settings(job: Job) -> None:
-    """Raises InputError unless frames can be held to the ones before, as a film's are."""
-    if job.settings["preserve_colors"] == "luma":
-        raise InputError("--preserve_colors luma is for photos; give linear or histogram")
-
-
 def find_scenes(job: Job, images: Iterable[Image.Image]) -> list[Scene]:
     """The scenes of a film.
 

@@ -27,7 +27,7 @@ from stylize.errors import InputError, NonFiniteLoss
 from stylize.flow import require_opencv
 from stylize.job import Job, prepare
 from stylize.pictures import load_image, replacing, save_image
-from stylize.scenes import FrameFolder, frames_to_paint, require_settings
+from stylize.scenes import FrameFolder, frames_to_paint
 from stylize.terminal import in_words
 from stylize.watch import Stopped, Watch
 from stylize.weights import VGG19Weights
@@ -57,6 +57,8 @@ def reason(error: Exception) -> str:
         return "There is not enough memory for this size; choose a smaller one."
     if isinstance(error, InputError | NonFiniteLoss):
         return str(error)
+    if isinstance(error, OSError):
+        return f"The page's machine cannot read or write a file: {error.strerror or error}"
     raise error
 
 
@@ -302,11 +304,12 @@ class Studio:
 
     def _paint_clip(self, path, style, given, stop):
         """Yields what is shown of a clip. What is painted of it until it is stopped is a film."""
+        if given["preserve_colors"] == "luma":
+            raise InputError("Keep the photo's colours: luma is for photos; choose another way")
         yield Shown("Reading the clip ...")
         clip = self._open_clip(path)
         with tempfile.TemporaryDirectory(dir=self._folder) as kept:
             job = self._prepare(next(clip.frames()), style, given)
-            require_settings(job)
             folder = FrameFolder(kept, records.make_record(job, self._weights, path, [style]))
             ended = yield from self._paint_frames(job, clip, folder, stop)
             files = folder.files()

@@ -49,7 +49,6 @@ from stylize.scenes import (
     Scene,
     find_scenes,
     frames_to_paint,
-    require_settings,
 )
 from stylize.terminal import check_writable, exit_status, in_words
 from stylize.weights import VGG19Weights
@@ -91,7 +90,8 @@ def survey(args: argparse.Namespace, image: Image.Image) -> Survey:
         WeightsError: there are none.
     """
     job, _ = cli.plan(argparse.Namespace(**vars(args) | {"base": image}))
-    require_settings(job)
+    if job.settings["preserve_colors"] == "luma":
+        raise InputError("--preserve_colors luma is for photos; give linear or histogram")
     weights = kept_weights(args.weights)
     record, allowed = cli.make_record(args, job, weights), allowed_mib(job.settings)
     return Survey(job, record, weights.source, backend.count_gpus(), allowed)

@@ -1,5 +1,6 @@
 """What the page's events call, without a browser: turns, Stop, limits, visitors who leave."""
 
+import errno
 import itertools
 import os
 import re
@@ -42,9 +43,9 @@ def studio(small_vgg19, tmp_path):
 def painting_of(studio, photo_path, painting_path):
     """A function that asks for pictures as the page does; returns the events' generator."""
 
-    def ask(iterations, size=24, photos=(photo_path,), painting=painting_path):
+    def ask(iterations, size=24, photos=(photo_path,), painting=painting_path, **more):
         given = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
-        values = (given | {"size": size, "iterations": iterations}).values()
+        values = (given | {"size": size, "iterations": iterations} | more).values()
         studio.enter(VISITOR, photos, painting, *values)
         return studio.paint(VISITOR.session_hash)
 
@@ -285,6 +286,23 @@ def test_clips_that_are_not_painted(frames, others, message, painting_of, tmp_pa
         write_clip(path, frames)
     with pytest.raises(gr.Error, match=message):
         list(painting_of(1, photos=[str(path), *others]))
+
+
+def test_luma_of_a_clip_is_refused_in_the_words_of_the_page(painting_of):
+    with pytest.raises(gr.Error, match="colours: luma is for photos"):
+        list(painting_of(1, photos=["clip.mp4"], preserve_colors="luma"))
+
+
+def test_film_that_cannot_be_written_is_answered_and_leaves_nothing(
+    painting_of, tmp_path, monkeypatch
+):
+    def encode(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(studios, "encode", encode)
+    with pytest.raises(gr.Error, match="cannot read or write a file: No space left on device"):
+        list(painting_of(1, photos=[write_clip(tmp_path / "clip.mp4", 2)]))
+    assert files_in(tmp_path / "page") == []
 
 
 def test_clip_without_opencv_is_answered(painting_of, tmp_path, monkeypatch):
