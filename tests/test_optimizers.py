@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import neural_style_transfer as nst
-from stylize import backend
+from stylize import job
 from stylize.arrays import NUMPY, device_arrays
 from stylize.backend import LossAndGrads, keras
 from stylize.errors import NonFiniteLoss
@@ -134,7 +134,7 @@ def test_painting_with_the_vectors_on_the_device_comes_to_the_same(
         )
 
     on_host = paint()
-    monkeypatch.setattr(backend, "array_namespace", device_arrays)
+    monkeypatch.setattr(job, "array_namespace", device_arrays)
     on_device = paint()
     assert np.abs(on_device - on_host).max() <= 1  # gray level
 
