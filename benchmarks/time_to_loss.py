@@ -13,8 +13,9 @@ that a slow moment of the machine hits all. The clock runs only in a process's t
 pictures and weights are read: building, compiling and targets count.
 
 Every loss is the Keras example's formula at full size in float32, computed while the clock stands
-still: `loss` of the values that L-BFGS has, and, every fifth evaluation, `picture_loss` of the
-picture that they make, with every value a whole number from 0 to 255. L-BFGS left free, as in
+still: `loss` of the values that L-BFGS has, and, every evaluation of `pyramid` and every fifth of
+the others, `picture_loss` of the picture that they make, with every value a whole number from 0 to
+255. L-BFGS left free, as in
 `original` and `keras`, moves values outside, which no picture can show; what a person gets is the
 picture. What computes these losses is in the peak memory of all three.
 """
@@ -40,7 +41,7 @@ from stylize.settings import EVALUATIONS_PER_ITERATION
 
 ALGORITHMS = ("original", "keras", "pyramid")
 KERAS, PYRAMID = nst.RECIPES["keras"], nst.RECIPES["pyramid"]
-PICTURE_EVERY = 5  # evaluations
+PICTURE_EVERY = {"original": 5, "keras": 5, "pyramid": 1}  # evaluations
 
 
 class Clock:
@@ -48,13 +49,14 @@ class Clock:
 
     Args:
         formula: the Keras example's, from a flat picture to (terms, gradient).
+        picture_every: how many evaluations for each `picture_loss`.
     """
 
-    def __init__(self, formula):
+    def __init__(self, formula, picture_every):
         self.trace = []  # [seconds, loss] of each evaluation at full size
-        self.picture_trace = []  # [seconds, picture_loss] of every fifth
+        self.picture_trace = []  # [seconds, picture_loss] of some of them
         self.evaluations = 0
-        self._formula = formula
+        self._formula, self._picture_every = formula, picture_every
         self._seconds = 0.0
         self._started = time.perf_counter()
 
@@ -64,7 +66,7 @@ class Clock:
         self.evaluations += 1
         if x.size == np.prod(self._formula.shape):
             self.trace.append([self._seconds, loss or self._loss(x)])
-            if len(self.trace) % PICTURE_EVERY == 0:
+            if len(self.trace) % self._picture_every == 0:
                 picture = deprocess_image(x.reshape(self._formula.shape))
                 picture_loss = self._loss(preprocess_image(picture))
                 self.picture_trace.append([self._seconds, picture_loss])
@@ -95,7 +97,7 @@ def work(algorithm, args):
     formula = nst.stage_objective(job, weights, job.stages[0])
     formula(pictures[0])  # compiled before the clock starts
     sys.stdin.readline()
-    clock = Clock(formula)
+    clock = Clock(formula, PICTURE_EVERY[algorithm])
     if algorithm == "original":
         run_original(weights, pictures, args.iter, clock)
     else:
