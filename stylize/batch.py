@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from stylize import backend, cli, records, video
+from stylize import backend, cli, video
 from stylize.errors import InputError, one_line
 from stylize.folders import Task, append_line, plan_tasks, write_index
 from stylize.memory import allowed_mib
@@ -39,7 +39,6 @@ from stylize.painters import (
     result,
 )
 from stylize.processes import processes
-from stylize.resume import made_alike
 from stylize.terminal import (
     TERMINATED,
     Terminated,
@@ -108,28 +107,13 @@ def survey(tasks: Sequence[argparse.Namespace]) -> Survey:
             settings = job.settings
             record = cli.make_record(args, job, weights)
             outcomes.append(
-                Outcome("finished") if is_finished(args, record) else _look_closer(args, record)
+                Outcome("finished") if cli.is_finished(args, record) else _look_closer(args, record)
             )
         except Exception as error:
             outcomes.append(Outcome("failed", _message(args, error)))
     allowed = allowed_mib(settings) if settings else math.inf
     precision = job.stages[-1].precision if job else None
     return Survey(outcomes, backend.count_gpus(), allowed, precision)
-
-
-def is_finished(args: argparse.Namespace, record: dict) -> bool:
-    """Whether all files that the options ask for are there, made as `record` says.
-
-    Versions of libraries do not count. Where there is still a state, the run was killed at its end.
-    """
-    paths = cli.result_paths(args)
-    if not all(path.exists() for path in paths) or cli.state_file(args, {}).path.exists():
-        return False
-    try:
-        found = records.read_record(paths[0])
-    except InputError:
-        return False
-    return made_alike(found, record)
 
 
 def _look_closer(args, record):
@@ -301,7 +285,9 @@ def _options(args, task):
 def run(paint: Callable, args: argparse.Namespace) -> int:
     """Paints what is not finished. Returns the exit status: 1 if something failed."""
     if not (Path(args.base).is_dir() or Path(args.style_reference).is_dir()):
-        raise InputError("--pairs, --jobs and --fail_fast need a folder of photos or styles")
+        raise InputError(
+            "--pairs and --fail_fast need a folder of photos or styles, --jobs that or a film"
+        )
     require_jobs(args.jobs)
     if args.like:
         cli.follow_record(args.like, args)
@@ -334,7 +320,8 @@ def _paint_all(paint, args, options, ledger):
         largest = max(outcome.needed_mib for outcome in waiting.values())
         demand = Demand(len(waiting), largest, seen.gpus, seen.allowed_mib)
         painters = choose_painters(stack, executor, args, demand, ledger.print)
-        ledger.print(f"{len(waiting)} pictures to paint, {painters.number} at once")
+        several = "pictures" if len(waiting) > 1 else "picture"
+        ledger.print(f"{len(waiting)} {several} to paint, {painters.number} at once")
         ledger.begin(sum(outcome.work for outcome in waiting.values()))
         for index, outcome in waiting.items():
             vars(options[index]).update(_share(painters, seen), resume=outcome.resumable)

@@ -20,7 +20,7 @@ from stylize.job import Job, prepare
 from stylize.pictures import DEEP_FORMATS, FORMATS, LARGEST_SIDES, remove_leftovers
 from stylize.progress import Checkpoint
 from stylize.report import WRITTEN_FAST, Terminal
-from stylize.resume import StateFile
+from stylize.resume import StateFile, made_alike
 from stylize.settings import DEFAULT_RECIPE, EVALUATIONS_PER_ITERATION, RECIPES, SETTINGS
 from stylize.terminal import Parser, check_writable, exit_status, underscored
 from stylize.weights import VGG19Weights
@@ -245,6 +245,21 @@ def result_paths(args: argparse.Namespace) -> list[Path]:
     return [Path(f"{args.result_prefix}{end}") for end in ends + ["_losses.png"] * args.plot]
 
 
+def is_finished(args: argparse.Namespace, record: dict) -> bool:
+    """Whether all files that the options ask for are there, made as `record` says.
+
+    Versions of libraries do not count. Where there is still a state, the run was killed at its end.
+    """
+    paths = result_paths(args)
+    if not all(path.exists() for path in paths) or state_file(args, {}).path.exists():
+        return False
+    try:
+        found = records.read_record(paths[0])
+    except InputError:
+        return False
+    return made_alike(found, record)
+
+
 def state_file(args: argparse.Namespace, record: dict, **more: Any) -> StateFile:
     """Where a run that does not finish is kept; `more` as `StateFile` takes it."""
     return StateFile(f"{args.result_prefix}_state.npz", record, **more)
@@ -294,6 +309,18 @@ def free_disk(folder: str | os.PathLike) -> float:
     return shutil.disk_usage(folder).free / 2**20
 
 
+def _check_format(job, suffix, bits):
+    """Raises InputError where a format cannot hold the result."""
+    if bits == 16 and suffix not in DEEP_FORMATS:
+        raise InputError(f"--bits 16 needs --format {' or '.join(DEEP_FORMATS)}")
+    longest = max(job.stages[-1][:2])
+    if longest > (most := LARGEST_SIDES.get(suffix, math.inf)):
+        raise InputError(
+            f"{longest} pixels do not fit in a .{suffix}, which ends at {most}; choose another "
+            "--format"
+        )
+
+
 def run(
     paint: Callable,
     args: argparse.Namespace,
@@ -313,14 +340,7 @@ def run(
     remove_leftovers(args.result_prefix)
     terminal.suffix, terminal.bits = args.format or "png", args.bits or 8
     terminal.every_iteration = args.every_iteration
-    if terminal.bits == 16 and terminal.suffix not in DEEP_FORMATS:
-        raise InputError(f"--bits 16 needs --format {' or '.join(DEEP_FORMATS)}")
-    longest = max(job.stages[-1][:2])
-    if longest > (most := LARGEST_SIDES.get(terminal.suffix, math.inf)):
-        raise InputError(
-            f"{longest} pixels do not fit in a .{terminal.suffix}, which ends at {most}; choose "
-            "another --format"
-        )
+    _check_format(job, terminal.suffix, terminal.bits)
     terminal.print(f"This needs about {needs(job)}")
     check_disk(job, args.result_prefix, terminal)
     if warning := memory.warning(job.needed_mib, job.stages[-1]):
@@ -337,6 +357,9 @@ def run(
         Film(f"{args.result_prefix}.{kind}", rows, cols) for kind in FILMS if getattr(args, kind)
     ]
     state = state_file(args, terminal.record, table=terminal.table, empty=job.empty)
+    if args.resume and is_finished(args, terminal.record):
+        terminal.print(f"{result_paths(args)[0]} is finished: nothing is left to paint")
+        return
     checkpoint = find_checkpoint(state, args.resume, job, terminal)
     job = job.with_tiles(terminal.record["tiles"])
     try:

@@ -2,7 +2,6 @@
 
 import errno
 import functools
-import itertools
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -121,29 +120,47 @@ def _open_video(path, most):
     if not Path(path).exists():
         raise InputError(f"video {path}: no such file; check the path")
     file = f"file:{path}"  # else what is before a colon would name a protocol
-    command = [find_ffmpeg(path), "-nostdin", "-i", file, "-map", "0:v:0"]
-    limit = ("-frames:v", str(most)) if most else ()
-    decoded = subprocess.run([*command, *limit, "-f", "null", "-"], stderr=subprocess.PIPE)
-    said = decoded.stderr.decode(errors="replace")
-    counts = re.findall(r"^frame= *(\d+)", said.replace("\r", "\n"), re.MULTILINE)
-    if decoded.returncode or not counts or counts[-1] == "0":
-        last = one_line(said.strip().rpartition("\n")[2])
-        raise InputError(f"video {path}: has no frames that can be read ({last})")
+    command = [find_ffmpeg(path), "-nostdin", "-i", file]
+    _, said = _ask(command)
     says = re.search(r" Video: .* ([\d.]+) fps", said)
     rate = frame_rate(float(says[1]) if says else DEFAULT_RATE)
+    limit = ("-frames:v", str(most)) if most else ()
+    reading = [*command, "-map", "0:v:0", "-r", str(rate), "-vf"]
+    whole, said = _ask([*reading, _evenly(rate), *limit, "-f", "null", "-"])
+    counts = re.findall(r"^frame= *(\d+)", said.replace("\r", "\n"), re.MULTILINE)
+    if not whole or not counts or counts[-1] == "0":
+        last = one_line(said.strip().rpartition("\n")[2])
+        raise InputError(f"video {path}: has no frames that can be read ({last})")
     sound: tuple[str, ...] = ()
     if codec := re.search(r" Audio: (\w+)", said):
         kept = "copy" if codec[1] in KEPT_SOUND else "aac"
         sound = ("-i", file, "-map", "0:v", "-map", "1:a:0", "-c:a", kept)
+    frames = functools.partial(_read_frames, reading, path, rate)
+    return Clip(frames, rate, int(counts[-1]), sound)
+
+
+def _ask(command):
+    """(Whether FFmpeg succeeds, what it says.)"""
+    asked = subprocess.run(command, stderr=subprocess.PIPE)
+    return asked.returncode == 0, asked.stderr.decode(errors="replace")
+
+
+def _evenly(rate, first=0):
+    """FFmpeg's filters that make frames of any distances `rate` a second, from one on.
+
+    Those before `first` are decoded too: no other way finds the same frame in every video.
+    """
+    return f"fps={rate},select=gte(n\\,{first}),setpts=N/({rate}*TB)"
+
+
+def _read_frames(reading, path, rate, first=0, stop=None):
+    """Yields the frames of the video at `path` from the number `first` on. Raises OSError."""
     piping = ("-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "-")  # else 10 bits stay so
-    reading = [*command, "-r", str(rate), *piping]
-    return Clip(functools.partial(_read_frames, reading, path), rate, int(counts[-1]), sound)
+    return _read_pipe([*reading, _evenly(rate, first), *piping], path, stop)
 
 
-def _read_frames(command, path, first=0, stop=None):
+def _read_pipe(command, path, stop=None):
     """Yields the pictures that FFmpeg pipes of the video at `path`, one PPM after another.
-
-    Those before `first` are read too: no other way finds the same frame in every video.
 
     Raises OSError: it ended before the video did.
     """
@@ -151,12 +168,8 @@ def _read_frames(command, path, first=0, stop=None):
     # In a session of its own, or Ctrl-C would end it, which would then be what is reported.
     with subprocess.Popen(command, start_new_session=True, **options) as process:
         try:
-            for index in itertools.count():
-                if (stop and stop.is_set()) or not process.stdout.readline():  # "P6"
-                    break
-                size, pixels = _read_pixels(process.stdout)
-                if index >= first:
-                    yield Image.frombytes("RGB", size, pixels)
+            while not (stop and stop.is_set()) and process.stdout.readline():  # "P6"
+                yield Image.frombytes("RGB", *_read_pixels(process.stdout))
             if not (stop and stop.is_set()) and process.wait():
                 raise ValueError
         except ValueError:

@@ -143,7 +143,7 @@ def import_cluster() -> ModuleType:
     try:
         from stylize import cluster
     except ModuleNotFoundError as error:
-        needed = f'--ray needs the package {error.name}: pip install "neural-style-transfer[ray]"'
+        needed = f'--ray needs the package {error.name}: pip install ".[ray]"'
         raise InputError(needed) from None
     return cluster
 

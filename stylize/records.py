@@ -260,5 +260,5 @@ class LossTable:
         # A line search may try a point millions of times too high; it would flatten all the rest.
         axes.set_ylim(top=10 * np.median(columns["total"]))
         axes.set(xlabel="evaluations", ylabel="loss")
-        axes.legend()
+        figure.legend(loc="outside right center")  # the curves may be anywhere in the plot
         return figure

@@ -16,7 +16,7 @@ import gc
 import itertools
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,6 +54,7 @@ from stylize.terminal import check_writable, exit_status, in_words
 from stylize.weights import VGG19Weights
 
 CORES_EACH = 2  # for a scene: to find more of them at once, all frames are looked through first
+SAID_EVERY = 500  # frames that are looked through, which takes some 20 seconds
 OF_PICTURES = (  # options
     *("pairs", "fail_fast", "format", "bits", "every_iteration", "plot", "gif", "mp4"),
 )
@@ -125,6 +126,11 @@ def paint_frame(
     return Painted(pixels, max(backend.peak_memory().values(), default=0.0))
 
 
+def _paint_within_gpu(weights, paint, job, *frame):
+    """`paint_frame` with all the memory of a worker's GPU, which only the worker can tell."""
+    return paint_frame(weights, paint, job.within(allowed_mib(job.settings)), *frame)
+
+
 def _paint_here(source, *given):
     """`paint_frame` with this process's own weights."""
     return paint_frame(kept_weights(source), *given)
@@ -158,6 +164,14 @@ class Report:
         """Prints a line."""
         if not self._quiet:
             print(line, flush=True)
+
+    def count(self, images: Iterable[Image.Image]) -> Iterator[Image.Image]:
+        """Yields the frames in which scenes are looked for, and says how many they are so far."""
+        self.print(f"Looking for scenes in {self.length} frames")
+        for number, image in enumerate(images):
+            if number and number % SAID_EVERY == 0:
+                self.print(f"{number} of {self.length} frames looked through")
+            yield image
 
     def start(self, finished: int) -> None:
         """The first of the frames that are not finished begins."""
@@ -274,7 +288,8 @@ def _painting(painters: Painters, paint: Callable, job: Job, args: argparse.Name
     else:
         job = job._replace(settings=job.settings | {"scratch": "auto"})  # of its own machine
         paint = import_cluster().importable(paint)
-        there = painters.workers.call, args.base, paint_frame, paint, painters.workers.share(job)
+        paint_there = _paint_within_gpu if painters.memory_mib is None else paint_frame
+        there = painters.workers.call, args.base, paint_there, paint, painters.workers.share(job)
 
     def paint_one(frame):
         return result(painters.executor.submit(*there, frame.image, frame.previous))
@@ -294,8 +309,7 @@ def _paint_all(paint, args, clip, path, report):
         demand = Demand(clip.length, seen.job.needed_mib, seen.gpus, seen.allowed_mib, CORES_EACH)
         report.start(len(folder.finished(clip.length)))
         if args.ray or choose_jobs(demand, machine.count_cores(), args.jobs) > 1:
-            report.print(f"Looking for scenes in {clip.length} frames")
-            scenes = find_scenes(seen.job, clip.frames())
+            scenes = find_scenes(seen.job, report.count(clip.frames()))
             report.length = scenes[-1].frames.stop
         finished = folder.finished(report.length)
         scenes = [s for s in scenes if s is WHOLE or not finished.issuperset(s.frames)]

@@ -182,7 +182,7 @@ def test_bad_option(options, message, command, capsys):
 @pytest.mark.parametrize("option", [["--jobs", "2"], ["--pairs"], ["--fail_fast"]])
 def test_options_of_folders_are_refused_without_one(option, photo_path, command, capsys):
     assert nst.main([str(photo_path), *command[1:], *option]) == 2
-    assert "need a folder of photos or styles" in capsys.readouterr().err
+    assert "need a folder of photos or styles, --jobs that or a film" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("folder", [True, False])
@@ -192,7 +192,7 @@ def test_ray_that_is_not_installed(folder, one_process, command, photo_path, mon
     monkeypatch.delattr(stylize, "cluster", raising=False)
     base = command[0] if folder else str(photo_path)
     assert nst.main([base, *command[1:], "--ray", "local"]) == 2
-    assert 'pip install "neural-style-transfer[ray]"' in capsys.readouterr().err
+    assert 'pip install ".[ray]"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

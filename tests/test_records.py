@@ -127,8 +127,9 @@ def table():
 
 
 def test_plot_shows_every_term_and_where_the_size_changes():
-    (axes,) = table().figure().axes
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+    figure = table().figure()
+    (axes,) = figure.axes
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         *("total", "content", "style", "tv")
     ]
     change = axes.get_lines()[4]

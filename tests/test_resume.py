@@ -336,6 +336,17 @@ def test_resume_without_a_state_starts_anew(command, tmp_path, capsys):
     assert err == ""
 
 
+def test_resume_of_a_finished_run_paints_nothing(command, tmp_path, monkeypatch, capsys):
+    assert nst.main(command) == 0
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    stop_at(monkeypatch, 1, AssertionError("it paints"))
+    assert nst.main([*command, "--resume"]) == 0
+    assert "r.png is finished: nothing is left to paint" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+    with pytest.raises(AssertionError, match="it paints"):  # another picture is wanted
+        nst.main([*command, "--resume", "--strength", "0.7"])
+
+
 def test_unfinished_run_is_not_replaced_silently(command, tmp_path, capsys):
     (tmp_path / "r_state.npz").write_bytes(b"of an earlier run")
     assert nst.main(command) == 0

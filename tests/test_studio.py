@@ -212,9 +212,10 @@ def test_names_on_the_page_are_no_markup(painting_of, three):
     assert "&lt;i&gt;.png: no such file" in last.words
 
 
-def write_clip(path, frames):
+def write_clip(path, frames, sound=False):
     """Writes a film of a window that moves over a picture by two columns a frame."""
-    wide, writer = smooth_picture(48, 84, seed=1), Mp4Writer(path, (64, 48), 12)
+    tone = ("-f", "lavfi", "-i", "sine=duration=1", "-c:a", "aac") if sound else ()
+    wide, writer = smooth_picture(48, 84, seed=1), Mp4Writer(path, (64, 48), 12, tone)
     for index in range(frames):
         writer.write(Image.fromarray(wide[:, 2 * index : 2 * index + 64]), 1)
     writer.finish()
@@ -242,12 +243,29 @@ def files_in(folder):
 
 
 def test_stopped_clip_becomes_a_film_of_what_is_painted(studio, painting_of, tmp_path):
-    for last in painting_of(1, photos=[write_clip(tmp_path / "clip.mp4", 3)]):
+    for last in painting_of(1, photos=[write_clip(tmp_path / "clip.mp4", 3, sound=True)]):
         if is_text(last.words) and last.words.startswith("Frame 2"):
             studio.stop(VISITOR)
     assert last.words == "Stopped: 1 of 3 frames"
-    assert open_clip(last.download.value["path"]).length == 1
+    film = open_clip(last.download.value["path"])
+    assert film.length == 1
+    assert film.sound
     assert [path.name for path in files_in(tmp_path / "page")] == ["painted.mp4"]
+
+
+def test_film_whose_sound_cannot_be_kept_is_silent(painting_of, tmp_path, monkeypatch):
+    def encode(path, frames, clip):
+        if clip.sound:
+            raise OSError(f"{path}: FFmpeg cannot write it (no such codec)")
+        write_film(path, frames, clip)
+
+    write_film = studios.encode
+    monkeypatch.setattr(studios, "encode", encode)
+    clip = write_clip(tmp_path / "clip.mp4", 2, sound=True)
+    *_, last = painting_of(1, photos=[clip])
+    assert last.words == "Done: 2 of 2 frames, without sound, which cannot be kept"
+    film = open_clip(last.download.value["path"])
+    assert (film.length, film.sound) == (2, ())
 
 
 def test_clip_that_is_stopped_at_once_or_left_leaves_nothing(studio, painting_of, tmp_path):

@@ -135,6 +135,20 @@ def test_reading_may_begin_and_stop_in_between(clip, tmp_path):
         assert list(later) == []
 
 
+def test_frames_of_uneven_distances_are_counted_as_they_are_read(tmp_path):
+    """Six frames a twelfth of a second apart, then six that stay three times as long."""
+    later = "setpts=if(lt(N\\,6)\\,N\\,6+(N-6)*3)/(12*TB)"
+    writer = Mp4Writer(tmp_path / "uneven.mp4", (64, 48), 12, ("-vf", later, "-fps_mode", "vfr"))
+    for index in range(12):
+        writer.write(Image.new("RGB", (64, 48), (20 * index, 0, 0)), 1)
+    writer.finish()
+    clip = clips.open_clip(str(tmp_path / "uneven.mp4"))
+    frames = list(clip.frames())
+    seconds = (6 + 6 * 3) / 12
+    assert len(frames) == clip.length == pytest.approx(float(seconds * clip.rate), abs=1)
+    assert list(clip.frames(7)) == frames[7:]
+
+
 ENDS = {
     "in its header": ("P6\\n2 1", 0),
     "in its pixels": ("P6\\n2 1\\n255\\n12345", 0),
@@ -147,7 +161,7 @@ def test_reader_that_dies_is_an_error_and_no_shorter_film(ending):
     """The shell says one whole frame of two pixels, then what FFmpeg may end in."""
     said, status = ENDS[ending]
     script = f"printf 'P6\\n2 1\\n255\\n123456{said}'; exit {status}"
-    frames = clips._read_frames(["sh", "-c", script], "clip.mp4")
+    frames = clips._read_pipe(["sh", "-c", script], "clip.mp4")
     assert next(frames).tobytes() == b"123456"
     with pytest.raises(OSError, match="FFmpeg ended before the video did: 'clip.mp4'"):
         list(frames)
