@@ -43,14 +43,18 @@ def _import_keras():
     """The `keras` package with its backend. Raises InputError where that is not installed."""
     asked = os.environ.get("KERAS_BACKEND", "")
     try:
-        return importlib.import_module("keras")
+        package = importlib.import_module("keras")
+        if package.backend.backend() not in _GRADIENTS:
+            raise ValueError
+        return package
     except ModuleNotFoundError as error:
         raise InputError(
             f"the backend {asked or 'of Keras'} needs the package {error.name}, which is not "
             f"installed: pip install {error.name}, or set KERAS_BACKEND to another"
         ) from None
-    except ValueError:  # Keras's own: a name that it does not know
-        raise InputError(f"KERAS_BACKEND={asked}: must be one of tensorflow, jax, torch") from None
+    except ValueError:  # Keras's own, too: a name that it does not know
+        names = ", ".join(_GRADIENTS)
+        raise InputError(f"KERAS_BACKEND={asked}: must be one of {names}") from None
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import contextlib
 import errno
 import functools
 import gc
+import itertools
 import math
 import os
 import sys
@@ -27,7 +28,7 @@ from tqdm import tqdm
 
 from stylize import backend, cli, video
 from stylize.errors import InputError, one_line
-from stylize.folders import Task, append_line, plan_tasks, write_index
+from stylize.folders import Task, append_line, check_index, plan_tasks, write_index
 from stylize.memory import allowed_mib
 from stylize.painters import (
     CORES_EACH,
@@ -42,6 +43,7 @@ from stylize.processes import processes
 from stylize.terminal import (
     TERMINATED,
     Terminated,
+    check_kept,
     check_writable,
     exit_status,
     failure,
@@ -294,8 +296,14 @@ def run(paint: Callable, args: argparse.Namespace) -> int:
     folder = Path(args.result_prefix)
     tasks = plan_tasks(args.base, args.style_reference, folder, args.pairs)
     check_writable(folder / LOG)
+    options = [_options(args, task) for task in tasks]
+    check_kept(
+        itertools.chain.from_iterable(map(cli.result_paths, options)),
+        itertools.chain.from_iterable(map(cli.pictures_given, options)),
+    )
+    check_index(folder / INDEX)
     with contextlib.closing(Ledger(tasks, folder, args)) as ledger:
-        _paint_all(paint, args, [_options(args, task) for task in tasks], ledger)
+        _paint_all(paint, args, options, ledger)
     failed = ledger.count("failed")
     ledger.print(
         f"{ledger.count('painted')} painted, {ledger.count('finished')} finished before, "
@@ -374,6 +382,13 @@ def _with_tiles_there(paint, args):
     return cluster.with_tiles_there(paint, args.ray, CORES_EACH)
 
 
+def _is_folder(path):
+    """Whether it is one; what cannot even be asked for will be reported where it is read."""
+    with contextlib.suppress(OSError):
+        return Path(path).is_dir()
+    return False
+
+
 def main(paint: Callable, argv: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit status, see `exit_status`.
 
@@ -384,7 +399,7 @@ def main(paint: Callable, argv: Sequence[str] | None = None) -> int:
     args = cli.parse(argv)
     if video.is_film(args):
         return video.main(paint, args)
-    folders = Path(args.base).is_dir() or Path(args.style_reference).is_dir()
+    folders = _is_folder(args.base) or _is_folder(args.style_reference)
     if not (folders or args.pairs or args.fail_fast or args.jobs is not None):
         if not args.ray:
             return cli.main(paint, args)

@@ -22,7 +22,7 @@ from stylize.progress import Checkpoint
 from stylize.report import WRITTEN_FAST, Terminal
 from stylize.resume import StateFile, made_alike
 from stylize.settings import DEFAULT_RECIPE, EVALUATIONS_PER_ITERATION, RECIPES, SETTINGS
-from stylize.terminal import Parser, check_writable, exit_status, underscored
+from stylize.terminal import Parser, check_kept, check_writable, exit_status, underscored
 from stylize.weights import VGG19Weights
 
 PROGRAM = "neural_style_transfer.py"
@@ -245,6 +245,17 @@ def result_paths(args: argparse.Namespace) -> list[Path]:
     return [Path(f"{args.result_prefix}{end}") for end in ends + ["_losses.png"] * args.plot]
 
 
+def paths_on_the_way(args: argparse.Namespace, iterations: int) -> list[Path]:
+    """The pictures that may be saved before the result."""
+    suffix = args.format or "png"
+    return [Path(f"{args.result_prefix}_at_iteration_{i}.{suffix}") for i in range(iterations)]
+
+
+def pictures_given(args: argparse.Namespace) -> list:
+    """What the options name as pictures, and words instead of pictures."""
+    return [args.base, *_styles(args), args.init, args.content_mask, *(args.style_masks or [])]
+
+
 def is_finished(args: argparse.Namespace, record: dict) -> bool:
     """Whether all files that the options ask for are there, made as `record` says.
 
@@ -337,6 +348,10 @@ def run(
     """
     job, earlier = plan(args)
     check_writable(args.result_prefix)
+    check_kept(
+        result_paths(args) + paths_on_the_way(args, job.settings["iterations"]),
+        pictures_given(args),
+    )
     remove_leftovers(args.result_prefix)
     terminal.suffix, terminal.bits = args.format or "png", args.bits or 8
     terminal.every_iteration = args.every_iteration
@@ -361,24 +376,31 @@ def run(
         terminal.print(f"{result_paths(args)[0]} is finished: nothing is left to paint")
         return
     checkpoint = find_checkpoint(state, args.resume, job, terminal)
+    _paint_and_keep(paint, args, terminal, weights, job, state, checkpoint)
+    if args.verbose:
+        for where, mib in backend.peak_memory().items():
+            terminal.print(f"Peak memory of the {where}: {mib:.0f} MiB")
+
+
+def _paint_and_keep(paint, args, terminal, weights, job, state, checkpoint):
+    """Paints a job. Its state is there until all that belongs to the result is."""
     job = job.with_tiles(terminal.record["tiles"])
     try:
         paint(job, weights, terminal, checkpoint=checkpoint, keep=terminal.keeper(state))
-        state.remove()
     except NonFiniteLoss:  # as it would be again
         state.remove()
         raise
     except BaseException:
-        with contextlib.suppress(OSError):  # what is told is why the run stopped
-            state.write()
-        if state.written:
-            terminal.resumable = args.command if args.resume else f"{args.command} --resume"
+        try:
+            with contextlib.suppress(OSError):  # what is told is why the run stopped
+                state.write()
+        finally:  # a second Ctrl-C leaves the last state that is whole
+            if state.written:
+                terminal.resumable = args.command if args.resume else f"{args.command} --resume"
         raise
     finally:
         terminal.save_extras(args.plot)
-    if args.verbose:
-        for where, mib in backend.peak_memory().items():
-            terminal.print(f"Peak memory of the {where}: {mib:.0f} MiB")
+    state.path.unlink(missing_ok=True)
 
 
 def started_as() -> list[str]:

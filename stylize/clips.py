@@ -148,9 +148,10 @@ def _ask(command):
 def _evenly(rate, first=0):
     """FFmpeg's filters that make frames of any distances `rate` a second, from one on.
 
-    Those before `first` are decoded too: no other way finds the same frame in every video.
+    They begin with the sound, at 0. Those before `first` are decoded too: no other way finds the
+    same frame in every video.
     """
-    return f"fps={rate},select=gte(n\\,{first}),setpts=N/({rate}*TB)"
+    return f"fps={rate}:start_time=0,select=gte(n\\,{first}),setpts=N/({rate}*TB)"
 
 
 def _read_frames(reading, path, rate, first=0, stop=None):

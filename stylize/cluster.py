@@ -35,6 +35,7 @@ import ray
 from ray.exceptions import (
     GetTimeoutError,
     ObjectLostError,
+    OutOfMemoryError,
     RayActorError,
     RayError,
     RayTaskError,
@@ -56,7 +57,7 @@ STOP_SECONDS = 5  # that one may take to remove its files
 DEATHS = 3  # of workers that one photo may cost
 AHEAD = 2  # tiles that are sent to a worker before it has answered
 STORE_BYTES = 2**30  # for what travels, in the memory of a cluster of our own
-DEAD = (RayActorError, ObjectLostError)  # what comes of a worker, or of its machine
+DEAD = (RayActorError, ObjectLostError, OutOfMemoryError)  # a worker, or its machine
 
 
 class Place(NamedTuple):

@@ -44,7 +44,9 @@ class Previous(NamedTuple):
             painting: of any size.
         """
         rows = len(photo)
-        strokes = warp(painting, np.broadcast_to(self.shift, (*photo.shape[:2], 2)))
+        # Mirrored, the painting repeats itself; OpenCV's coordinates end at 32767.
+        shift = np.mod(self.shift, 2 * np.array([painting.shape[1] - 1, len(painting) - 1]))
+        strokes = warp(painting, np.broadcast_to(shift, (*photo.shape[:2], 2)))
         coarse = require_opencv().GaussianBlur(strokes, (0, 0), COARSE * rows)
         sound = self.sound[..., np.newaxis]  # (rows, cols, 1)
         return sound * self.picture + (1 - sound) * (photo + STROKES * (strokes - coarse))

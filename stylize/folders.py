@@ -24,6 +24,7 @@ THUMBNAIL = 480  # pixels of the longer side of the other pictures on the page
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
+<meta name="generator" content="neural_style_transfer">
 <meta name="viewport" content="width=device-width">
 <title>{title}</title>
 <style>
@@ -173,6 +174,13 @@ def append_line(path: str | os.PathLike, **entry: object) -> None:
     """Adds an entry to a log of JSON lines. Raises OSError."""
     with open(path, "a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
+
+
+def check_index(path: Path) -> None:
+    """Raises InputError where `path` is a page that somebody else wrote."""
+    generator = PAGE.splitlines()[3]
+    if path.exists() and generator not in path.read_text(encoding="utf-8", errors="replace"):
+        raise InputError(f"{path}: is a page of yours; choose another folder for the results")
 
 
 def write_index(path: str | os.PathLike, rows: Iterable[tuple[Path, Path, Path | str]]) -> None:

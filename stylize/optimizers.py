@@ -286,8 +286,8 @@ def minimize_adam(
             best = best + share * (combination.value - best)
         elif losses.total < lowest.total:
             best, lowest = keras.ops.copy(combination.value), losses
-        # The first evaluation was of the start, not of a step.
-        if (iterations.spent - 1) % iterations.evaluations_each == 0:
+        # Evaluations are one more than steps, the start's; those of averages are no steps either.
+        if int(optimizer.iterations) % iterations.evaluations_each == 0:
             if average_decay:
                 lowest, _ = evaluator.on_device(best)
             iterations.finish(best, lowest)

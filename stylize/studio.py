@@ -320,7 +320,8 @@ class Studio:
             yield Shown(f"{words}; writing the film ...")
             film = self._new_folder() / "painted.mp4"
             if clip.sound and ended != "done":
-                clip = clip._replace(sound=(*clip.sound, "-shortest"))
+                seconds = float(len(files) / clip.rate)
+                clip = clip._replace(sound=(*clip.sound, "-t", str(seconds)))
             silent = self._write_film(film, files, clip)
         gallery = gr.Gallery([(str(film), Path(path).name)], visible=True)
         download = gr.DownloadButton(DOWNLOAD_FILM, value=str(film), interactive=True)

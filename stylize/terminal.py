@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from stylize.errors import InputError, NonFiniteLoss, WeightsError
@@ -56,6 +56,28 @@ def check_writable(prefix: str | os.PathLike) -> None:
         raise InputError(
             f"{prefix}: cannot write in {folder} ({error.strerror}); choose another folder"
         ) from None
+
+
+def check_kept(results: Iterable[Path], given: Iterable[str | os.PathLike | None]) -> None:
+    """Raises InputError where a result would take the place of a picture or film that is given.
+
+    Args:
+        results: files to be written.
+        given: the paths that were given; those that name no file do not count.
+    """
+    ours = {_identity(path): path for path in given if path}
+    ours.pop(None, None)
+    for result in results:
+        if path := ours.get(_identity(result)):
+            raise InputError(f"{path}: would be overwritten by its result; choose another prefix")
+
+
+def _identity(path):
+    """What two paths of the same file have in common; None: there is no file."""
+    with contextlib.suppress(OSError, ValueError):
+        about = os.stat(path)
+        return about.st_dev, about.st_ino
+    return None
 
 
 def in_words(seconds: float) -> str:

@@ -50,7 +50,7 @@ from stylize.scenes import (
     find_scenes,
     frames_to_paint,
 )
-from stylize.terminal import check_writable, exit_status, in_words
+from stylize.terminal import check_kept, check_writable, exit_status, in_words
 from stylize.weights import VGG19Weights
 
 CORES_EACH = 2  # for a scene: to find more of them at once, all frames are looked through first
@@ -224,16 +224,6 @@ def result_paths(prefix: str) -> tuple[Path, Path]:
     return result, result.with_name(f".{result.stem}.frames")
 
 
-def _keep_base(args):
-    """Raises InputError where the results would take the place of the film that is painted."""
-    for path in result_paths(args.result_prefix):
-        with contextlib.suppress(OSError):
-            if path.samefile(args.base):
-                raise InputError(
-                    f"{args.result_prefix}: {args.base} would be overwritten; choose another prefix"
-                )
-
-
 def paint_scenes(
     scenes: Sequence[Scene],
     paint_one: Callable[[Frame], Painted],
@@ -336,7 +326,7 @@ def run(paint: Callable, args: argparse.Namespace, report: Report) -> None:
         report: is told of the run.
     """
     _check(args)
-    _keep_base(args)
+    check_kept(result_paths(args.result_prefix), [args.base])
     clip = open_clip(args.base, args.frames, args.fps)
     report.length = clip.length
     film, path = result_paths(args.result_prefix)

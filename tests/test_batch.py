@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from conftest import alive, smooth_picture
@@ -16,7 +17,7 @@ from PIL import Image
 
 import neural_style_transfer as nst
 import stylize
-from stylize import batch, cli, painters
+from stylize import cli, painters, records
 from stylize.painters import Demand
 from stylize.terminal import failure
 
@@ -90,10 +91,10 @@ def test_what_has_changed_is_painted_again(one_process, change, again, command, 
 def test_other_weights_and_another_version_paint_again(one_process, command, tmp_path, monkeypatch):
     assert nst.main(command) == 0
     with monkeypatch.context() as patch:
-        patch.setattr(batch.records, "_kept_digest", lambda weights: "another")
+        patch.setattr(records, "_kept_digest", lambda weights: "another")
         assert nst.main(command) == 0
     assert len(painted(tmp_path)) == 6
-    monkeypatch.setattr(batch.records, "__version__", "another")
+    monkeypatch.setattr(records, "__version__", "another")
     assert nst.main(command) == 0
     assert len(painted(tmp_path)) == 9
 
@@ -287,3 +288,20 @@ def test_stopped_processes_end_and_keep_what_they_did(
         assert re.fullmatch(r".*: error: \w+; go on with: .*--jobs 2\n", err), err
     assert len(list((tmp_path / "results").glob("*_state.npz"))) == 2
     assert not list((tmp_path / "results").glob(".*"))
+
+
+def test_photos_are_never_replaced_by_their_results(one_process, command, tmp_path, capsys):
+    folder = Path(command[0])
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert nst.main([command[0], command[1], command[0], *command[3:]]) == 2
+    assert "would be overwritten by its result; choose another prefix" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_page_of_the_user_is_not_replaced(one_process, command, tmp_path, capsys):
+    page = Path(command[2]) / "index.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("<h1>My photos</h1>")
+    assert nst.main(command) == 2
+    assert "index.html: is a page of yours; choose another folder" in capsys.readouterr().err
+    assert page.read_text() == "<h1>My photos</h1>"

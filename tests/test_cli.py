@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -395,11 +396,12 @@ def test_stop_keeps_the_last_picture(
 
 
 def test_backend_that_is_not_installed_is_named(command):
-    program = "import sys; sys.modules['jax'] = None\n"
+    program = "import os, sys\nif os.environ['KERAS_BACKEND'] == 'jax': sys.modules['jax'] = None\n"
     program += "import neural_style_transfer as nst; sys.exit(nst.main(sys.argv[1:]))"
     for backend, message in [
         ("jax", "the backend jax needs the package jax, which is not installed: pip install jax"),
         ("abacus", "KERAS_BACKEND=abacus: must be one of tensorflow, jax, torch"),
+        ("numpy", "KERAS_BACKEND=numpy: must be one of tensorflow, jax, torch"),
     ]:
         result = subprocess.run(
             [sys.executable, "-c", program, *command],
@@ -438,3 +440,23 @@ def test_other_faults_are_not_hidden(command, monkeypatch):
     monkeypatch.setattr(nst, "stage_objective", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         nst.main(command)
+
+
+@pytest.mark.parametrize("which", ["base", "style", "mask", "on the way"])
+def test_pictures_that_are_given_are_never_replaced(
+    which, command, photo_path, painting_path, tmp_path, capsys
+):
+    prefix, options = tmp_path / "mine", []
+    mine = tmp_path / ("mine_at_iteration_0.png" if which == "on the way" else "mine.png")
+    shutil.copyfile(painting_path if which == "style" else photo_path, mine)
+    base, style = photo_path, painting_path
+    if which == "mask":
+        options = ["--content_mask", str(mine)]
+    elif which == "style":
+        style = mine
+    else:
+        base = mine
+    before = mine.read_bytes()
+    assert nst.main([str(base), str(style), str(prefix), *command[3:], *options]) == 2
+    assert f"{mine}: would be overwritten by its result; choose" in capsys.readouterr().err
+    assert mine.read_bytes() == before

@@ -31,7 +31,7 @@ from stylize.settings import RECIPES
 
 ray = pytest.importorskip("ray")
 from kill_node import paint_and_kill, painted, two_nodes  # noqa: E402
-from ray.exceptions import RayActorError, RayTaskError  # noqa: E402
+from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError  # noqa: E402
 
 from stylize import cluster  # noqa: E402
 from stylize.worker import INPUTS, Worker  # noqa: E402
@@ -266,9 +266,14 @@ def paints():
     return "an outcome", {"result.png": b"a picture"}
 
 
-def test_photo_of_a_worker_that_dies_goes_to_another(options, tmp_path):
+def dies_without_memory():
+    raise OutOfMemoryError("the machine has none")
+
+
+@pytest.mark.parametrize("death", [dies, dies_without_memory])
+def test_photo_of_a_worker_that_dies_goes_to_another(death, options, tmp_path):
     said = []
-    workers = cluster_of(dies, paints, on_death=said.append)
+    workers = cluster_of(death, paints, on_death=said.append)
     for _ in range(2):
         assert workers.run(None, options) == "an outcome"
     assert (tmp_path / "result.png").read_bytes() == b"a picture"

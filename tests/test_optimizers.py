@@ -154,3 +154,12 @@ def test_adam_s_average_is_that_of_all_steps_within_bounds():
     expected = np.average(steps, axis=0, weights=weights)
     np.testing.assert_allclose(keras.ops.convert_to_numpy(average), expected, atol=1e-6)
     np.testing.assert_array_equal(last, keras.ops.convert_to_numpy(average))
+
+
+def test_averages_take_no_steps_away():
+    """Two iterations of eight steps: the start, the steps, and an average after each iteration."""
+    evaluator = nst.Evaluator(valley(), lambda losses, x: None)
+    iterations = Iterations(evaluator, 2, 8, lambda x, losses, stopped: None)
+    options = {"learning_rate": 0.3, "beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-8}
+    minimize_adam(iterations, np.full(SHAPE, -0.5, "f"), (-0.6, 0.2), 0.9, **options)
+    assert evaluator.evaluations == 1 + 2 * (8 + 1)

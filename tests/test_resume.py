@@ -349,8 +349,25 @@ def test_resume_of_a_finished_run_paints_nothing(command, tmp_path, monkeypatch,
 
 def test_unfinished_run_is_not_replaced_silently(command, tmp_path, capsys):
     (tmp_path / "r_state.npz").write_bytes(b"of an earlier run")
-    assert nst.main(command) == 0
+    assert nst.main([*command, "--iter", "1", "--scales", "1"]) == 0  # too short to keep a state
     assert "r_state.npz is of a run that did not finish" in capsys.readouterr().err
+    assert not (tmp_path / "r_state.npz").exists()
+
+
+def test_second_interrupt_leaves_the_last_whole_state(command, tmp_path, monkeypatch, capsys):
+    """It comes while the state is written for the first one."""
+    write, written = resume.StateFile.write, []
+
+    def interrupted(self):
+        if written and written[-1] == self.path:
+            raise KeyboardInterrupt
+        write(self)
+        written.append(self.path)
+
+    monkeypatch.setattr(resume.StateFile, "write", interrupted)
+    assert nst.main(command) == 130
+    assert (tmp_path / "r_state.npz").exists()
+    assert "go on with: " in capsys.readouterr().err
 
 
 def test_other_settings_are_refused_before_anything_is_painted(command, monkeypatch, capsys):

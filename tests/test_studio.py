@@ -5,6 +5,7 @@ import itertools
 import os
 import re
 import shutil
+import subprocess
 import sys
 import threading
 import tracemalloc
@@ -20,7 +21,7 @@ from PIL import Image
 from neural_style_transfer import paint
 from stylize import records
 from stylize.clips import open_clip
-from stylize.films import Mp4Writer
+from stylize.films import Mp4Writer, find_ffmpeg
 from stylize.pictures import load_image
 from stylize.settings import DEFAULT_RECIPE, RECIPES
 
@@ -212,9 +213,9 @@ def test_names_on_the_page_are_no_markup(painting_of, three):
     assert "&lt;i&gt;.png: no such file" in last.words
 
 
-def write_clip(path, frames, sound=False):
-    """Writes a film of a window that moves over a picture by two columns a frame."""
-    tone = ("-f", "lavfi", "-i", "sine=duration=1", "-c:a", "aac") if sound else ()
+def write_clip(path, frames, sound=None):
+    """Writes a film of a window that moves over a picture, and a tone of so many seconds."""
+    tone = ("-f", "lavfi", "-i", f"sine=duration={sound}", "-c:a", "aac") if sound else ()
     wide, writer = smooth_picture(48, 84, seed=1), Mp4Writer(path, (64, 48), 12, tone)
     for index in range(frames):
         writer.write(Image.fromarray(wide[:, 2 * index : 2 * index + 64]), 1)
@@ -242,14 +243,18 @@ def files_in(folder):
     return [path for path in Path(folder).rglob("*") if path.is_file()]
 
 
-def test_stopped_clip_becomes_a_film_of_what_is_painted(studio, painting_of, tmp_path):
-    for last in painting_of(1, photos=[write_clip(tmp_path / "clip.mp4", 3, sound=True)]):
-        if is_text(last.words) and last.words.startswith("Frame 2"):
+@pytest.mark.parametrize("sound", [0.05, 2])
+def test_stopped_clip_becomes_a_film_of_what_is_painted(studio, painting_of, tmp_path, sound):
+    """However short or long its sound is."""
+    for last in painting_of(1, photos=[write_clip(tmp_path / "clip.mp4", 4, sound)]):
+        if is_text(last.words) and last.words.startswith("Frame 3"):
             studio.stop(VISITOR)
-    assert last.words == "Stopped: 1 of 3 frames"
-    film = open_clip(last.download.value["path"])
-    assert film.length == 1
-    assert film.sound
+    assert last.words == "Stopped: 2 of 4 frames"
+    film = last.download.value["path"]
+    assert open_clip(film).length == 2
+    said = subprocess.run([find_ffmpeg(film), "-i", film], capture_output=True, text=True).stderr
+    assert "Audio: aac" in said
+    assert float(re.search(r"Duration: 00:00:([\d.]+)", said)[1]) < 0.4
     assert [path.name for path in files_in(tmp_path / "page")] == ["painted.mp4"]
 
 
@@ -261,7 +266,7 @@ def test_film_whose_sound_cannot_be_kept_is_silent(painting_of, tmp_path, monkey
 
     write_film = studios.encode
     monkeypatch.setattr(studios, "encode", encode)
-    clip = write_clip(tmp_path / "clip.mp4", 2, sound=True)
+    clip = write_clip(tmp_path / "clip.mp4", 2, sound=1)
     *_, last = painting_of(1, photos=[clip])
     assert last.words == "Done: 2 of 2 frames, without sound, which cannot be kept"
     film = open_clip(last.download.value["path"])

@@ -149,6 +149,18 @@ def test_frames_of_uneven_distances_are_counted_as_they_are_read(tmp_path):
     assert list(clip.frames(7)) == frames[7:]
 
 
+def test_picture_that_begins_after_the_sound_stays_in_time_with_it(silent, tmp_path):
+    """Half a second later, six frames; the first one stands still until then."""
+    tone = ("-f", "lavfi", "-i", "sine=duration=1")
+    given = ("-itsoffset", "0.5", "-i", silent, *tone, "-c:v", "copy", "-c:a", "aac")
+    ffmpeg(*given, "-copyts", "-avoid_negative_ts", "disabled", tmp_path / "late.mkv")
+    clip = clips.open_clip(str(tmp_path / "late.mkv"))
+    frames = list(clip.frames())
+    assert len(frames) == clip.length == 6 + FRAMES
+    assert all(frame == frames[0] for frame in frames[:7])
+    assert frames[7] != frames[0]
+
+
 ENDS = {
     "in its header": ("P6\\n2 1", 0),
     "in its pixels": ("P6\\n2 1\\n255\\n12345", 0),
@@ -367,7 +379,7 @@ def test_film_that_would_replace_its_own_frames_is_refused(name, command, tmp_pa
     base = tmp_path / "results" / ".." / name  # the same place by another name
     base.parent.parent.mkdir()
     assert nst.main([str(base), command[1], str(prefix), *command[3:], *options]) == 2
-    assert re.search(r"clip: .* would be overwritten; choose another", capsys.readouterr().err)
+    assert "would be overwritten by its result; choose another" in capsys.readouterr().err
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
