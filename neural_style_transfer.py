@@ -427,7 +427,7 @@ def make_objective(
         {layer: layer_mask(style.mask, shapes[layer]) for layer in loss_weights.style}
         for style in styles
     ]
-    of_styles = loss_weights.style, shapes, tile, formula
+    of_styles = tuple(loss_weights.style), shapes, tile, formula
     grams = [style_targets(network, style.picture, *of_styles) for style in styles]
     shares = [style.share for style in styles]
     objective = _weigh(shapes, targets, grams, masks, shares, loss_weights, formula, (rows, cols))

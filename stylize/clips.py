@@ -189,8 +189,10 @@ def _read_pixels(stream):
     return (cols, rows), pixels
 
 
-def encode(path: str | Path, frames: Sequence[Path], clip: Clip) -> None:
-    """Writes a film, whole or not at all.
+def encode(path: str | Path, frames: Sequence[Path], clip: Clip) -> bool:
+    """Writes a film, whole or not at all. Returns whether it has the clip's sound, if there is any.
+
+    Sound that an MP4 cannot have as it is gets encoded anew, or is left out.
 
     Args:
         path: ends in .mp4.
@@ -200,6 +202,19 @@ def encode(path: str | Path, frames: Sequence[Path], clip: Clip) -> None:
     Raises:
         OSError: FFmpeg or the disk fails.
     """
+    anew = tuple("aac" if option == "copy" else option for option in clip.sound)
+    for sound in dict.fromkeys([tuple(clip.sound), anew]):
+        try:
+            _encode(path, frames, clip._replace(sound=sound))
+            return True
+        except OSError:
+            if not sound:
+                raise
+    _encode(path, frames, clip._replace(sound=()))
+    return False
+
+
+def _encode(path, frames, clip):
     with replacing(path) as temporary:
         size = load_image(frames[0]).size
         writer = Mp4Writer(temporary, size, clip.rate, (*clip.sound, *ENCODING))

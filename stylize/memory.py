@@ -15,8 +15,8 @@ from stylize.weights import CONVOLUTIONS
 # What memory is needed for, measured by benchmarks/memory.py:
 PROCESS_MIB = 940  # before a picture is there
 NETWORK_BYTES = {"float32": 3000, "bfloat16": 2180, "float16": 2180}  # for each pixel it sees
-# For each pixel, by optimizer; PyTorch's L-BFGS remembers 90 pairs of 24 bytes more than ours.
 IN_TILES = 1.4  # as much, as two passes leave memory in pieces
+# For each pixel, by optimizer; PyTorch's L-BFGS remembers 90 pairs of 24 bytes more than ours.
 STATE_BYTES = {"lbfgs": 320, "torch": 2480, "scipy": 1200, "adam": 200}
 IN_FILES_BYTES = 54  # the same with our L-BFGS in files
 WORKSPACE_BYTES, WORKSPACE_MIB = 640, 270  # of the convolutions, for each pixel, but not more than

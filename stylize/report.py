@@ -61,6 +61,9 @@ class Terminal(Progress):
 
     def on_resume(self, checkpoint):
         super().on_resume(checkpoint)
+        earlier = Path(f"{self._prefix}_at_iteration_{self.iteration - 1}.{self.suffix}")
+        if self.stage is self.stages[-1] and earlier.exists():
+            self.saved = earlier
         if self.stage is self.stages[-1] and checkpoint.step.losses:
             self.print(f"Start of iteration {self.iteration}")
 

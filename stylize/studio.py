@@ -322,21 +322,10 @@ class Studio:
             if clip.sound and ended != "done":
                 seconds = float(len(files) / clip.rate)
                 clip = clip._replace(sound=(*clip.sound, "-t", str(seconds)))
-            silent = self._write_film(film, files, clip)
+            silent = "" if encode(film, files, clip) else ", without sound, which cannot be kept"
         gallery = gr.Gallery([(str(film), Path(path).name)], visible=True)
         download = gr.DownloadButton(DOWNLOAD_FILM, value=str(film), interactive=True)
         yield Shown(f"{words}{silent}", download=download, gallery=gallery)
-
-    def _write_film(self, path, files, clip):
-        """Writes a film, without its sound if that is what fails. Returns what to say of that."""
-        try:
-            encode(path, files, clip)
-        except OSError:
-            if not clip.sound:
-                raise
-            encode(path, files, clip._replace(sound=()))
-            return ", without sound, which cannot be kept"
-        return ""
 
     def _paint_frames(self, job, clip, folder, stop):
         """Paints a clip into a folder. Yields what is shown; returns how it ended, in words."""

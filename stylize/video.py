@@ -12,9 +12,11 @@ finished.
 
 import argparse
 import contextlib
+import functools
 import gc
 import itertools
 import math
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -128,7 +130,14 @@ def paint_frame(
 
 def _paint_within_gpu(weights, paint, job, *frame):
     """`paint_frame` with all the memory of a worker's GPU, which only the worker can tell."""
-    return paint_frame(weights, paint, job.within(allowed_mib(job.settings)), *frame)
+    allowed = _kept_allowed_mib(job.settings["memory"], job.settings["tile"])
+    return paint_frame(weights, paint, job.within(allowed), *frame)
+
+
+@functools.cache
+def _kept_allowed_mib(memory, tile):
+    """`allowed_mib` at the first frame: all frames are painted in the same tiles."""
+    return allowed_mib({"memory": memory, "tile": tile})
 
 
 def _paint_here(source, *given):
@@ -333,9 +342,11 @@ def run(paint: Callable, args: argparse.Namespace, report: Report) -> None:
     check_writable(args.result_prefix)
     remove_leftovers(args.result_prefix)
     folder = _paint_all(paint, args, clip, path, report)
-    encode(film, folder.files(), clip)
+    with_sound = encode(film, folder.files(), clip)
     folder.remove()
     report.print(f"Film saved as {film}")
+    if not with_sound:
+        print(f"warning: {film} is silent: the sound cannot be kept", file=sys.stderr)
     if args.verbose:
         report.print(f"Peak memory of a process: {report.peak_mib:.0f} MiB")
 

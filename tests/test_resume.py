@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -220,6 +221,20 @@ def test_stopped_run_says_how_to_go_on_and_does(
     assert not (tmp_path / "r_state.npz").exists()
     again = (tmp_path / "r_losses.csv").read_text().splitlines()
     assert [row.split(",")[3:] for row in again] == [row.split(",")[3:] for row in table]
+
+
+def test_run_that_is_stopped_again_names_the_picture_of_the_first_time(
+    command, tmp_path, monkeypatch, capsys
+):
+    said = []
+    for evaluation in (100, 101):
+        with monkeypatch.context() as patch:
+            stop_at(patch, evaluation, KeyboardInterrupt)
+            assert nst.main([*command, "--resume"]) == 130
+        said.append(capsys.readouterr().err)
+    assert re.search(r"the last picture is \S*r_at_iteration_\d\.png; go on with", said[0])
+    assert said[0] == said[1]
+    assert len((tmp_path / "r_losses.csv").read_text().splitlines()) == 1 + 101
 
 
 def test_run_with_its_arrays_in_files_ends_and_goes_on_with_the_same_bytes(

@@ -161,6 +161,16 @@ def test_picture_that_begins_after_the_sound_stays_in_time_with_it(silent, tmp_p
     assert frames[7] != frames[0]
 
 
+def test_sound_that_an_mp4_cannot_have_is_encoded_anew(silent, tmp_path):
+    """MP3 of 8 kHz, as in an old camera's AVI, which FFmpeg refuses to copy."""
+    tone = ("-f", "lavfi", "-i", "sine=duration=0.3", "-ar", "8000", "-c:a", "mp3")
+    ffmpeg("-i", silent, *tone, "-c:v", "mjpeg", tmp_path / "old.avi")
+    clip = clips.open_clip(str(tmp_path / "old.avi"))
+    assert clip.sound[-1] == "copy"
+    assert clips.encode(tmp_path / "new.mp4", [painted(tmp_path / "1.png")] * FRAMES, clip)
+    assert "Audio: aac" in ffmpeg("-i", tmp_path / "new.mp4")
+
+
 ENDS = {
     "in its header": ("P6\\n2 1", 0),
     "in its pixels": ("P6\\n2 1\\n255\\n12345", 0),
@@ -331,7 +341,7 @@ def test_stopped_film_goes_on_by_frame_with_the_same_bytes(command, tmp_path, mo
 
 
 def test_frames_made_otherwise_are_painted_again(command, tmp_path, monkeypatch):
-    monkeypatch.setattr(video, "encode", lambda *_: None)
+    monkeypatch.setattr(video, "encode", lambda *_: True)
     monkeypatch.setattr(FrameFolder, "remove", lambda self: None)
     assert nst.main(command) == 0
     before = [path.read_bytes() for path in sorted((tmp_path / "results/.clip.frames").iterdir())]
@@ -480,6 +490,34 @@ def test_scenes_painted_at_once_give_the_same_film(command, tmp_path, capsys):
     assert err == ""
     assert out.count("2 scenes to paint, 2 at once\n") == 1
     assert films[0] == films[1]
+
+
+def test_looking_for_scenes_says_how_far_it_is(monkeypatch, capsys):
+    monkeypatch.setattr(video, "SAID_EVERY", 2)
+    report = video.Report()
+    report.length = 5
+    assert list(report.count(range(5))) == [0, 1, 2, 3, 4]
+    assert capsys.readouterr().out.splitlines() == [
+        "Looking for scenes in 5 frames",
+        "2 of 5 frames looked through",
+        "4 of 5 frames looked through",
+    ]
+
+
+def test_frames_on_a_gpu_are_all_painted_in_the_same_tiles(monkeypatch, painting):
+    """Whatever memory other programs leave later."""
+    job = prepare(frame(0), painting, size=200, precision="float32")
+    small = job.needed_mib - 1
+    free, stages = iter([small, 2 * small]), []
+    monkeypatch.setattr(video, "allowed_mib", lambda settings: next(free))
+    monkeypatch.setattr(
+        video, "paint_frame", lambda weights, paint, job, *_: stages.append(job.stages[-1])
+    )
+    video._kept_allowed_mib.cache_clear()
+    for _ in range(2):
+        video._paint_within_gpu(None, None, job, None, None)
+    assert stages[0] == stages[1] != job.stages[-1]
+    video._kept_allowed_mib.cache_clear()
 
 
 def test_scene_that_is_finished_is_not_read_again(command, tmp_path, monkeypatch, capsys):
