@@ -28,6 +28,8 @@ def measure(args):
         size=args.rows[0],
         precision=args.precision[0],
         iterations=1,
+        style_turns=args.style_turns,
+        tile=args.tile,
     )
     nst.paint(job, nst.load_weights(args.weights, quiet=True))
     return job.needed_mib, evaluation.own_peak_mib()
@@ -38,6 +40,8 @@ def main(argv=None):
     parser.add_argument("--rows", type=int, nargs="+", default=[200, 400, 800, 1600])
     parser.add_argument("--precision", nargs="+", default=["bfloat16", "float32"])
     parser.add_argument("--recipe", default=nst.DEFAULT_RECIPE, choices=nst.RECIPES)
+    parser.add_argument("--style_turns", default="0", help="as for neural_style_transfer.py")
+    parser.add_argument("--tile", default="auto", help="as for neural_style_transfer.py")
     parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
@@ -50,6 +54,7 @@ def main(argv=None):
             command = [sys.executable, __file__, "--one", "--rows", str(rows)]
             command += ["--precision", precision, "--recipe", args.recipe]
             command += ["--weights", args.weights]
+            command += ["--style_turns", args.style_turns, "--tile", args.tile]
             output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             foreseen, measured = map(float, output.split())
             print(

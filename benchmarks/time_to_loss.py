@@ -49,7 +49,7 @@ class Clock:
 
     Args:
         formula: the Keras example's, from a flat picture to (terms, gradient).
-        picture_every: how many evaluations for each `picture_loss`.
+        picture_every: a `picture_loss` is computed once in so many evaluations.
     """
 
     def __init__(self, formula, picture_every):

@@ -52,7 +52,7 @@ def _import_keras():
             f"the backend {asked or 'of Keras'} needs the package {error.name}, which is not "
             f"installed: pip install {error.name}, or set KERAS_BACKEND to another"
         ) from None
-    except ValueError:  # Keras's own, too: a name that it does not know
+    except ValueError:  # ours, or Keras's for a name that it does not know
         names = ", ".join(_GRADIENTS)
         raise InputError(f"KERAS_BACKEND={asked}: must be one of {names}") from None
 

@@ -288,7 +288,7 @@ def run(paint: Callable, args: argparse.Namespace) -> int:
     """Paints what is not finished. Returns the exit status: 1 if something failed."""
     if not (Path(args.base).is_dir() or Path(args.style_reference).is_dir()):
         raise InputError(
-            "--pairs and --fail_fast need a folder of photos or styles, --jobs that or a film"
+            "--pairs and --fail_fast need a folder of photos or styles; --jobs needs one or a film"
         )
     require_jobs(args.jobs)
     if args.like:
@@ -383,7 +383,7 @@ def _with_tiles_there(paint, args):
 
 
 def _is_folder(path):
-    """Whether it is one; what cannot even be asked for will be reported where it is read."""
+    """Whether a path is a folder; False where that cannot be found out: reading it says why."""
     with contextlib.suppress(OSError):
         return Path(path).is_dir()
     return False

@@ -252,7 +252,7 @@ def paths_on_the_way(args: argparse.Namespace, iterations: int) -> list[Path]:
 
 
 def pictures_given(args: argparse.Namespace) -> list:
-    """What the options name as pictures, and words instead of pictures."""
+    """The values of all options that take a picture: paths, or words such as `noise`."""
     return [args.base, *_styles(args), args.init, args.content_mask, *(args.style_masks or [])]
 
 
@@ -383,7 +383,7 @@ def run(
 
 
 def _paint_and_keep(paint, args, terminal, weights, job, state, checkpoint):
-    """Paints a job. Its state is there until all that belongs to the result is."""
+    """Paints a job. Removes its state only when all files of the result are written."""
     job = job.with_tiles(terminal.record["tiles"])
     try:
         paint(job, weights, terminal, checkpoint=checkpoint, keep=terminal.keeper(state))

@@ -146,10 +146,10 @@ def _ask(command):
 
 
 def _evenly(rate, first=0):
-    """FFmpeg's filters that make frames of any distances `rate` a second, from one on.
+    """FFmpeg's filters that turn uneven frames into `rate` a second, from `first` on.
 
-    They begin with the sound, at 0. Those before `first` are decoded too: no other way finds the
-    same frame in every video.
+    Time starts at 0, as the sound does. Those before `first` are decoded too: no other way finds
+    the same frame in every video.
     """
     return f"fps={rate}:start_time=0,select=gte(n\\,{first}),setpts=N/({rate}*TB)"
 
@@ -190,9 +190,9 @@ def _read_pixels(stream):
 
 
 def encode(path: str | Path, frames: Sequence[Path], clip: Clip) -> bool:
-    """Writes a film, whole or not at all. Returns whether it has the clip's sound, if there is any.
+    """Writes a film, whole or not at all. Returns False if sound had to be left out.
 
-    Sound that an MP4 cannot have as it is gets encoded anew, or is left out.
+    Sound that MP4 does not allow is re-encoded, or else left out.
 
     Args:
         path: ends in .mp4.

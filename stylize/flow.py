@@ -44,7 +44,7 @@ class Previous(NamedTuple):
             painting: of any size.
         """
         rows = len(photo)
-        # Mirrored, the painting repeats itself; OpenCV's coordinates end at 32767.
+        # OpenCV's coordinates end at 32767: modulo the period of the mirrored painting.
         shift = np.mod(self.shift, 2 * np.array([painting.shape[1] - 1, len(painting) - 1]))
         strokes = warp(painting, np.broadcast_to(shift, (*photo.shape[:2], 2)))
         coarse = require_opencv().GaussianBlur(strokes, (0, 0), COARSE * rows)

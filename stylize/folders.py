@@ -177,10 +177,10 @@ def append_line(path: str | os.PathLike, **entry: object) -> None:
 
 
 def check_index(path: Path) -> None:
-    """Raises InputError where `path` is a page that somebody else wrote."""
+    """Raises InputError where `path` is a page that this program did not write."""
     generator = PAGE.splitlines()[3]
     if path.exists() and generator not in path.read_text(encoding="utf-8", errors="replace"):
-        raise InputError(f"{path}: is a page of yours; choose another folder for the results")
+        raise InputError(f"{path}: was not written by this program; choose another folder")
 
 
 def write_index(path: str | os.PathLike, rows: Iterable[tuple[Path, Path, Path | str]]) -> None:

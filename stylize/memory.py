@@ -15,12 +15,13 @@ from stylize.weights import CONVOLUTIONS
 # What memory is needed for, measured by benchmarks/memory.py:
 PROCESS_MIB = 940  # before a picture is there
 NETWORK_BYTES = {"float32": 3000, "bfloat16": 2180, "float16": 2180}  # for each pixel it sees
-IN_TILES = 1.4  # as much, as two passes leave memory in pieces
+IN_TILES = 1.4  # times as much: two passes fragment memory
 # For each pixel, by optimizer; PyTorch's L-BFGS remembers 90 pairs of 24 bytes more than ours.
 STATE_BYTES = {"lbfgs": 320, "torch": 2480, "scipy": 1200, "adam": 200}
 IN_FILES_BYTES = 54  # the same with our L-BFGS in files
 WORKSPACE_BYTES, WORKSPACE_MIB = 640, 270  # of the convolutions, for each pixel, but not more than
 COLUMN_BYTES = 900  # of hypercolumns, for each pixel of the picture and of the styles
+HYPERCOLUMN_BYTES, PREPARED = 640, 4  # of one alone; how many of each style's there are at once
 SEARCH_BYTES = 10  # for each similarity that is in memory at once
 TILES = (4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 128)  # to choose from
 FORWARD_BYTES = 480  # for each pixel of a style that goes through the network whole
@@ -66,13 +67,16 @@ def needed_mib(
     state = IN_FILES_BYTES if stage.in_files else STATE_BYTES[settings["optimizer"]]
     needed: float = PROCESS_MIB * 2**20 + pixels * state
     network = seen * NETWORK_BYTES[stage.precision] * (IN_TILES if stage.tile else 1)
-    needed += max(network, 0 if stage.tile else max(style_pixels) * FORWARD_BYTES)
-    needed += min(seen * WORKSPACE_BYTES, WORKSPACE_MIB * 2**20)
+    network = max(network, 0 if stage.tile else max(style_pixels) * FORWARD_BYTES)
+    network += min(seen * WORKSPACE_BYTES, WORKSPACE_MIB * 2**20)
+    needed += network
     needed += (sum(style_pixels) - max(style_pixels)) * 12  # of the first, it is in the others
     if has_neighbors:
         places = sum(style_pixels) * (1 + settings["style_turns"])
         similarities = min(SIMILARITIES, pixels // 16 * max(style_pixels) // 16)
-        needed += (pixels + places) * COLUMN_BYTES + similarities * SEARCH_BYTES
+        columns = (pixels + places) * COLUMN_BYTES
+        searching = (pixels + PREPARED * places) * HYPERCOLUMN_BYTES  # before the network evaluates
+        needed += max(columns, searching - network) + similarities * SEARCH_BYTES
     return needed / 2**20
 
 

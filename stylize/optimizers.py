@@ -286,7 +286,7 @@ def minimize_adam(
             best = best + share * (combination.value - best)
         elif losses.total < lowest.total:
             best, lowest = keras.ops.copy(combination.value), losses
-        # Evaluations are one more than steps, the start's; those of averages are no steps either.
+        # Steps, not evaluations: those of the start and of the averages are not steps.
         if int(optimizer.iterations) % iterations.evaluations_each == 0:
             if average_decay:
                 lowest, _ = evaluator.on_device(best)

@@ -322,7 +322,9 @@ class Studio:
             if clip.sound and ended != "done":
                 seconds = float(len(files) / clip.rate)
                 clip = clip._replace(sound=(*clip.sound, "-t", str(seconds)))
-            silent = "" if encode(film, files, clip) else ", without sound, which cannot be kept"
+            silent = (
+                "" if encode(film, files, clip) else ", without sound, which could not be converted"
+            )
         gallery = gr.Gallery([(str(film), Path(path).name)], visible=True)
         download = gr.DownloadButton(DOWNLOAD_FILM, value=str(film), interactive=True)
         yield Shown(f"{words}{silent}", download=download, gallery=gallery)

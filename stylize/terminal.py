@@ -69,7 +69,9 @@ def check_kept(results: Iterable[Path], given: Iterable[str | os.PathLike | None
     ours.pop(None, None)
     for result in results:
         if path := ours.get(_identity(result)):
-            raise InputError(f"{path}: would be overwritten by its result; choose another prefix")
+            raise InputError(
+                f"{path}: would be overwritten by a result; choose another result prefix"
+            )
 
 
 def _identity(path):

@@ -346,7 +346,7 @@ def run(paint: Callable, args: argparse.Namespace, report: Report) -> None:
     folder.remove()
     report.print(f"Film saved as {film}")
     if not with_sound:
-        print(f"warning: {film} is silent: the sound cannot be kept", file=sys.stderr)
+        print(f"warning: {film} has no sound: the clip's could not be converted", file=sys.stderr)
     if args.verbose:
         report.print(f"Peak memory of a process: {report.peak_mib:.0f} MiB")
 

@@ -183,7 +183,9 @@ def test_bad_option(options, message, command, capsys):
 @pytest.mark.parametrize("option", [["--jobs", "2"], ["--pairs"], ["--fail_fast"]])
 def test_options_of_folders_are_refused_without_one(option, photo_path, command, capsys):
     assert nst.main([str(photo_path), *command[1:], *option]) == 2
-    assert "need a folder of photos or styles, --jobs that or a film" in capsys.readouterr().err
+    assert (
+        "need a folder of photos or styles; --jobs needs one or a film" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("folder", [True, False])
@@ -294,7 +296,7 @@ def test_photos_are_never_replaced_by_their_results(one_process, command, tmp_pa
     folder = Path(command[0])
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert nst.main([command[0], command[1], command[0], *command[3:]]) == 2
-    assert "would be overwritten by its result; choose another prefix" in capsys.readouterr().err
+    assert "would be overwritten by a result; choose another" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
@@ -303,5 +305,5 @@ def test_a_page_of_the_user_is_not_replaced(one_process, command, tmp_path, caps
     page.parent.mkdir(parents=True)
     page.write_text("<h1>My photos</h1>")
     assert nst.main(command) == 2
-    assert "index.html: is a page of yours; choose another folder" in capsys.readouterr().err
+    assert "index.html: was not written by this program; choose another" in capsys.readouterr().err
     assert page.read_text() == "<h1>My photos</h1>"

@@ -458,5 +458,5 @@ def test_pictures_that_are_given_are_never_replaced(
         base = mine
     before = mine.read_bytes()
     assert nst.main([str(base), str(style), str(prefix), *command[3:], *options]) == 2
-    assert f"{mine}: would be overwritten by its result; choose" in capsys.readouterr().err
+    assert f"{mine}: would be overwritten by a result; choose" in capsys.readouterr().err
     assert mine.read_bytes() == before

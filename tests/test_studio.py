@@ -263,7 +263,7 @@ def test_film_whose_sound_cannot_be_kept_is_silent(painting_of, tmp_path, monkey
     noise = open_clip(clip)._replace(sound=("-i", str(tmp_path / "none.aac"), "-map", "1:a:0"))
     monkeypatch.setattr(studios, "open_clip", lambda path, most: noise)
     *_, last = painting_of(1, photos=[clip])
-    assert last.words == "Done: 2 of 2 frames, without sound, which cannot be kept"
+    assert last.words == "Done: 2 of 2 frames, without sound, which could not be converted"
     film = open_clip(last.download.value["path"])
     assert (film.length, film.sound) == (2, ())
 

@@ -389,7 +389,7 @@ def test_film_that_would_replace_its_own_frames_is_refused(name, command, tmp_pa
     base = tmp_path / "results" / ".." / name  # the same place by another name
     base.parent.parent.mkdir()
     assert nst.main([str(base), command[1], str(prefix), *command[3:], *options]) == 2
-    assert "would be overwritten by its result; choose another" in capsys.readouterr().err
+    assert "would be overwritten by a result; choose another" in capsys.readouterr().err
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
