@@ -189,7 +189,18 @@ def _read_pixels(stream):
     return (cols, rows), pixels
 
 
-def encode(path: str | Path, frames: Sequence[Path], clip: Clip) -> bool:
+def read_comment(path: str | Path) -> str:
+    """The comment in a film, as `encode` writes it; "" where there is none.
+
+    Raises OSError: there is no FFmpeg.
+    """
+    command = [find_ffmpeg(path), "-nostdin", "-i", f"file:{path}", "-f", "ffmetadata", "-"]
+    told = subprocess.run(command, capture_output=True).stdout.decode(errors="replace")
+    comment = re.search(r"^comment=(.*)$", told, re.MULTILINE)
+    return re.sub(r"\\(.)", r"\1", comment[1]) if comment else ""
+
+
+def encode(path: str | Path, frames: Sequence[Path], clip: Clip, comment: str = "") -> bool:
     """Writes a film, whole or not at all. Returns False if sound had to be left out.
 
     Sound that MP4 does not allow is re-encoded, or else left out.
@@ -198,6 +209,7 @@ def encode(path: str | Path, frames: Sequence[Path], clip: Clip) -> bool:
         path: ends in .mp4.
         frames: pictures of one size.
         clip: has the rate and the sound.
+        comment: a line that the film keeps.
 
     Raises:
         OSError: FFmpeg or the disk fails.
@@ -205,19 +217,20 @@ def encode(path: str | Path, frames: Sequence[Path], clip: Clip) -> bool:
     anew = tuple("aac" if option == "copy" else option for option in clip.sound)
     for sound in dict.fromkeys([tuple(clip.sound), anew]):
         try:
-            _encode(path, frames, clip._replace(sound=sound))
+            _encode(path, frames, clip._replace(sound=sound), comment)
             return True
         except OSError:
             if not sound:
                 raise
-    _encode(path, frames, clip._replace(sound=()))
+    _encode(path, frames, clip._replace(sound=()), comment)
     return False
 
 
-def _encode(path, frames, clip):
+def _encode(path, frames, clip, comment):
     with replacing(path) as temporary:
         size = load_image(frames[0]).size
-        writer = Mp4Writer(temporary, size, clip.rate, (*clip.sound, *ENCODING))
+        more = (*clip.sound, *ENCODING, "-metadata", f"comment={comment}")
+        writer = Mp4Writer(temporary, size, clip.rate, more)
         try:
             for frame in frames:
                 writer.write(load_image(frame), 1)

@@ -15,10 +15,11 @@ import contextlib
 import functools
 import gc
 import itertools
+import json
 import math
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,8 +27,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from stylize import backend, cli, machine
-from stylize.clips import SLOWEST, SUFFIXES, Clip, encode, open_clip
+from stylize import backend, cli, machine, records
+from stylize.clips import SLOWEST, SUFFIXES, Clip, encode, open_clip, read_comment
 from stylize.errors import InputError
 from stylize.flow import Previous, require_opencv
 from stylize.job import Job
@@ -44,6 +45,7 @@ from stylize.painters import (
 )
 from stylize.pictures import remove_leftovers
 from stylize.processes import processes
+from stylize.resume import made_alike
 from stylize.scenes import (
     WHOLE,
     Frame,
@@ -233,6 +235,17 @@ def result_paths(prefix: str) -> tuple[Path, Path]:
     return result, result.with_name(f".{result.stem}.frames")
 
 
+def is_finished(film: Path, made: Mapping[str, Any]) -> bool:
+    """Whether a film is there, made as its record says."""
+    if not film.exists():
+        return False
+    try:
+        found = json.loads(read_comment(film))
+    except ValueError:
+        return False
+    return made_alike(found, made)
+
+
 def paint_scenes(
     scenes: Sequence[Scene],
     paint_one: Callable[[Frame], Painted],
@@ -296,8 +309,12 @@ def _painting(painters: Painters, paint: Callable, job: Job, args: argparse.Name
     return paint_one
 
 
-def _paint_all(paint, args, clip, path, report):
-    """Paints all frames that are not finished. Returns the folder at `path` that has them all."""
+def _paint_all(paint, args, clip, report):
+    """Paints all frames that are not finished.
+
+    Returns the folder that has them all, None if the film itself is finished; and how it is made.
+    """
+    film, path = result_paths(args.result_prefix)
     # The threads end last: they wait for what the other stack ends.
     with contextlib.ExitStack() as last, contextlib.ExitStack() as stack:
         executor = stack.enter_context(processes(1))
@@ -305,6 +322,9 @@ def _paint_all(paint, args, clip, path, report):
         report.print(f"A scene needs about {seen.job.needed_mib / 1024:.1f} GiB of memory")
         report.print(f"Using {seen.source}")
         folder, scenes = FrameFolder(path, seen.record), [WHOLE]
+        made = seen.record | {"rate": str(clip.rate)}
+        if is_finished(film, made) and not path.exists():
+            return None, made
         demand = Demand(clip.length, seen.job.needed_mib, seen.gpus, seen.allowed_mib, CORES_EACH)
         report.start(len(folder.finished(clip.length)))
         if args.ray or choose_jobs(demand, machine.count_cores(), args.jobs) > 1:
@@ -313,7 +333,7 @@ def _paint_all(paint, args, clip, path, report):
         finished = folder.finished(report.length)
         scenes = [s for s in scenes if s is WHOLE or not finished.issuperset(s.frames)]
         if not scenes:
-            return folder
+            return folder, made
         demand = demand._replace(number=len(scenes))
         painters = choose_painters(stack, executor, args, demand, report.print)
         if scenes != [WHOLE]:
@@ -323,7 +343,7 @@ def _paint_all(paint, args, clip, path, report):
         threads = last.enter_context(ThreadPoolExecutor(painters.number))
         paint_one = _painting(painters, paint, seen.job, args)
         paint_scenes(scenes, paint_one, seen.job, clip, folder, report, threads)
-    return folder
+    return folder, made
 
 
 def run(paint: Callable, args: argparse.Namespace, report: Report) -> None:
@@ -338,11 +358,14 @@ def run(paint: Callable, args: argparse.Namespace, report: Report) -> None:
     check_kept(result_paths(args.result_prefix), [args.base])
     clip = open_clip(args.base, args.frames, args.fps)
     report.length = clip.length
-    film, path = result_paths(args.result_prefix)
+    film, _ = result_paths(args.result_prefix)
     check_writable(args.result_prefix)
     remove_leftovers(args.result_prefix)
-    folder = _paint_all(paint, args, clip, path, report)
-    with_sound = encode(film, folder.files(), clip)
+    folder, made = _paint_all(paint, args, clip, report)
+    if folder is None:
+        report.print(f"{film} is finished: nothing is left to paint")
+        return
+    with_sound = encode(film, folder.files(), clip, records.to_text(made))
     folder.remove()
     report.print(f"Film saved as {film}")
     if not with_sound:

@@ -218,6 +218,7 @@ def test_scenes_of_a_film_on_a_cluster_of_this_machine_alone(
         run = subprocess.run([*started, *more], capture_output=True, text=True, timeout=100)
         assert (run.returncode, run.stderr) == (0, "")
         films.append(Path("results/clip.mp4").read_bytes())
+        Path("results/clip.mp4").unlink()
     assert films[0] == films[1]
 
 

@@ -308,6 +308,29 @@ def test_numbered_frames_become_a_film(command, tmp_path, capfd):
     assert (film.rate, film.length, film.sound) == (12, 2, ())
 
 
+def test_finished_film_is_not_painted_again_unless_something_has_changed(
+    command, tmp_path, monkeypatch, capsys
+):
+    folder = save_frames(tmp_path / "frames", [f"{i}.png" for i in range(2)])
+    command = [str(folder), *command[1:], "--frames", "--fps"]
+    assert nst.main([*command, "12"]) == 0
+    film = tmp_path / "results" / "clip.mp4"
+    before, save, painted = film.stat().st_mtime_ns, FrameFolder.save, []
+    monkeypatch.setattr(
+        FrameFolder, "save", lambda self, i, p: (painted.append(i), save(self, i, p))
+    )
+    capsys.readouterr()
+    assert nst.main([*command, "12"]) == 0
+    assert "clip.mp4 is finished: nothing is left to paint" in capsys.readouterr().out
+    assert (painted, film.stat().st_mtime_ns) == ([], before)
+    assert nst.main([*command, "24"]) == 0
+    assert nst.main([*command, "24", "--strength", "0.7"]) == 0
+    assert painted == 2 * [0, 1]
+    film.write_bytes(b"of somebody else")
+    assert nst.main([*command, "24"]) == 0
+    assert painted == 3 * [0, 1]
+
+
 def test_stopped_film_goes_on_by_frame_with_the_same_bytes(command, tmp_path, monkeypatch, capsys):
     assert nst.main(command) == 0
     result = tmp_path / "results" / "clip.mp4"
@@ -486,6 +509,7 @@ def test_scenes_painted_at_once_give_the_same_film(command, tmp_path, capsys):
     for jobs in ("1", "2"):
         assert nst.main([*command, "--jobs", jobs]) == 0
         films.append(result.read_bytes())
+        result.unlink()
     out, err = capsys.readouterr()
     assert err == ""
     assert out.count("2 scenes to paint, 2 at once\n") == 1
