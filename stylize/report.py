@@ -133,9 +133,13 @@ class Terminal(Progress):
         with contextlib.ExitStack() as saving:  # one that fails does not keep the others from it
             saving.callback(self.table.save, f"{self._prefix}_losses.csv")
             if plot:
-                saving.callback(self.table.plot, f"{self._prefix}_losses.png")
+                saving.callback(self._save_plot, f"{self._prefix}_losses.png")
             for film in self.films:
                 saving.callback(self._save_film, film)
+
+    def _save_plot(self, path):
+        self.table.plot(path)
+        self.print(f"Plot saved as {path}")
 
     def _save_film(self, film):
         film.save()

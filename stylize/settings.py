@@ -230,7 +230,7 @@ SETTINGS = {
         "--tile",
         tile_size,
         "auto|off|PIXELS",
-        "rows and columns that the network sees at once; changes memory and time, but the result "
+        "rows and columns that the network sees at once; changes memory and time, but the loss "
         "only by rounding; auto: all, or the largest tiles that fit into --memory; off: all",
         "machine",
     ),

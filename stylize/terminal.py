@@ -46,6 +46,10 @@ def underscored(arguments: Sequence[str]) -> list[str]:
 
 def check_writable(prefix: str | os.PathLike) -> None:
     """Raises InputError unless files can be created under `prefix`. Touches no other file."""
+    if not os.path.basename(prefix):
+        raise InputError(
+            f"{prefix}: is a folder; add the name that the result is to have, such as {prefix}photo"
+        )
     folder = Path(f"{prefix}_").parent
     probe = folder / f".{os.getpid()}.probe"
     try:

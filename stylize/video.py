@@ -327,6 +327,8 @@ def _paint_all(paint, args, clip, report):
             return None, made
         demand = Demand(clip.length, seen.job.needed_mib, seen.gpus, seen.allowed_mib, CORES_EACH)
         report.start(len(folder.finished(clip.length)))
+        if not report.finished and path.exists():
+            report.print("Those of an earlier run were made otherwise and are painted again")
         if args.ray or choose_jobs(demand, machine.count_cores(), args.jobs) > 1:
             scenes = find_scenes(seen.job, report.count(clip.frames()))
             report.length = scenes[-1].frames.stop

@@ -442,6 +442,13 @@ def test_other_faults_are_not_hidden(command, monkeypatch):
         nst.main(command)
 
 
+def test_prefix_that_is_a_folder_is_refused_before_anything_is_painted(command, tmp_path, capsys):
+    folder = f"{tmp_path / 'results'}{os.sep}"
+    assert nst.main([*command[:2], folder, *command[3:]]) == 2
+    assert f"such as {folder}photo" in capsys.readouterr().err
+    assert not os.path.exists(folder)
+
+
 @pytest.mark.parametrize("which", ["base", "style", "mask", "on the way"])
 def test_pictures_that_are_given_are_never_replaced(
     which, command, photo_path, painting_path, tmp_path, capsys

@@ -363,7 +363,7 @@ def test_stopped_film_goes_on_by_frame_with_the_same_bytes(command, tmp_path, mo
     assert result.read_bytes() == whole
 
 
-def test_frames_made_otherwise_are_painted_again(command, tmp_path, monkeypatch):
+def test_frames_made_otherwise_are_painted_again(command, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(video, "encode", lambda *_: True)
     monkeypatch.setattr(FrameFolder, "remove", lambda self: None)
     assert nst.main(command) == 0
@@ -371,7 +371,9 @@ def test_frames_made_otherwise_are_painted_again(command, tmp_path, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr(nst, "stage_objective", None)  # calling it would be a TypeError
         assert nst.main(command) == 0
+    assert "made otherwise" not in capsys.readouterr().out
     assert nst.main([*command, "--temporal_weight", "0"]) == 0
+    assert "of an earlier run were made otherwise and are painted again" in capsys.readouterr().out
     after = [path.read_bytes() for path in sorted((tmp_path / "results/.clip.frames").iterdir())]
     assert len(after) == FRAMES
     assert all(one != other for one, other in zip(before, after, strict=True))
