@@ -75,8 +75,10 @@ def needed_mib(
         places = sum(style_pixels) * (1 + settings["style_turns"])
         similarities = min(SIMILARITIES, pixels // 16 * max(style_pixels) // 16)
         columns = (pixels + places) * COLUMN_BYTES
-        searching = (pixels + PREPARED * places) * HYPERCOLUMN_BYTES  # before the network evaluates
-        needed += max(columns, searching - network) + similarities * SEARCH_BYTES
+        if settings["style_turns"]:  # with one copy alone, evaluations take more than the search
+            searching = (pixels + PREPARED * places) * HYPERCOLUMN_BYTES
+            columns = max(columns, searching - network)
+        needed += columns + similarities * SEARCH_BYTES
     return needed / 2**20
 
 
