@@ -176,6 +176,11 @@ class Report:
         if not self._quiet:
             print(line, flush=True)
 
+    def warn(self, line: str) -> None:
+        """Prints a warning, on stderr."""
+        if not self._quiet:
+            print(f"warning: {line}", file=sys.stderr, flush=True)
+
     def count(self, images: Iterable[Image.Image]) -> Iterator[Image.Image]:
         """Yields the frames in which scenes are looked for, and says how many they are so far."""
         self.print(f"Looking for scenes in {self.length} frames")
@@ -243,7 +248,7 @@ def is_finished(film: Path, made: Mapping[str, Any]) -> bool:
         found = json.loads(read_comment(film))
     except ValueError:
         return False
-    return made_alike(found, made)
+    return isinstance(found, dict) and made_alike(found, made)
 
 
 def paint_scenes(
@@ -371,7 +376,7 @@ def run(paint: Callable, args: argparse.Namespace, report: Report) -> None:
     folder.remove()
     report.print(f"Film saved as {film}")
     if not with_sound:
-        print(f"warning: {film} has no sound: the clip's could not be converted", file=sys.stderr)
+        report.warn(f"{film} has no sound: the clip's could not be converted")
     if args.verbose:
         report.print(f"Peak memory of a process: {report.peak_mib:.0f} MiB")
 

@@ -331,6 +331,21 @@ def test_finished_film_is_not_painted_again_unless_something_has_changed(
     assert painted == 3 * [0, 1]
 
 
+@pytest.mark.parametrize("comment", ["", "a holiday", "2019", "[]", '{"settings": {}}'])
+def test_film_of_another_program_is_not_taken_for_a_finished_one(comment, silent, tmp_path):
+    ffmpeg("-i", silent, "-metadata", f"comment={comment}", "-c", "copy", tmp_path / "film.mp4")
+    assert clips.read_comment(tmp_path / "film.mp4") == comment
+    assert not video.is_finished(tmp_path / "film.mp4", {"settings": {"size": 33}})
+
+
+def test_film_whose_sound_is_left_out_says_so(command, tmp_path, monkeypatch, capfd):
+    lost = ("-i", str(tmp_path / "none.aac"), "-map", "1:a:0")
+    opened = video.open_clip
+    monkeypatch.setattr(video, "open_clip", lambda *given: opened(*given)._replace(sound=lost))
+    assert nst.main(command) == 0
+    assert "clip.mp4 has no sound: the clip's could not be converted\n" in capfd.readouterr().err
+
+
 def test_stopped_film_goes_on_by_frame_with_the_same_bytes(command, tmp_path, monkeypatch, capsys):
     assert nst.main(command) == 0
     result = tmp_path / "results" / "clip.mp4"
