@@ -40,21 +40,21 @@ class _Keras:
 
 
 def _import_keras():
-    """The `keras` package with its backend. Raises InputError where that is not installed."""
+    """The `keras` package. Raises InputError: its backend is another one, or is not installed."""
     asked = os.environ.get("KERAS_BACKEND", "")
     try:
-        package = importlib.import_module("keras")
-        if package.backend.backend() not in _GRADIENTS:
-            raise ValueError
-        return package
+        # Asked first: to import a backend that cannot be used may need what is not there.
+        if not asked or asked in _GRADIENTS:
+            package = importlib.import_module("keras")
+            asked = package.backend.backend()  # by Keras's own file, if not by the variable
+            if asked in _GRADIENTS:
+                return package
     except ModuleNotFoundError as error:
         raise InputError(
             f"the backend {asked or 'of Keras'} needs the package {error.name}, which is not "
             f"installed: pip install {error.name}, or set KERAS_BACKEND to another"
         ) from None
-    except ValueError:  # ours, or Keras's for a name that it does not know
-        names = ", ".join(_GRADIENTS)
-        raise InputError(f"KERAS_BACKEND={asked}: must be one of {names}") from None
+    raise InputError(f"KERAS_BACKEND={asked}: must be one of {', '.join(_GRADIENTS)}")
 
 
 @contextlib.contextmanager
