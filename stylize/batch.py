@@ -21,6 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +54,10 @@ from stylize.terminal import (
 from stylize.weights import VGG19Weights
 
 LOG, INDEX = "log.jsonl", "index.html"
+KILLED = (
+    "the process that painted it was killed twice, perhaps for lack of memory; choose a smaller "
+    "--size or a lower --memory"
+)
 
 
 class Outcome(NamedTuple):
@@ -121,13 +126,18 @@ def survey(tasks: Sequence[argparse.Namespace]) -> Survey:
 def _look_closer(args, record):
     """The `Outcome` of a task that is not finished. Raises InputError."""
     job, _ = cli.plan(args)
+    work = sum(stage.work for stage in job.stages)
+    resumable = _is_resumable(args, record)
+    return Outcome("waiting", work=work, needed_mib=job.needed_mib, resumable=resumable)
+
+
+def _is_resumable(args, record):
+    """Whether there is a state of the very same run."""
     try:
         cli.state_file(args, record).check()
-        resumable = True
-    except (InputError, OSError):  # none, or of another run
-        resumable = False
-    work = sum(stage.work for stage in job.stages)
-    return Outcome("waiting", work=work, needed_mib=job.needed_mib, resumable=resumable)
+    except (InputError, OSError):
+        return False
+    return True
 
 
 def paint_photo(
@@ -157,6 +167,13 @@ def paint_photo(
     gc.collect()  # compiled functions hold each other, and their tensors, until then
     seconds, peaks = time.monotonic() - started, backend.peak_memory()
     return Outcome("painted", seconds=seconds, peak_mib=max(peaks.values(), default=0.0))
+
+
+def paint_photo_again(paint: Callable, args: argparse.Namespace) -> Outcome:
+    """`paint_photo` where the process that painted it was killed: goes on from where it was."""
+    record = cli.make_record(args, cli.plan(args)[0], kept_weights(args.weights))
+    args.resume = _is_resumable(args, record)
+    return paint_photo(paint, args)
 
 
 def _message(args, error):
@@ -334,7 +351,7 @@ def _paint_all(paint, args, options, ledger):
         for index, outcome in waiting.items():
             vars(options[index]).update(_share(painters, seen), resume=outcome.resumable)
         queue = deque(waiting)
-        for index, outcome in _as_painted(painters, paint, options, queue, ledger.tick):
+        for index, outcome in _as_painted(painters, paint, options, queue, ledger):
             ledger.add(index, outcome, waiting[index].work)
             if args.fail_fast and outcome.status == "failed":
                 queue.clear()
@@ -359,20 +376,32 @@ def _paint_there(workers, paint, args):
         return Outcome("failed", _message(args, error))
 
 
-def _as_painted(painters, paint, options, queue, on_tick):
-    """Yields the index and the outcome of each task in the queue, which may shorten, as it ends."""
-    paint_one = functools.partial(paint_photo, paint)
-    if painters.workers:
+def _as_painted(painters, paint, options, queue, ledger):
+    """Yields the index and the outcome of each task in the queue, which may shorten, as it ends.
+
+    One whose process is killed is tried again at the end, alone: then all the memory is its own.
+    """
+    paint_one, again = (functools.partial(f, paint) for f in (paint_photo, paint_photo_again))
+    if painters.workers:  # they try again themselves
         there = import_cluster().importable(paint)
         paint_one = functools.partial(_paint_there, painters.workers, there)
-    running = {}
+    running, killed = {}, set()
     while queue or running:
-        while queue and len(running) < painters.number:
+        while queue and len(running) < (1 if queue[0] in killed else painters.number):
             index = queue.popleft()
-            running[painters.executor.submit(paint_one, options[index])] = index
+            function = again if index in killed else paint_one
+            running[painters.executor.submit(function, options[index])] = index
         for future in wait(running, timeout=1, return_when=FIRST_COMPLETED).done:
-            yield running.pop(future), result(future)
-        on_tick()
+            index, photo = running.pop(future), options[index].base
+            if not isinstance(future.exception(), BrokenProcessPool):
+                yield index, future.result()
+            elif index in killed:
+                yield index, Outcome("failed", f"{photo}: {KILLED}")
+            else:
+                ledger.print(f"{photo}: the process that painted it was killed; it is tried again")
+                killed.add(index)
+                queue.append(index)
+        ledger.tick()
 
 
 def _with_tiles_there(paint, args):

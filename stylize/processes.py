@@ -3,13 +3,16 @@
 import contextlib
 import multiprocessing
 import os
+import queue
 import signal
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
 
 from tqdm import tqdm
 
@@ -19,19 +22,54 @@ from stylize.terminal import TERMINATED
 STOP_SECONDS = 30  # that a process without a parent has to keep its state
 
 
+class Processes(Executor):
+    """Processes that are independent: where one is killed, the others go on, and another starts.
+
+    Each is a pool of one, since a pool with a process that was killed gives all its work up.
+
+    Args:
+        number: of processes; `submit` waits where all of them are busy.
+        gpus: that they share.
+    """
+
+    def __init__(self, number: int, gpus: int = 0):
+        self._gpus = gpus
+        self._pools = [self._start(index) for index in range(number)]
+        self._idle: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for index in range(number):
+            self._idle.put(index)
+
+    def _start(self, index):
+        context = multiprocessing.get_context("spawn")  # Keras's threads do not survive a fork
+        gpu = index % self._gpus if self._gpus else None
+        return ProcessPoolExecutor(1, context, _start_process, (gpu,))
+
+    def submit(self, function: Callable, /, *args: Any, **options: Any) -> Future:
+        """Has a process call a function. The future's `BrokenProcessPool`: it was killed."""
+        index = self._idle.get()
+        try:
+            future = self._pools[index].submit(function, *args, **options)
+        except BrokenProcessPool:  # its process was killed, at work or idle
+            self._pools[index] = self._start(index)
+            future = self._pools[index].submit(function, *args, **options)
+        future.add_done_callback(lambda _: self._idle.put(index))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Ends the processes when they have done what they do now."""
+        for pool in self._pools:
+            pool.shutdown(wait, cancel_futures=cancel_futures)
+
+
 @contextlib.contextmanager
 def processes(number: int, gpus: int = 0) -> Iterator[Executor]:
-    """A pool of processes that share the cores, or the GPUs where there are several.
+    """Processes that share the cores, or the GPUs where there are several.
 
     However it is left, nothing runs on: where that is by an error, what they do is stopped.
     """
-    context = multiprocessing.get_context("spawn")  # Keras's threads do not survive a fork
-    numbers = context.SimpleQueue()
-    for index in range(number):
-        numbers.put(index)
     threads = machine.threads(max(1, machine.count_cores() // number))
     with threads if number > 1 else contextlib.nullcontext():
-        executor = ProcessPoolExecutor(number, context, _start_process, (numbers, gpus))
+        executor = Processes(number, gpus)
         try:
             yield executor
         except BaseException:
@@ -42,14 +80,14 @@ def processes(number: int, gpus: int = 0) -> Iterator[Executor]:
             executor.shutdown(cancel_futures=True)
 
 
-def _start_process(numbers, gpus):
+def _start_process(gpu):
     """What a process does first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent has it too, and sends SIGTERM
     tqdm.set_lock(threading.RLock())  # one between processes would be left behind by `os._exit`
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    if gpus:
-        machine.use_gpu(numbers.get() % gpus)
+    if gpu is not None:
+        machine.use_gpu(gpu)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

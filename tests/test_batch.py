@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from PIL import Image
 
 import neural_style_transfer as nst
 import stylize
-from stylize import cli, painters, records
+from stylize import batch, cli, painters, records
 from stylize.painters import Demand
 from stylize.terminal import failure
 
@@ -133,6 +134,30 @@ def test_faults_of_any_kind_are_named(one_process, command, monkeypatch, capsys)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert re.search(r"photos/a.png: ZeroDivisionError: division by zero$", lines[0])
+
+
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_picture_whose_process_is_killed_is_tried_again_last(
+    deaths, one_process, command, tmp_path, monkeypatch, capsys
+):
+    def dying(paint_photo):
+        def paint(paint, args):
+            nonlocal deaths
+            if args.base.endswith("b.jpg") and deaths:
+                deaths -= 1
+                raise BrokenProcessPool
+            return paint_photo(paint, args)
+
+        return paint
+
+    for name in ("paint_photo", "paint_photo_again"):
+        monkeypatch.setattr(batch, name, dying(getattr(batch, name)))
+    failed = deaths == 2
+    assert nst.main([*command, "--jobs", "1"]) == failed
+    out, err = capsys.readouterr()
+    assert "photos/b.jpg: the process that painted it was killed; it is tried again" in out
+    assert ("photos/b.jpg: the process that painted it was killed twice" in err) == failed
+    assert painted(tmp_path) == ["a.png", "sub/c.png", *([] if failed else ["b.png"])]
 
 
 def test_stopped_picture_goes_on_where_it_was(one_process, command, tmp_path, monkeypatch, capsys):
@@ -259,6 +284,16 @@ def test_killed_process_is_an_error_of_one_line():
     assert failure(caught.value) == (
         *(1, "a process: was killed, perhaps for lack of memory; give fewer --jobs"),
     )
+
+
+def test_killed_process_leaves_the_others_running():
+    with painters.processes(2) as executor:
+        sleeping = executor.submit(time.sleep, 1)
+        killed = executor.submit(os._exit, 9)
+        assert isinstance(killed.exception(), BrokenProcessPool)
+        assert executor.submit(math.sqrt, 16).result() == 4  # by another one in its place
+        assert not sleeping.done()
+        assert sleeping.result() is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no process groups there")
