@@ -376,6 +376,10 @@ def run(
         terminal.print(f"{result_paths(args)[0]} is finished: nothing is left to paint")
         return
     checkpoint = find_checkpoint(state, args.resume, job, terminal)
+    planned, job = job, job.with_tiles(terminal.record["tiles"])
+    if job.stages != planned.stages:
+        terminal.print(f"Going on in tiles as before, so it needs about {needs(job)}")
+        check_disk(job, args.result_prefix, terminal)
     _paint_and_keep(paint, args, terminal, weights, job, state, checkpoint)
     if args.verbose:
         for where, mib in backend.peak_memory().items():
@@ -384,7 +388,6 @@ def run(
 
 def _paint_and_keep(paint, args, terminal, weights, job, state, checkpoint):
     """Paints a job. Removes its state only when all files of the result are written."""
-    job = job.with_tiles(terminal.record["tiles"])
     try:
         paint(job, weights, terminal, checkpoint=checkpoint, keep=terminal.keeper(state))
     except NonFiniteLoss:  # as it would be again

@@ -254,6 +254,22 @@ def test_run_with_its_arrays_in_files_ends_and_goes_on_with_the_same_bytes(
     assert (tmp_path / "r.png").read_bytes() == whole
 
 
+def test_goes_on_in_the_tiles_it_began_with_and_says_what_they_need(
+    command, tmp_path, monkeypatch, capsys
+):
+    assert nst.main([*command, "--tile", "32"]) == 0
+    whole = (tmp_path / "r.png").read_bytes()
+    (tmp_path / "r.png").unlink()
+    with monkeypatch.context() as patch:
+        stop_at(patch, 100, KeyboardInterrupt)
+        assert nst.main([*command, "--tile", "32"]) == 130
+    capsys.readouterr()
+    assert nst.main([*command, "--resume"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"Going on in tiles as before, so it needs .*, in tiles of 32 pixels\n", said)
+    assert (tmp_path / "r.png").read_bytes() == whole
+
+
 def test_scratch_folder_that_vanishes_ends_the_run_in_a_line(
     command, tmp_path, monkeypatch, capsys
 ):
