@@ -17,7 +17,7 @@ from stylize.download import load_weights
 from stylize.errors import InputError, NonFiniteLoss, NoRoom
 from stylize.films import Film
 from stylize.job import Job, prepare
-from stylize.pictures import DEEP_FORMATS, FORMATS, LARGEST_SIDES, remove_leftovers
+from stylize.pictures import DEEP_FORMATS, FORMATS, LARGEST_SIDES, SUFFIXES, remove_leftovers
 from stylize.progress import Checkpoint
 from stylize.report import WRITTEN_FAST, Terminal
 from stylize.resume import StateFile, made_alike
@@ -105,8 +105,9 @@ def _add_pictures(add):
     add("style_reference", help="the picture whose style is wanted, or a folder of them")
     add(
         "result_prefix",
-        help="the result is saved as PREFIX.png, that of a film as PREFIX.mp4, those of a folder "
-        "in the folder PREFIX; folders are created",
+        help="the result is saved as PREFIX.png (or as PREFIX if that ends in .png, .jpg, .webp or "
+        ".tiff), that of a film as PREFIX.mp4, those of a folder in the folder PREFIX; folders are "
+        "created",
     )
     add("--styles", nargs="+", default=[], metavar="STYLE", help="further styles to blend in")
     add(
@@ -425,6 +426,14 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
+def follow_suffix(args: argparse.Namespace) -> None:
+    """Takes a prefix such as `out.jpg` for the result's own name, and so for its format."""
+    path = Path(args.result_prefix)
+    suffix = SUFFIXES.get(path.suffix.lower())
+    if suffix and args.format in (None, suffix):
+        args.result_prefix, args.format = str(path.with_suffix("")), suffix
+
+
 def main(paint: Callable, args: argparse.Namespace) -> int:
     """Paints one photo. Returns the exit status, see `exit_status`.
 
@@ -432,6 +441,7 @@ def main(paint: Callable, args: argparse.Namespace) -> int:
         paint: the script's.
         args: from `parse`.
     """
+    follow_suffix(args)
     terminal = Terminal(args.result_prefix, args.quiet)
     try:
         return exit_status(PROGRAM, lambda: run(paint, args, terminal), terminal.kept)

@@ -388,6 +388,7 @@ def main(paint: Callable, args: argparse.Namespace) -> int:
         paint: the script's.
         args: from `cli.parse`.
     """
+    args.result_prefix = args.result_prefix.removesuffix(".mp4")
     report = Report(args.quiet)
 
     def kept():

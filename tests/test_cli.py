@@ -102,6 +102,23 @@ def test_format(format, command, tmp_path):
     assert results(tmp_path) == [f"r.{format}", f"r_at_iteration_0.{format}"]
 
 
+@pytest.mark.parametrize(
+    ("prefix", "options", "saved"),
+    [
+        ("r.png", [], ["r.png", "r_at_iteration_0.png"]),
+        ("r.JPEG", [], ["r.jpg", "r_at_iteration_0.jpg"]),
+        ("r.jpg", ["--format", "jpg"], ["r.jpg", "r_at_iteration_0.jpg"]),
+        ("r.jpg", ["--format", "png"], ["r.jpg.png", "r.jpg_at_iteration_0.png"]),
+        ("r.1", [], ["r.1.png", "r.1_at_iteration_0.png"]),
+    ],
+)
+def test_prefix_may_be_the_results_own_name(prefix, options, saved, command, tmp_path):
+    command[2] = str(tmp_path / "results" / prefix)
+    assert nst.main([*command, "--iter", "1", *options]) == 0
+    names = results(tmp_path)
+    assert [name for name in names if not name.endswith("_losses.csv")] == saved
+
+
 def test_sixteen_bits(command, tmp_path, capsys):
     assert nst.main([*command, "--iter", "1", "--bits", "16", "--format", "tiff"]) == 0
     pixels = tifffile.imread(tmp_path / "results" / "r_at_iteration_0.tiff")
