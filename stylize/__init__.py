@@ -14,8 +14,9 @@ worker                what each worker does
 scenes                the frames of a film, scene by scene; those that are finished
 resume                the state of a run that did not finish
 folders               the pictures in a folder, and the page that shows what became of them
+records               what is saved with a result: how it was made, its losses
 clips                 a video or numbered frames, and their sound, read and written as streams
-records, films        what a run saves beside its pictures
+films                 the film of a growing picture
 job                   a run, prepared once: pictures, settings, sizes
 flow                  the optical flow from one frame of a film to another
 memory                the memory and disk that a run needs; tiles and files if there is less

@@ -16,6 +16,7 @@ import scipy
 
 from stylize import __version__
 from stylize.backend import backend_version, keras
+from stylize.clips import read_comment
 from stylize.errors import InputError
 from stylize.job import Job
 from stylize.pictures import FORMATS, read_description, replacing
@@ -131,13 +132,14 @@ def to_text(record: Mapping[str, Any], **more: Any) -> str:
 
 
 def read_record(path: str | os.PathLike) -> dict[str, Any]:
-    """The record of the picture at `path`; what it does not say of the file's format is filled in.
+    """The record of the picture or film at `path`; what it leaves out of the format is filled in.
 
     Raises:
-        InputError: no picture, or one that says nothing of how it was made.
+        InputError: neither, or one that says nothing of how it was made.
     """
+    is_film = Path(path).suffix == ".mp4" and Path(path).is_file()
     try:
-        record = json.loads(read_description(path))
+        record = json.loads(read_comment(path) if is_film else read_description(path))
     except ValueError as error:
         if isinstance(error, InputError):
             raise

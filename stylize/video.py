@@ -15,7 +15,6 @@ import contextlib
 import functools
 import gc
 import itertools
-import json
 import math
 import sys
 import threading
@@ -28,7 +27,7 @@ import numpy as np
 from PIL import Image
 
 from stylize import backend, cli, machine, records
-from stylize.clips import SLOWEST, SUFFIXES, Clip, encode, open_clip, read_comment
+from stylize.clips import SLOWEST, SUFFIXES, Clip, encode, open_clip
 from stylize.errors import InputError
 from stylize.flow import Previous, require_opencv
 from stylize.job import Job
@@ -242,13 +241,11 @@ def result_paths(prefix: str) -> tuple[Path, Path]:
 
 def is_finished(film: Path, made: Mapping[str, Any]) -> bool:
     """Whether a film is there, made as its record says."""
-    if not film.exists():
-        return False
     try:
-        found = json.loads(read_comment(film))
-    except ValueError:
+        found = records.read_record(film)
+    except InputError:
         return False
-    return isinstance(found, dict) and made_alike(found, made)
+    return made_alike(found, made)
 
 
 def paint_scenes(

@@ -1,5 +1,6 @@
 """Films: read, painted frame by frame, stopped and gone on with, written with their sound."""
 
+import json
 import os
 import re
 import signal
@@ -329,6 +330,20 @@ def test_finished_film_is_not_painted_again_unless_something_has_changed(
     film.write_bytes(b"of somebody else")
     assert nst.main([*command, "24"]) == 0
     assert painted == 3 * [0, 1]
+
+
+def test_film_says_how_it_was_made_and_another_may_be_made_like_it(command, tmp_path, capsys):
+    folder = save_frames(tmp_path / "frames", [f"{i}.png" for i in range(2)])
+    film = str(tmp_path / "results" / "clip.mp4")
+    options = [*command[3:], "--frames", "--strength", "0.7", "--quiet"]
+    assert nst.main([str(folder), command[1], film, *options]) == 0
+    with pytest.raises(SystemExit) as ended:
+        nst.main(["--show", film])
+    assert ended.value.code == 0
+    assert json.loads(capsys.readouterr().out)["settings"]["strength"] == 0.7
+    again = [str(folder), command[1], film, *command[3:], "--frames", "--like", film]
+    assert nst.main(again) == 0
+    assert "clip.mp4 is finished: nothing is left to paint" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("comment", ["", "a holiday", "2019", "[]", '{"settings": {}}'])
