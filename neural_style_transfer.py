@@ -53,6 +53,7 @@ from stylize.neighbors import (
 )
 from stylize.optimizers import Iterations, fmin_l_bfgs_b
 from stylize.pictures import layer_mask, load_image, save_image  # noqa: F401
+from stylize.preconditioner import Preconditioner
 from stylize.progress import Checkpoint, Iterate, Losses, Progress, Reports, Stage, estimate_seconds
 from stylize.recipes import DEFAULT_RECIPE, RECIPES  # noqa: F401
 from stylize.remember import remembered
@@ -682,7 +683,8 @@ def stage_objective(
     edges = settings["edges"]
     network = _kept_network(weights, job.layers, stage.precision, *options, edges)
     base, styles = job.base(stage), job.styles(stage)
-    loss_weights, neighbors = LossWeights.of(settings, stage.rows), None
+    loss_weights = LossWeights.of(settings, stage.rows, job.stages[-1].rows)
+    neighbors = None
     if job.has_neighbors(stage):
         x = job.start(stage) if x is None else x
         neighbors = find_neighbors(
@@ -715,12 +717,24 @@ def _paint_stage(job, stage, objective, checkpoint, reports, keep):
         adam = {name.replace("beta", "beta_"): settings[name] for name in names}
         x = optimizers.minimize_adam(iterations, x, bounds, settings["average_decay"], **adam)
     elif settings["optimizer"] in optimizers.SEARCHES:
-        given = x, bounds, step, job.arrays(stage), settings["optimizer"], job.first_step
-        x = optimizers.minimize_lbfgs(iterations, optimizers.start_lbfgs(*given))
+        x = optimizers.minimize_lbfgs(iterations, *_start_search(job, stage, checkpoint, bounds))
     else:
         minimize = minimize_keras if settings["restart"] else minimize_scipy
         x = minimize(iterations, *optimizers.flat_float64(x, bounds))
     return backend.to_numpy(x).reshape(stage.rows, stage.cols, 3)
+
+
+def _start_search(job, stage, checkpoint, bounds):
+    """The search that `minimize_lbfgs` takes, and the coordinates that it searches in."""
+    settings, arrays, pairs, coordinates = job.settings, job.arrays(stage), None, None
+    x = checkpoint.start.reshape(1, stage.rows, stage.cols, 3)
+    if settings["optimizer"] == "lbfgs":  # PyTorch's is as it is there
+        pairs = settings["pairs"]
+        if settings["preconditioner"]:
+            coordinates = Preconditioner(x, settings["preconditioner"], arrays)
+            x = np.zeros(x.shape, np.float32)
+    given = bounds, checkpoint.step, arrays, settings["optimizer"], job.first_step, pairs
+    return optimizers.start_lbfgs(x, *given), coordinates
 
 
 # ---------------------------------------------------------------------------------------------

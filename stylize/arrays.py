@@ -23,6 +23,9 @@ class ArrayNamespace(NamedTuple):
         blockwise: called as blockwise(function, arrays, *constants), where the function takes
             blocks of arrays of one shape and the constants, and returns (list of blocks, list of
             sums over the block). Returns (list of whole arrays, sums over all of them).
+        filtered: called as filtered(x, gains), where x is a picture (1, rows, cols, 3) and gains
+            (rows, cols), of an even function of frequency, are in the order of an FFT. Returns x
+            with each frequency multiplied by its gain.
         retraces: whether `compiled` starts over when the number of arguments changes.
     """
 
@@ -33,6 +36,7 @@ class ArrayNamespace(NamedTuple):
     constant: Callable[[Any], Any]
     to_numpy: Callable[[Any], np.ndarray]
     blockwise: Callable[..., tuple[list, Any]]
+    filtered: Callable[[Any, Any], Any]
     retraces: bool
 
 
@@ -64,6 +68,16 @@ def numpy_arrays(
                 release(array)
         return results, sums
 
+    def filtered(x, gains):
+        result = make(x.shape)
+        for channel in range(x.shape[-1]):  # one after another, for memory's sake
+            spectrum = np.fft.rfft2(x[0, ..., channel])
+            spectrum *= gains[:, : spectrum.shape[1]]
+            result[0, ..., channel] = np.fft.irfft2(spectrum, x.shape[1:3])
+        release(x)
+        release(result)
+        return result
+
     def asarray(array):
         if empty and getattr(array, "_mmap", None) is not None:
             return array  # it is in a file already
@@ -78,6 +92,7 @@ def numpy_arrays(
         constant=lambda array: np.asarray(array, np.float32),
         to_numpy=np.asarray,
         blockwise=blockwise,
+        filtered=filtered,
         retraces=False,
     )
 
@@ -95,16 +110,24 @@ NUMPY = numpy_arrays()
 
 def device_arrays() -> ArrayNamespace:
     """The backend's tensors, on its GPU where it has one."""
+    ops = backend.keras.ops
+
+    def filtered(x, gains):
+        real = ops.transpose(x, (0, 3, 1, 2))
+        real, imaginary = ops.fft2((real, ops.zeros_like(real)))
+        real, _ = ops.ifft2((real * gains, imaginary * gains))
+        return ops.transpose(real, (0, 2, 3, 1))
 
     return ArrayNamespace(
-        ops=backend.keras.ops,
+        ops=ops,
         # Not a matrix product, which GPUs may round to ten bits (TF32).
-        dot=lambda a, b: backend.keras.ops.sum(a * b),
+        dot=lambda a, b: ops.sum(a * b),
         compiled=backend.compiler(),
-        asarray=lambda array: backend.keras.ops.convert_to_tensor(array, "float32"),
-        constant=lambda array: backend.keras.ops.convert_to_tensor(array, "float32"),
+        asarray=lambda array: ops.convert_to_tensor(array, "float32"),
+        constant=lambda array: ops.convert_to_tensor(array, "float32"),
         to_numpy=backend.to_numpy,
         blockwise=lambda function, arrays, *constants: function(arrays, *constants),
+        filtered=filtered,
         retraces=True,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 import psutil
 
 from stylize import backend
+from stylize.lbfgs import UnitStepLBFGS
 from stylize.neighbors import HYPERCOLUMN_LAYERS, SIMILARITIES
 from stylize.progress import Stage
 from stylize.weights import CONVOLUTIONS
@@ -16,9 +17,10 @@ from stylize.weights import CONVOLUTIONS
 PROCESS_MIB = 940  # before a picture is there
 NETWORK_BYTES = {"float32": 3000, "bfloat16": 2180, "float16": 2180}  # for each pixel it sees
 IN_TILES = 1.4  # times as much: two passes fragment memory
-# For each pixel, by optimizer; PyTorch's L-BFGS remembers 90 pairs of 24 bytes more than ours.
-STATE_BYTES = {"lbfgs": 320, "torch": 2480, "scipy": 1200, "adam": 200}
-IN_FILES_BYTES = 54  # the same with our L-BFGS in files
+STATE_BYTES = {"lbfgs": 80, "torch": 80, "scipy": 1200, "adam": 200}  # for each pixel, by optimizer
+PAIR_BYTES = 24  # for each pixel, and each pair of vectors that L-BFGS remembers
+IN_FILES_BYTES = 54  # for each pixel, with our L-BFGS in files
+FILTER_BYTES = 20  # for each pixel, that passes through the preconditioner's FFT
 WORKSPACE_BYTES, WORKSPACE_MIB = 640, 270  # of the convolutions, for each pixel, but not more than
 COLUMN_BYTES = 900  # of hypercolumns, for each pixel of the picture and of the styles
 HYPERCOLUMN_BYTES, PREPARED = 640, 4  # of one alone; how many of each style's there are at once
@@ -26,10 +28,10 @@ SEARCH_BYTES = 10  # for each similarity that is in memory at once
 TILES = (4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 128)  # to choose from
 FORWARD_BYTES = 480  # for each pixel of a style that goes through the network whole
 SHARE = 0.8  # of the free memory that a run takes if it is not told
-# What disk is needed for, for each pixel: 20 vectors of L-BFGS's pairs and 8 more in files, and in
-# the state file those and 3 more, of which there are two while one replaces the other.
-FILES_BYTES = 28 * 12
-STATE_FILE_BYTES = {"lbfgs": 2 * 23 * 12, "torch": 2 * 203 * 12, "scipy": 2 * 36, "adam": 2 * 72}
+# What disk is needed for, for each pixel: L-BFGS's pairs and 8 more vectors in files, and in the
+# state file those and 3 more, of which there are two while one replaces the other.
+FILES_BYTES = 8 * 12
+STATE_FILE_BYTES = {"lbfgs": 2 * 36, "torch": 2 * 36, "scipy": 2 * 36, "adam": 2 * 72}
 FILES_COST = 0.1  # of an evaluation, that its optimiser reads and writes them
 
 
@@ -64,7 +66,9 @@ def needed_mib(
     if stage.tile:
         side = stage.tile + 2 * margin(layers)
         seen = min(stage.rows, side) * min(stage.cols, side)
-    state = IN_FILES_BYTES if stage.in_files else STATE_BYTES[settings["optimizer"]]
+    state = STATE_BYTES[settings["optimizer"]] + _pairs(settings) * PAIR_BYTES
+    state = IN_FILES_BYTES if stage.in_files else state
+    state += FILTER_BYTES * bool(settings["preconditioner"])
     needed: float = PROCESS_MIB * 2**20 + pixels * state
     network = seen * NETWORK_BYTES[stage.precision] * (IN_TILES if stage.tile else 1)
     network = max(network, 0 if stage.tile else max(style_pixels) * FORWARD_BYTES)
@@ -89,14 +93,21 @@ def needed_disk_mib(
 
     Arguments as for `needed_mib`.
     """
-    files = FILES_BYTES if stage.in_files else 0.0
+    pairs = _pairs(settings) * PAIR_BYTES
+    files = FILES_BYTES + pairs if stage.in_files else 0.0
     if stage.tile:
         layers = [*settings["content_layers"]]
         files += sum(4 * CONVOLUTIONS[n][1] / 4 ** (int(n[5]) - 1) for n in layers)
         if has_neighbors:
             files += sum(4 * CONVOLUTIONS[n][1] / 16 for n in HYPERCOLUMN_LAYERS)
     mib = stage.rows * stage.cols / 2**20
-    return mib * files, mib * STATE_FILE_BYTES[settings["optimizer"]]
+    return mib * files, mib * (STATE_FILE_BYTES[settings["optimizer"]] + 2 * pairs)
+
+
+def _pairs(settings):
+    """How many pairs of vectors the optimizer remembers."""
+    kept = {"lbfgs": settings["pairs"], "torch": UnitStepLBFGS.default_pairs}
+    return kept.get(settings["optimizer"], 0)
 
 
 def allowed_mib(settings: Mapping[str, Any]) -> float:

@@ -12,6 +12,7 @@ from stylize.arrays import ArrayNamespace
 from stylize.backend import keras
 from stylize.errors import NonFiniteLoss
 from stylize.lbfgs import FIRST_STEP, ProjectedLBFGS, UnitStepLBFGS
+from stylize.preconditioner import Preconditioner
 from stylize.progress import NO_STEP, Losses, Step
 
 SEARCHES = {"lbfgs": ProjectedLBFGS, "torch": UnitStepLBFGS}  # by the name of the optimizer
@@ -175,6 +176,7 @@ def start_lbfgs(
     arrays: ArrayNamespace,
     optimizer: str = "lbfgs",
     first_step: float = FIRST_STEP,
+    pairs: int | None = None,
 ) -> ProjectedLBFGS:
     """The search that `minimize_lbfgs` takes.
 
@@ -184,7 +186,7 @@ def start_lbfgs(
         step: where an earlier run was; its state is emptied.
         arrays: what its vectors are.
         optimizer: a name in `SEARCHES`.
-        first_step: root mean square of the first step of a run that does not go on.
+        first_step, pairs: as for `ProjectedLBFGS`, of a run that does not go on.
     """
     kind = SEARCHES[optimizer]
     if step.state:
@@ -192,30 +194,36 @@ def start_lbfgs(
         step.state.clear()  # so that they go when the search forgets them
         return search
     low, high = bounds or (-math.inf, math.inf)
-    return kind(x, low, high, first_step=first_step, arrays=arrays)
+    return kind(x, low, high, pairs, first_step, arrays)
 
 
-def minimize_lbfgs(iterations: Iterations, search: ProjectedLBFGS) -> Any:
+def minimize_lbfgs(
+    iterations: Iterations, search: ProjectedLBFGS, coordinates: Preconditioner | None = None
+) -> Any:
     """Lowers the loss with `ProjectedLBFGS`, for which bounds cost next to nothing.
 
     Args:
         iterations: with an `Evaluator` of a `LossAndGrads`.
         search: at the start, (1, rows, cols, 3), or where the iterations' `step` left it.
+        coordinates: those that it searches in; None: the pixels.
 
     Returns:
-        The last x, an array as the search has it.
+        The last picture, an array as the search has it.
     """
     evaluator, losses = iterations.evaluator, iterations.step.losses
     evaluated = losses
+    to_picture = coordinates.picture if coordinates else lambda z: z
+    from_picture = coordinates.gradient if coordinates else lambda gradient: gradient
 
-    def evaluate(x):
+    def evaluate(z):
         nonlocal evaluated
-        evaluated, gradient = evaluator.on_device(x)
-        return math.fsum(evaluated[1:]), search.arrays.asarray(gradient)  # not a float32 sum
+        evaluated, gradient = evaluator.on_device(to_picture(z))
+        loss = math.fsum(evaluated[1:])  # not a float32 sum
+        return loss, from_picture(search.arrays.asarray(gradient))
 
-    def evaluate_trial(x):
+    def evaluate_trial(z):
         try:
-            return evaluate(x)
+            return evaluate(z)
         except NonFiniteLoss:
             return math.inf, None
 
@@ -229,13 +237,13 @@ def minimize_lbfgs(iterations: Iterations, search: ProjectedLBFGS) -> Any:
             if search.step(evaluate_trial, iterations.evaluations_left):
                 losses = evaluated
             if search.stopped:
-                iterations.finish(search.x, losses, search.stopped)
+                iterations.finish(to_picture(search.x), losses, search.stopped)
             while iterations.due and not iterations.ended:
-                iterations.finish(search.x, losses)
+                iterations.finish(to_picture(search.x), losses)
             iterations.keep(losses, **search.state())
     if not iterations.ended:
-        iterations.finish(search.x, losses)
-    return search.x
+        iterations.finish(to_picture(search.x), losses)
+    return to_picture(search.x)
 
 
 def minimize_adam(

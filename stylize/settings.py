@@ -290,7 +290,9 @@ class LossWeights(NamedTuple):
     temporal: float = 0.0
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any], rows: int) -> "LossWeights":
+    def of(
+        cls, settings: Mapping[str, Any], rows: int, last_rows: int | None = None
+    ) -> "LossWeights":
         """The settings' weights at a size, raised or lowered by strength.
 
         Strength s multiplies content by (2 (1 - s))^2, all else by (2 s)^2, which is one at 0.5.
@@ -300,10 +302,12 @@ class LossWeights(NamedTuple):
         Args:
             settings: of a run.
             rows: of the combination.
+            last_rows: of the result; None: the same.
         """
         strength = settings["strength"]
         to_photo, to_painting = (2 * (1 - strength)) ** 2, (2 * strength) ** 2
-        smaller = (settings["reference_rows"] or rows) / rows
+        reference = settings["reference_rows"] or rows
+        smaller = ((last_rows or rows) if reference == "last" else reference) / rows
         content = settings["content_weight"] * to_photo * smaller ** settings["content_exponent"]
         style = settings["style_weight"] * to_painting
         return cls(

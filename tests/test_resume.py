@@ -22,6 +22,7 @@ from stylize.records import LossTable
 RECIPES = {  # settings that take the optimisers through more than one iteration at two sizes
     "neighbors": {},
     "lbfgs, own sizes": {"recipe": "pyramid", "optimizer": "lbfgs", "scales": 2},
+    "preconditioned": {"recipe": "johnson", "scales": 2},
     "torch": {"recipe": "johnson", "optimizer": "torch", "scales": 2},
     "average": {"recipe": "crowson", "optimizer": "adam", "scales": 2},
     "keras": {"recipe": "keras", "scales": 2},

@@ -1,0 +1,91 @@
+"""The coordinates in which L-BFGS takes longer steps where a picture is smooth."""
+
+import numpy as np
+import pytest
+
+from stylize.arrays import NUMPY, device_arrays
+from stylize.backend import to_numpy
+from stylize.lbfgs import ProjectedLBFGS
+from stylize.preconditioner import LOWEST, Preconditioner
+from stylize.scratch import file_arrays
+
+KINDS = {"NumPy": lambda: NUMPY, "files": file_arrays, "backend": device_arrays}
+
+
+@pytest.fixture(params=KINDS)
+def arrays(request):
+    return KINDS[request.param]()
+
+
+@pytest.fixture
+def pictures():
+    return np.random.default_rng(0).normal(0, 50, (3, 1, 21, 34, 3)).astype(np.float32)
+
+
+def wave(rows, cols, down, across):
+    """A wave of so many periods in a picture (1, rows, cols, 3)."""
+    turns = down * np.arange(rows)[:, None] / rows + across * np.arange(cols) / cols
+    return np.cos(2 * np.pi * turns)[None, ..., None].repeat(3, -1).astype(np.float32)
+
+
+@pytest.mark.parametrize(("down", "across"), [(0, 0), (0, 1), (3, 0), (4, -5), (10, 17)])
+def test_a_wave_is_multiplied_by_the_gain_of_its_frequency(down, across, arrays):
+    rows, cols = 21, 34
+    start = wave(rows, cols, 1, 2)
+    constant = wave(rows, cols, 0, 0)
+    coordinates = Preconditioner(start, 1.0, arrays)
+
+    def moved(z):
+        return to_numpy(coordinates.picture(arrays.asarray(z))) - start
+
+    frequency = np.hypot(down / rows, across / cols)
+    expected = moved(constant).mean() * (1 + (frequency / LOWEST) ** 2) ** -0.25
+    z = wave(rows, cols, down, across)
+    np.testing.assert_allclose(moved(z), expected * z, atol=1e-5)
+
+
+def test_gradient_is_that_of_the_picture_by_the_coordinates(arrays, pictures):
+    """Of the loss sum(w x), which is linear, so that a difference gives the slope exactly."""
+    start, w, z = pictures
+    coordinates = Preconditioner(start, 1.0, arrays)
+    slope = np.vdot(to_numpy(coordinates.gradient(arrays.asarray(w))), z.astype(float))
+    picture = to_numpy(coordinates.picture(arrays.asarray(z))).astype(float)
+    assert slope == pytest.approx(np.vdot(w, picture - start), rel=1e-5)
+
+
+def test_steps_are_as_long_as_without(arrays, pictures):
+    start, z, _ = pictures
+    step = to_numpy(Preconditioner(start, 1.0, arrays).picture(arrays.asarray(z))) - start
+    assert np.std(step) == pytest.approx(np.std(z), rel=0.1)
+
+
+def test_exponent_of_zero_changes_nothing(arrays, pictures):
+    start, z, _ = pictures
+    coordinates = Preconditioner(start, 0.0, arrays)
+    picture = to_numpy(coordinates.picture(arrays.asarray(z)))
+    np.testing.assert_allclose(picture, start + z, atol=1e-4)
+
+
+def test_needs_fewer_steps_where_the_loss_bends_less_in_what_is_smooth(pictures):
+    """The loss is half the sum of f |x^|^2 over frequencies f, whose curvatures K K^T undoes."""
+    start = pictures[0]
+    frequencies = np.hypot(*np.meshgrid(np.fft.fftfreq(21), np.fft.fftfreq(34), indexing="ij"))
+    bend = np.maximum(frequencies, LOWEST)[None, ..., None]
+
+    def evaluate(x):
+        gradient = np.fft.ifft2(np.fft.fft2(x, axes=(1, 2)) * bend, axes=(1, 2)).real
+        return float(np.vdot(x, gradient)) / 2, gradient.astype(np.float32)
+
+    coordinates, lowest = Preconditioner(start, 1.0, NUMPY), []
+
+    def evaluate_z(z):
+        loss, gradient = evaluate(coordinates.picture(z))
+        return loss, coordinates.gradient(gradient)
+
+    for x, function in ((start, evaluate), (np.zeros_like(start), evaluate_z)):
+        search = ProjectedLBFGS(x, first_step=20.0)
+        search.start(function)
+        for _ in range(12):
+            search.step(function, 9)
+        lowest.append(search.loss)
+    assert lowest[1] < lowest[0] / 100
