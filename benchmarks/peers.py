@@ -1,6 +1,6 @@
 """Measures how long another program takes to its final loss, and this one to the same.
 
-    python benchmarks/peers.py johnson ~/neural-style-pt --size 192 --json benchmarks/johnson.json
+    python benchmarks/peers.py johnson ~/neural-style-pt --size 512 --scales 3 --iter 6
     python benchmarks/peers.py crowson ~/style-transfer-pytorch --size 192
 
 The other program runs as it is, from a folder with its source: ProGamerGov/neural-style-pt, or
@@ -51,6 +51,7 @@ def paint_ours(args):
     """Paints the recipe, and prints the loss of each evaluation at full size."""
     given = {"precision": "auto", "init": "recolored"}
     given |= {"iterations": args.iter} if args.iter else {}
+    given |= {"scales": args.scales} if args.scales else {}
     job = nst.prepare(args.photo, args.painting, args.program, size=args.size, **given)
 
     class Printing(nst.Progress):
@@ -267,6 +268,7 @@ def main(argv=None):
     parser.add_argument("--size", type=int, default=192, help="longer side (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=500, help="theirs (default: %(default)s)")
     parser.add_argument("--iter", type=int, help="ours, at each size (default: the recipe's)")
+    parser.add_argument("--scales", type=int, help="ours, sizes (default: the recipe's)")
     parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
     parser.add_argument("--json", type=Path, help="a file to write")
     parser.add_argument("--work", choices=TURNS, help=argparse.SUPPRESS)
