@@ -336,6 +336,7 @@ def _paint_all(paint, args, options, ledger):
     """Looks at all tasks and paints those that wait, each given by its options."""
     with contextlib.ExitStack() as stack:
         executor = stack.enter_context(processes(1))
+        ledger.print(f"Looking at {len(options)} pictures")  # of many, that takes minutes
         seen = result(executor.submit(survey, options))
         for index, outcome in enumerate(seen.outcomes):
             ledger.add(index, outcome)

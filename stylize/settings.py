@@ -54,7 +54,8 @@ SETTINGS = {
         whole_number,
         "N",
         f"iterations at each size, of {EVALUATIONS_PER_ITERATION} evaluations each; in recipe "
-        "neighbors 20 at the first size, falling to 14 at the last, but 5 from 1.2 megapixels on",
+        "neighbors 20 at the first size, falling to 14 at the last, but 5 from 1.2 megapixels on; in "
+        "recipe johnson 6 at the first size, rising to 20 at the last",
         "optimisation",
     ),
     "content_weight": Setting("--content_weight", weight, "W", "faithfulness to the photo", "look"),
