@@ -725,10 +725,10 @@ def _paint_stage(job, stage, objective, checkpoint, reports, keep):
 
 
 def _start_search(job, stage, checkpoint, bounds):
-    """The search that `minimize_lbfgs` takes, and the coordinates that it searches in."""
+    """The search for `minimize_lbfgs` and its coordinates; None: the pixels."""
     settings, arrays, pairs, coordinates = job.settings, job.arrays(stage), None, None
     x = checkpoint.start.reshape(1, stage.rows, stage.cols, 3)
-    if settings["optimizer"] == "lbfgs":  # PyTorch's is as it is there
+    if settings["optimizer"] == "lbfgs":  # PyTorch's L-BFGS is left as PyTorch has it
         pairs = settings["pairs"]
         if settings["preconditioner"]:
             coordinates = Preconditioner(x, settings["preconditioner"], arrays)

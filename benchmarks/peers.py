@@ -268,7 +268,7 @@ def main(argv=None):
     parser.add_argument("--size", type=int, default=192, help="longer side (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=500, help="theirs (default: %(default)s)")
     parser.add_argument("--iter", type=int, help="ours, at each size (default: the recipe's)")
-    parser.add_argument("--scales", type=int, help="ours, sizes (default: the recipe's)")
+    parser.add_argument("--scales", type=int, help="ours: how many sizes (default: the recipe's)")
     parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
     parser.add_argument("--json", type=Path, help="a file to write")
     parser.add_argument("--work", choices=TURNS, help=argparse.SUPPRESS)

@@ -29,7 +29,7 @@ remember              functions that remember their results
 scratch               files for what does not fit into memory
 optimizers            what the optimisers share, SciPy's L-BFGS, Adam
 lbfgs                 an L-BFGS of our own, for values within bounds
-preconditioner        coordinates of a picture in which it needs fewer steps
+preconditioner        coordinates of a picture in which L-BFGS needs fewer steps
 arrays                what an optimiser computes with: NumPy, or the backend's tensors
 backend               TensorFlow, JAX or PyTorch; no other module knows which
 machine               cores, memory, which GPU a process sees

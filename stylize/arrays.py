@@ -18,14 +18,14 @@ class ArrayNamespace(NamedTuple):
         dot: of two float32 arrays of one shape, a scalar.
         compiled: of a function of arrays and lists of arrays, the same function in one call.
         asarray: a float32 array of this kind, from NumPy's or the backend's.
-        constant: the same for a few numbers, which stay in memory.
+        constant: the same, for what always stays in memory.
         to_numpy: the way back.
         blockwise: called as blockwise(function, arrays, *constants), where the function takes
             blocks of arrays of one shape and the constants, and returns (list of blocks, list of
             sums over the block). Returns (list of whole arrays, sums over all of them).
         filtered: called as filtered(x, gains), where x is a picture (1, rows, cols, 3) and gains
-            (rows, cols), of an even function of frequency, are in the order of an FFT. Returns x
-            with each frequency multiplied by its gain.
+            (rows, cols) is an even function of frequency, in FFT order. Returns x with each
+            frequency multiplied by its gain.
         retraces: whether `compiled` starts over when the number of arguments changes.
     """
 
@@ -70,7 +70,7 @@ def numpy_arrays(
 
     def filtered(x, gains):
         result = make(x.shape)
-        for channel in range(x.shape[-1]):  # one after another, for memory's sake
+        for channel in range(x.shape[-1]):  # one at a time, to save memory
             spectrum = np.fft.rfft2(x[0, ..., channel])
             spectrum *= gains[:, : spectrum.shape[1]]
             result[0, ..., channel] = np.fft.irfft2(spectrum, x.shape[1:3])

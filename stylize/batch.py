@@ -55,8 +55,8 @@ from stylize.weights import VGG19Weights
 
 LOG, INDEX = "log.jsonl", "index.html"
 KILLED = (
-    "the process that painted it was killed twice, perhaps for lack of memory; choose a smaller "
-    "--size or a lower --memory"
+    "the process painting it was killed on both tries, perhaps for lack of memory; choose a "
+    "smaller --size or a lower --memory"
 )
 
 
@@ -170,7 +170,7 @@ def paint_photo(
 
 
 def paint_photo_again(paint: Callable, args: argparse.Namespace) -> Outcome:
-    """`paint_photo` where the process that painted it was killed: goes on from where it was."""
+    """`paint_photo` for a photo whose process was killed: goes on where that stopped."""
     record = cli.make_record(args, cli.plan(args)[0], kept_weights(args.weights))
     args.resume = _is_resumable(args, record)
     return paint_photo(paint, args)
@@ -336,7 +336,7 @@ def _paint_all(paint, args, options, ledger):
     """Looks at all tasks and paints those that wait, each given by its options."""
     with contextlib.ExitStack() as stack:
         executor = stack.enter_context(processes(1))
-        ledger.print(f"Looking at {len(options)} pictures")  # of many, that takes minutes
+        ledger.print(f"Checking {_pictures(len(options))}")  # takes minutes if there are many
         seen = result(executor.submit(survey, options))
         for index, outcome in enumerate(seen.outcomes):
             ledger.add(index, outcome)
@@ -346,8 +346,7 @@ def _paint_all(paint, args, options, ledger):
         largest = max(outcome.needed_mib for outcome in waiting.values())
         demand = Demand(len(waiting), largest, seen.gpus, seen.allowed_mib)
         painters = choose_painters(stack, executor, args, demand, ledger.print)
-        several = "pictures" if len(waiting) > 1 else "picture"
-        ledger.print(f"{len(waiting)} {several} to paint, {painters.number} at once")
+        ledger.print(f"{_pictures(len(waiting))} to paint, {painters.number} at once")
         ledger.begin(sum(outcome.work for outcome in waiting.values()))
         for index, outcome in waiting.items():
             vars(options[index]).update(_share(painters, seen), resume=outcome.resumable)
@@ -356,6 +355,10 @@ def _paint_all(paint, args, options, ledger):
             ledger.add(index, outcome, waiting[index].work)
             if args.fail_fast and outcome.status == "failed":
                 queue.clear()
+
+
+def _pictures(number):
+    return f"{number} picture{'s' * (number != 1)}"
 
 
 def _share(painters, seen):
@@ -378,12 +381,12 @@ def _paint_there(workers, paint, args):
 
 
 def _as_painted(painters, paint, options, queue, ledger):
-    """Yields the index and the outcome of each task in the queue, which may shorten, as it ends.
+    """Yields each task's index and outcome as it ends. The caller may shorten the queue.
 
-    One whose process is killed is tried again at the end, alone: then all the memory is its own.
+    A task whose process is killed is tried again last, alone, with no other taking memory.
     """
     paint_one, again = (functools.partial(f, paint) for f in (paint_photo, paint_photo_again))
-    if painters.workers:  # they try again themselves
+    if painters.workers:  # which do their own retries
         there = import_cluster().importable(paint)
         paint_one = functools.partial(_paint_there, painters.workers, there)
     running, killed = {}, set()
@@ -399,7 +402,7 @@ def _as_painted(painters, paint, options, queue, ledger):
             elif index in killed:
                 yield index, Outcome("failed", f"{photo}: {KILLED}")
             else:
-                ledger.print(f"{photo}: the process that painted it was killed; it is tried again")
+                ledger.print(f"{photo}: its process was killed; it will be tried again, alone")
                 killed.add(index)
                 queue.append(index)
         ledger.tick()

@@ -105,9 +105,9 @@ def _add_pictures(add):
     add("style_reference", help="the picture whose style is wanted, or a folder of them")
     add(
         "result_prefix",
-        help="the result is saved as PREFIX.png (or as PREFIX if that ends in .png, .jpg, .webp or "
-        ".tiff), that of a film as PREFIX.mp4, those of a folder in the folder PREFIX; folders are "
-        "created",
+        help="a photo's result is saved as PREFIX.png (or as PREFIX itself if it ends in .png, "
+        ".jpg, .webp or .tiff), a film's as PREFIX.mp4, a folder's in the folder PREFIX; missing "
+        "folders are created",
     )
     add("--styles", nargs="+", default=[], metavar="STYLE", help="further styles to blend in")
     add(
@@ -120,7 +120,7 @@ def _add_pictures(add):
 
 
 def _add_output(add):
-    add("--format", choices=FORMATS, help="format of the results (default: png)")
+    add("--format", choices=FORMATS, help="format of the results (default: PREFIX's, or png)")
     add(
         "--bits",
         type=int,
@@ -379,7 +379,7 @@ def run(
     checkpoint = find_checkpoint(state, args.resume, job, terminal)
     planned, job = job, job.with_tiles(terminal.record["tiles"])
     if job.stages != planned.stages:
-        terminal.print(f"Going on in tiles as before, so it needs about {needs(job)}")
+        terminal.print(f"Keeping the earlier run's tiling; this needs about {needs(job)}")
         check_disk(job, args.result_prefix, terminal)
     _paint_and_keep(paint, args, terminal, weights, job, state, checkpoint)
     if args.verbose:
@@ -427,7 +427,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def follow_suffix(args: argparse.Namespace) -> None:
-    """Takes a prefix such as `out.jpg` for the result's own name, and so for its format."""
+    """Treats a prefix such as `out.jpg` as the result's full name, which sets its format."""
     path = Path(args.result_prefix)
     suffix = SUFFIXES.get(path.suffix.lower())
     if suffix and args.format in (None, suffix):

@@ -18,9 +18,9 @@ PROCESS_MIB = 940  # before a picture is there
 NETWORK_BYTES = {"float32": 3000, "bfloat16": 2180, "float16": 2180}  # for each pixel it sees
 IN_TILES = 1.4  # times as much: two passes fragment memory
 STATE_BYTES = {"lbfgs": 80, "torch": 80, "scipy": 1200, "adam": 200}  # for each pixel, by optimizer
-PAIR_BYTES = 24  # for each pixel, and each pair of vectors that L-BFGS remembers
+PAIR_BYTES = 24  # for each pixel and each pair of vectors that L-BFGS remembers
 IN_FILES_BYTES = 54  # for each pixel, with our L-BFGS in files
-FILTER_BYTES = 20  # for each pixel, that passes through the preconditioner's FFT
+FILTER_BYTES = 20  # for each pixel, during the preconditioner's FFT
 WORKSPACE_BYTES, WORKSPACE_MIB = 640, 270  # of the convolutions, for each pixel, but not more than
 COLUMN_BYTES = 900  # of hypercolumns, for each pixel of the picture and of the styles
 HYPERCOLUMN_BYTES, PREPARED = 640, 4  # of one alone; how many of each style's there are at once
@@ -28,8 +28,8 @@ SEARCH_BYTES = 10  # for each similarity that is in memory at once
 TILES = (4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 128)  # to choose from
 FORWARD_BYTES = 480  # for each pixel of a style that goes through the network whole
 SHARE = 0.8  # of the free memory that a run takes if it is not told
-# What disk is needed for, for each pixel: L-BFGS's pairs and 8 more vectors in files, and in the
-# state file those and 3 more, of which there are two while one replaces the other.
+# Disk needed for each pixel, besides L-BFGS's pairs: 8 vectors in files; 3 (Adam: 6) in the state
+# file, twice, since the old one stays until the new one replaces it.
 FILES_BYTES = 8 * 12
 STATE_FILE_BYTES = {"lbfgs": 2 * 36, "torch": 2 * 36, "scipy": 2 * 36, "adam": 2 * 72}
 FILES_COST = 0.1  # of an evaluation, that its optimiser reads and writes them
@@ -105,7 +105,7 @@ def needed_disk_mib(
 
 
 def _pairs(settings):
-    """How many pairs of vectors the optimizer remembers."""
+    """How many pairs of vectors the optimiser remembers."""
     kept = {"lbfgs": settings["pairs"], "torch": UnitStepLBFGS.default_pairs}
     return kept.get(settings["optimizer"], 0)
 

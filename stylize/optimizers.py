@@ -186,7 +186,7 @@ def start_lbfgs(
         step: where an earlier run was; its state is emptied.
         arrays: what its vectors are.
         optimizer: a name in `SEARCHES`.
-        first_step, pairs: as for `ProjectedLBFGS`, of a run that does not go on.
+        first_step, pairs: as for `ProjectedLBFGS`; ignored when an earlier run is continued.
     """
     kind = SEARCHES[optimizer]
     if step.state:
@@ -204,11 +204,11 @@ def minimize_lbfgs(
 
     Args:
         iterations: with an `Evaluator` of a `LossAndGrads`.
-        search: at the start, (1, rows, cols, 3), or where the iterations' `step` left it.
-        coordinates: those that it searches in; None: the pixels.
+        search: at its starting point, (1, rows, cols, 3), or where the iterations' `step` left it.
+        coordinates: what `search` works in; None: the pixels.
 
     Returns:
-        The last picture, an array as the search has it.
+        The last picture, an array of the search's kind.
     """
     evaluator, losses = iterations.evaluator, iterations.step.losses
     evaluated = losses

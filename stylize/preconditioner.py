@@ -1,7 +1,7 @@
-"""A preconditioner: coordinates of a picture in which an optimiser's steps are longer where smooth.
+"""A preconditioner: coordinates in which an optimiser takes longer steps at low frequencies.
 
-A loss of deep features bends least along what is smooth in a picture, and L-BFGS, which begins with
-the same step for every pixel, needs many steps to find that out.
+A loss on deep features curves least along smooth changes of a picture. L-BFGS begins by treating
+all frequencies alike, and needs many steps to find that out.
 """
 
 from typing import Any
@@ -10,19 +10,20 @@ import numpy as np
 
 from stylize.arrays import ArrayNamespace
 
-LOWEST = 1 / 32  # cycles per pixel, below which all frequencies are treated alike
+LOWEST = 1 / 32  # cycles per pixel, below which frequencies are treated nearly alike
 
 
 class Preconditioner:
     """The coordinates z of a picture x = start + K z.
 
-    K multiplies each frequency f by (f^2 + LOWEST^2) ** (-exponent / 4), with a root mean square of
-    one. So L-BFGS in z begins with an inverse Hessian of K K^T, about f ** -exponent, in x.
+    K multiplies each frequency f by a gain proportional to (f**2 + LOWEST**2) ** (-exponent / 4);
+    the gains' root mean square is one. So L-BFGS in z amounts to L-BFGS in x with the initial
+    inverse Hessian K K^T, about f ** -exponent.
 
     Args:
         start: the picture at z = 0, an array (1, rows, cols, 3) of `arrays`.
-        exponent: at 0, L-BFGS would begin as it does without.
-        arrays: what is computed with.
+        exponent: 0: no preconditioning.
+        arrays: what to compute with.
     """
 
     def __init__(self, start: Any, exponent: float, arrays: ArrayNamespace):
@@ -36,12 +37,12 @@ class Preconditioner:
         return picture
 
     def gradient(self, gradient: Any) -> Any:
-        """The gradient by z, from that by the picture: K is symmetric."""
+        """The gradient with respect to z, from that with respect to the picture: K is symmetric."""
         return self._arrays.filtered(gradient, self._gains)
 
 
 def _gains(rows, cols, exponent):
-    """(rows, cols): what each frequency is multiplied by, as an FFT orders them."""
+    """(rows, cols): the gain of each frequency, in FFT order."""
     squares = np.add.outer(np.fft.fftfreq(rows) ** 2, np.fft.fftfreq(cols) ** 2)
     gains = (squares + LOWEST**2) ** (-exponent / 4)
     return gains / np.sqrt(np.mean(gains**2))

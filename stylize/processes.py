@@ -23,13 +23,13 @@ STOP_SECONDS = 30  # that a process without a parent has to keep its state
 
 
 class Processes(Executor):
-    """Processes that are independent: where one is killed, the others go on, and another starts.
+    """Independent processes: if one is killed, the others go on and a new one takes its place.
 
-    Each is a pool of one, since a pool with a process that was killed gives all its work up.
+    Each is a pool of one, since a pool gives up all its work when one of its processes is killed.
 
     Args:
-        number: of processes; `submit` waits where all of them are busy.
-        gpus: that they share.
+        number: of processes; `submit` waits while all are busy.
+        gpus: how many they share.
     """
 
     def __init__(self, number: int, gpus: int = 0):
@@ -45,18 +45,18 @@ class Processes(Executor):
         return ProcessPoolExecutor(1, context, _start_process, (gpu,))
 
     def submit(self, function: Callable, /, *args: Any, **options: Any) -> Future:
-        """Has a process call a function. The future's `BrokenProcessPool`: it was killed."""
+        """Has a process call a function. The future raises BrokenProcessPool if it was killed."""
         index = self._idle.get()
         try:
             future = self._pools[index].submit(function, *args, **options)
-        except BrokenProcessPool:  # its process was killed, at work or idle
+        except BrokenProcessPool:  # its process was killed, while working or idle
             self._pools[index] = self._start(index)
             future = self._pools[index].submit(function, *args, **options)
         future.add_done_callback(lambda _: self._idle.put(index))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Ends the processes when they have done what they do now."""
+        """Ends the processes once they have finished what they are doing."""
         for pool in self._pools:
             pool.shutdown(wait, cancel_futures=cancel_futures)
 
@@ -65,7 +65,7 @@ class Processes(Executor):
 def processes(number: int, gpus: int = 0) -> Iterator[Executor]:
     """Processes that share the cores, or the GPUs where there are several.
 
-    However it is left, nothing runs on: where that is by an error, what they do is stopped.
+    However the block is left, nothing keeps running; after an error, work in progress is stopped.
     """
     threads = machine.threads(max(1, machine.count_cores() // number))
     with threads if number > 1 else contextlib.nullcontext():

@@ -21,14 +21,14 @@ STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", 
 #   restart        whether L-BFGS starts anew in every iteration, as in the Keras example
 #   bounded        whether pixels are kept within black and white while they are optimised. Without
 #                  it L-BFGS moves one in twenty outside, and clipping them undoes much of its work
-#   pairs          how many steps our L-BFGS remembers: more reach a low loss in fewer evaluations
-#                  where there are hundreds, and each takes 24 bytes a pixel
-#   preconditioner see `Preconditioner`; 0: none. Only for pixels that are not bounded
+#   pairs          how many steps our L-BFGS remembers: in runs of hundreds of evaluations, more
+#                  steps reach a low loss sooner; each takes 24 bytes a pixel
+#   preconditioner the exponent of `Preconditioner`; 0: none. Only where pixels are not bounded
 #   reference_rows the rows at which content_weight and tv_weight mean what the formulas say; at
 #                  others they are multiplied by a power of reference_rows / rows, so that a weight
 #                  gives the same look at any size. None: they are not. "last": those of the result;
-#                  a content weight that begins high keeps small sizes close to the photo, to which
-#                  the picture would find back slowly.
+#                  the content weight then begins high and keeps small sizes close to the photo,
+#                  since a picture that strays returns slowly.
 #   content_exponent, tv_exponent  that power: 2 for sums over pixels
 #   first_size     pixels of the short side of the coarsest size, where scales is "auto" and sizes
 #                  grow evenly from it; None: see below. Large forms are laid down

@@ -132,10 +132,10 @@ def to_text(record: Mapping[str, Any], **more: Any) -> str:
 
 
 def read_record(path: str | os.PathLike) -> dict[str, Any]:
-    """The record of the picture or film at `path`; what it leaves out of the format is filled in.
+    """The record of the picture or film at `path`; fields that it lacks get defaults.
 
     Raises:
-        InputError: neither, or one that says nothing of how it was made.
+        InputError: not a picture or film, or one that does not say how it was made.
     """
     is_film = Path(path).suffix == ".mp4" and Path(path).is_file()
     try:

@@ -54,8 +54,8 @@ SETTINGS = {
         whole_number,
         "N",
         f"iterations at each size, of {EVALUATIONS_PER_ITERATION} evaluations each; in recipe "
-        "neighbors 20 at the first size, falling to 14 at the last, but 5 from 1.2 megapixels on; in "
-        "recipe johnson 6 at the first size, rising to 20 at the last",
+        "neighbors from 20 evaluations at the first size down to 14 at the last (5 from 1.2 "
+        "megapixels on), in recipe johnson from 6 up to 20",
         "optimisation",
     ),
     "content_weight": Setting("--content_weight", weight, "W", "faithfulness to the photo", "look"),
@@ -302,8 +302,8 @@ class LossWeights(NamedTuple):
 
         Args:
             settings: of a run.
-            rows: of the combination.
-            last_rows: of the result; None: the same.
+            rows: of this size.
+            last_rows: of the last size, the result's; None: `rows`.
         """
         strength = settings["strength"]
         to_photo, to_painting = (2 * (1 - strength)) ** 2, (2 * strength) ** 2

@@ -155,8 +155,8 @@ def test_picture_whose_process_is_killed_is_tried_again_last(
     failed = deaths == 2
     assert nst.main([*command, "--jobs", "1"]) == failed
     out, err = capsys.readouterr()
-    assert "photos/b.jpg: the process that painted it was killed; it is tried again" in out
-    assert ("photos/b.jpg: the process that painted it was killed twice" in err) == failed
+    assert "photos/b.jpg: its process was killed; it will be tried again, alone" in out
+    assert ("photos/b.jpg: the process painting it was killed on both tries" in err) == failed
     assert painted(tmp_path) == ["a.png", "sub/c.png", *([] if failed else ["b.png"])]
 
 
@@ -291,7 +291,7 @@ def test_killed_process_leaves_the_others_running():
         sleeping = executor.submit(time.sleep, 1)
         killed = executor.submit(os._exit, 9)
         assert isinstance(killed.exception(), BrokenProcessPool)
-        assert executor.submit(math.sqrt, 16).result() == 4  # by another one in its place
+        assert executor.submit(math.sqrt, 16).result() == 4  # by the process that replaced it
         assert not sleeping.done()
         assert sleeping.result() is None
 

@@ -112,7 +112,7 @@ def test_format(format, command, tmp_path):
         ("r.1", [], ["r.1.png", "r.1_at_iteration_0.png"]),
     ],
 )
-def test_prefix_may_be_the_results_own_name(prefix, options, saved, command, tmp_path):
+def test_prefix_may_be_the_results_full_name(prefix, options, saved, command, tmp_path):
     command[2] = str(tmp_path / "results" / prefix)
     assert nst.main([*command, "--iter", "1", *options]) == 0
     names = results(tmp_path)

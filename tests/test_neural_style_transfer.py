@@ -351,7 +351,7 @@ def test_strength_turns_the_weights_and_is_neutral_in_the_middle():
     assert weights(0.75).style["block1_conv1"] == pytest.approx(0.2 * 9 / 4)
 
 
-def test_content_weighs_more_at_small_sizes_where_it_refers_to_the_last():
+def test_content_weighs_more_at_small_sizes_in_johnson():
     settings = choose_settings("johnson")
     small, last = LossWeights.of(settings, 100, 200), LossWeights.of(settings, 200, 200)
     assert (small.content, last.content) == ({"block4_conv2": 40.0}, {"block4_conv2": 5.0})

@@ -1,4 +1,4 @@
-"""The coordinates in which L-BFGS takes longer steps where a picture is smooth."""
+"""The coordinates in which L-BFGS takes longer steps at low frequencies."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def pictures():
 
 
 def wave(rows, cols, down, across):
-    """A wave of so many periods in a picture (1, rows, cols, 3)."""
+    """A picture (1, rows, cols, 3) of a wave with `down` and `across` periods."""
     turns = down * np.arange(rows)[:, None] / rows + across * np.arange(cols) / cols
     return np.cos(2 * np.pi * turns)[None, ..., None].repeat(3, -1).astype(np.float32)
 
@@ -44,8 +44,8 @@ def test_a_wave_is_multiplied_by_the_gain_of_its_frequency(down, across, arrays)
     np.testing.assert_allclose(moved(z), expected * z, atol=1e-5)
 
 
-def test_gradient_is_that_of_the_picture_by_the_coordinates(arrays, pictures):
-    """Of the loss sum(w x), which is linear, so that a difference gives the slope exactly."""
+def test_gradient_is_with_respect_to_the_coordinates(arrays, pictures):
+    """The loss sum(w x) is linear, so a difference gives the slope exactly."""
     start, w, z = pictures
     coordinates = Preconditioner(start, 1.0, arrays)
     slope = np.vdot(to_numpy(coordinates.gradient(arrays.asarray(w))), z.astype(float))
@@ -53,7 +53,7 @@ def test_gradient_is_that_of_the_picture_by_the_coordinates(arrays, pictures):
     assert slope == pytest.approx(np.vdot(w, picture - start), rel=1e-5)
 
 
-def test_steps_are_as_long_as_without(arrays, pictures):
+def test_steps_are_as_long_as_without_a_preconditioner(arrays, pictures):
     start, z, _ = pictures
     step = to_numpy(Preconditioner(start, 1.0, arrays).picture(arrays.asarray(z))) - start
     assert np.std(step) == pytest.approx(np.std(z), rel=0.1)
@@ -66,14 +66,14 @@ def test_exponent_of_zero_changes_nothing(arrays, pictures):
     np.testing.assert_allclose(picture, start + z, atol=1e-4)
 
 
-def test_needs_fewer_steps_where_the_loss_bends_less_in_what_is_smooth(pictures):
-    """The loss is half the sum of f |x^|^2 over frequencies f, whose curvatures K K^T undoes."""
+def test_needs_fewer_steps_where_the_loss_curves_less_at_low_frequencies(pictures):
+    """The loss is half the sum of f |X(f)|^2, X the Fourier transform; K K^T cancels that f."""
     start = pictures[0]
     frequencies = np.hypot(*np.meshgrid(np.fft.fftfreq(21), np.fft.fftfreq(34), indexing="ij"))
-    bend = np.maximum(frequencies, LOWEST)[None, ..., None]
+    curvature = np.maximum(frequencies, LOWEST)[None, ..., None]
 
     def evaluate(x):
-        gradient = np.fft.ifft2(np.fft.fft2(x, axes=(1, 2)) * bend, axes=(1, 2)).real
+        gradient = np.fft.ifft2(np.fft.fft2(x, axes=(1, 2)) * curvature, axes=(1, 2)).real
         return float(np.vdot(x, gradient)) / 2, gradient.astype(np.float32)
 
     coordinates, lowest = Preconditioner(start, 1.0, NUMPY), []
