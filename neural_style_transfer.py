@@ -53,7 +53,7 @@ from stylize.neighbors import (
 )
 from stylize.optimizers import Iterations, fmin_l_bfgs_b
 from stylize.pictures import layer_mask, load_image, save_image  # noqa: F401
-from stylize.preconditioner import Preconditioner
+from stylize.preconditioner import Preconditioner, exponent
 from stylize.progress import Checkpoint, Iterate, Losses, Progress, Reports, Stage, estimate_seconds
 from stylize.recipes import DEFAULT_RECIPE, RECIPES  # noqa: F401
 from stylize.remember import remembered
@@ -707,17 +707,19 @@ def _paint_stage(job, stage, objective, checkpoint, reports, keep):
     iterations = Iterations(
         evaluator, *counts, reports.on_iteration, settings["tolerance"], step, on_step
     )
-    x, bounds = step.state["x"] if step.state else checkpoint.start, ()
-    x = x.reshape(1, stage.rows, stage.cols, 3)
+    bounds = ()
     if settings["bounded"]:
         black = np.tile(np.negative(IMAGENET_MEAN_BGR), (stage.cols, 1))  # (cols, 3)
         bounds = black, black + 255
+    if settings["optimizer"] in optimizers.SEARCHES:
+        x = optimizers.minimize_lbfgs(iterations, *_start_search(job, stage, checkpoint, bounds))
+        return backend.to_numpy(x).reshape(stage.rows, stage.cols, 3)
+    x = step.state["x"] if step.state else checkpoint.start
+    x = x.reshape(1, stage.rows, stage.cols, 3)
     if settings["optimizer"] == "adam":
         names = ("learning_rate", "beta1", "beta2", "epsilon")
         adam = {name.replace("beta", "beta_"): settings[name] for name in names}
         x = optimizers.minimize_adam(iterations, x, bounds, settings["average_decay"], **adam)
-    elif settings["optimizer"] in optimizers.SEARCHES:
-        x = optimizers.minimize_lbfgs(iterations, *_start_search(job, stage, checkpoint, bounds))
     else:
         minimize = minimize_keras if settings["restart"] else minimize_scipy
         x = minimize(iterations, *optimizers.flat_float64(x, bounds))
@@ -726,13 +728,12 @@ def _paint_stage(job, stage, objective, checkpoint, reports, keep):
 
 def _start_search(job, stage, checkpoint, bounds):
     """The search for `minimize_lbfgs` and its coordinates; None: the pixels."""
-    settings, arrays, pairs, coordinates = job.settings, job.arrays(stage), None, None
+    settings, arrays, coordinates = job.settings, job.arrays(stage), None
     x = checkpoint.start.reshape(1, stage.rows, stage.cols, 3)
-    if settings["optimizer"] == "lbfgs":  # PyTorch's L-BFGS is left as PyTorch has it
-        pairs = settings["pairs"]
-        if settings["preconditioner"]:
-            coordinates = Preconditioner(x, settings["preconditioner"], arrays)
-            x = np.zeros(x.shape, np.float32)
+    if own := exponent(settings):
+        coordinates = Preconditioner(x, own, arrays)
+        x = np.zeros(x.shape, np.float32)
+    pairs = settings["pairs"] if settings["optimizer"] == "lbfgs" else None  # PyTorch has its own
     given = bounds, checkpoint.step, arrays, settings["optimizer"], job.first_step, pairs
     return optimizers.start_lbfgs(x, *given), coordinates
 

@@ -74,8 +74,8 @@ def numpy_arrays(
             spectrum = np.fft.rfft2(x[0, ..., channel])
             spectrum *= gains[:, : spectrum.shape[1]]
             result[0, ..., channel] = np.fft.irfft2(spectrum, x.shape[1:3])
-        release(x)
-        release(result)
+            release(x)
+            release(result)
         return result
 
     def asarray(array):

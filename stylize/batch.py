@@ -34,6 +34,7 @@ from stylize.memory import allowed_mib
 from stylize.painters import (
     CORES_EACH,
     Demand,
+    Painters,
     choose_painters,
     import_cluster,
     kept_weights,
@@ -171,8 +172,9 @@ def paint_photo(
 
 def paint_photo_again(paint: Callable, args: argparse.Namespace) -> Outcome:
     """`paint_photo` for a photo whose process was killed: goes on where that stopped."""
-    record = cli.make_record(args, cli.plan(args)[0], kept_weights(args.weights))
-    args.resume = _is_resumable(args, record)
+    with contextlib.suppress(Exception):  # painting says what is wrong
+        record = cli.make_record(args, cli.plan(args)[0], kept_weights(args.weights))
+        args.resume = _is_resumable(args, record)
     return paint_photo(paint, args)
 
 
@@ -219,12 +221,12 @@ class Ledger:
         self._work = self._work_left = work
         self._started = time.monotonic()
 
-    def add(self, index: int, outcome: Outcome, work: int = 0) -> None:
-        """A task has ended, of so much work."""
-        self.outcomes[index] = outcome
+    def add(self, index: int, outcome: Outcome) -> None:
+        """A task has ended, or is known to wait."""
+        before, self.outcomes[index] = self.outcomes[index], outcome
         if outcome.status == "waiting":
             return
-        self._work_left -= work
+        self._work_left -= before.work
         if outcome.status == "failed":
             self._fail(outcome.error)
         elif outcome.status == "painted":
@@ -350,11 +352,50 @@ def _paint_all(paint, args, options, ledger):
         ledger.begin(sum(outcome.work for outcome in waiting.values()))
         for index, outcome in waiting.items():
             vars(options[index]).update(_share(painters, seen), resume=outcome.resumable)
-        queue = deque(waiting)
-        for index, outcome in _as_painted(painters, paint, options, queue, ledger):
-            ledger.add(index, outcome, waiting[index].work)
-            if args.fail_fast and outcome.status == "failed":
+        paint_one = _painting(painters, paint)
+        killed = _paint_queue(painters, paint_one, args, options, waiting, ledger)
+    if killed and not (args.fail_fast and ledger.count("failed")):
+        _paint_again(paint, args, options, killed, ledger)
+
+
+def _painting(painters, paint):
+    """The function from options to an `Outcome` that the painters call."""
+    if not painters.workers:
+        return functools.partial(paint_photo, paint)
+    there = import_cluster().importable(paint)
+    return functools.partial(_paint_there, painters.workers, there)
+
+
+def _paint_queue(painters, paint_one, args, options, tasks, ledger):
+    """Paints tasks, given by their indices. Returns those whose process was killed."""
+    queue, running, killed = deque(tasks), {}, []
+    while queue or running:
+        while queue and len(running) < painters.number:
+            index = queue.popleft()
+            running[painters.executor.submit(paint_one, options[index])] = index
+        for future in wait(running, timeout=1, return_when=FIRST_COMPLETED).done:
+            index = running.pop(future)
+            if isinstance(future.exception(), BrokenProcessPool):
+                killed.append(index)
+                ledger.print(f"{options[index].base}: its process was killed")
+                continue
+            ledger.add(index, future.result())
+            if args.fail_fast and ledger.count("failed"):
                 queue.clear()
+        ledger.tick()
+    return killed
+
+
+def _paint_again(paint, args, options, tasks, ledger):
+    """Paints tasks whose process was killed, one by one: each has all the memory."""
+    ledger.print(f"{_pictures(len(tasks))} to paint again, one at a time")
+    for index in tasks:
+        options[index].memory = args.memory
+    again = functools.partial(paint_photo_again, paint)
+    with processes(1) as executor:
+        alone = Painters(executor, 1, None)
+        for index in _paint_queue(alone, again, args, options, tasks, ledger):
+            ledger.add(index, Outcome("failed", f"{options[index].base}: {KILLED}"))
 
 
 def _pictures(number):
@@ -378,34 +419,6 @@ def _paint_there(workers, paint, args):
         raise
     except OSError as error:
         return Outcome("failed", _message(args, error))
-
-
-def _as_painted(painters, paint, options, queue, ledger):
-    """Yields each task's index and outcome as it ends. The caller may shorten the queue.
-
-    A task whose process is killed is tried again last, alone, with no other taking memory.
-    """
-    paint_one, again = (functools.partial(f, paint) for f in (paint_photo, paint_photo_again))
-    if painters.workers:  # which do their own retries
-        there = import_cluster().importable(paint)
-        paint_one = functools.partial(_paint_there, painters.workers, there)
-    running, killed = {}, set()
-    while queue or running:
-        while queue and len(running) < (1 if queue[0] in killed else painters.number):
-            index = queue.popleft()
-            function = again if index in killed else paint_one
-            running[painters.executor.submit(function, options[index])] = index
-        for future in wait(running, timeout=1, return_when=FIRST_COMPLETED).done:
-            index, photo = running.pop(future), options[index].base
-            if not isinstance(future.exception(), BrokenProcessPool):
-                yield index, future.result()
-            elif index in killed:
-                yield index, Outcome("failed", f"{photo}: {KILLED}")
-            else:
-                ledger.print(f"{photo}: its process was killed; it will be tried again, alone")
-                killed.add(index)
-                queue.append(index)
-        ledger.tick()
 
 
 def _with_tiles_there(paint, args):

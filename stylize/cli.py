@@ -292,6 +292,14 @@ def needs(job: Job) -> str:
     return words + (f", and {files / 1024:.1f} GiB of disk" if tell else "")
 
 
+def announce(words: str, job: Job, args: argparse.Namespace, terminal: Terminal) -> None:
+    """Says, after some words, what a job needs; warns of too little. Raises NoRoom."""
+    terminal.print(f"{words} about {needs(job)}")
+    check_disk(job, args.result_prefix, terminal)
+    if warning := memory.warning(job.needed_mib, job.stages[-1]):
+        terminal.warn(warning)
+
+
 def check_disk(job: Job, prefix: str, terminal: Terminal) -> None:
     """Raises NoRoom where the disk has none for a job's files; warns if it has none for its state.
 
@@ -357,10 +365,7 @@ def run(
     terminal.suffix, terminal.bits = args.format or "png", args.bits or 8
     terminal.every_iteration = args.every_iteration
     _check_format(job, terminal.suffix, terminal.bits)
-    terminal.print(f"This needs about {needs(job)}")
-    check_disk(job, args.result_prefix, terminal)
-    if warning := memory.warning(job.needed_mib, job.stages[-1]):
-        terminal.warn(warning)
+    announce("This needs", job, args, terminal)
     weights = weights or load_weights(args.weights, quiet=args.quiet)
     terminal.print(f"Using {weights.source}")
     terminal.record = make_record(args, job, weights)
@@ -379,8 +384,7 @@ def run(
     checkpoint = find_checkpoint(state, args.resume, job, terminal)
     planned, job = job, job.with_tiles(terminal.record["tiles"])
     if job.stages != planned.stages:
-        terminal.print(f"Keeping the earlier run's tiling; this needs about {needs(job)}")
-        check_disk(job, args.result_prefix, terminal)
+        announce("Keeping the earlier run's tiling, which needs", job, args, terminal)
     _paint_and_keep(paint, args, terminal, weights, job, state, checkpoint)
     if args.verbose:
         for where, mib in backend.peak_memory().items():

@@ -10,6 +10,7 @@ import psutil
 from stylize import backend
 from stylize.lbfgs import UnitStepLBFGS
 from stylize.neighbors import HYPERCOLUMN_LAYERS, SIMILARITIES
+from stylize.preconditioner import exponent
 from stylize.progress import Stage
 from stylize.weights import CONVOLUTIONS
 
@@ -20,7 +21,7 @@ IN_TILES = 1.4  # times as much: two passes fragment memory
 STATE_BYTES = {"lbfgs": 80, "torch": 80, "scipy": 1200, "adam": 200}  # for each pixel, by optimizer
 PAIR_BYTES = 24  # for each pixel and each pair of vectors that L-BFGS remembers
 IN_FILES_BYTES = 54  # for each pixel, with our L-BFGS in files
-FILTER_BYTES = 20  # for each pixel, during the preconditioner's FFT
+FILTER_BYTES = 40  # for each pixel, during the preconditioner's FFT
 WORKSPACE_BYTES, WORKSPACE_MIB = 640, 270  # of the convolutions, for each pixel, but not more than
 COLUMN_BYTES = 900  # of hypercolumns, for each pixel of the picture and of the styles
 HYPERCOLUMN_BYTES, PREPARED = 640, 4  # of one alone; how many of each style's there are at once
@@ -28,9 +29,9 @@ SEARCH_BYTES = 10  # for each similarity that is in memory at once
 TILES = (4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 128)  # to choose from
 FORWARD_BYTES = 480  # for each pixel of a style that goes through the network whole
 SHARE = 0.8  # of the free memory that a run takes if it is not told
-# Disk needed for each pixel, besides L-BFGS's pairs: 8 vectors in files; 3 (Adam: 6) in the state
+# Disk needed for each pixel, besides L-BFGS's pairs: 10 vectors in files; 3 (Adam: 6) in the state
 # file, twice, since the old one stays until the new one replaces it.
-FILES_BYTES = 8 * 12
+FILES_BYTES = 10 * 12
 STATE_FILE_BYTES = {"lbfgs": 2 * 36, "torch": 2 * 36, "scipy": 2 * 36, "adam": 2 * 72}
 FILES_COST = 0.1  # of an evaluation, that its optimiser reads and writes them
 
@@ -68,7 +69,7 @@ def needed_mib(
         seen = min(stage.rows, side) * min(stage.cols, side)
     state = STATE_BYTES[settings["optimizer"]] + _pairs(settings) * PAIR_BYTES
     state = IN_FILES_BYTES if stage.in_files else state
-    state += FILTER_BYTES * bool(settings["preconditioner"])
+    state += FILTER_BYTES * bool(exponent(settings))
     needed: float = PROCESS_MIB * 2**20 + pixels * state
     network = seen * NETWORK_BYTES[stage.precision] * (IN_TILES if stage.tile else 1)
     network = max(network, 0 if stage.tile else max(style_pixels) * FORWARD_BYTES)

@@ -4,6 +4,7 @@ A loss on deep features curves least along smooth changes of a picture. L-BFGS b
 all frequencies alike, and needs many steps to find that out.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,15 @@ import numpy as np
 from stylize.arrays import ArrayNamespace
 
 LOWEST = 1 / 32  # cycles per pixel, below which frequencies are treated nearly alike
+
+
+def exponent(settings: Mapping[str, Any]) -> float:
+    """That of a run's `Preconditioner`; 0: it has none.
+
+    Only our L-BFGS has one, and not where pixels are bounded: coordinates have no such bounds.
+    """
+    ours = settings["optimizer"] == "lbfgs" and not settings["bounded"]
+    return settings["preconditioner"] if ours else 0.0
 
 
 class Preconditioner:
@@ -43,6 +53,8 @@ class Preconditioner:
 
 def _gains(rows, cols, exponent):
     """(rows, cols): the gain of each frequency, in FFT order."""
-    squares = np.add.outer(np.fft.fftfreq(rows) ** 2, np.fft.fftfreq(cols) ** 2)
-    gains = (squares + LOWEST**2) ** (-exponent / 4)
-    return gains / np.sqrt(np.mean(gains**2))
+    down, across = (np.fft.fftfreq(side).astype(np.float32) ** 2 for side in (rows, cols))
+    gains = np.add.outer(down + np.float32(LOWEST**2), across)  # in place from here on, for memory
+    np.power(gains, np.float32(-exponent / 4), out=gains)
+    gains /= np.sqrt(np.mean(np.square(gains), dtype=np.float64)).astype(np.float32)
+    return gains

@@ -33,7 +33,7 @@ class Processes(Executor):
     """
 
     def __init__(self, number: int, gpus: int = 0):
-        self._gpus = gpus
+        self._gpus, self._closed, self._lock = gpus, False, threading.Lock()
         self._pools = [self._start(index) for index in range(number)]
         self._idle: queue.SimpleQueue[int] = queue.SimpleQueue()
         for index in range(number):
@@ -45,18 +45,37 @@ class Processes(Executor):
         return ProcessPoolExecutor(1, context, _start_process, (gpu,))
 
     def submit(self, function: Callable, /, *args: Any, **options: Any) -> Future:
-        """Has a process call a function. The future raises BrokenProcessPool if it was killed."""
+        """Has a process call a function. The future raises BrokenProcessPool if it was killed.
+
+        Raises RuntimeError after `close`.
+        """
         index = self._idle.get()
         try:
-            future = self._pools[index].submit(function, *args, **options)
-        except BrokenProcessPool:  # its process was killed, while working or idle
-            self._pools[index] = self._start(index)
-            future = self._pools[index].submit(function, *args, **options)
+            with self._lock:
+                future = self._submit_to(index, function, *args, **options)
+        except BaseException:
+            self._idle.put(index)
+            raise
         future.add_done_callback(lambda _: self._idle.put(index))
         return future
 
+    def _submit_to(self, index, function, *args, **options):
+        if self._closed:
+            raise RuntimeError("the processes have ended")
+        try:
+            return self._pools[index].submit(function, *args, **options)
+        except BrokenProcessPool:  # its process was killed, while working or idle
+            self._pools[index] = self._start(index)
+            return self._pools[index].submit(function, *args, **options)
+
+    def close(self) -> None:
+        """Takes no more work, and so starts no process."""
+        with self._lock:
+            self._closed = True
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Ends the processes once they have finished what they are doing."""
+        self.close()
         for pool in self._pools:
             pool.shutdown(wait, cancel_futures=cancel_futures)
 
@@ -73,6 +92,7 @@ def processes(number: int, gpus: int = 0) -> Iterator[Executor]:
         try:
             yield executor
         except BaseException:
+            executor.close()
             for process in multiprocessing.active_children():
                 process.terminate()
             raise

@@ -88,7 +88,8 @@ class Step(NamedTuple):
         before: the total loss at the end of the last iteration.
         losses: at the optimiser's point; None before it was evaluated.
         state: all that the optimiser needs to go on: arrays, or tensors of the backend, by name,
-            `x` among them. None before the first step.
+            `x` among them, a picture or coordinates (see `Preconditioner`). None before the first
+            step.
     """
 
     iterations: int = 0

@@ -23,7 +23,7 @@ STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", 
 #                  it L-BFGS moves one in twenty outside, and clipping them undoes much of its work
 #   pairs          how many steps our L-BFGS remembers: in runs of hundreds of evaluations, more
 #                  steps reach a low loss sooner; each takes 24 bytes a pixel
-#   preconditioner the exponent of `Preconditioner`; 0: none. Only where pixels are not bounded
+#   preconditioner the exponent of `Preconditioner`; 0: none. Not where pixels are bounded
 #   reference_rows the rows at which content_weight and tv_weight mean what the formulas say; at
 #                  others they are multiplied by a power of reference_rows / rows, so that a weight
 #                  gives the same look at any size. None: they are not. "last": those of the result;

@@ -19,7 +19,7 @@ from stylize.progress import Checkpoint, Losses, Step
 from stylize.records import LossTable
 from stylize.scratch import empty_in_memory, release
 
-FORMAT = 2  # of the file; it goes up when an older one can no longer be read
+FORMAT = 3  # of the file; it goes up when an older one can no longer be read
 ONE_PICTURE = ("versions", "tiles", "iteration", "losses")  # of records: not what was asked for
 ANEW = "run without --resume to start anew"
 PIECE = 2**24  # bytes that are read at once

@@ -16,6 +16,7 @@ import functools
 import gc
 import itertools
 import math
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -385,7 +386,7 @@ def main(paint: Callable, args: argparse.Namespace) -> int:
         paint: the script's.
         args: from `cli.parse`.
     """
-    args.result_prefix = args.result_prefix.removesuffix(".mp4")
+    args.result_prefix = re.sub(r"\.mp4$", "", args.result_prefix, flags=re.IGNORECASE)
     report = Report(args.quiet)
 
     def kept():

@@ -1,5 +1,6 @@
 """Folders on the command line. Threads stand in for the processes, but in the last tests."""
 
+import contextlib
 import json
 import math
 import os
@@ -8,10 +9,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import alive, smooth_picture
 from PIL import Image
@@ -38,6 +42,19 @@ def command(photos, painting_path, weights_path, tmp_path):
         *(str(photos), str(painting_path), str(tmp_path / "results")),
         *("--weights", str(weights_path), "--size", "24", "--iter", "1"),
     ]
+
+
+@pytest.fixture
+def two_threads(monkeypatch):
+    """Threads stand in for the processes, as many as there would be."""
+
+    @contextlib.contextmanager
+    def processes(number, gpus=0):
+        with ThreadPoolExecutor(number) as executor:
+            yield executor
+
+    for module in (batch, painters):
+        monkeypatch.setattr(module, "processes", processes)
 
 
 def painted(tmp_path):
@@ -137,27 +154,42 @@ def test_faults_of_any_kind_are_named(one_process, command, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize("deaths", [1, 2])
-def test_picture_whose_process_is_killed_is_tried_again_last(
-    deaths, one_process, command, tmp_path, monkeypatch, capsys
+def test_picture_whose_process_is_killed_is_painted_again_at_the_end(
+    deaths, two_threads, command, tmp_path, monkeypatch, capsys
 ):
-    def dying(paint_photo):
-        def paint(paint, args):
-            nonlocal deaths
-            if args.base.endswith("b.jpg") and deaths:
-                deaths -= 1
-                raise BrokenProcessPool
-            return paint_photo(paint, args)
+    """Two are painted at a time; one of the first two dies, with a state, while the other runs."""
+    failed, evaluations, lock = deaths == 2, [], threading.RLock()
+    on_evaluation = cli.Terminal.on_evaluation
 
-        return paint
+    def dying(self, event):
+        on_evaluation(self, event)
+        if self._prefix.endswith("a"):
+            evaluations.append(self.evaluations)
+            if len(evaluations) in (30, 40)[:deaths]:
+                raise KeyboardInterrupt
+
+    def as_broken(function):
+        def call(*given):
+            try:
+                with lock:
+                    return function(*given)
+            except KeyboardInterrupt:
+                raise BrokenProcessPool from None
+
+        return call
 
     for name in ("paint_photo", "paint_photo_again"):
-        monkeypatch.setattr(batch, name, dying(getattr(batch, name)))
-    failed = deaths == 2
-    assert nst.main([*command, "--jobs", "1"]) == failed
+        monkeypatch.setattr(batch, name, as_broken(getattr(batch, name)))
+    monkeypatch.setattr(cli.Terminal, "on_evaluation", dying)
+    assert nst.main([*command, "--iter", "3", "--jobs", "2"]) == failed
     out, err = capsys.readouterr()
-    assert "photos/b.jpg: its process was killed; it will be tried again, alone" in out
-    assert ("photos/b.jpg: the process painting it was killed on both tries" in err) == failed
-    assert painted(tmp_path) == ["a.png", "sub/c.png", *([] if failed else ["b.png"])]
+    assert out.count("photos/a.png: its process was killed\n") == deaths
+    assert "1 picture to paint again, one at a time\n" in out
+    assert ("photos/a.png: the process painting it was killed on both tries" in err) == failed
+    assert evaluations[30] > 15  # not from the start
+    others = {"b.png", "sub/c.png"}
+    assert set(painted(tmp_path)[:2]) == others
+    assert painted(tmp_path)[2:] == ([] if failed else ["a.png"])
 
 
 def test_stopped_picture_goes_on_where_it_was(one_process, command, tmp_path, monkeypatch, capsys):
@@ -286,14 +318,44 @@ def test_killed_process_is_an_error_of_one_line():
     )
 
 
-def test_killed_process_leaves_the_others_running():
-    with painters.processes(2) as executor:
-        sleeping = executor.submit(time.sleep, 1)
+def wait_for(path):
+    while not os.path.exists(path):
+        time.sleep(0.05)
+
+
+def test_killed_process_leaves_the_others_running_and_is_replaced_on_its_gpu(tmp_path):
+    with painters.processes(2, gpus=2) as executor:
         killed = executor.submit(os._exit, 9)
+        waiting = executor.submit(wait_for, tmp_path / "go")
         assert isinstance(killed.exception(), BrokenProcessPool)
-        assert executor.submit(math.sqrt, 16).result() == 4  # by the process that replaced it
-        assert not sleeping.done()
-        assert sleeping.result() is None
+        assert executor.submit(os.getenv, "CUDA_VISIBLE_DEVICES").result() == "0"
+        assert not waiting.done()
+        (tmp_path / "go").touch()
+        assert waiting.result() is None
+
+
+def test_no_process_is_started_once_an_error_has_ended_them():
+    with pytest.raises(ZeroDivisionError), painters.processes(1) as executor:
+        executor.submit(os.getpid).result()
+        raise ZeroDivisionError
+    with pytest.raises(RuntimeError, match="the processes have ended"):
+        executor.submit(os.getpid)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no process groups there")
+def test_killed_process_costs_no_picture(command, full_weights_path, tmp_path):
+    command += ["--recipe", "keras", "--iter", "3"]
+    with start(command, full_weights_path) as run:
+        deadline = time.monotonic() + 60
+        while not (states := list((tmp_path / "results").rglob("*_state.npz"))):
+            assert run.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        largest = max(psutil.Process(run.pid).children(), key=lambda p: p.memory_info().rss)
+        largest.kill()
+        out, err = run.communicate(timeout=90)
+    assert (run.returncode, err) == (0, "")
+    assert states and "its process was killed\n" in out and "3 painted" in out
+    assert sorted(painted(tmp_path)) == ["a.png", "b.png", "sub/c.png"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no process groups there")

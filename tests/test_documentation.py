@@ -41,7 +41,7 @@ def test_documented_commands(
     writer = Mp4Writer(Path("clip.mp4"), (48, 40))
     writer.write(Image.open(photo_path), 2)
     writer.finish()
-    quick = ["--weights", str(weights_path), "--size", "24", "--iter", "2"]
+    quick = ["--weights", str(weights_path), "--size", "40", "--iter", "2"]
     commands = documented_commands()
     assert len(commands) > 10
     for command in commands:

@@ -267,7 +267,7 @@ def test_goes_on_in_the_tiles_it_began_with_and_says_what_they_need(
     capsys.readouterr()
     assert nst.main([*command, "--resume"]) == 0
     said = capsys.readouterr().out
-    assert re.search(r"earlier run's tiling; this needs .*, in tiles of 32 pixels\n", said)
+    assert re.search(r"earlier run's tiling, which needs .*, in tiles of 32 pixels\n", said)
     assert (tmp_path / "r.png").read_bytes() == whole
 
 
