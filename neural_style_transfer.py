@@ -53,7 +53,7 @@ from stylize.neighbors import (
 )
 from stylize.optimizers import Iterations, fmin_l_bfgs_b
 from stylize.pictures import layer_mask, load_image, save_image  # noqa: F401
-from stylize.preconditioner import Preconditioner, exponent
+from stylize.preconditioner import Preconditioner, exponent_of
 from stylize.progress import Checkpoint, Iterate, Losses, Progress, Reports, Stage, estimate_seconds
 from stylize.recipes import DEFAULT_RECIPE, RECIPES  # noqa: F401
 from stylize.remember import remembered
@@ -730,8 +730,8 @@ def _start_search(job, stage, checkpoint, bounds):
     """The search for `minimize_lbfgs` and its coordinates; None: the pixels."""
     settings, arrays, coordinates = job.settings, job.arrays(stage), None
     x = checkpoint.start.reshape(1, stage.rows, stage.cols, 3)
-    if own := exponent(settings):
-        coordinates = Preconditioner(x, own, arrays)
+    if exponent := exponent_of(settings):
+        coordinates = Preconditioner(x, exponent, arrays)
         x = np.zeros(x.shape, np.float32)
     pairs = settings["pairs"] if settings["optimizer"] == "lbfgs" else None  # PyTorch has its own
     given = bounds, checkpoint.step, arrays, settings["optimizer"], job.first_step, pairs

@@ -10,7 +10,7 @@ import psutil
 from stylize import backend
 from stylize.lbfgs import UnitStepLBFGS
 from stylize.neighbors import HYPERCOLUMN_LAYERS, SIMILARITIES
-from stylize.preconditioner import exponent
+from stylize.preconditioner import exponent_of
 from stylize.progress import Stage
 from stylize.weights import CONVOLUTIONS
 
@@ -69,7 +69,7 @@ def needed_mib(
         seen = min(stage.rows, side) * min(stage.cols, side)
     state = STATE_BYTES[settings["optimizer"]] + _pairs(settings) * PAIR_BYTES
     state = IN_FILES_BYTES if stage.in_files else state
-    state += FILTER_BYTES * bool(exponent(settings))
+    state += FILTER_BYTES * bool(exponent_of(settings))
     needed: float = PROCESS_MIB * 2**20 + pixels * state
     network = seen * NETWORK_BYTES[stage.precision] * (IN_TILES if stage.tile else 1)
     network = max(network, 0 if stage.tile else max(style_pixels) * FORWARD_BYTES)

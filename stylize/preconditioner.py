@@ -14,7 +14,7 @@ from stylize.arrays import ArrayNamespace
 LOWEST = 1 / 32  # cycles per pixel, below which frequencies are treated nearly alike
 
 
-def exponent(settings: Mapping[str, Any]) -> float:
+def exponent_of(settings: Mapping[str, Any]) -> float:
     """That of a run's `Preconditioner`; 0: it has none.
 
     Only our L-BFGS has one, and not where pixels are bounded: coordinates have no such bounds.
@@ -38,7 +38,8 @@ class Preconditioner:
 
     def __init__(self, start: Any, exponent: float, arrays: ArrayNamespace):
         self._start, self._arrays = arrays.asarray(start), arrays
-        self._gains = arrays.constant(_gains(*start.shape[1:3], exponent))
+        _, rows, cols, _ = start.shape
+        self._gains = arrays.constant(_gains(rows, cols, exponent))
 
     def picture(self, z: Any) -> Any:
         """The picture at z."""

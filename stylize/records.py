@@ -137,7 +137,8 @@ def read_record(path: str | os.PathLike) -> dict[str, Any]:
     Raises:
         InputError: not a picture or film, or one that does not say how it was made.
     """
-    is_film = Path(path).suffix == ".mp4" and Path(path).is_file()
+    path = Path(path)
+    is_film = path.suffix == ".mp4" and path.is_file()
     try:
         record = json.loads(read_comment(path) if is_film else read_description(path))
     except ValueError as error:
