@@ -154,6 +154,7 @@ def test_interrupted_run_leaves_nothing_behind(command, connect, nodes):
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+    assert run.stdout.readline() == "Checking 6 pictures\n"
     assert run.stdout.readline() == "6 pictures to paint, 2 at once\n"
     deadline = time.monotonic() + 30
     while not any(path.is_file() for path in temporary.glob("neural-style-transfer-*/*/*")):
