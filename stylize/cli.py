@@ -186,7 +186,7 @@ def follow_record(path: str, args: argparse.Namespace) -> dict:
     vars(args).update(records.settings_like(record, given, path))
     args.recipe = record["recipe"]
     args.format = args.format or record["format"]
-    args.bits = args.bits or record["bits"]
+    args.bits = args.bits or (record["bits"] if args.format in DEEP_FORMATS else 8)
     return record
 
 

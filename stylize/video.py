@@ -21,6 +21,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -307,7 +308,11 @@ def _painting(painters: Painters, paint: Callable, job: Job, args: argparse.Name
         there = painters.workers.call, args.base, paint_there, paint, painters.workers.share(job)
 
     def paint_one(frame):
-        return result(painters.executor.submit(*there, frame.image, frame.previous))
+        given = *there, frame.image, frame.previous
+        future = painters.executor.submit(*given)
+        if isinstance(future.exception(), BrokenProcessPool):  # it was killed: once more
+            future = painters.executor.submit(*given)
+        return result(future)
 
     return paint_one
 

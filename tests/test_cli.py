@@ -169,6 +169,13 @@ def test_like_warns_of_other_weights(command, tmp_path, full_weights_path, monke
     assert records.read_record(result)["settings"] == record["settings"]
 
 
+def test_like_a_picture_of_16_bits_in_a_format_of_8(command, tmp_path):
+    assert nst.main([*command, "--iter", "1", "--bits", "16"]) == 0
+    like = [*command[:2], str(tmp_path / "b.jpg"), *command[3:5]]
+    assert nst.main([*like, "--like", str(tmp_path / "results" / "r.png")]) == 0
+    assert records.read_record(tmp_path / "b.jpg")["bits"] == 8
+
+
 def test_like_notices_another_mask_of_the_same_name(command, tmp_path, capsys):
     mask = tmp_path / "mask.png"
     Image.new("L", (24, 24), "white").save(mask)

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -330,6 +331,21 @@ def test_finished_film_is_not_painted_again_unless_something_has_changed(
     film.write_bytes(b"of somebody else")
     assert nst.main([*command, "24"]) == 0
     assert painted == 3 * [0, 1]
+
+
+def test_frame_whose_process_is_killed_is_painted_again(command, tmp_path, monkeypatch, capsys):
+    folder, paint_here, calls = save_frames(tmp_path / "f", ["0.png"]), video._paint_here, []
+
+    def dying(*given):
+        calls.append(given)
+        if len(calls) == 1:
+            raise BrokenProcessPool
+        return paint_here(*given)
+
+    monkeypatch.setattr(video, "_paint_here", dying)
+    assert nst.main([str(folder), *command[1:], "--frames"]) == 0
+    assert len(calls) == 2
+    assert "Film saved as" in capsys.readouterr().out
 
 
 def test_film_says_how_it_was_made_and_another_may_be_made_like_it(command, tmp_path, capsys):
