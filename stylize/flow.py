@@ -7,7 +7,6 @@ A flow is (rows, cols, 2), float32: for each pixel, how many columns and rows aw
 other frame is.
 """
 
-import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,9 +17,6 @@ from stylize.errors import InputError
 FOLLOWED = 32  # levels of brightness by which a pixel that is followed may change
 COARSE = 1 / 40  # of the rows: the standard deviation of the Gaussian that leaves no strokes
 STROKES = 0.5  # how strong they are at the start of what comes into view
-DISTANCES = (1 / 4, 2 / 5, 3 / 5)  # of the rows, at which a similar place is looked for
-DIRECTIONS = np.array([(np.sin(a), np.cos(a)) for a in np.arange(8) * np.pi / 4])  # of a circle
-DRIES = 4  # frames, until what came into view is held as firmly as the rest
 CUT = 0.25  # the share of followed pixels below which a frame begins a new scene
 
 
@@ -31,21 +27,17 @@ class Previous(NamedTuple):
         picture: (rows, cols, 3), as `preprocess_image` makes it.
         sound: (rows, cols), float32, 1 where the flow is sound, 0 elsewhere.
         shift: columns and rows that the camera has moved by since the scene began.
-        dry: (rows, cols), float32, 0..1: how firmly the picture is held; None: where it is sound.
     """
 
     picture: np.ndarray
     sound: np.ndarray
     shift: np.ndarray
-    dry: np.ndarray | None = None
 
     def start(self, photo: np.ndarray, painting: np.ndarray) -> np.ndarray:
         """What the frame starts from: the picture; where it is not sound, the photo in strokes.
 
         What comes into view does so by a few pixels a frame, too few for strokes to form. So it is
-        given what has been painted on the photo at a similar place nearby, at the same distance in
-        every frame, so that strips add up. Where there is none, it is given the strokes of the
-        painting, which moves along with the camera.
+        given those of the painting, which moves along with the camera.
 
         Args:
             photo: the frame, (rows, cols, 3), in the painting's colours.
@@ -55,38 +47,14 @@ class Previous(NamedTuple):
         # OpenCV's coordinates end at 32767: modulo the period of the mirrored painting.
         shift = np.mod(self.shift, 2 * np.array([painting.shape[1] - 1, len(painting) - 1]))
         strokes = warp(painting, np.broadcast_to(shift, (*photo.shape[:2], 2)))
-        strokes = STROKES * (strokes - _blurred(strokes, COARSE * rows))
-        strokes = self._strokes_nearby(photo, strokes)
+        coarse = require_opencv().GaussianBlur(strokes, (0, 0), COARSE * rows)
         sound = self.sound[..., np.newaxis]  # (rows, cols, 1)
-        return sound * self.picture + (1 - sound) * (photo + strokes)
-
-    def _strokes_nearby(self, photo, strokes):
-        """What has been painted on the photo at the most similar place; else the strokes given."""
-        rows, cols = self.sound.shape
-        painted = self.picture - photo
-        least = np.full((rows, cols), np.inf, np.float32)
-        for distance in DISTANCES:
-            for down, across in np.round(distance * rows * DIRECTIONS).astype(int):
-                moved = functools.partial(np.roll, shift=(down, across), axis=(0, 1))
-                sound = moved(self.sound) > 0
-                sound[: max(down, 0)] = sound[rows + min(down, 0) :] = False
-                sound[:, : max(across, 0)] = sound[:, cols + min(across, 0) :] = False
-                difference = np.square(moved(photo) - photo).sum(-1)
-                difference = np.where(sound, _blurred(difference, COARSE * rows), np.inf)
-                better = difference < least
-                least = np.minimum(least, difference)
-                strokes = np.where(better[..., np.newaxis], moved(painted), strokes)
-        return strokes
+        return sound * self.picture + (1 - sound) * (photo + STROKES * (strokes - coarse))
 
     def of(self, tile: Any) -> tuple[np.ndarray, np.ndarray]:
         """A tile's own pixels (1, rows, cols, 3), and how much each counts, (rows*cols, 1)."""
         own = slice(*tile.rows[:2]), slice(*tile.cols[:2])
-        held = self.sound if self.dry is None else self.dry
-        return self.picture[own][np.newaxis], held[own].reshape(-1, 1)
-
-
-def _blurred(picture, deviation):
-    return require_opencv().GaussianBlur(picture, (0, 0), deviation)
+        return self.picture[own][np.newaxis], self.sound[own].reshape(-1, 1)
 
 
 class Motion(NamedTuple):
@@ -105,23 +73,14 @@ class Motion(NamedTuple):
         """The columns and rows that most of the picture is moved by, (2,)."""
         return np.median(self.backward, axis=(0, 1))
 
-    def dried(self, dry: np.ndarray) -> np.ndarray:
-        """How dry the frame is, from how dry the one before it is: both (rows, cols), 0..1.
-
-        What comes into view is wet, and so free to be painted in the next few frames as well.
-        """
-        moved = np.clip(warp(dry, self.backward), 0, 1)
-        return np.where(self.sound, np.minimum(1, moved + 1 / DRIES), 0).astype(np.float32)
-
-    def move(self, result: np.ndarray, shift: np.ndarray, dry: np.ndarray) -> Previous:
+    def move(self, result: np.ndarray, shift: np.ndarray) -> Previous:
         """What holds the frame.
 
         Args:
             result: of the frame before, (rows, cols, 3), as `preprocess_image` makes it.
             shift: of the camera since the scene began, this motion's included.
-            dry: from `dried`.
         """
-        return Previous(warp(result, self.backward), self.sound.astype(np.float32), shift, dry)
+        return Previous(warp(result, self.backward), self.sound.astype(np.float32), shift)
 
 
 def find_motion(before: Image.Image, after: Image.Image) -> Motion | None:

@@ -94,20 +94,19 @@ def frames_to_paint(
         folder: of the results.
         first: the number of the first.
     """
-    weight, shift, dry = job.settings["temporal_weight"], np.zeros(2), np.ones(0)
+    weight, shift = job.settings["temporal_weight"], np.zeros(2)
     before: Image.Image | None = None
     for index, image in enumerate(images, first):
         started = time.monotonic()
         frame = _resized(job, image)
         motion = find_motion(before, frame) if before is not None and weight else None
         shift = shift + motion.camera if motion else np.zeros(2)
-        dry = motion.dried(dry) if motion else np.ones((frame.height, frame.width), np.float32)
         before = frame
         if folder.has(index):
             continue
         previous = None
         if motion:
-            previous = motion.move(preprocess_image(folder.load(index - 1)), shift, dry)
+            previous = motion.move(preprocess_image(folder.load(index - 1)), shift)
         yield Frame(index, image, previous, started)
 
 

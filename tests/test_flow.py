@@ -1,6 +1,5 @@
 """Optical flow: known motions, naive loops, and what cannot be followed."""
 
-import itertools
 import sys
 
 import numpy as np
@@ -136,24 +135,10 @@ def test_result_moves_with_the_scene():
     before, after = (Image.fromarray(picture[:, x : x + COLS]) for x in (0, 4))
     motion = flow.find_motion(before, after)
     np.testing.assert_allclose(motion.camera, (4, 0), atol=0.2)
-    previous = motion.move(result, motion.camera, motion.dried(np.ones((60, COLS), np.float32)))
+    previous = motion.move(result, motion.camera)
     held = previous.sound > 0
     assert not held[:, -3:].any() and held.mean() > 0.6
     assert np.abs(previous.picture - (result + 4))[held].mean() < 0.2
-
-
-def test_what_comes_into_view_dries_in_a_few_frames():
-    """The picture moves four columns to the left each time, the wet strip on the right with it."""
-    picture = smooth_picture(60, 120, 3)
-    frames = [Image.fromarray(picture[:, x : x + 80]) for x in range(0, 4 * flow.DRIES + 8, 4)]
-    dry = np.ones((60, 80), np.float32)
-    for before, after in itertools.pairwise(frames):
-        dry = flow.find_motion(before, after).dried(dry)
-    middle = np.median(dry, axis=0)  # sound nearly everywhere
-    np.testing.assert_allclose(middle[-2:], 0)
-    for age in range(1, flow.DRIES + 1):
-        assert middle[80 - 4 * age - 2] == pytest.approx(age / flow.DRIES, abs=0.15)
-    assert (middle[20:50] == 1).all()
 
 
 def test_frame_starts_from_the_one_before_where_that_is_sound():
@@ -179,18 +164,6 @@ def test_what_comes_into_view_is_the_photo_with_the_paintings_strokes():
     np.testing.assert_allclose(start(np.full((20, 30, 3), 50), (7, 9)), photo, atol=0.01)
 
 
-def test_what_comes_into_view_is_painted_as_a_similar_place_nearby():
-    """A wall and a meadow, painted each in its own way; both come into view on the right."""
-    wall = (np.arange(60) < 30)[:, np.newaxis, np.newaxis] * np.ones((60, 80, 3), np.float32)
-    photo, painted = 100 * wall, 7 * wall - 5 * (1 - wall)
-    sound = np.broadcast_to(np.arange(80) < 70, (60, 80)).astype(np.float32)
-    picture = np.where(sound[..., np.newaxis] > 0, photo + painted, 0).astype(np.float32)
-    painting = np.random.default_rng(0).normal(0, 50, (30, 40, 3)).astype(np.float32)
-    start = Previous(picture, sound, np.zeros(2)).start(photo, painting)
-    inside = np.abs(np.arange(60) - 29.5) > 6  # not where both meet
-    np.testing.assert_allclose(start[inside], (photo + painted)[inside])
-
-
 def test_tile_has_its_own_part():
     picture = np.arange(6 * 8 * 3, dtype=np.float32).reshape(6, 8, 3)
     sound = picture[..., 0]
@@ -198,8 +171,6 @@ def test_tile_has_its_own_part():
     pixels, counts = Previous(picture, sound, np.zeros(2)).of(tile)
     np.testing.assert_array_equal(pixels, picture[np.newaxis, 2:5, 4:8])
     np.testing.assert_array_equal(counts.reshape(3, 4), sound[2:5, 4:8])
-    _, counts = Previous(picture, sound, np.zeros(2), dry=sound / 2).of(tile)
-    np.testing.assert_array_equal(counts.reshape(3, 4), sound[2:5, 4:8] / 2)
 
 
 def test_missing_opencv_is_said_in_a_line(monkeypatch):
