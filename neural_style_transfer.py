@@ -712,18 +712,25 @@ def _paint_stage(job, stage, objective, checkpoint, reports, keep):
         black = np.tile(np.negative(IMAGENET_MEAN_BGR), (stage.cols, 1))  # (cols, 3)
         bounds = black, black + 255
     if settings["optimizer"] in optimizers.SEARCHES:
-        x = optimizers.minimize_lbfgs(iterations, *_start_search(job, stage, checkpoint, bounds))
-        return backend.to_numpy(x).reshape(stage.rows, stage.cols, 3)
-    x = step.state["x"] if step.state else checkpoint.start
-    x = x.reshape(1, stage.rows, stage.cols, 3)
-    if settings["optimizer"] == "adam":
+        search, coordinates = _start_search(job, stage, checkpoint, bounds)
+        x = optimizers.minimize_lbfgs(iterations, search, coordinates)
+    elif settings["optimizer"] == "adam":
         names = ("learning_rate", "beta1", "beta2", "epsilon")
         adam = {name.replace("beta", "beta_"): settings[name] for name in names}
+        x = _last_picture(checkpoint, stage)
         x = optimizers.minimize_adam(iterations, x, bounds, settings["average_decay"], **adam)
     else:
         minimize = minimize_keras if settings["restart"] else minimize_scipy
-        x = minimize(iterations, *optimizers.flat_float64(x, bounds))
+        x = optimizers.flat_float64(_last_picture(checkpoint, stage), bounds)
+        x = minimize(iterations, *x)
     return backend.to_numpy(x).reshape(stage.rows, stage.cols, 3)
+
+
+def _last_picture(checkpoint, stage):
+    """Where an optimiser of pixels goes on, (1, rows, cols, 3)."""
+    state = checkpoint.step.state
+    x = state["x"] if state else checkpoint.start
+    return x.reshape(1, stage.rows, stage.cols, 3)
 
 
 def _start_search(job, stage, checkpoint, bounds):
