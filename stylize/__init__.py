@@ -2,6 +2,7 @@
 
 batch                 the main command; folders, painted by several processes
 video                 a film, several scenes at once
+ledger                what has become of a folder's pictures: said, logged, shown on a page
 painters              what paints several pictures at once: processes, or a cluster's workers
 processes             the processes that share this machine
 cli, athalye, web     one photo; the TensorFlow neural-style program; the page

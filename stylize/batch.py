@@ -16,7 +16,6 @@ import gc
 import itertools
 import math
 import os
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -25,11 +24,10 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import NamedTuple
 
-from tqdm import tqdm
-
 from stylize import backend, cli, video
 from stylize.errors import InputError, one_line
-from stylize.folders import Task, append_line, check_index, plan_tasks, write_index
+from stylize.folders import check_index, plan_tasks
+from stylize.ledger import INDEX, LOG, Ledger, Outcome
 from stylize.memory import allowed_mib
 from stylize.painters import (
     CORES_EACH,
@@ -49,38 +47,14 @@ from stylize.terminal import (
     check_writable,
     exit_status,
     failure,
-    in_words,
     sigterm_raises,
 )
 from stylize.weights import VGG19Weights
 
-LOG, INDEX = "log.jsonl", "index.html"
 KILLED = (
     "the process painting it was killed on both tries, perhaps for lack of memory; choose a "
     "smaller --size or a lower --memory"
 )
-
-
-class Outcome(NamedTuple):
-    """What a process says of a task.
-
-    Attributes:
-        status: "finished" (by an earlier run), "waiting" (to be painted), "painted" or "failed".
-        error: why it failed, in a line.
-        seconds: that painting took.
-        work: the pixels of all evaluations; time goes with them.
-        needed_mib: about the peak of a process that paints it.
-        resumable: whether there is a state of the very same run to go on from.
-        peak_mib: of the process so far, or of its GPU.
-    """
-
-    status: str
-    error: str = ""
-    seconds: float = 0.0
-    work: int = 0
-    needed_mib: float = 0.0
-    resumable: bool = False
-    peak_mib: float = 0.0
 
 
 class Survey(NamedTuple):
@@ -193,109 +167,6 @@ def _message(args, error):
 # ---------------------------------------------------------------------------------------------
 
 
-class Ledger:
-    """What has become of the tasks: says it, logs it, and writes the page.
-
-    Args:
-        tasks: all of them.
-        folder: of the results.
-        args: the options.
-    """
-
-    def __init__(self, tasks: Sequence[Task], folder: Path, args: argparse.Namespace):
-        self.outcomes = [Outcome("waiting") for _ in tasks]
-        self._tasks, self._folder, self._quiet = tasks, folder, args.quiet
-        self._results = [cli.result_paths(_options(args, task))[0] for task in tasks]
-        self._errors: set[str] = set()
-        self._work = self._work_left = 0
-        self._started = time.monotonic()
-        self._bar = tqdm(
-            bar_format="{percentage:3.0f}%|{bar}| {elapsed}{postfix}",
-            total=1.0,
-            leave=False,
-            disable=True if args.quiet else None,  # None: only on a terminal
-        )
-
-    def begin(self, work: int) -> None:
-        """Painting begins, of so many pixels of evaluations."""
-        self._work = self._work_left = work
-        self._started = time.monotonic()
-
-    def add(self, index: int, outcome: Outcome) -> None:
-        """A task has ended, or is known to wait."""
-        before, self.outcomes[index] = self.outcomes[index], outcome
-        if outcome.status == "waiting":
-            return
-        self._work_left -= before.work
-        if outcome.status == "failed":
-            self._fail(outcome.error)
-        elif outcome.status == "painted":
-            done, result = self.count("finished", "painted"), self._results[index]
-            self.print(
-                f"{done} of {len(self._tasks)}: {result} in {outcome.seconds:.0f}s{self._left()}"
-            )
-        if outcome.status != "finished":
-            task = self._tasks[index]
-            append_line(
-                self._folder / LOG,
-                time=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-                status=outcome.status,
-                photo=str(task.photo),
-                style=str(task.style),
-                result=str(self._results[index]),
-                seconds=round(outcome.seconds, 1),
-                error=outcome.error,
-            )
-        self.tick()
-
-    def _fail(self, message):
-        """Says what went wrong, once: a style may spoil all photos."""
-        if message not in self._errors:
-            self._errors.add(message)
-            self._bar.write(f"{cli.PROGRAM}: error: {message}", file=sys.stderr)
-
-    def _left(self):
-        """The time left, in words, by the work that is done."""
-        done = self._work - self._work_left
-        if not done or not self._work_left:
-            return ""
-        seconds = (time.monotonic() - self._started) * self._work_left / done
-        return f", about {in_words(seconds)} left"
-
-    def tick(self) -> None:
-        """Draws the progress line anew."""
-        if self._work:
-            self._bar.n = 1 - self._work_left / self._work
-        ended = self.count("finished", "painted", "failed")
-        self._bar.set_postfix_str(f"{ended} of {len(self._tasks)} pictures{self._left()}")
-
-    def count(self, *statuses: str) -> int:
-        """How many tasks are in one of these."""
-        return sum(outcome.status in statuses for outcome in self.outcomes)
-
-    def print(self, line: str) -> None:
-        """Prints a line above the progress bar."""
-        if not self._quiet:
-            self._bar.write(line)
-            sys.stdout.flush()
-
-    def close(self) -> None:
-        """Writes the page, where there is something new to show. Raises OSError."""
-        self._bar.close()
-        path = self._folder / INDEX
-        if path.exists() and not self.count("painted", "failed"):
-            return
-        words = {"failed": lambda o: o.error, "waiting": lambda o: "not painted yet"}
-        rows = zip(self._tasks, self._results, self.outcomes, strict=True)
-        write_index(
-            path,
-            [
-                (task.photo, task.style, words[o.status](o) if o.status in words else result)
-                for task, result, o in rows
-            ],
-        )
-
-
 def _options(args, task):
     """The options that paint one task."""
     photo, style, prefix = map(str, task)
@@ -321,7 +192,8 @@ def run(paint: Callable, args: argparse.Namespace) -> int:
         itertools.chain.from_iterable(map(cli.pictures_given, options)),
     )
     check_index(folder / INDEX)
-    with contextlib.closing(Ledger(tasks, folder, args)) as ledger:
+    results = [cli.result_paths(own)[0] for own in options]
+    with contextlib.closing(Ledger(tasks, results, folder, args.quiet)) as ledger:
         _paint_all(paint, args, options, ledger)
     failed = ledger.count("failed")
     ledger.print(

@@ -1,0 +1,142 @@
+"""What has become of a folder's pictures: said on the screen, logged, and shown on a page."""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from stylize.cli import PROGRAM
+from stylize.folders import Task, append_line, write_index
+from stylize.terminal import in_words
+
+LOG, INDEX = "log.jsonl", "index.html"
+
+
+class Outcome(NamedTuple):
+    """What a process says of a task.
+
+    Attributes:
+        status: "finished" (by an earlier run), "waiting" (to be painted), "painted" or "failed".
+        error: why it failed, in a line.
+        seconds: that painting took.
+        work: the pixels of all evaluations; time goes with them.
+        needed_mib: about the peak of a process that paints it.
+        resumable: whether there is a state of the very same run to go on from.
+        peak_mib: of the process so far, or of its GPU.
+    """
+
+    status: str
+    error: str = ""
+    seconds: float = 0.0
+    work: int = 0
+    needed_mib: float = 0.0
+    resumable: bool = False
+    peak_mib: float = 0.0
+
+
+class Ledger:
+    """What has become of the tasks: says it, logs it, and writes the page.
+
+    Args:
+        tasks: all of them.
+        results: the path of each task's.
+        folder: of the results.
+        quiet: say nothing but errors.
+    """
+
+    def __init__(
+        self, tasks: Sequence[Task], results: Sequence[Path], folder: Path, quiet: bool = False
+    ):
+        self.outcomes = [Outcome("waiting") for _ in tasks]
+        self._tasks, self._results, self._folder, self._quiet = tasks, results, folder, quiet
+        self._errors: set[str] = set()
+        self._work = self._work_left = 0
+        self._started = time.monotonic()
+        self._bar = tqdm(
+            bar_format="{percentage:3.0f}%|{bar}| {elapsed}{postfix}",
+            total=1.0,
+            leave=False,
+            disable=True if quiet else None,  # None: only on a terminal
+        )
+
+    def begin(self, work: int) -> None:
+        """Painting begins, of so many pixels of evaluations."""
+        self._work = self._work_left = work
+        self._started = time.monotonic()
+
+    def add(self, index: int, outcome: Outcome) -> None:
+        """A task has ended, or is known to wait."""
+        before, self.outcomes[index] = self.outcomes[index], outcome
+        if outcome.status == "waiting":
+            return
+        self._work_left -= before.work
+        if outcome.status == "failed":
+            self._fail(outcome.error)
+        elif outcome.status == "painted":
+            done, result = self.count("finished", "painted"), self._results[index]
+            self.print(
+                f"{done} of {len(self._tasks)}: {result} in {outcome.seconds:.0f}s{self._left()}"
+            )
+        if outcome.status != "finished":
+            task = self._tasks[index]
+            append_line(
+                self._folder / LOG,
+                time=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+                status=outcome.status,
+                photo=str(task.photo),
+                style=str(task.style),
+                result=str(self._results[index]),
+                seconds=round(outcome.seconds, 1),
+                error=outcome.error,
+            )
+        self.tick()
+
+    def _fail(self, message):
+        """Says what went wrong, once: a style may spoil all photos."""
+        if message not in self._errors:
+            self._errors.add(message)
+            self._bar.write(f"{PROGRAM}: error: {message}", file=sys.stderr)
+
+    def _left(self):
+        """The time left, in words, by the work that is done."""
+        done = self._work - self._work_left
+        if not done or not self._work_left:
+            return ""
+        seconds = (time.monotonic() - self._started) * self._work_left / done
+        return f", about {in_words(seconds)} left"
+
+    def tick(self) -> None:
+        """Draws the progress line anew."""
+        if self._work:
+            self._bar.n = 1 - self._work_left / self._work
+        ended = self.count("finished", "painted", "failed")
+        self._bar.set_postfix_str(f"{ended} of {len(self._tasks)} pictures{self._left()}")
+
+    def count(self, *statuses: str) -> int:
+        """How many tasks are in one of these."""
+        return sum(outcome.status in statuses for outcome in self.outcomes)
+
+    def print(self, line: str) -> None:
+        """Prints a line above the progress bar."""
+        if not self._quiet:
+            self._bar.write(line)
+            sys.stdout.flush()
+
+    def close(self) -> None:
+        """Writes the page, where there is something new to show. Raises OSError."""
+        self._bar.close()
+        path = self._folder / INDEX
+        if path.exists() and not self.count("painted", "failed"):
+            return
+        words = {"failed": lambda o: o.error, "waiting": lambda o: "not painted yet"}
+        rows = zip(self._tasks, self._results, self.outcomes, strict=True)
+        write_index(
+            path,
+            [
+                (task.photo, task.style, words[o.status](o) if o.status in words else result)
+                for task, result, o in rows
+            ],
+        )
