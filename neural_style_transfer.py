@@ -53,7 +53,7 @@ from stylize.neighbors import (
 )
 from stylize.optimizers import Iterations, fmin_l_bfgs_b
 from stylize.pictures import layer_mask, load_image, save_image  # noqa: F401
-from stylize.preconditioner import Preconditioner, exponent_of
+from stylize.preconditioner import Preconditioner, Scaling, exponent_of
 from stylize.progress import Checkpoint, Iterate, Losses, Progress, Reports, Stage, estimate_seconds
 from stylize.recipes import DEFAULT_RECIPE, RECIPES  # noqa: F401
 from stylize.remember import remembered
@@ -684,12 +684,11 @@ def stage_objective(
     network = _kept_network(weights, job.layers, stage.precision, *options, edges)
     base, styles = job.base(stage), job.styles(stage)
     loss_weights = LossWeights.of(settings, stage.rows, job.stages[-1].rows)
-    neighbors = None
-    if job.has_neighbors(stage):
+    neighbors, new = None, None if job.previous is None else job.previous.new
+    if job.has_neighbors(stage) and (new is None or new.any()):
         x = job.start(stage) if x is None else x
-        neighbors = find_neighbors(
-            network, base, x, styles, job.query_content(stage), settings["style_turns"], stage.tile
-        )
+        queries = base, x, styles, job.query_content(stage)
+        neighbors = find_neighbors(network, *queries, settings["style_turns"], stage.tile, new)
     given = base, styles, loss_weights, settings["formula"], job.content_mask(stage), neighbors
     return make_objective(network, *given, stage.tile, job.passes, job.scratch, job.previous)
 
@@ -737,11 +736,15 @@ def _start_search(job, stage, checkpoint, bounds):
     """The search for `minimize_lbfgs` and its coordinates; None: the pixels."""
     settings, arrays, coordinates = job.settings, job.arrays(stage), None
     x = checkpoint.start.reshape(1, stage.rows, stage.cols, 3)
-    if exponent := exponent_of(settings):
+    if job.previous is not None and settings["optimizer"] == "lbfgs":
+        coordinates = Scaling(x, job.previous.gains, arrays)
+        bounds = tuple(coordinates.bounds(bounds))
+    elif exponent := exponent_of(settings):
         coordinates = Preconditioner(x, exponent, arrays)
+    if coordinates:
         x = np.zeros(x.shape, np.float32)
     pairs = settings["pairs"] if settings["optimizer"] == "lbfgs" else None  # PyTorch has its own
-    given = bounds, checkpoint.step, arrays, settings["optimizer"], job.first_step, pairs
+    given = bounds, checkpoint.step, arrays, settings["optimizer"], pairs
     return optimizers.start_lbfgs(x, *given), coordinates
 
 

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import neural_style_transfer as nst
-from stylize import cli, progress
+from stylize import options, progress
 
 SECTIONS = {
     "The run": "style_transfer prepare paint Job",
@@ -58,10 +58,10 @@ def settings():
     recipes = [nst.DEFAULT_RECIPE, *(name for name in nst.RECIPES if name in others)]
     rows = [["setting", "values", "what it is", *recipes], ["---"] * (3 + len(recipes))]
     for name, setting in nst.SETTINGS.items():
-        row = [f"`{name}`", f"`{setting.metavar}`", setting.help, cli.as_typed(default[name])]
+        row = [f"`{name}`", f"`{setting.metavar}`", setting.help, options.as_typed(default[name])]
         for recipe in recipes[1:]:
             value = nst.RECIPES[recipe][name]
-            row.append("" if value == default[name] else cli.as_typed(value))
+            row.append("" if value == default[name] else options.as_typed(value))
         rows.append([str(cell).replace("|", r"\|") for cell in row])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

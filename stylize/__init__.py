@@ -6,6 +6,7 @@ ledger                what has become of a folder's pictures: said, logged, show
 painters              what paints several pictures at once: processes, or a cluster's workers
 processes             the processes that share this machine
 cli, athalye, web     one photo; the TensorFlow neural-style program; the page
+options               those of the main command
 studio                what the page's events call: visitors and their turns
 watch                 a run in a thread of its own, which the page may stop
 report                what the command line shows and saves as a run goes on

@@ -21,8 +21,9 @@ class ArrayNamespace(NamedTuple):
         constant: the same, for what always stays in memory.
         to_numpy: the way back.
         blockwise: called as blockwise(function, arrays, *constants), where the function takes
-            blocks of arrays of one shape and the constants, and returns (list of blocks, list of
-            sums over the block). Returns (list of whole arrays, sums over all of them).
+            blocks of arrays of one shape and the constants, cut likewise if they have that shape,
+            and returns (list of blocks, list of sums over the block). Returns (list of whole
+            arrays, sums over all of them).
         filtered: called as filtered(x, gains), where x is a picture (1, rows, cols, 3) and gains
             (rows, cols) is an even function of frequency, in FFT order. Returns x with each
             frequency multiplied by its gain.
@@ -58,7 +59,8 @@ def numpy_arrays(
     def blockwise(function, arrays, *constants):
         shape, results, sums = arrays[0].shape, None, 0.0
         for block in _blocks(shape):
-            own, added = function([array[block] for array in arrays], *constants)
+            given = [each[block] if each.shape == shape else each for each in constants]
+            own, added = function([array[block] for array in arrays], *given)
             if results is None:
                 results = [make(shape) for _ in own]
             for result, values in zip(results, own, strict=True):

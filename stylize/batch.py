@@ -29,6 +29,7 @@ from stylize.errors import InputError, one_line
 from stylize.folders import check_index, plan_tasks
 from stylize.ledger import INDEX, LOG, Ledger, Outcome
 from stylize.memory import allowed_mib
+from stylize.options import PROGRAM, follow_record, parse
 from stylize.painters import (
     CORES_EACH,
     Demand,
@@ -182,7 +183,7 @@ def run(paint: Callable, args: argparse.Namespace) -> int:
         )
     require_jobs(args.jobs)
     if args.like:
-        cli.follow_record(args.like, args)
+        follow_record(args.like, args)
     folder = Path(args.result_prefix)
     tasks = plan_tasks(args.base, args.style_reference, folder, args.pairs)
     check_writable(folder / LOG)
@@ -220,8 +221,9 @@ def _paint_all(paint, args, options, ledger):
         largest = max(outcome.needed_mib for outcome in waiting.values())
         demand = Demand(len(waiting), largest, seen.gpus, seen.allowed_mib)
         painters = choose_painters(stack, executor, args, demand, ledger.print)
-        ledger.print(f"{_pictures(len(waiting))} to paint, {painters.number} at once")
-        ledger.begin(sum(outcome.work for outcome in waiting.values()))
+        before = f", {finished} finished before" if (finished := ledger.count("finished")) else ""
+        ledger.print(f"{_pictures(len(waiting))} to paint, {painters.number} at once{before}")
+        ledger.begin(painters.number)
         for index, outcome in waiting.items():
             vars(options[index]).update(_share(painters, seen), resume=outcome.resumable)
         paint_one = _painting(painters, paint)
@@ -244,11 +246,13 @@ def _paint_queue(painters, paint_one, args, options, tasks, ledger):
     while queue or running:
         while queue and len(running) < painters.number:
             index = queue.popleft()
+            ledger.start(index)
             running[painters.executor.submit(paint_one, options[index])] = index
         for future in wait(running, timeout=1, return_when=FIRST_COMPLETED).done:
             index = running.pop(future)
             if isinstance(future.exception(), BrokenProcessPool):
                 killed.append(index)
+                ledger.stop(index)
                 ledger.print(f"{options[index].base}: its process was killed")
                 continue
             ledger.add(index, future.result())
@@ -314,12 +318,12 @@ def main(paint: Callable, argv: Sequence[str] | None = None) -> int:
         paint: the script's.
         argv: the arguments; None: those of the process.
     """
-    args = cli.parse(argv)
+    args = parse(argv)
     if video.is_film(args):
         return video.main(paint, args)
     folders = _is_folder(args.base) or _is_folder(args.style_reference)
     if not (folders or args.pairs or args.fail_fast or args.jobs is not None):
         if not args.ray:
             return cli.main(paint, args)
-        return exit_status(cli.PROGRAM, lambda: cli.main(_with_tiles_there(paint, args), args))
-    return exit_status(cli.PROGRAM, lambda: run(paint, args), lambda: f"go on with: {args.command}")
+        return exit_status(PROGRAM, lambda: cli.main(_with_tiles_there(paint, args), args))
+    return exit_status(PROGRAM, lambda: run(paint, args), lambda: f"go on with: {args.command}")

@@ -15,9 +15,13 @@ from PIL import Image
 from stylize.errors import InputError
 
 FOLLOWED = 32  # levels of brightness by which a pixel that is followed may change
-COARSE = 1 / 40  # of the rows: the standard deviation of the Gaussian that leaves no strokes
-STROKES = 0.5  # how strong they are at the start of what comes into view
 CUT = 0.25  # the share of followed pixels below which a frame begins a new scene
+EDGE = 1 / 20  # of the rows: so near to its edges a frame is painted otherwise than farther in
+STILL = 0.1  # pixels by which what stands still may seem to move
+HELD = 0.1  # the gain of what is held, see `Scaling`; that of what comes into view is 1
+BORDER = 1 / 50  # of the rows: the standard deviation of the Gaussian that softens their border
+NEARBY = 1 / 20  # of the rows: that of the Gaussian by which colours reach into what is new
+FADING = 0.1  # what is added to the Gaussian's weights, so that these colours end somewhere
 
 
 class Previous(NamedTuple):
@@ -25,31 +29,42 @@ class Previous(NamedTuple):
 
     Attributes:
         picture: (rows, cols, 3), as `preprocess_image` makes it.
-        sound: (rows, cols), float32, 1 where the flow is sound, 0 elsewhere.
-        shift: columns and rows that the camera has moved by since the scene began.
+        sound: (rows, cols), float32, 0..1: how much it counts, 0 where the flow is not sound.
     """
 
     picture: np.ndarray
     sound: np.ndarray
-    shift: np.ndarray
 
-    def start(self, photo: np.ndarray, painting: np.ndarray) -> np.ndarray:
-        """What the frame starts from: the picture; where it is not sound, the photo in strokes.
+    def start(self, photo: np.ndarray) -> np.ndarray:
+        """What the frame starts from: the picture; where it is not sound, the photo.
 
-        What comes into view does so by a few pixels a frame, too few for strokes to form. So it is
-        given those of the painting, which moves along with the camera.
+        The photo is tinted as the picture is nearby, so that no border shows.
 
         Args:
             photo: the frame, (rows, cols, 3), in the painting's colours.
-            painting: of any size.
         """
-        rows = len(photo)
-        # OpenCV's coordinates end at 32767: modulo the period of the mirrored painting.
-        shift = np.mod(self.shift, 2 * np.array([painting.shape[1] - 1, len(painting) - 1]))
-        strokes = warp(painting, np.broadcast_to(shift, (*photo.shape[:2], 2)))
-        coarse = require_opencv().GaussianBlur(strokes, (0, 0), COARSE * rows)
         sound = self.sound[..., np.newaxis]  # (rows, cols, 1)
-        return sound * self.picture + (1 - sound) * (photo + STROKES * (strokes - coarse))
+        difference = self._blurred(sound * (self.picture - photo), NEARBY)
+        weight = self._blurred(self.sound, NEARBY)[..., np.newaxis]
+        return sound * self.picture + (1 - sound) * (photo + difference / (weight + FADING))
+
+    @property
+    def gains(self) -> np.ndarray:
+        """How far a step moves each pixel: (rows, cols), from `HELD` to 1, see `Scaling`.
+
+        With the same gain everywhere, steps would be as short as what is held needs them, and too
+        few to paint what comes into view.
+        """
+        return HELD + (1 - HELD) * self._blurred(1 - self.sound, BORDER)
+
+    @property
+    def new(self) -> np.ndarray:
+        """What is to be painted rather than held, a boolean (rows, cols)."""
+        return self.gains > 1.5 * HELD
+
+    def _blurred(self, array, radius):
+        """An array (rows, cols, ...) after a Gaussian; the radius is in rows of the picture."""
+        return require_opencv().GaussianBlur(array, (0, 0), radius * len(array))
 
     def of(self, tile: Any) -> tuple[np.ndarray, np.ndarray]:
         """A tile's own pixels (1, rows, cols, 3), and how much each counts, (rows*cols, 1)."""
@@ -68,19 +83,14 @@ class Motion(NamedTuple):
     backward: np.ndarray
     sound: np.ndarray
 
-    @property
-    def camera(self) -> np.ndarray:
-        """The columns and rows that most of the picture is moved by, (2,)."""
-        return np.median(self.backward, axis=(0, 1))
-
-    def move(self, result: np.ndarray, shift: np.ndarray) -> Previous:
+    def move(self, result: np.ndarray) -> Previous:
         """What holds the frame.
 
         Args:
             result: of the frame before, (rows, cols, 3), as `preprocess_image` makes it.
-            shift: of the camera since the scene began, this motion's included.
         """
-        return Previous(warp(result, self.backward), self.sound.astype(np.float32), shift)
+        sound = (self.sound * from_within(self.backward)).astype(np.float32)
+        return Previous(warp(result, self.backward), sound)
 
 
 def find_motion(before: Image.Image, after: Image.Image) -> Motion | None:
@@ -137,11 +147,25 @@ def sound_pixels(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:
     lengths = np.square(backward).sum(-1), np.square(returning).sum(-1)
     error = np.square(backward + returning).sum(-1)
     slopes = sum(np.square(slope).sum(-1) for slope in np.gradient(backward, axis=(0, 1)))
-    x, y = np.moveaxis(places(backward), -1, 0)
-    rows, cols = x.shape
-    inside = (x >= 0) & (x <= cols - 1) & (y >= 0) & (y <= rows - 1)
+    inside = _to_edge(places(backward)) >= 0
     consistent = error <= 0.01 * sum(lengths) + 0.5
     return inside & consistent & (slopes <= 0.01 * lengths[0] + 0.002)
+
+
+def _to_edge(places):
+    """How many pixels places (rows, cols, 2) are away from the nearest edge; below 0: outside."""
+    far_edge = np.array(places.shape[1::-1]) - 1
+    return np.minimum(places, far_edge - places).min(-1)
+
+
+def from_within(backward: np.ndarray) -> np.ndarray:
+    """How far from the edges of the frame before each pixel was: (rows, cols), 0..1.
+
+    0 at the edges, 1 from `EDGE` on. It is 1 too where a pixel does not move inwards: what is
+    painted at an edge may stay there, but would show as a line farther in.
+    """
+    before, now = (_to_edge(places(flow)) for flow in (backward, np.zeros_like(backward)))
+    return np.where(now > before + STILL, np.clip(before / (EDGE * len(backward)), 0, 1), 1)
 
 
 def is_cut(before: np.ndarray, after: np.ndarray, backward: np.ndarray, sound: np.ndarray) -> bool:

@@ -206,7 +206,9 @@ def _cell(cell, folder):
     address = _address(cell, folder)
     shown = address if cell.suffix.lower() in SHOWN else _thumbnail(cell)
     image = f'<img src="{shown}" alt="" loading="lazy">' if shown else ""
-    return f'<a href="{address}">{image}{html.escape(cell.name)}</a>'
+    inside = cell.is_relative_to(folder)  # a result: there may be others of the same name
+    name = cell.relative_to(folder) if inside else cell.name
+    return f'<a href="{address}">{image}{html.escape(str(name))}</a>'
 
 
 def _address(path, folder):

@@ -13,7 +13,6 @@ from stylize.arrays import NUMPY, ArrayNamespace, array_namespace
 from stylize.colors import COLOR_TRANSFERS, keep_luma, recoloring, shade_limits, within_range
 from stylize.errors import InputError
 from stylize.flow import Previous
-from stylize.lbfgs import FIRST_STEP
 from stylize.neighbors import HYPERCOLUMN_LAYERS, detail_map
 from stylize.pictures import (
     SMALLEST_SIDE,
@@ -40,7 +39,6 @@ from stylize.weights import IMAGENET_MEAN_BGR
 TRIED = 2**20  # pixels of an evaluation that is made to foresee the seconds, at most
 MEASURED = 2**20  # pixels of which a photo's colours and detail are measured, at most
 STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
-FRAME_STEP = 1.0  # root mean square of a film's first step in frames that follow another
 
 
 class Style(NamedTuple):
@@ -140,11 +138,6 @@ class Job(NamedTuple):
         return max([first, *small])
 
     @property
-    def first_step(self) -> float:
-        """The first step of L-BFGS: small for a frame that follows another, nearly done."""
-        return FIRST_STEP if self.previous is None else FRAME_STEP
-
-    @property
     def needed_mib(self) -> float:
         """About the peak MiB of a process that paints this on a CPU."""
         return max(self.needed_mib_at(stage) for stage in self.stages)
@@ -186,8 +179,7 @@ class Job(NamedTuple):
         # Too few evaluations follow to paint over noise, or another picture.
         own_colors = isinstance(self.settings["init"], str) and self.settings["init"] == "base"
         photo = self._preprocessed(self.inputs.base, stage, recolor=not own_colors)
-        x = self.previous.start(photo, self.styles(stage)[0].picture)
-        return self._kept(x, stage)
+        return self._kept(self.previous.start(photo), stage)
 
     def _own_start(self, stage):
         """The same without a frame before."""

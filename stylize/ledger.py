@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from stylize.cli import PROGRAM
 from stylize.folders import Task, append_line, write_index
+from stylize.options import PROGRAM
 from stylize.terminal import in_words
 
 LOG, INDEX = "log.jsonl", "index.html"
@@ -54,7 +54,9 @@ class Ledger:
         self._tasks, self._results, self._folder, self._quiet = tasks, results, folder, quiet
         self._errors: set[str] = set()
         self._work = self._work_left = 0
-        self._started = time.monotonic()
+        self._at_once = 1
+        self._painted = 0.0, 0  # (seconds, work) of the pictures painted so far
+        self._since: dict[int, float] = {}  # when those began that are being painted
         self._bar = tqdm(
             bar_format="{percentage:3.0f}%|{bar}| {elapsed}{postfix}",
             total=1.0,
@@ -62,20 +64,31 @@ class Ledger:
             disable=True if quiet else None,  # None: only on a terminal
         )
 
-    def begin(self, work: int) -> None:
-        """Painting begins, of so many pixels of evaluations."""
-        self._work = self._work_left = work
-        self._started = time.monotonic()
+    def begin(self, at_once: int) -> None:
+        """Painting begins, of so many pictures at once."""
+        self._work = self._work_left = sum(outcome.work for outcome in self.outcomes)
+        self._at_once = at_once
+
+    def start(self, index: int) -> None:
+        """A task is being painted."""
+        self._since[index] = time.monotonic()
+
+    def stop(self, index: int) -> None:
+        """It no longer is, painted or not."""
+        self._since.pop(index, None)
 
     def add(self, index: int, outcome: Outcome) -> None:
         """A task has ended, or is known to wait."""
         before, self.outcomes[index] = self.outcomes[index], outcome
         if outcome.status == "waiting":
             return
+        self.stop(index)
         self._work_left -= before.work
         if outcome.status == "failed":
             self._fail(outcome.error)
         elif outcome.status == "painted":
+            seconds, work = self._painted
+            self._painted = seconds + outcome.seconds, work + before.work
             done, result = self.count("finished", "painted"), self._results[index]
             self.print(
                 f"{done} of {len(self._tasks)}: {result} in {outcome.seconds:.0f}s{self._left()}"
@@ -100,13 +113,23 @@ class Ledger:
             self._errors.add(message)
             self._bar.write(f"{PROGRAM}: error: {message}", file=sys.stderr)
 
+    def time_left(self) -> float | None:
+        """Seconds, as fast as the pictures so far; None: there are none, or no more to come."""
+        seconds, work = self._painted
+        if not work or not self._work_left:
+            return None
+        each, now = seconds / work, time.monotonic()
+        spent = sum(
+            min(now - since, each * self.outcomes[index].work)
+            for index, since in self._since.items()
+        )
+        at_once = min(self._at_once, self.count("waiting"))
+        return (each * self._work_left - spent) / at_once
+
     def _left(self):
-        """The time left, in words, by the work that is done."""
-        done = self._work - self._work_left
-        if not done or not self._work_left:
-            return ""
-        seconds = (time.monotonic() - self._started) * self._work_left / done
-        return f", about {in_words(seconds)} left"
+        """The same in words."""
+        seconds = self.time_left()
+        return "" if seconds is None else f", about {in_words(seconds)} left"
 
     def tick(self) -> None:
         """Draws the progress line anew."""

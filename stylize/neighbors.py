@@ -232,6 +232,7 @@ def find_neighbors(
     query_content: np.ndarray,
     turns: int = 0,
     tile: int | None = None,
+    where: np.ndarray | None = None,
 ) -> list[Any]:
     """The targets of `neighbor_loss` for a combination.
 
@@ -244,6 +245,8 @@ def find_neighbors(
         query_content: (rows, cols), 0..1: how much of a query is the photo's.
         turns: how many copies of each style, turned by 90 degrees each, to look in too.
         tile: rows and columns that the network sees at once, without the margins; None: all.
+        where: (rows, cols), somewhere above 0: where they are looked up; None: everywhere.
+            Elsewhere there is nothing to be like.
 
     Returns:
         (places, channels) of each layer, float32.
@@ -263,7 +266,14 @@ def find_neighbors(
         candidates.append(Candidates(columns, style.share * np.asarray(mask).ravel()))
         covered += np.asarray(mask).ravel()
     low = network.get_layer(GRID_LAYER).compute_dtype == "bfloat16"
-    targets = match(queries, candidates, "bfloat16" if low else "float32")
+    dtype = "bfloat16" if low else "float32"
+    if where is None:
+        targets = match(queries, candidates, dtype)
+    else:
+        places = np.flatnonzero(np.asarray(layer_mask(where, shape)))
+        candidates = [style._replace(share=style.share[places]) for style in candidates]
+        found = match(keras.ops.take(queries, places, axis=0), candidates, dtype)
+        targets = keras.ops.scatter(places[:, np.newaxis], found, queries.shape)
     # Where no style goes there is nothing to be like: a target of 0 has no gradient.
     covered = keras.ops.convert_to_tensor(np.minimum(covered, 1)[:, np.newaxis], "float32")
     targets = targets * covered

@@ -11,8 +11,8 @@ from threadpoolctl import ThreadpoolController
 from stylize.arrays import ArrayNamespace
 from stylize.backend import keras
 from stylize.errors import NonFiniteLoss
-from stylize.lbfgs import FIRST_STEP, ProjectedLBFGS, UnitStepLBFGS
-from stylize.preconditioner import Preconditioner
+from stylize.lbfgs import ProjectedLBFGS, UnitStepLBFGS
+from stylize.preconditioner import Coordinates
 from stylize.progress import NO_STEP, Losses, Step
 
 SEARCHES = {"lbfgs": ProjectedLBFGS, "torch": UnitStepLBFGS}  # by the name of the optimizer
@@ -175,7 +175,6 @@ def start_lbfgs(
     step: Step,
     arrays: ArrayNamespace,
     optimizer: str = "lbfgs",
-    first_step: float = FIRST_STEP,
     pairs: int | None = None,
 ) -> ProjectedLBFGS:
     """The search that `minimize_lbfgs` takes.
@@ -186,7 +185,7 @@ def start_lbfgs(
         step: where an earlier run was; its state is emptied.
         arrays: what its vectors are.
         optimizer: a name in `SEARCHES`.
-        first_step, pairs: as for `ProjectedLBFGS`; ignored when an earlier run is continued.
+        pairs: as for `ProjectedLBFGS`; ignored when an earlier run is continued.
     """
     kind = SEARCHES[optimizer]
     if step.state:
@@ -194,11 +193,11 @@ def start_lbfgs(
         step.state.clear()  # so that they go when the search forgets them
         return search
     low, high = bounds or (-math.inf, math.inf)
-    return kind(x, low, high, pairs, first_step, arrays)
+    return kind(x, low, high, pairs, arrays=arrays)
 
 
 def minimize_lbfgs(
-    iterations: Iterations, search: ProjectedLBFGS, coordinates: Preconditioner | None = None
+    iterations: Iterations, search: ProjectedLBFGS, coordinates: Coordinates | None = None
 ) -> Any:
     """Lowers the loss with `ProjectedLBFGS`, for which bounds cost next to nothing.
 

@@ -1,11 +1,12 @@
-"""A preconditioner: coordinates in which an optimiser takes longer steps at low frequencies.
+"""Preconditioners: coordinates in which an optimiser takes longer steps where they are needed.
 
-A loss on deep features curves least along smooth changes of a picture. L-BFGS begins by treating
-all frequencies alike, and needs many steps to find that out.
+A loss on deep features curves least along smooth changes of a picture, and that of a film's frame
+where nothing holds it to the frame before. L-BFGS begins by treating all frequencies and all pixels
+alike, and needs many steps to find that out.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,10 +18,20 @@ LOWEST = 1 / 32  # cycles per pixel, below which frequencies are treated nearly 
 def exponent_of(settings: Mapping[str, Any]) -> float:
     """That of a run's `Preconditioner`; 0: it has none.
 
-    Only our L-BFGS has one, and not where pixels are bounded: coordinates have no such bounds.
+    Only our L-BFGS has one, and not where pixels are bounded: filtered ones have no such bounds.
     """
     ours = settings["optimizer"] == "lbfgs" and not settings["bounded"]
     return settings["preconditioner"] if ours else 0.0
+
+
+class Coordinates(Protocol):
+    """The coordinates z of a picture, in which an optimiser works; both (1, rows, cols, 3)."""
+
+    def picture(self, z: Any) -> Any:
+        """The picture at z."""
+
+    def gradient(self, gradient: Any) -> Any:
+        """The gradient with respect to z, from that with respect to the picture."""
 
 
 class Preconditioner:
@@ -50,6 +61,44 @@ class Preconditioner:
     def gradient(self, gradient: Any) -> Any:
         """The gradient with respect to z, from that with respect to the picture: K is symmetric."""
         return self._arrays.filtered(gradient, self._gains)
+
+
+class Scaling:
+    """The coordinates z of a picture x = start + gains z: a diagonal preconditioner.
+
+    L-BFGS in z amounts to L-BFGS in x with the squares of the gains as the diagonal of the initial
+    inverse Hessian.
+
+    Args:
+        start: the picture at z = 0, an array (1, rows, cols, 3) of `arrays`.
+        gains: (rows, cols), above 0.
+        arrays: what to compute with.
+    """
+
+    def __init__(self, start: Any, gains: np.ndarray, arrays: ArrayNamespace):
+        self._start, self._arrays = arrays.asarray(start), arrays
+        wide = np.broadcast_to(gains[np.newaxis, :, :, np.newaxis], start.shape)
+        self._gains = arrays.constant(np.ascontiguousarray(wide, np.float32))
+
+    def picture(self, z: Any) -> Any:
+        """The picture at z."""
+        return self._each(lambda z, start, gains: start + gains * z, z, self._start)
+
+    def gradient(self, gradient: Any) -> Any:
+        """The gradient with respect to z, from that with respect to the picture."""
+        return self._each(lambda gradient, gains: gains * gradient, gradient)
+
+    def bounds(self, bounds: Sequence[Any]) -> list[Any]:
+        """Those of z, arrays (1, rows, cols, 3), from those of the picture, of any shape."""
+        return [
+            self._each(lambda start, gains, bound=bound: (bound - start) / gains, self._start)
+            for bound in bounds
+        ]
+
+    def _each(self, function, *arrays):
+        given = [*arrays, self._gains]
+        (result,), _ = self._arrays.blockwise(lambda blocks: ([function(*blocks)], ()), given)
+        return result
 
 
 def _gains(rows, cols, exponent):

@@ -221,7 +221,7 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "tv_exponent": -1.0,
     "first_size": 48,
     "effort": (1.0, 0.7),
-    "frame_evaluations": 4,
+    "frame_evaluations": 5,
     "refine_from": 1_200_000,
     "refine_effort": 0.25,
     "handover": 1.0,

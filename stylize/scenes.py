@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from PIL import Image
 
 from stylize import records
@@ -94,19 +93,18 @@ def frames_to_paint(
         folder: of the results.
         first: the number of the first.
     """
-    weight, shift = job.settings["temporal_weight"], np.zeros(2)
+    weight = job.settings["temporal_weight"]
     before: Image.Image | None = None
     for index, image in enumerate(images, first):
         started = time.monotonic()
         frame = _resized(job, image)
         motion = find_motion(before, frame) if before is not None and weight else None
-        shift = shift + motion.camera if motion else np.zeros(2)
         before = frame
         if folder.has(index):
             continue
         previous = None
         if motion:
-            previous = motion.move(preprocess_image(folder.load(index - 1)), shift)
+            previous = motion.move(preprocess_image(folder.load(index - 1)))
         yield Frame(index, image, previous, started)
 
 

@@ -87,8 +87,10 @@ def _identity(path):
 
 
 def in_words(seconds: float) -> str:
-    """So many seconds, or minutes where there are more than two."""
-    return f"{seconds:.0f}s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    """So many seconds, or minutes or hours where there are at least two."""
+    if seconds < 7200:
+        return f"{seconds:.0f}s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h"
 
 
 class Terminated(BaseException):

@@ -22,6 +22,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ from stylize.errors import InputError
 from stylize.flow import Previous, require_opencv
 from stylize.job import Job
 from stylize.memory import allowed_mib
+from stylize.options import PROGRAM
 from stylize.painters import (
     Demand,
     Painters,
@@ -294,6 +296,12 @@ def paint_scenes(
         threads.shutdown(wait=False, cancel_futures=True)
 
 
+def _rate_of(path):
+    """The frames per second in the record of an earlier film, None if it is a picture's."""
+    rate = records.read_record(path).get("rate")
+    return None if rate is None else float(Fraction(rate))
+
+
 def _painting(painters: Painters, paint: Callable, job: Job, args: argparse.Namespace) -> Callable:
     """The function that has a `Frame` painted by one of the painters, and waits for it."""
     if painters.memory_mib is not None:
@@ -366,6 +374,8 @@ def run(paint: Callable, args: argparse.Namespace, report: Report) -> None:
     """
     _check(args)
     check_kept(result_paths(args.result_prefix), [args.base])
+    if args.frames and args.fps is None and args.like:
+        args.fps = _rate_of(args.like)
     clip = open_clip(args.base, args.frames, args.fps)
     report.length = clip.length
     film, _ = result_paths(args.result_prefix)
@@ -389,7 +399,7 @@ def main(paint: Callable, args: argparse.Namespace) -> int:
 
     Args:
         paint: the script's.
-        args: from `cli.parse`.
+        args: from `options.parse`.
     """
     args.result_prefix = re.sub(r"\.mp4$", "", args.result_prefix, flags=re.IGNORECASE)
     report = Report(args.quiet)
@@ -397,4 +407,4 @@ def main(paint: Callable, args: argparse.Namespace) -> int:
     def kept():
         return f"{report.kept()}; go on with: {args.command}" if report.kept() else ""
 
-    return exit_status(cli.PROGRAM, lambda: run(paint, args, report), kept)
+    return exit_status(PROGRAM, lambda: run(paint, args, report), kept)

@@ -18,7 +18,7 @@ from conftest import BAD_PICTURES, disk_full, make_bad_picture
 from PIL import Image
 
 import neural_style_transfer as nst
-from stylize import cli, records
+from stylize import cli, options, records
 from stylize.pictures import FORMATS
 from stylize.settings import SETTINGS
 from stylize.terminal import underscored
@@ -258,8 +258,8 @@ def test_help_groups_every_setting(capsys):
     with pytest.raises(SystemExit, match="0"):
         nst.main(["--help"])
     out = capsys.readouterr().out
-    assert all(f"\n{group}:\n" in out for group in cli.GROUPS)
-    assert {setting.group for setting in SETTINGS.values()} <= cli.GROUPS.keys()
+    assert all(f"\n{group}:\n" in out for group in options.GROUPS)
+    assert {setting.group for setting in SETTINGS.values()} <= options.GROUPS.keys()
 
 
 def test_close_misses_are_suggested(command, capsys):

@@ -22,11 +22,12 @@ from test_documentation import ROOT, documented_commands
 from test_tiles import small_weights
 
 import neural_style_transfer as nst
-from stylize import backend, batch, cli
+from stylize import backend, batch
 from stylize.batch import Outcome
 from stylize.errors import InputError, NoRoom, WeightsError
 from stylize.films import Mp4Writer
 from stylize.job import prepare
+from stylize.options import parse
 from stylize.settings import RECIPES
 
 ray = pytest.importorskip("ray")
@@ -303,7 +304,7 @@ def test_a_full_disk_is_the_workers_fault_and_not_the_photos(
 ):
     """Where a photo is painted on this machine alone, there is no other disk."""
     command = [str(photo_path), str(painting_path), str(tmp_path / "r"), "--size", "24"]
-    args = cli.parse([*command, "--weights", str(weights_path)])
+    args = parse([*command, "--weights", str(weights_path)])
 
     def paint(*_, **more):
         raise error

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import neural_style_transfer as nst
-from stylize import cli
+from stylize import options
 from stylize.films import Mp4Writer
 from stylize.weights import read_weights
 
@@ -66,6 +66,6 @@ def test_readme_python(weights_path, tmp_path, monkeypatch):
 
 def test_readme_lists_every_option():
     text = (ROOT / "README.md").read_text()
-    for action in cli.build_parser()._actions:
+    for action in options.build_parser()._actions:
         for flag in action.option_strings:
             assert flag in ("-h", "--help", "--version") or f"`{flag}" in text, flag

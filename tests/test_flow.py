@@ -134,8 +134,7 @@ def test_result_moves_with_the_scene():
     result = np.repeat(grid()[..., :1], 3, axis=2)
     before, after = (Image.fromarray(picture[:, x : x + COLS]) for x in (0, 4))
     motion = flow.find_motion(before, after)
-    np.testing.assert_allclose(motion.camera, (4, 0), atol=0.2)
-    previous = motion.move(result, motion.camera)
+    previous = motion.move(result)
     held = previous.sound > 0
     assert not held[:, -3:].any() and held.mean() > 0.6
     assert np.abs(previous.picture - (result + 4))[held].mean() < 0.2
@@ -143,32 +142,48 @@ def test_result_moves_with_the_scene():
 
 def test_frame_starts_from_the_one_before_where_that_is_sound():
     rng = np.random.default_rng(0)
-    picture, photo, painting = rng.normal(size=(3, ROWS, COLS, 3)).astype(np.float32)
+    picture, photo = rng.normal(size=(2, ROWS, COLS, 3)).astype(np.float32)
     sound = (rng.random((ROWS, COLS)) < 0.5).astype(np.float32)
-    start = Previous(picture, sound, np.zeros(2)).start(photo, painting)
+    start = Previous(picture, sound).start(photo)
     np.testing.assert_array_equal(start[sound > 0], picture[sound > 0])
     assert (start[sound == 0] != picture[sound == 0]).any()
 
 
-def test_what_comes_into_view_is_the_photo_with_the_paintings_strokes():
-    """A checkerboard has strokes only, that move with the camera; a plain painting has none."""
-    checkers = np.where((grid().sum(-1) % 2)[..., np.newaxis], 10, -10) * np.ones(3)
-    photo = np.full((ROWS, COLS, 3), 80, np.float32)
-    nothing = np.zeros((ROWS, COLS, 3), np.float32), np.zeros((ROWS, COLS), np.float32)
+def test_what_comes_into_view_has_the_photos_detail_and_the_pictures_colours_nearby():
+    """A picture 30 lighter than its photo: what comes in beside it is, too, and less farther on."""
+    photo = np.random.default_rng(0).normal(0, 20, (ROWS, COLS, 3)).astype(np.float32)
+    sound = (grid()[..., 0] < COLS - 20).astype(np.float32)
+    difference = Previous(photo + 30, sound).start(photo) - photo
+    np.testing.assert_allclose(difference - difference[:1, :, :1], 0, atol=1e-3)
+    across = difference[0, :, 0]
+    np.testing.assert_allclose(across[: COLS - 20], 30, atol=1e-3)
+    assert 20 < across[COLS - 20] <= 30 and (np.diff(across[COLS - 20 :]) < 0.01).all()
+    assert across[-1] < 1
 
-    def start(painting, shift):
-        return Previous(*nothing, np.array(shift)).start(photo, painting.astype(np.float32))
 
-    np.testing.assert_allclose(start(checkers, (0, 0)), 80 + flow.STROKES * checkers, atol=1.5)
-    np.testing.assert_allclose(start(checkers, (1, 0)), 80 - flow.STROKES * checkers, atol=1.5)
-    np.testing.assert_allclose(start(np.full((20, 30, 3), 50), (7, 9)), photo, atol=0.01)
+def test_what_is_held_moves_a_tenth_as_far_as_what_is_new():
+    sound = (grid()[..., 0] < COLS / 2).astype(np.float32)
+    previous = Previous(np.zeros((ROWS, COLS, 3), np.float32), sound)
+    np.testing.assert_allclose(previous.gains[:, :10], 0.1, atol=1e-3)
+    np.testing.assert_allclose(previous.gains[:, -10:], 1, atol=1e-3)
+    assert not previous.new[:, :10].any() and previous.new[:, COLS // 2 :].all()
+
+
+def test_what_moves_in_from_the_frames_edge_counts_the_more_the_farther_in_it_was():
+    """20 pixels is the twentieth part of 400 rows; what moves outwards, or stays, counts whole."""
+    moves = np.zeros((400, 60, 2), np.float32)
+    assert (flow.from_within(moves) == 1).all()
+    moves[..., 1] = 5  # from 5 rows below, that is, up, and so in from the bottom
+    counts = flow.from_within(moves)[:, 30]
+    np.testing.assert_allclose(counts[375:395], np.arange(19, -1, -1) / 20, atol=1e-6)
+    assert (counts[:375] == 1).all()
 
 
 def test_tile_has_its_own_part():
     picture = np.arange(6 * 8 * 3, dtype=np.float32).reshape(6, 8, 3)
     sound = picture[..., 0]
     tile = Tile(Span(2, 5, 0, 6), Span(4, 8, 1, 8), {})
-    pixels, counts = Previous(picture, sound, np.zeros(2)).of(tile)
+    pixels, counts = Previous(picture, sound).of(tile)
     np.testing.assert_array_equal(pixels, picture[np.newaxis, 2:5, 4:8])
     np.testing.assert_array_equal(counts.reshape(3, 4), sound[2:5, 4:8])
 

@@ -127,15 +127,15 @@ class Page(HTMLParser):
 
 def test_page_shows_pictures_where_they_lie_from_disk_alone(tmp_path):
     photo, style = put(tmp_path / "photos/100% <é> #1.png"), put(tmp_path / "style.tiff")
-    result = put(tmp_path / "results/a.png")
+    result = put(tmp_path / "results/sub/a.png")
     folders.write_index(tmp_path / "results/index.html", [(photo, style, result)])
     page = Page(tmp_path / "results/index.html")
     found = [(tmp_path / "results" / unquote(address)).resolve() for address in page.linked]
     assert found == [photo, style, result]
-    assert page.shown[0] == page.linked[0] and page.shown[2] == "a.png"
+    assert page.shown[0] == page.linked[0] and page.shown[2] == "sub/a.png"
     assert page.shown[1].startswith("data:image/jpeg;base64,")  # browsers show no TIFF
     assert "script" not in page.tags and "link" not in page.tags
-    assert "100% <é> #1.png" in page.text
+    assert "100% <é> #1.png" in page.text and "sub/a.png" in page.text
 
 
 @pytest.mark.parametrize("kind", BAD_PICTURES)

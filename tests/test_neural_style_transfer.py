@@ -732,7 +732,7 @@ def test_temporal_term_against_numpy(small_vgg19, photo, painting):
     rng = np.random.default_rng(3)
     x, before = rng.uniform(-100, 100, (2, 40, 48, 3)).astype(np.float32)
     sound = rng.uniform(0, 1, (40, 48)).astype(np.float32)
-    following = job.frame(nst.load_image(photo), Previous(before, sound, np.zeros(2)))
+    following = job.frame(nst.load_image(photo), Previous(before, sound))
     terms, grads = nst.stage_objective(following, small_vgg19, following.stages[0])(x.ravel())
     weighted = sound.astype(float)[..., np.newaxis] * (x.astype(float) - before)
     assert terms[4] == pytest.approx(7 * (weighted * (x - before)).sum() / (40 * 48 * 3), rel=1e-5)

@@ -1,4 +1,4 @@
-"""The coordinates in which L-BFGS takes longer steps at low frequencies."""
+"""Coordinates in which L-BFGS takes longer steps at low frequencies, or shorter ones at places."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from stylize.arrays import NUMPY, device_arrays
 from stylize.backend import to_numpy
 from stylize.lbfgs import ProjectedLBFGS
-from stylize.preconditioner import LOWEST, Preconditioner
+from stylize.preconditioner import LOWEST, Preconditioner, Scaling
 from stylize.scratch import file_arrays
 
 KINDS = {"NumPy": lambda: NUMPY, "files": file_arrays, "backend": device_arrays}
@@ -89,3 +89,35 @@ def test_needs_fewer_steps_where_the_loss_curves_less_at_low_frequencies(picture
             search.step(function, 9)
         lowest.append(search.loss)
     assert lowest[1] < lowest[0] / 100
+
+
+def test_each_pixel_moves_by_its_own_gain(arrays, pictures):
+    start, z, w = pictures
+    gains = np.random.default_rng(1).uniform(0.3, 1, (21, 34)).astype(np.float32)
+    coordinates, wide = Scaling(start, gains, arrays), gains[None, ..., None]
+    picture = to_numpy(coordinates.picture(arrays.asarray(z)))
+    np.testing.assert_allclose(picture, start + wide * z, atol=1e-4)
+    gradient = to_numpy(coordinates.gradient(arrays.asarray(w)))
+    np.testing.assert_allclose(gradient, wide * w, atol=1e-4)
+
+
+def test_scaled_steps_end_within_the_bounds_of_the_picture(arrays, pictures):
+    """The nearest point to the target within bounds that differ by column and channel."""
+    start, target, _ = pictures
+    low = np.linspace(-60, -20, 34 * 3, dtype=np.float32).reshape(34, 3)
+    start = np.clip(start, low, low + 70)
+    gains = np.random.default_rng(1).uniform(0.3, 1, (21, 34)).astype(np.float32)
+    coordinates = Scaling(start, gains, arrays)
+    search = ProjectedLBFGS(
+        np.zeros_like(start), *coordinates.bounds((low, low + 70)), arrays=arrays
+    )
+
+    def evaluate(z):
+        away = to_numpy(coordinates.picture(z)) - target
+        return float(np.vdot(away, away)) / 2, coordinates.gradient(arrays.asarray(away))
+
+    search.start(evaluate)
+    for _ in range(60):
+        search.step(evaluate, 9)
+    found = to_numpy(coordinates.picture(search.x))
+    np.testing.assert_allclose(found, np.clip(target, low, low + 70), atol=0.2)

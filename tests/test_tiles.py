@@ -58,9 +58,7 @@ def both(size, tile, recipe, styles=1, masks=False, side=None, **given):
     (stage,) = job.stages
     x = job.base(stage) + noise(rows, cols, 6).astype(np.float32) / 4
     before = preprocess_image(noise(rows, cols, 7))
-    job = job._replace(
-        previous=Previous(before, (before[..., 0] > 0).astype(np.float32), np.zeros(2))
-    )
+    job = job._replace(previous=Previous(before, (before[..., 0] > 0).astype(np.float32)))
     found = []
 
     def find_once(*arguments):

@@ -20,7 +20,7 @@ from conftest import alive, smooth_picture
 from PIL import Image
 
 import neural_style_transfer as nst
-from stylize import cli, clips, scenes, video
+from stylize import clips, options, scenes, video
 from stylize.errors import InputError
 from stylize.films import Mp4Writer
 from stylize.flow import Previous
@@ -351,7 +351,7 @@ def test_frame_whose_process_is_killed_is_painted_again(command, tmp_path, monke
 def test_film_says_how_it_was_made_and_another_may_be_made_like_it(command, tmp_path, capsys):
     folder = save_frames(tmp_path / "frames", [f"{i}.png" for i in range(2)])
     film = str(tmp_path / "results" / "clip.mp4")
-    options = [*command[3:], "--frames", "--strength", "0.7", "--quiet"]
+    options = [*command[3:], "--frames", "--fps", "12.5", "--strength", "0.7", "--quiet"]
     assert nst.main([str(folder), command[1], film, *options]) == 0
     with pytest.raises(SystemExit) as ended:
         nst.main(["--show", film])
@@ -682,9 +682,7 @@ def test_heavy_weight_holds_what_does_not_move(recipe, small_vgg19, painting, tm
 
 def test_following_frame_has_few_evaluations_at_the_last_size(small_vgg19, painting):
     job = prepare(frame(0), painting, size=48)
-    previous = Previous(
-        np.zeros((48, 64, 3), np.float32), np.ones((48, 64), np.float32), np.zeros(2)
-    )
+    previous = Previous(np.zeros((48, 64, 3), np.float32), np.ones((48, 64), np.float32))
     following = job.frame(frame(1), previous)
     progress = nst.Progress()
     nst.paint(following, small_vgg19, progress)
@@ -695,12 +693,9 @@ def test_following_frame_has_few_evaluations_at_the_last_size(small_vgg19, paint
 
 
 @pytest.mark.parametrize("init", ["noise", "a picture", "recolored"])
-def test_what_comes_into_view_starts_as_the_recolored_photo(init, painting, photo, monkeypatch):
-    monkeypatch.setattr("stylize.flow.STROKES", 0)
+def test_what_comes_into_view_starts_as_the_recolored_photo(init, painting, photo):
     init = photo if init == "a picture" else init
-    nothing = Previous(
-        np.zeros((48, 64, 3), np.float32), np.zeros((48, 64), np.float32), np.zeros(2)
-    )
+    nothing = Previous(np.zeros((48, 64, 3), np.float32), np.zeros((48, 64), np.float32))
     given = {"size": 48, "recipe": "gatys"}
     following = prepare(frame(0), painting, init=init, **given).frame(frame(1), nothing)
     recolored = prepare(frame(1), painting, init="recolored", **given)
@@ -754,7 +749,7 @@ def test_folder_of_styles_is_refused(command, tmp_path, capsys):
 
 def test_films_are_told_by_their_suffix():
     def is_film(*words):
-        return video.is_film(cli.parse([*words, "painting.jpg", "results/clip"]))
+        return video.is_film(options.parse([*words, "painting.jpg", "results/clip"]))
 
     assert is_film("clip.MOV") and is_film("folder", "--frames")
     assert not is_film("photo.jpg") and not is_film("folder")

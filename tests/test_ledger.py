@@ -1,0 +1,81 @@
+"""What is said of the time that a folder takes, by a clock that the test sets."""
+
+from pathlib import Path
+
+import pytest
+
+from stylize import ledger as ledgers
+from stylize.folders import Task
+from stylize.ledger import Ledger, Outcome
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A list with the time in seconds."""
+    now = [100.0]
+    monkeypatch.setattr(ledgers.time, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    """Four pictures, two at once, of which the last is twice as large as the others."""
+    names = "abcd"
+    tasks = [Task(Path(f"{n}.jpg"), Path("style.jpg"), tmp_path / n) for n in names]
+    ledger = Ledger(tasks, [tmp_path / f"{n}.png" for n in names], tmp_path)
+    for index, work in enumerate((10, 10, 10, 20)):
+        ledger.add(index, Outcome("waiting", work=work))
+    ledger.begin(at_once=2)
+    yield ledger
+    ledger.close()
+
+
+def test_time_left_counts_what_is_being_painted(ledger, clock, capsys):
+    """10 s each; when the first is done, the second is as well, but for a second."""
+    ledger.start(0)
+    ledger.start(1)
+    clock[0] += 9
+    ledger.add(0, Outcome("painted", seconds=10))
+    ledger.start(2)
+    assert "1 of 4" in capsys.readouterr().out
+    assert ledger.time_left() == pytest.approx((1 + 10 + 20) / 2)
+    clock[0] += 1
+    ledger.add(1, Outcome("painted", seconds=10))
+    assert ledger.time_left() == pytest.approx((9 + 20) / 2)
+
+
+def test_time_left_follows_the_time_that_painting_took_not_the_start(ledger, clock):
+    clock[0] += 1000  # processes start, a network is loaded
+    ledger.start(0)
+    clock[0] += 10
+    ledger.add(0, Outcome("painted", seconds=10))
+    assert ledger.time_left() == pytest.approx((10 + 10 + 20) / 2)
+
+
+def test_what_takes_longer_than_expected_counts_no_more_than_it_all(ledger, clock):
+    ledger.start(1)
+    ledger.start(0)
+    ledger.add(0, Outcome("painted", seconds=10))
+    clock[0] += 500
+    assert ledger.time_left() == pytest.approx((0 + 10 + 20) / 2)
+
+
+def test_failures_and_killed_processes_tell_nothing_of_the_time(ledger, clock):
+    ledger.start(0)
+    ledger.start(1)
+    assert ledger.time_left() is None
+    ledger.add(0, Outcome("failed", error="a.jpg: is damaged", seconds=1))
+    assert ledger.time_left() is None
+    ledger.start(2)
+    clock[0] += 10
+    ledger.stop(1)  # killed: it is painted again
+    ledger.add(2, Outcome("painted", seconds=10))
+    assert ledger.time_left() == pytest.approx((10 + 20) / 2)
+
+
+def test_last_picture_has_no_other_beside_it(ledger, clock):
+    for index in (0, 1, 2):
+        ledger.add(index, Outcome("painted", seconds=10))
+    assert ledger.time_left() == pytest.approx(20)
+    ledger.add(3, Outcome("painted", seconds=20))
+    assert ledger.time_left() is None
