@@ -362,8 +362,8 @@ class Objective(NamedTuple):
             likeness = self.neighbor_scale * neighbor_loss(columns, targets.neighbors)
         if targets.previous is not None:
             rows, cols = tile.shape
-            before, sound = targets.previous
-            temporal = self.temporal_scale * content_loss(before, pairs[:, :rows, :cols], sound)
+            before, hold = targets.previous
+            temporal = self.temporal_scale * content_loss(before, pairs[:, :rows, :cols], hold)
         variation = self.variation_scale * variation
         return keras.ops.stack([content, style_term, variation, likeness, temporal])
 

@@ -147,9 +147,9 @@ def warping_errors(scene, results):
     errors = []
     for frame, result in results.items():
         if frame - 1 in results:
-            flow, sound = scene.truth(frame)
+            flow, seen = scene.truth(frame)
             moved = warp(results[frame - 1].astype(np.float32), flow)
-            errors.append(np.square(result - moved)[sound].mean())
+            errors.append(np.square(result - moved)[seen].mean())
     return errors
 
 

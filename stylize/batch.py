@@ -83,7 +83,7 @@ def survey(tasks: Sequence[argparse.Namespace]) -> Survey:
     """Looks at every task, given by its options. Raises WeightsError."""
     weights = kept_weights(tasks[0].weights)
     outcomes, settings = [], None
-    job = None  # any: of a job, records hold the settings only, and these are the same for all
+    job = None  # any task's: records take only the settings from it, the same for all
     for args in tasks:
         try:
             job = job or cli.plan(args)[0]
@@ -135,7 +135,7 @@ def paint_photo(
         with sigterm_raises(), contextlib.closing(terminal):
             cli.run(paint, args, terminal, weights or kept_weights(args.weights))
     except Terminated:
-        os._exit(TERMINATED)  # its state is kept, and who would hear of it wants the process to end
+        os._exit(TERMINATED)  # its state is kept, and whoever waits for it wants the process to end
     except Exception as error:
         if weights and getattr(error, "errno", None) == errno.ENOSPC:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
@@ -157,7 +157,7 @@ def _message(args, error):
     """What went wrong with a task, in a line that names its photo or the style at fault."""
     try:
         _, message = failure(error)
-    except Exception:  # whatever it is, the other pictures do not have it
+    except Exception:  # whatever it is, the other pictures are not affected
         message = f"{type(error).__name__}: {one_line(error)}"
     named = any(str(path) in message for path in (args.base, args.style_reference))
     return message if named else f"{args.base}: {message}"
@@ -198,7 +198,7 @@ def run(paint: Callable, args: argparse.Namespace) -> int:
         _paint_all(paint, args, options, ledger)
     failed = ledger.count("failed")
     ledger.print(
-        f"{ledger.count('painted')} painted, {ledger.count('finished')} finished before, "
+        f"{ledger.count('painted')} painted, {ledger.count('finished')} already finished, "
         f"{failed} failed; see {folder / INDEX}"
     )
     if args.verbose:
@@ -221,7 +221,7 @@ def _paint_all(paint, args, options, ledger):
         largest = max(outcome.needed_mib for outcome in waiting.values())
         demand = Demand(len(waiting), largest, seen.gpus, seen.allowed_mib)
         painters = choose_painters(stack, executor, args, demand, ledger.print)
-        before = f", {finished} finished before" if (finished := ledger.count("finished")) else ""
+        before = f"; {finished} already finished" if (finished := ledger.count("finished")) else ""
         ledger.print(f"{_pictures(len(waiting))} to paint, {painters.number} at once{before}")
         ledger.begin(painters.number)
         for index, outcome in waiting.items():
@@ -279,7 +279,7 @@ def _pictures(number):
 
 
 def _share(painters, seen):
-    """The options that give each its part of the memory; on a cluster, the precision of all."""
+    """The options that give each its share of the memory and, on a cluster, one precision."""
     mib = painters.memory_mib
     share = {} if mib is None else {"memory": f"{mib / 1024:.3f}"}
     if painters.workers:  # its machines have memory and a disk of their own

@@ -16,12 +16,12 @@ from stylize.errors import InputError
 
 FOLLOWED = 32  # levels of brightness by which a pixel that is followed may change
 CUT = 0.25  # the share of followed pixels below which a frame begins a new scene
-EDGE = 1 / 20  # of the rows: so near to its edges a frame is painted otherwise than farther in
-STILL = 0.1  # pixels by which what stands still may seem to move
+EDGE = 1 / 20  # of the rows: how far in from a frame's edges its paint counts less than elsewhere
+STILL = 0.1  # pixels of apparent motion that count as none
 HELD = 0.1  # the gain of what is held, see `Scaling`; that of what comes into view is 1
-BORDER = 1 / 50  # of the rows: the standard deviation of the Gaussian that softens their border
-NEARBY = 1 / 20  # of the rows: that of the Gaussian by which colours reach into what is new
-FADING = 0.1  # what is added to the Gaussian's weights, so that these colours end somewhere
+BORDER = 1 / 50  # of the rows: standard deviation of the Gaussian that blurs the gains
+NEARBY = 1 / 20  # of the rows: that of the one that spreads colours into what is new
+FADING = 0.1  # what is added to the weights of that one, so that colours fade with distance
 
 
 class Previous(NamedTuple):
@@ -29,47 +29,48 @@ class Previous(NamedTuple):
 
     Attributes:
         picture: (rows, cols, 3), as `preprocess_image` makes it.
-        sound: (rows, cols), float32, 0..1: how much it counts, 0 where the flow is not sound.
+        hold: (rows, cols), float32, 0..1: how much each pixel counts; 0 where the flow is not
+            reliable, and so the frame is new.
     """
 
     picture: np.ndarray
-    sound: np.ndarray
+    hold: np.ndarray
 
     def start(self, photo: np.ndarray) -> np.ndarray:
-        """What the frame starts from: the picture; where it is not sound, the photo.
+        """What the frame starts from: the picture; where the frame is new, the photo.
 
-        The photo is tinted as the picture is nearby, so that no border shows.
+        There the photo is tinted like the picture nearby, so that no border shows.
 
         Args:
             photo: the frame, (rows, cols, 3), in the painting's colours.
         """
-        sound = self.sound[..., np.newaxis]  # (rows, cols, 1)
-        difference = self._blurred(sound * (self.picture - photo), NEARBY)
-        weight = self._blurred(self.sound, NEARBY)[..., np.newaxis]
-        return sound * self.picture + (1 - sound) * (photo + difference / (weight + FADING))
+        hold = self.hold[..., np.newaxis]  # (rows, cols, 1)
+        difference = self._blurred(hold * (self.picture - photo), NEARBY)
+        weight = self._blurred(self.hold, NEARBY)[..., np.newaxis]
+        return hold * self.picture + (1 - hold) * (photo + difference / (weight + FADING))
 
     @property
     def gains(self) -> np.ndarray:
-        """How far a step moves each pixel: (rows, cols), from `HELD` to 1, see `Scaling`.
+        """Those of the `Scaling` that the frame is painted in: (rows, cols), from `HELD` to 1.
 
-        With the same gain everywhere, steps would be as short as what is held needs them, and too
-        few to paint what comes into view.
+        With one gain for all, steps would be as short as what is held requires: a few of them would
+        not paint what comes into view.
         """
-        return HELD + (1 - HELD) * self._blurred(1 - self.sound, BORDER)
+        return HELD + (1 - HELD) * self._blurred(1 - self.hold, BORDER)
 
     @property
     def new(self) -> np.ndarray:
         """What is to be painted rather than held, a boolean (rows, cols)."""
         return self.gains > 1.5 * HELD
 
-    def _blurred(self, array, radius):
-        """An array (rows, cols, ...) after a Gaussian; the radius is in rows of the picture."""
-        return require_opencv().GaussianBlur(array, (0, 0), radius * len(array))
+    def _blurred(self, array, sigma):
+        """An array (rows, cols, ...) after a Gaussian; sigma is in parts of the rows."""
+        return require_opencv().GaussianBlur(array, (0, 0), sigma * len(array))
 
     def of(self, tile: Any) -> tuple[np.ndarray, np.ndarray]:
         """A tile's own pixels (1, rows, cols, 3), and how much each counts, (rows*cols, 1)."""
         own = slice(*tile.rows[:2]), slice(*tile.cols[:2])
-        return self.picture[own][np.newaxis], self.sound[own].reshape(-1, 1)
+        return self.picture[own][np.newaxis], self.hold[own].reshape(-1, 1)
 
 
 class Motion(NamedTuple):
@@ -77,11 +78,11 @@ class Motion(NamedTuple):
 
     Attributes:
         backward: the flow to the frame before.
-        sound: where it is, a boolean (rows, cols).
+        reliable: where that flow can be trusted, a boolean (rows, cols).
     """
 
     backward: np.ndarray
-    sound: np.ndarray
+    reliable: np.ndarray
 
     def move(self, result: np.ndarray) -> Previous:
         """What holds the frame.
@@ -89,16 +90,16 @@ class Motion(NamedTuple):
         Args:
             result: of the frame before, (rows, cols, 3), as `preprocess_image` makes it.
         """
-        sound = (self.sound * from_within(self.backward)).astype(np.float32)
-        return Previous(warp(result, self.backward), sound)
+        hold = (self.reliable * from_within(self.backward)).astype(np.float32)
+        return Previous(warp(result, self.backward), hold)
 
 
 def find_motion(before: Image.Image, after: Image.Image) -> Motion | None:
     """How the frame `after` follows from `before`, of one size; None: it begins a new scene."""
     first, second = (np.asarray(frame.convert("L")) for frame in (before, after))
     backward, forward = optical_flow(second, first), optical_flow(first, second)
-    sound = sound_pixels(backward, forward)
-    return None if is_cut(first, second, backward, sound) else Motion(backward, sound)
+    reliable = reliable_pixels(backward, forward)
+    return None if is_cut(first, second, backward, reliable) else Motion(backward, reliable)
 
 
 def optical_flow(gray: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -110,8 +111,8 @@ def optical_flow(gray: np.ndarray, other: np.ndarray) -> np.ndarray:
 def warp(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """What the picture has where the flow leads, mirrored outside.
 
-    Lanczos's filter keeps contrast: after 60 moves by parts of a pixel a painting has 0.99 of its
-    own, and 1.28 or 0.86 with cubic or linear interpolation.
+    Lanczos's filter keeps contrast: after 60 moves by fractions of a pixel a painting has 0.99 of
+    it, against 1.28 with cubic and 0.86 with linear interpolation.
 
     Args:
         picture: (rows, cols) or (rows, cols, channels), float32.
@@ -129,17 +130,17 @@ def places(flow: np.ndarray) -> np.ndarray:
     return (flow + grid).astype(np.float32)
 
 
-def sound_pixels(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:
+def reliable_pixels(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:
     """Where the flow back to the frame before can be trusted, a boolean (rows, cols).
 
-    It is not where the way back and forth does not end where it began, as at what was hidden
-    before; not at the edges of what moves; and not where it comes from outside the frame.
+    It cannot where going there and back does not end at the start, as in what was hidden before;
+    nor at the edges of what moves; nor where it leads outside the frame.
 
         |w + w'|^2 <= 0.01 (|w|^2 + |w'|^2) + 0.5      and      |grad w|^2 <= 0.01 |w|^2 + 0.002
 
     Args:
         backward: w, from the frame to the one before.
-        forward: the other way; w' is where w leads.
+        forward: the other way; w' is its value where w leads.
 
     Source: Ruder et al. 2016, sec. 4.3, after Sundaram, Brox and Keutzer (2010).
     """
@@ -153,33 +154,35 @@ def sound_pixels(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:
 
 
 def _to_edge(places):
-    """How many pixels places (rows, cols, 2) are away from the nearest edge; below 0: outside."""
+    """The pixels from each place (rows, cols, 2) to the nearest edge; below 0: it is outside."""
     far_edge = np.array(places.shape[1::-1]) - 1
     return np.minimum(places, far_edge - places).min(-1)
 
 
 def from_within(backward: np.ndarray) -> np.ndarray:
-    """How far from the edges of the frame before each pixel was: (rows, cols), 0..1.
+    """How much each pixel counts by its place in the frame before: (rows, cols), 0..1.
 
-    0 at the edges, 1 from `EDGE` on. It is 1 too where a pixel does not move inwards: what is
-    painted at an edge may stay there, but would show as a line farther in.
+    0 at the edges, rising to 1 at `EDGE` from them. It is 1 too where a pixel does not move
+    inwards: what is painted at an edge may stay there, but would show as a line farther in.
     """
     before, now = (_to_edge(places(flow)) for flow in (backward, np.zeros_like(backward)))
     return np.where(now > before + STILL, np.clip(before / (EDGE * len(backward)), 0, 1), 1)
 
 
-def is_cut(before: np.ndarray, after: np.ndarray, backward: np.ndarray, sound: np.ndarray) -> bool:
+def is_cut(
+    before: np.ndarray, after: np.ndarray, backward: np.ndarray, reliable: np.ndarray
+) -> bool:
     """Whether too few pixels are followed from one frame to the next for both to be one scene.
 
-    A pixel is followed where the flow is sound and leads to about the same brightness.
+    A pixel is followed where the flow is reliable and leads to about the same brightness.
 
     Args:
         before, after: the frames, gray, uint8 (rows, cols).
         backward: the flow from `after` to `before`.
-        sound: where it is, from `sound_pixels`.
+        reliable: from `reliable_pixels`.
     """
     change = np.abs(warp(before.astype(np.float32), backward) - after)
-    return bool((sound & (change <= FOLLOWED)).mean() < CUT)
+    return bool((reliable & (change <= FOLLOWED)).mean() < CUT)
 
 
 def require_opencv() -> Any:

@@ -38,8 +38,8 @@ class ProjectedLBFGS:
 
     Args:
         x: the start, an array of any shape; it is clipped.
-        low, high: bounds, numbers or arrays that broadcast to the shape of x: where x has three
-            axes or more, of its shape or of that of its last two.
+        low, high: bounds, numbers, or arrays that broadcast to the shape of x: where x has three
+            axes or more, arrays of its shape or of that of its last two axes.
         pairs: how many to remember; None: `default_pairs`.
         first_step: root mean square of the first step.
         arrays: what to compute with.

@@ -56,7 +56,7 @@ class Ledger:
         self._work = self._work_left = 0
         self._at_once = 1
         self._painted = 0.0, 0  # (seconds, work) of the pictures painted so far
-        self._since: dict[int, float] = {}  # when those began that are being painted
+        self._since: dict[int, float] = {}  # start times of the tasks being painted
         self._bar = tqdm(
             bar_format="{percentage:3.0f}%|{bar}| {elapsed}{postfix}",
             total=1.0,
@@ -65,16 +65,16 @@ class Ledger:
         )
 
     def begin(self, at_once: int) -> None:
-        """Painting begins, of so many pictures at once."""
+        """Painting begins, with so many pictures at once."""
         self._work = self._work_left = sum(outcome.work for outcome in self.outcomes)
         self._at_once = at_once
 
     def start(self, index: int) -> None:
-        """A task is being painted."""
+        """Painting of a task begins."""
         self._since[index] = time.monotonic()
 
     def stop(self, index: int) -> None:
-        """It no longer is, painted or not."""
+        """A task is no longer being painted, finished or not."""
         self._since.pop(index, None)
 
     def add(self, index: int, outcome: Outcome) -> None:
@@ -114,7 +114,7 @@ class Ledger:
             self._bar.write(f"{PROGRAM}: error: {message}", file=sys.stderr)
 
     def time_left(self) -> float | None:
-        """Seconds, as fast as the pictures so far; None: there are none, or no more to come."""
+        """Seconds, at the pace so far; None: no picture is painted yet, or none is left."""
         seconds, work = self._painted
         if not work or not self._work_left:
             return None
@@ -127,7 +127,7 @@ class Ledger:
         return (each * self._work_left - spent) / at_once
 
     def _left(self):
-        """The same in words."""
+        """The time left, in words."""
         seconds = self.time_left()
         return "" if seconds is None else f", about {in_words(seconds)} left"
 
@@ -139,7 +139,7 @@ class Ledger:
         self._bar.set_postfix_str(f"{ended} of {len(self._tasks)} pictures{self._left()}")
 
     def count(self, *statuses: str) -> int:
-        """How many tasks are in one of these."""
+        """How many tasks have one of these statuses."""
         return sum(outcome.status in statuses for outcome in self.outcomes)
 
     def print(self, line: str) -> None:

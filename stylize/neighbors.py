@@ -245,8 +245,8 @@ def find_neighbors(
         query_content: (rows, cols), 0..1: how much of a query is the photo's.
         turns: how many copies of each style, turned by 90 degrees each, to look in too.
         tile: rows and columns that the network sees at once, without the margins; None: all.
-        where: (rows, cols), somewhere above 0: where they are looked up; None: everywhere.
-            Elsewhere there is nothing to be like.
+        where: (rows, cols), not all 0: targets are looked up where it is above 0; None:
+            everywhere. Elsewhere they are 0.
 
     Returns:
         (places, channels) of each layer, float32.

@@ -99,7 +99,12 @@ def _add_pictures(add):
         help="with two folders: the first photo in the first style, the second in the second ...",
     )
     add("--frames", action="store_true", help="the folder holds the numbered frames of a film")
-    add("--fps", type=float, metavar="N", help="with --frames: frames per second (default: 25)")
+    add(
+        "--fps",
+        type=float,
+        metavar="N",
+        help="with --frames: frames per second (default: 25, or as --like says)",
+    )
 
 
 def _add_output(add):
@@ -149,7 +154,7 @@ def _add_machine(add):
         type=int,
         metavar="N",
         help="pictures of a folder, or scenes of a film, to paint at once (default: one per "
-        "core, or per GPU; fewer where memory is short)",
+        "core, per two cores for a film, or per GPU; fewer where memory is short)",
     )
     add(
         "--ray",
@@ -165,9 +170,9 @@ def started_as() -> list[str]:
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """The options, with the `command` that they are of; None: those of the process."""
+    """The options, with the `command` that they are from; None: the arguments of the process."""
     parser = build_parser()
-    if "_ARGCOMPLETE" in os.environ:  # the shell asks how a line could go on
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks for completions
         import argcomplete
 
         argcomplete.autocomplete(parser)

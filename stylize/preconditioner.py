@@ -1,8 +1,8 @@
 """Preconditioners: coordinates in which an optimiser takes longer steps where they are needed.
 
-A loss on deep features curves least along smooth changes of a picture, and that of a film's frame
-where nothing holds it to the frame before. L-BFGS begins by treating all frequencies and all pixels
-alike, and needs many steps to find that out.
+A loss on deep features curves least along smooth changes of a picture; in a film, least at pixels
+that nothing holds to the frame before. L-BFGS begins by treating all frequencies and all pixels
+alike, and needs many steps to learn the difference.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,16 +16,16 @@ LOWEST = 1 / 32  # cycles per pixel, below which frequencies are treated nearly 
 
 
 def exponent_of(settings: Mapping[str, Any]) -> float:
-    """That of a run's `Preconditioner`; 0: it has none.
+    """The exponent of a run's `Preconditioner`; 0: the run has none.
 
-    Only our L-BFGS has one, and not where pixels are bounded: filtered ones have no such bounds.
+    Only our own L-BFGS uses it, and not where pixels are bounded: bounds on them are none on z.
     """
     ours = settings["optimizer"] == "lbfgs" and not settings["bounded"]
     return settings["preconditioner"] if ours else 0.0
 
 
 class Coordinates(Protocol):
-    """The coordinates z of a picture, in which an optimiser works; both (1, rows, cols, 3)."""
+    """The coordinates z, (1, rows, cols, 3) as the picture is, in which an optimiser works."""
 
     def picture(self, z: Any) -> Any:
         """The picture at z."""
@@ -89,7 +89,7 @@ class Scaling:
         return self._each(lambda gradient, gains: gains * gradient, gradient)
 
     def bounds(self, bounds: Sequence[Any]) -> list[Any]:
-        """Those of z, arrays (1, rows, cols, 3), from those of the picture, of any shape."""
+        """The bounds of z, (1, rows, cols, 3), from the picture's, which broadcast to that."""
         return [
             self._each(lambda start, gains, bound=bound: (bound - start) / gains, self._start)
             for bound in bounds

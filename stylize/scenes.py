@@ -57,7 +57,7 @@ class Frame(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """That it has taken so far."""
+        """The seconds that it has taken so far."""
         return time.monotonic() - self.started
 
 
@@ -139,7 +139,7 @@ class FrameFolder:
         return load_image(self.file(index))
 
     def finished(self, length: int) -> set[int]:
-        """The numbers of those frames that are there, of so many."""
+        """The numbers of the frames that are there, of the first `length`."""
         return {index for index in range(length) if self.has(index)}
 
     def files(self) -> list[Path]:

@@ -1,6 +1,6 @@
-"""A film as the photo: painted frame by frame, several scenes at once, and written with its sound.
+"""A film in place of a photo: painted frame by frame, several scenes at once, with its sound.
 
-    main                    reads the options
+    main                    checks the options, paints the film, writes it
       survey                in a process: settings, memory, weights
       paint_scenes          paints scene after scene, each frame in a process or by a worker
         paint_frame         there: paints one frame
@@ -60,8 +60,8 @@ from stylize.scenes import (
 from stylize.terminal import check_kept, check_writable, exit_status, in_words
 from stylize.weights import VGG19Weights
 
-CORES_EACH = 2  # for a scene: to find more of them at once, all frames are looked through first
-SAID_EVERY = 500  # frames that are looked through, which takes some 20 seconds
+CORES_EACH = 2  # for a scene; to paint several at once, all frames must be searched for cuts first
+SAID_EVERY = 500  # frames that are searched, which takes some 20 seconds
 OF_PICTURES = (  # options
     *("pairs", "fail_fast", "format", "bits", "every_iteration", "plot", "gif", "mp4"),
 )
@@ -185,15 +185,15 @@ class Report:
             print(f"warning: {line}", file=sys.stderr, flush=True)
 
     def count(self, images: Iterable[Image.Image]) -> Iterator[Image.Image]:
-        """Yields the frames in which scenes are looked for, and says how many they are so far."""
+        """Yields the frames to be searched for scenes, and says how many have been."""
         self.print(f"Looking for scenes in {self.length} frames")
         for number, image in enumerate(images):
             if number and number % SAID_EVERY == 0:
-                self.print(f"{number} of {self.length} frames looked through")
+                self.print(f"{number} of {self.length} frames searched")
             yield image
 
     def start(self, finished: int) -> None:
-        """The first of the frames that are not finished begins."""
+        """Painting of the unfinished frames begins."""
         self.finished = finished
         self.print(f"{finished} of {self.length} frames are finished")
 
@@ -203,7 +203,7 @@ class Report:
         Args:
             index: its number, from 0.
             seconds: that it took.
-            begins: whether it begins a scene, which takes longer than to go on with one.
+            begins: whether it begins a scene, which takes longer than going on with one.
             peak_mib: of its process so far.
         """
         with self._lock:
@@ -216,7 +216,7 @@ class Report:
             self.print(f"Frame {index + 1} of {self.length} in {seconds:.1f}s{first}{more}")
 
     def kept(self) -> str:
-        """What is left of a film that was stopped, in words."""
+        """What is kept of a film that was stopped, in words."""
         return f"{self.finished} of {self.length} frames are finished" if self.finished else ""
 
 
@@ -244,7 +244,7 @@ def result_paths(prefix: str) -> tuple[Path, Path]:
 
 
 def is_finished(film: Path, made: Mapping[str, Any]) -> bool:
-    """Whether a film is there, made as its record says."""
+    """Whether a film is there, made as `made` says."""
     try:
         found = records.read_record(film)
     except InputError:
@@ -344,7 +344,7 @@ def _paint_all(paint, args, clip, report):
         demand = Demand(clip.length, seen.job.needed_mib, seen.gpus, seen.allowed_mib, CORES_EACH)
         report.start(len(folder.finished(clip.length)))
         if not report.finished and path.exists():
-            report.print("Those of an earlier run were made otherwise and are painted again")
+            report.print("Frames of an earlier run were made differently and are painted again")
         if args.ray or choose_jobs(demand, machine.count_cores(), args.jobs) > 1:
             scenes = find_scenes(seen.job, report.count(clip.frames()))
             report.length = scenes[-1].frames.stop

@@ -69,7 +69,7 @@ def test_paints_a_folder_as_it_would_each_picture(one_process, command, photos, 
     out, err = capsys.readouterr()
     assert err == ""
     assert re.search(r"1 of 3: .*results/a\.png in \d+s, about \d+s left\n", out)
-    assert re.search(r"3 painted, 0 finished before, 0 failed; see .*results/index.html\n$", out)
+    assert re.search(r"3 painted, 0 already finished, 0 failed; see .*results/index.html\n$", out)
     assert painted(tmp_path) == ["a.png", "b.png", "sub/c.png"]
     page = (tmp_path / "results" / "index.html").read_text()
     assert 'src="../photos/sub/c.webp"' in page and 'src="sub/c.png"' in page
@@ -83,7 +83,7 @@ def test_what_is_finished_is_not_painted_again(one_process, command, tmp_path, m
     assert nst.main([*command, "--plot"]) == 0
     monkeypatch.setattr(cli, "run", None)  # calling it would be a TypeError
     assert nst.main(command) == 0
-    assert "0 painted, 3 finished before, 0 failed" in capsys.readouterr().out
+    assert "0 painted, 3 already finished, 0 failed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -481,9 +481,9 @@ def test_machine_without_internet_and_of_another_kind_paints_what_this_one_would
     command = [str(tmp_path / "photos"), str(painting_path), str(tmp_path / "results")]
     command += ["--weights", str(weights_path), "--size", "24", "--iter", "1"]
     assert nst.main([*command, "--ray", "local"]) == 0
-    assert "1 painted, 0 finished before, 0 failed" in capsys.readouterr().out
+    assert "1 painted, 0 already finished, 0 failed" in capsys.readouterr().out
     assert nst.main(command) == 0
-    assert "0 painted, 1 finished before, 0 failed" in capsys.readouterr().out
+    assert "0 painted, 1 already finished, 0 failed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("address", ["nowhere.invalid:6379", "127.0.0.1:1", "nonsense", "a:b"])

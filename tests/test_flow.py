@@ -39,13 +39,13 @@ def test_known_motion_is_found_and_sound(motion):
     """`motion` takes a pixel of the second frame to where it was in the first."""
     before, after = scene(*np.moveaxis(grid(), -1, 0)), scene(*np.moveaxis(motion(grid()), -1, 0))
     backward, forward = flow.optical_flow(after, before), flow.optical_flow(before, after)
-    sound = flow.sound_pixels(backward, forward)
+    reliable = flow.reliable_pixels(backward, forward)
     error = np.linalg.norm(backward - (motion(grid()) - grid()), axis=-1)
-    assert np.median(error[sound]) < 0.2
-    assert sound.mean() > 0.75
-    assert not flow.is_cut(before, after, backward, sound)
+    assert np.median(error[reliable]) < 0.2
+    assert reliable.mean() > 0.75
+    assert not flow.is_cut(before, after, backward, reliable)
     moved = flow.warp(before.astype(np.float32), backward)
-    assert np.abs(moved - after)[sound].mean() < np.abs(before.astype(float) - after).mean() / 5
+    assert np.abs(moved - after)[reliable].mean() < np.abs(before.astype(float) - after).mean() / 5
 
 
 def test_warp_by_whole_pixels_takes_them_as_they_are_mirrored_outside():
@@ -71,10 +71,10 @@ def test_contrast_survives_many_moves():
     assert moved.std() / picture.std() == pytest.approx(1, abs=0.1)
 
 
-def naive_sound(backward, forward):
-    """`sound_pixels` pixel by pixel, for flows of whole pixels."""
+def naive_reliable(backward, forward):
+    """`reliable_pixels` pixel by pixel, for flows of whole pixels."""
     rows, cols = backward.shape[:2]
-    sound = np.zeros((rows, cols), bool)
+    reliable = np.zeros((rows, cols), bool)
 
     def slope(i, j, di, dj):
         """The derivative of the flow: half of what is between both sides, at an edge to one."""
@@ -89,28 +89,28 @@ def naive_sound(backward, forward):
                 continue
             back = forward[y, x]
             edge = (slope(i, j, 1, 0) ** 2).sum() + (slope(i, j, 0, 1) ** 2).sum()
-            sound[i, j] = ((w + back) ** 2).sum() <= 0.01 * (w @ w + back @ back) + 0.5 and (
+            reliable[i, j] = ((w + back) ** 2).sum() <= 0.01 * (w @ w + back @ back) + 0.5 and (
                 edge <= 0.01 * (w @ w) + 0.002
             )
-    return sound
+    return reliable
 
 
 def test_sound_pixels_against_loops():
     rng = np.random.default_rng(1)
     backward = np.repeat(np.repeat(rng.integers(-3, 4, (5, 6, 2)), 6, 0), 7, 1).astype(np.float32)
     forward = np.where(rng.random((30, 42, 1)) < 0.7, -backward, 3 - backward).astype(np.float32)
-    sound = flow.sound_pixels(backward, forward)
-    assert 0.05 < sound.mean() < 0.95
-    np.testing.assert_array_equal(sound, naive_sound(backward, forward))
+    reliable = flow.reliable_pixels(backward, forward)
+    assert 0.05 < reliable.mean() < 0.95
+    np.testing.assert_array_equal(reliable, naive_reliable(backward, forward))
 
 
 def test_what_was_hidden_before_is_not_sound():
     """A square has moved by 5 columns over ground that stays: the 5 that it uncovers are new."""
     backward, forward = np.zeros((2, 40, 40, 2), np.float32)
     backward[10:30, 15:35, 0], forward[10:30, 10:30, 0] = -5, 5
-    sound = flow.sound_pixels(backward, forward)
-    assert not sound[11:29, 10:15].any()
-    assert sound[12:28, 17:33].all() and sound[:9].all()
+    reliable = flow.reliable_pixels(backward, forward)
+    assert not reliable[11:29, 10:15].any()
+    assert reliable[12:28, 17:33].all() and reliable[:9].all()
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_result_moves_with_the_scene():
     before, after = (Image.fromarray(picture[:, x : x + COLS]) for x in (0, 4))
     motion = flow.find_motion(before, after)
     previous = motion.move(result)
-    held = previous.sound > 0
+    held = previous.hold > 0
     assert not held[:, -3:].any() and held.mean() > 0.6
     assert np.abs(previous.picture - (result + 4))[held].mean() < 0.2
 
@@ -143,17 +143,17 @@ def test_result_moves_with_the_scene():
 def test_frame_starts_from_the_one_before_where_that_is_sound():
     rng = np.random.default_rng(0)
     picture, photo = rng.normal(size=(2, ROWS, COLS, 3)).astype(np.float32)
-    sound = (rng.random((ROWS, COLS)) < 0.5).astype(np.float32)
-    start = Previous(picture, sound).start(photo)
-    np.testing.assert_array_equal(start[sound > 0], picture[sound > 0])
-    assert (start[sound == 0] != picture[sound == 0]).any()
+    reliable = (rng.random((ROWS, COLS)) < 0.5).astype(np.float32)
+    start = Previous(picture, reliable).start(photo)
+    np.testing.assert_array_equal(start[reliable > 0], picture[reliable > 0])
+    assert (start[reliable == 0] != picture[reliable == 0]).any()
 
 
 def test_what_comes_into_view_has_the_photos_detail_and_the_pictures_colours_nearby():
-    """A picture 30 lighter than its photo: what comes in beside it is, too, and less farther on."""
+    """A picture 30 lighter than the photo: so is what comes into view beside it, then ever less."""
     photo = np.random.default_rng(0).normal(0, 20, (ROWS, COLS, 3)).astype(np.float32)
-    sound = (grid()[..., 0] < COLS - 20).astype(np.float32)
-    difference = Previous(photo + 30, sound).start(photo) - photo
+    reliable = (grid()[..., 0] < COLS - 20).astype(np.float32)
+    difference = Previous(photo + 30, reliable).start(photo) - photo
     np.testing.assert_allclose(difference - difference[:1, :, :1], 0, atol=1e-3)
     across = difference[0, :, 0]
     np.testing.assert_allclose(across[: COLS - 20], 30, atol=1e-3)
@@ -161,19 +161,19 @@ def test_what_comes_into_view_has_the_photos_detail_and_the_pictures_colours_nea
     assert across[-1] < 1
 
 
-def test_what_is_held_moves_a_tenth_as_far_as_what_is_new():
-    sound = (grid()[..., 0] < COLS / 2).astype(np.float32)
-    previous = Previous(np.zeros((ROWS, COLS, 3), np.float32), sound)
+def test_gain_of_what_is_held_is_a_tenth_of_that_of_what_is_new():
+    reliable = (grid()[..., 0] < COLS / 2).astype(np.float32)
+    previous = Previous(np.zeros((ROWS, COLS, 3), np.float32), reliable)
     np.testing.assert_allclose(previous.gains[:, :10], 0.1, atol=1e-3)
     np.testing.assert_allclose(previous.gains[:, -10:], 1, atol=1e-3)
     assert not previous.new[:, :10].any() and previous.new[:, COLS // 2 :].all()
 
 
-def test_what_moves_in_from_the_frames_edge_counts_the_more_the_farther_in_it_was():
-    """20 pixels is the twentieth part of 400 rows; what moves outwards, or stays, counts whole."""
+def test_what_moves_in_from_an_edge_counts_more_the_farther_in_it_was():
+    """20 pixels are a twentieth of 400 rows; what moves outwards, or not at all, counts in full."""
     moves = np.zeros((400, 60, 2), np.float32)
     assert (flow.from_within(moves) == 1).all()
-    moves[..., 1] = 5  # from 5 rows below, that is, up, and so in from the bottom
+    moves[..., 1] = 5  # each was 5 rows lower: it moves up, in from the bottom edge
     counts = flow.from_within(moves)[:, 30]
     np.testing.assert_allclose(counts[375:395], np.arange(19, -1, -1) / 20, atol=1e-6)
     assert (counts[:375] == 1).all()
@@ -181,11 +181,11 @@ def test_what_moves_in_from_the_frames_edge_counts_the_more_the_farther_in_it_wa
 
 def test_tile_has_its_own_part():
     picture = np.arange(6 * 8 * 3, dtype=np.float32).reshape(6, 8, 3)
-    sound = picture[..., 0]
+    reliable = picture[..., 0]
     tile = Tile(Span(2, 5, 0, 6), Span(4, 8, 1, 8), {})
-    pixels, counts = Previous(picture, sound).of(tile)
+    pixels, counts = Previous(picture, reliable).of(tile)
     np.testing.assert_array_equal(pixels, picture[np.newaxis, 2:5, 4:8])
-    np.testing.assert_array_equal(counts.reshape(3, 4), sound[2:5, 4:8])
+    np.testing.assert_array_equal(counts.reshape(3, 4), reliable[2:5, 4:8])
 
 
 def test_missing_opencv_is_said_in_a_line(monkeypatch):

@@ -1,4 +1,4 @@
-"""What is said of the time that a folder takes, by a clock that the test sets."""
+"""The time left that is shown for a folder, by a clock that the test sets."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def ledger(tmp_path):
-    """Four pictures, two at once, of which the last is twice as large as the others."""
+    """Four pictures, two painted at once; the last is twice as much work as each of the others."""
     names = "abcd"
     tasks = [Task(Path(f"{n}.jpg"), Path("style.jpg"), tmp_path / n) for n in names]
     ledger = Ledger(tasks, [tmp_path / f"{n}.png" for n in names], tmp_path)
@@ -31,7 +31,7 @@ def ledger(tmp_path):
 
 
 def test_time_left_counts_what_is_being_painted(ledger, clock, capsys):
-    """10 s each; when the first is done, the second is as well, but for a second."""
+    """10 s each. When the first is done, the other needs 1 s more."""
     ledger.start(0)
     ledger.start(1)
     clock[0] += 9
@@ -44,7 +44,7 @@ def test_time_left_counts_what_is_being_painted(ledger, clock, capsys):
     assert ledger.time_left() == pytest.approx((9 + 20) / 2)
 
 
-def test_time_left_follows_the_time_that_painting_took_not_the_start(ledger, clock):
+def test_time_left_follows_the_time_that_painting_took_not_the_startup(ledger, clock):
     clock[0] += 1000  # processes start, a network is loaded
     ledger.start(0)
     clock[0] += 10
@@ -52,7 +52,7 @@ def test_time_left_follows_the_time_that_painting_took_not_the_start(ledger, clo
     assert ledger.time_left() == pytest.approx((10 + 10 + 20) / 2)
 
 
-def test_what_takes_longer_than_expected_counts_no_more_than_it_all(ledger, clock):
+def test_picture_that_takes_longer_than_expected_counts_as_done_at_most(ledger, clock):
     ledger.start(1)
     ledger.start(0)
     ledger.add(0, Outcome("painted", seconds=10))
@@ -60,7 +60,7 @@ def test_what_takes_longer_than_expected_counts_no_more_than_it_all(ledger, cloc
     assert ledger.time_left() == pytest.approx((0 + 10 + 20) / 2)
 
 
-def test_failures_and_killed_processes_tell_nothing_of_the_time(ledger, clock):
+def test_failures_and_killed_processes_say_nothing_about_the_time_left(ledger, clock):
     ledger.start(0)
     ledger.start(1)
     assert ledger.time_left() is None
@@ -73,7 +73,7 @@ def test_failures_and_killed_processes_tell_nothing_of_the_time(ledger, clock):
     assert ledger.time_left() == pytest.approx((10 + 20) / 2)
 
 
-def test_last_picture_has_no_other_beside_it(ledger, clock):
+def test_last_picture_is_painted_alone(ledger, clock):
     for index in (0, 1, 2):
         ledger.add(index, Outcome("painted", seconds=10))
     assert ledger.time_left() == pytest.approx(20)

@@ -194,8 +194,9 @@ def test_search_in_tiles_and_blocks_against_numpy(tile, at_once, turns, monkeypa
     np.testing.assert_allclose(np.concatenate(found, axis=-1), expected, atol=1e-4)
 
 
-def test_search_of_some_places_finds_what_the_search_of_all_does(small_vgg19):
-    """Elsewhere there is nothing to be like. A place is looked at if any of its pixels is asked."""
+@pytest.mark.parametrize("tile", [None, 32])
+def test_search_of_some_places_finds_what_the_search_of_all_does(tile, small_vgg19):
+    """Elsewhere targets are 0. A place is looked up if any of its pixels is in `where`."""
     network = nst.build_network(small_vgg19, neighbors.HYPERCOLUMN_LAYERS, pool_padding="same")
     rng = np.random.default_rng(5)
     photo, x, picture = rng.normal(0, 60, (3, 48, 64, 3)).astype(np.float32)
@@ -203,7 +204,9 @@ def test_search_of_some_places_finds_what_the_search_of_all_does(small_vgg19):
     where = np.zeros((48, 64), bool)
     where[8:30, 20:41] = True
     every, some = (
-        np.concatenate(neighbors.find_neighbors(*given, where=w), axis=-1).reshape(12, 16, -1)
+        np.concatenate(neighbors.find_neighbors(*given, tile=tile, where=w), axis=-1).reshape(
+            12, 16, -1
+        )
         for w in (None, where)
     )
     np.testing.assert_allclose(some[2:8, 5:11], every[2:8, 5:11], atol=1e-6)

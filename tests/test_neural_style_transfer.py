@@ -725,16 +725,16 @@ def test_term_with_weight_zero_is_zero(small_vgg19, photo, painting):
 
 
 def test_temporal_term_against_numpy(small_vgg19, photo, painting):
-    """A mean over all pixels of squares where the flow is sound; its slope is twice the mean."""
+    """A mean over all pixels of squares weighted by the hold; its slope is twice the mean."""
     settings = {"size": 40, "scales": 1, "temporal_weight": 7.0}
     zero = dict.fromkeys(("content_weight", "style_weight", "tv_weight"), 0)
     job = prepare(photo, painting, "keras", **settings, **zero)
     rng = np.random.default_rng(3)
     x, before = rng.uniform(-100, 100, (2, 40, 48, 3)).astype(np.float32)
-    sound = rng.uniform(0, 1, (40, 48)).astype(np.float32)
-    following = job.frame(nst.load_image(photo), Previous(before, sound))
+    hold = rng.uniform(0, 1, (40, 48)).astype(np.float32)
+    following = job.frame(nst.load_image(photo), Previous(before, hold))
     terms, grads = nst.stage_objective(following, small_vgg19, following.stages[0])(x.ravel())
-    weighted = sound.astype(float)[..., np.newaxis] * (x.astype(float) - before)
+    weighted = hold.astype(float)[..., np.newaxis] * (x.astype(float) - before)
     assert terms[4] == pytest.approx(7 * (weighted * (x - before)).sum() / (40 * 48 * 3), rel=1e-5)
     assert not terms[:4].any()
     np.testing.assert_allclose(grads, 2 * 7 / (40 * 48 * 3) * weighted.ravel(), atol=1e-6)

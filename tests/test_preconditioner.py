@@ -1,4 +1,4 @@
-"""Coordinates in which L-BFGS takes longer steps at low frequencies, or shorter ones at places."""
+"""Coordinates in which L-BFGS takes longer steps at low frequencies, or at some pixels."""
 
 import numpy as np
 import pytest
@@ -91,7 +91,7 @@ def test_needs_fewer_steps_where_the_loss_curves_less_at_low_frequencies(picture
     assert lowest[1] < lowest[0] / 100
 
 
-def test_each_pixel_moves_by_its_own_gain(arrays, pictures):
+def test_each_pixel_is_scaled_by_its_own_gain(arrays, pictures):
     start, z, w = pictures
     gains = np.random.default_rng(1).uniform(0.3, 1, (21, 34)).astype(np.float32)
     coordinates, wide = Scaling(start, gains, arrays), gains[None, ..., None]

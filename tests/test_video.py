@@ -417,9 +417,11 @@ def test_frames_made_otherwise_are_painted_again(command, tmp_path, monkeypatch,
     with monkeypatch.context() as patch:
         patch.setattr(nst, "stage_objective", None)  # calling it would be a TypeError
         assert nst.main(command) == 0
-    assert "made otherwise" not in capsys.readouterr().out
+    assert "made differently" not in capsys.readouterr().out
     assert nst.main([*command, "--temporal_weight", "0"]) == 0
-    assert "of an earlier run were made otherwise and are painted again" in capsys.readouterr().out
+    assert (
+        "of an earlier run were made differently and are painted again" in capsys.readouterr().out
+    )
     after = [path.read_bytes() for path in sorted((tmp_path / "results/.clip.frames").iterdir())]
     assert len(after) == FRAMES
     assert all(one != other for one, other in zip(before, after, strict=True))
@@ -571,8 +573,8 @@ def test_looking_for_scenes_says_how_far_it_is(monkeypatch, capsys):
     assert list(report.count(range(5))) == [0, 1, 2, 3, 4]
     assert capsys.readouterr().out.splitlines() == [
         "Looking for scenes in 5 frames",
-        "2 of 5 frames looked through",
-        "4 of 5 frames looked through",
+        "2 of 5 frames searched",
+        "4 of 5 frames searched",
     ]
 
 
