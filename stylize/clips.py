@@ -4,6 +4,7 @@ import errno
 import functools
 import re
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -122,8 +123,8 @@ def _open_video(path, most):
     file = f"file:{path}"  # else what is before a colon would name a protocol
     command = [find_ffmpeg(path), "-nostdin", "-i", file]
     _, said = _ask(command)
-    says = re.search(r" Video: .* ([\d.]+) fps", said)
-    rate = frame_rate(float(says[1]) if says else DEFAULT_RATE)
+    says = re.search(r" Video: .* ([\d.]+)(k?) fps", said)
+    rate = frame_rate(float(says[1]) * (1000 if says[2] else 1) if says else DEFAULT_RATE)
     limit = ("-frames:v", str(most)) if most else ()
     reading = [*command, "-map", "0:v:0", "-r", str(rate), "-vf"]
     whole, said = _ask([*reading, _evenly(rate), *limit, "-f", "null", "-"])
@@ -168,6 +169,8 @@ def _read_pipe(command, path, stop=None):
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     # In a session of its own, or Ctrl-C would end it, which would then be what is reported.
     with subprocess.Popen(command, start_new_session=True, **options) as process:
+        if stop:
+            threading.Thread(target=_kill_at, args=(stop, process), daemon=True).start()
         try:
             while not (stop and stop.is_set()) and process.stdout.readline():  # "P6"
                 yield Image.frombytes("RGB", *_read_pixels(process.stdout))
@@ -176,6 +179,13 @@ def _read_pipe(command, path, stop=None):
         except ValueError:
             raise OSError(errno.EIO, "FFmpeg ended before the video did", path) from None
         finally:
+            process.kill()
+
+
+def _kill_at(stop, process):
+    """Kills a process when an event is set: it may decode for minutes before its first frame."""
+    while process.poll() is None:
+        if stop.wait(0.5):
             process.kill()
 
 

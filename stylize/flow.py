@@ -17,7 +17,9 @@ from stylize.errors import InputError
 FOLLOWED = 32  # levels of brightness by which a pixel that is followed may change
 CUT = 0.25  # the share of followed pixels below which a frame begins a new scene
 EDGE = 1 / 20  # of the rows: how far in from a frame's edges its paint counts less than elsewhere
+LINE = 2  # pixels: how wide the line is that an edge leaves
 STILL = 0.1  # pixels of apparent motion that count as none
+FINE = 8  # pixels: a larger standard deviation takes long, and is had of a smaller picture
 HELD = 0.1  # the gain of what is held, see `Scaling`; that of what comes into view is 1
 BORDER = 1 / 50  # of the rows: standard deviation of the Gaussian that blurs the gains
 NEARBY = 1 / 20  # of the rows: that of the one that spreads colours into what is new
@@ -45,8 +47,8 @@ class Previous(NamedTuple):
             photo: the frame, (rows, cols, 3), in the painting's colours.
         """
         hold = self.hold[..., np.newaxis]  # (rows, cols, 1)
-        difference = self._blurred(hold * (self.picture - photo), NEARBY)
-        weight = self._blurred(self.hold, NEARBY)[..., np.newaxis]
+        difference = _blurred(hold * (self.picture - photo), NEARBY)
+        weight = _blurred(self.hold, NEARBY)[..., np.newaxis]
         return hold * self.picture + (1 - hold) * (photo + difference / (weight + FADING))
 
     @property
@@ -56,21 +58,26 @@ class Previous(NamedTuple):
         With one gain for all, steps would be as short as what is held requires: a few of them would
         not paint what comes into view.
         """
-        return HELD + (1 - HELD) * self._blurred(1 - self.hold, BORDER)
+        return HELD + (1 - HELD) * _blurred(1 - self.hold, BORDER)
 
     @property
     def new(self) -> np.ndarray:
         """What is to be painted rather than held, a boolean (rows, cols)."""
         return self.gains > 1.5 * HELD
 
-    def _blurred(self, array, sigma):
-        """An array (rows, cols, ...) after a Gaussian; sigma is in parts of the rows."""
-        return require_opencv().GaussianBlur(array, (0, 0), sigma * len(array))
-
     def of(self, tile: Any) -> tuple[np.ndarray, np.ndarray]:
         """A tile's own pixels (1, rows, cols, 3), and how much each counts, (rows*cols, 1)."""
         own = slice(*tile.rows[:2]), slice(*tile.cols[:2])
         return self.picture[own][np.newaxis], self.hold[own].reshape(-1, 1)
+
+
+def _blurred(array, sigma):
+    """An array (rows, cols, ...) after a Gaussian; sigma is in parts of the rows."""
+    cv2, (rows, cols) = require_opencv(), array.shape[:2]
+    factor = min(1, FINE / (sigma * rows))
+    size = max(1, round(factor * cols)), max(1, round(factor * rows))
+    small = cv2.resize(array, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma * len(small)), (cols, rows))
 
 
 class Motion(NamedTuple):
@@ -162,11 +169,14 @@ def _to_edge(places):
 def from_within(backward: np.ndarray) -> np.ndarray:
     """How much each pixel counts by its place in the frame before: (rows, cols), 0..1.
 
-    0 at the edges, rising to 1 at `EDGE` from them. It is 1 too where a pixel does not move
-    inwards: what is painted at an edge may stay there, but would show as a line farther in.
+    0 at the edges, rising to 1 at `EDGE` from them, or nearer where it moves slowly. It is 1 too
+    where a pixel does not move inwards: what is painted at an edge may stay there, but would show
+    as a line farther in.
     """
     before, now = (_to_edge(places(flow)) for flow in (backward, np.zeros_like(backward)))
-    return np.where(now > before + STILL, np.clip(before / (EDGE * len(backward)), 0, 1), 1)
+    inwards = now - before
+    reach = np.minimum(EDGE * len(backward), LINE + 2 * inwards)
+    return np.where(inwards > STILL, np.clip(before / np.maximum(reach, LINE), 0, 1), 1)
 
 
 def is_cut(

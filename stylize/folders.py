@@ -190,24 +190,35 @@ def write_index(path: str | os.PathLike, rows: Iterable[tuple[Path, Path, Path |
         path: of the page. It shows the pictures where they lie.
         rows: of a photo, a style, and a result or, in words, why there is none.
     """
-    path = Path(path)
+    path, rows = Path(path), list(rows)
+    roots = [_common_folder(column) for column in zip(*rows, strict=True)]
     text = "\n".join(
-        f"<tr>{''.join(f'<td>{_cell(cell, path.parent)}' for cell in row)}" for row in rows
+        "<tr>"
+        + "".join(f"<td>{_cell(*pair, path.parent)}" for pair in zip(row, roots, strict=True))
+        for row in rows
     )
     with replacing(path) as temporary:
         title = html.escape(path.parent.name)
         temporary.write_text(PAGE.format(title=title, rows=text), encoding="utf-8")
 
 
-def _cell(cell, folder):
-    """A picture, linked to its file, or words."""
+def _common_folder(cells):
+    """The folder that all paths among the cells lie in or below; the root if there is none."""
+    folders = [str(cell.parent.absolute()) for cell in cells if isinstance(cell, Path)]
+    try:
+        return Path(os.path.commonpath(folders))
+    except ValueError:  # no paths, or on several drives of Windows
+        return Path("/")
+
+
+def _cell(cell, root, folder):
+    """A picture, linked to its file and named as it lies in the folder `root`, or words."""
     if isinstance(cell, str):
         return html.escape(cell)
     address = _address(cell, folder)
     shown = address if cell.suffix.lower() in SHOWN else _thumbnail(cell)
     image = f'<img src="{shown}" alt="" loading="lazy">' if shown else ""
-    inside = cell.is_relative_to(folder)  # a result: there may be others of the same name
-    name = cell.relative_to(folder) if inside else cell.name
+    name = os.path.relpath(cell.absolute(), root) if root.name else cell.name
     return f'<a href="{address}">{image}{html.escape(str(name))}</a>'
 
 

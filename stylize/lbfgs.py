@@ -68,7 +68,7 @@ class ProjectedLBFGS:
     ):
         self.pairs = self.default_pairs if pairs is None else pairs
         self.first_step, self.arrays = first_step, arrays
-        self.low, self.high = (arrays.constant(np.asarray(b, np.float32)) for b in (low, high))
+        self.low, self.high = (arrays.constant(bound) for bound in (low, high))
         (self.x,), _ = arrays.blockwise(
             lambda x, low, high: ([_clip(arrays.ops, x[0], low, high)], ()),
             [arrays.asarray(x)],

@@ -22,7 +22,7 @@ class Outcome(NamedTuple):
         status: "finished" (by an earlier run), "waiting" (to be painted), "painted" or "failed".
         error: why it failed, in a line.
         seconds: that painting took.
-        work: the pixels of all evaluations; time goes with them.
+        work: in pixels of evaluations; time goes with it.
         needed_mib: about the peak of a process that paints it.
         resumable: whether there is a state of the very same run to go on from.
         peak_mib: of the process so far, or of its GPU.
@@ -31,7 +31,7 @@ class Outcome(NamedTuple):
     status: str
     error: str = ""
     seconds: float = 0.0
-    work: int = 0
+    work: float = 0.0
     needed_mib: float = 0.0
     resumable: bool = False
     peak_mib: float = 0.0
@@ -45,17 +45,21 @@ class Ledger:
         results: the path of each task's.
         folder: of the results.
         quiet: say nothing but errors.
+
+    Attributes:
+        outcomes: of the tasks.
+        at_once: how many are painted at the same time.
     """
 
     def __init__(
         self, tasks: Sequence[Task], results: Sequence[Path], folder: Path, quiet: bool = False
     ):
         self.outcomes = [Outcome("waiting") for _ in tasks]
+        self.at_once = 1
         self._tasks, self._results, self._folder, self._quiet = tasks, results, folder, quiet
         self._errors: set[str] = set()
-        self._work = self._work_left = 0
-        self._at_once = 1
-        self._painted = 0.0, 0  # (seconds, work) of the pictures painted so far
+        self._work = 0.0
+        self._painted = 0.0, 0.0  # (seconds, work) of the pictures painted so far
         self._since: dict[int, float] = {}  # start times of the tasks being painted
         self._bar = tqdm(
             bar_format="{percentage:3.0f}%|{bar}| {elapsed}{postfix}",
@@ -66,8 +70,7 @@ class Ledger:
 
     def begin(self, at_once: int) -> None:
         """Painting begins, with so many pictures at once."""
-        self._work = self._work_left = sum(outcome.work for outcome in self.outcomes)
-        self._at_once = at_once
+        self._work, self.at_once = self._work_left(), at_once
 
     def start(self, index: int) -> None:
         """Painting of a task begins."""
@@ -83,12 +86,12 @@ class Ledger:
         if outcome.status == "waiting":
             return
         self.stop(index)
-        self._work_left -= before.work
         if outcome.status == "failed":
             self._fail(outcome.error)
         elif outcome.status == "painted":
-            seconds, work = self._painted
-            self._painted = seconds + outcome.seconds, work + before.work
+            if not before.resumable:  # else only a part of the work was left
+                seconds, work = self._painted
+                self._painted = seconds + outcome.seconds, work + before.work
             done, result = self.count("finished", "painted"), self._results[index]
             self.print(
                 f"{done} of {len(self._tasks)}: {result} in {outcome.seconds:.0f}s{self._left()}"
@@ -115,16 +118,19 @@ class Ledger:
 
     def time_left(self) -> float | None:
         """Seconds, at the pace so far; None: no picture is painted yet, or none is left."""
-        seconds, work = self._painted
-        if not work or not self._work_left:
+        (seconds, work), waiting = self._painted, self.count("waiting")
+        if not work or not waiting:
             return None
         each, now = seconds / work, time.monotonic()
         spent = sum(
             min(now - since, each * self.outcomes[index].work)
             for index, since in self._since.items()
         )
-        at_once = min(self._at_once, self.count("waiting"))
-        return (each * self._work_left - spent) / at_once
+        return (each * self._work_left() - spent) / min(self.at_once, waiting)
+
+    def _work_left(self):
+        """That of the tasks that wait."""
+        return sum(o.work for o in self.outcomes if o.status == "waiting")
 
     def _left(self):
         """The time left, in words."""
@@ -134,7 +140,7 @@ class Ledger:
     def tick(self) -> None:
         """Draws the progress line anew."""
         if self._work:
-            self._bar.n = 1 - self._work_left / self._work
+            self._bar.n = 1 - self._work_left() / self._work
         ended = self.count("finished", "painted", "failed")
         self._bar.set_postfix_str(f"{ended} of {len(self._tasks)} pictures{self._left()}")
 

@@ -270,10 +270,14 @@ def find_neighbors(
     if where is None:
         targets = match(queries, candidates, dtype)
     else:
-        places = np.flatnonzero(np.asarray(layer_mask(where, shape)))
+        asked = np.asarray(layer_mask(where, shape)) > 0
+        places = np.flatnonzero(asked)
+        # Some backends compile anew for each number of places: there are few, all powers of two.
+        places = np.resize(places, 2 ** math.ceil(math.log2(len(places))))
         candidates = [style._replace(share=style.share[places]) for style in candidates]
         found = match(keras.ops.take(queries, places, axis=0), candidates, dtype)
-        targets = keras.ops.scatter(places[:, np.newaxis], found, queries.shape)
+        number = np.maximum(np.cumsum(asked) - 1, 0)  # of each place among those that are asked
+        targets = keras.ops.take(found, number, axis=0) * keras.ops.cast(asked, "float32")
     # Where no style goes there is nothing to be like: a target of 0 has no gradient.
     covered = keras.ops.convert_to_tensor(np.minimum(covered, 1)[:, np.newaxis], "float32")
     targets = targets * covered

@@ -77,8 +77,7 @@ class Scaling:
 
     def __init__(self, start: Any, gains: np.ndarray, arrays: ArrayNamespace):
         self._start, self._arrays = arrays.asarray(start), arrays
-        wide = np.broadcast_to(gains[np.newaxis, :, :, np.newaxis], start.shape)
-        self._gains = arrays.constant(np.ascontiguousarray(wide, np.float32))
+        self._gains = arrays.constant(gains[np.newaxis, :, :, np.newaxis])
 
     def picture(self, z: Any) -> Any:
         """The picture at z."""
@@ -89,10 +88,11 @@ class Scaling:
         return self._each(lambda gradient, gains: gains * gradient, gradient)
 
     def bounds(self, bounds: Sequence[Any]) -> list[Any]:
-        """The bounds of z, (1, rows, cols, 3), from the picture's, which broadcast to that."""
+        """The bounds of z, (1, rows, cols, 3), from the picture's, of its last two axes."""
+        limits = map(self._arrays.constant, bounds)
         return [
-            self._each(lambda start, gains, bound=bound: (bound - start) / gains, self._start)
-            for bound in bounds
+            self._each(lambda start, gains, limit=limit: (limit - start) / gains, self._start)
+            for limit in limits
         ]
 
     def _each(self, function, *arrays):

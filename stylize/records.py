@@ -201,8 +201,10 @@ def differences(record: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         for name in ("weights", *PICTURE_SETTINGS)
         if name in record and name in now and _digests(record[name]) != _digests(now[name])
     ]
-    if "tiles" in record and record["tiles"] != now["tiles"]:
-        changed.append(f"tiles ({record['tiles']}, now {now['tiles']})")
+    tiles = [[size or "none" for size in made.get("tiles", now["tiles"])] for made in (record, now)]
+    if set(tiles[0]) != set(tiles[1]):
+        before, after = (", ".join(map(str, sizes)) for sizes in tiles)
+        changed.append(f"tiles ({before}, now {after})")
     then = {"program": record["program"], **record["versions"]}
     here = {"program": now["program"], **now["versions"]}
     for name in sorted((then.keys() | here.keys()) - {"python"}):

@@ -97,11 +97,10 @@ def frames_to_paint(
     before: Image.Image | None = None
     for index, image in enumerate(images, first):
         started = time.monotonic()
-        frame = _resized(job, image)
-        motion = find_motion(before, frame) if before is not None and weight else None
-        before = frame
+        last, before = before, _resized(job, image)
         if folder.has(index):
             continue
+        motion = find_motion(last, before) if last is not None and weight else None
         previous = None
         if motion:
             previous = motion.move(preprocess_image(folder.load(index - 1)))

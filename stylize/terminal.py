@@ -87,10 +87,12 @@ def _identity(path):
 
 
 def in_words(seconds: float) -> str:
-    """So many seconds, or minutes or hours where there are at least two."""
-    if seconds < 7200:
-        return f"{seconds:.0f}s" if seconds < 120 else f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h"
+    """So many seconds, minutes or hours: the largest of which there are about two."""
+    if seconds < 119.5:
+        return f"{seconds:.0f}s"
+    if seconds < 119.5 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 class Terminated(BaseException):

@@ -229,8 +229,10 @@ def _check(args):
     """Raises InputError where the options do not go together, or OpenCV is not there."""
     if given := [name for name in OF_PICTURES if getattr(args, name)]:
         raise InputError(f"--{given[0]} is for photos, and {args.base} is a film")
-    if args.fps is not None and not (args.frames and SLOWEST <= args.fps < math.inf):
-        raise InputError(f"--fps, at least {SLOWEST}, is for the folder of --frames")
+    if args.fps is not None and not args.frames:
+        raise InputError("--fps is for a folder of frames; with that, give --frames too")
+    if args.fps is not None and not SLOWEST <= args.fps < math.inf:
+        raise InputError(f"--fps must be at least {SLOWEST}, received {args.fps}")
     if Path(args.style_reference).is_dir():
         raise InputError(f"{args.style_reference}: is a folder; give one picture in it")
     require_jobs(args.jobs)
@@ -299,7 +301,10 @@ def paint_scenes(
 def _rate_of(path):
     """The frames per second in the record of an earlier film, None if it is a picture's."""
     rate = records.read_record(path).get("rate")
-    return None if rate is None else float(Fraction(rate))
+    try:
+        return None if rate is None else float(Fraction(rate))
+    except (TypeError, ValueError, ZeroDivisionError):
+        raise InputError(f"{path}: says that it has {rate} frames per second; give --fps") from None
 
 
 def _painting(painters: Painters, paint: Callable, job: Job, args: argparse.Namespace) -> Callable:
@@ -372,10 +377,10 @@ def run(paint: Callable, args: argparse.Namespace, report: Report) -> None:
         args: the options.
         report: is told of the run.
     """
-    _check(args)
-    check_kept(result_paths(args.result_prefix), [args.base])
     if args.frames and args.fps is None and args.like:
         args.fps = _rate_of(args.like)
+    _check(args)
+    check_kept(result_paths(args.result_prefix), [args.base])
     clip = open_clip(args.base, args.frames, args.fps)
     report.length = clip.length
     film, _ = result_paths(args.result_prefix)

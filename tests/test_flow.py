@@ -136,6 +136,7 @@ def test_result_moves_with_the_scene():
     motion = flow.find_motion(before, after)
     previous = motion.move(result)
     held = previous.hold > 0
+    assert (previous.hold[held] < 1).any() and previous.hold[20, 20] == 1
     assert not held[:, -3:].any() and held.mean() > 0.6
     assert np.abs(previous.picture - (result + 4))[held].mean() < 0.2
 
@@ -170,13 +171,17 @@ def test_gain_of_what_is_held_is_a_tenth_of_that_of_what_is_new():
 
 
 def test_what_moves_in_from_an_edge_counts_more_the_farther_in_it_was():
-    """20 pixels are a twentieth of 400 rows; what moves outwards, or not at all, counts in full."""
+    """From 2 pixels and twice the motion on, or from a twentieth of the rows, it counts in full."""
     moves = np.zeros((400, 60, 2), np.float32)
     assert (flow.from_within(moves) == 1).all()
     moves[..., 1] = 5  # each was 5 rows lower: it moves up, in from the bottom edge
     counts = flow.from_within(moves)[:, 30]
-    np.testing.assert_allclose(counts[375:395], np.arange(19, -1, -1) / 20, atol=1e-6)
+    np.testing.assert_allclose(
+        counts[375:395], np.minimum(1, np.arange(19, -1, -1) / 12), atol=1e-6
+    )
     assert (counts[:375] == 1).all()
+    moves[..., 1] = 12
+    np.testing.assert_allclose(flow.from_within(moves)[377, 30], 10 / 20, atol=1e-6)
 
 
 def test_tile_has_its_own_part():

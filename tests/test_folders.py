@@ -127,11 +127,12 @@ class Page(HTMLParser):
 
 def test_page_shows_pictures_where_they_lie_from_disk_alone(tmp_path):
     photo, style = put(tmp_path / "photos/100% <é> #1.png"), put(tmp_path / "style.tiff")
-    result = put(tmp_path / "results/sub/a.png")
-    folders.write_index(tmp_path / "results/index.html", [(photo, style, result)])
+    result, other = put(tmp_path / "results/sub/a.png"), put(tmp_path / "results/a.png")
+    rows = [(photo, style, result), (photo, style, other)]
+    folders.write_index(tmp_path / "results/index.html", rows)
     page = Page(tmp_path / "results/index.html")
     found = [(tmp_path / "results" / unquote(address)).resolve() for address in page.linked]
-    assert found == [photo, style, result]
+    assert found == [photo, style, result, photo, style, other]
     assert page.shown[0] == page.linked[0] and page.shown[2] == "sub/a.png"
     assert page.shown[1].startswith("data:image/jpeg;base64,")  # browsers show no TIFF
     assert "script" not in page.tags and "link" not in page.tags

@@ -7,6 +7,7 @@ import pytest
 from stylize import ledger as ledgers
 from stylize.folders import Task
 from stylize.ledger import Ledger, Outcome
+from stylize.terminal import in_words
 
 
 @pytest.fixture
@@ -79,3 +80,34 @@ def test_last_picture_is_painted_alone(ledger, clock):
     assert ledger.time_left() == pytest.approx(20)
     ledger.add(3, Outcome("painted", seconds=20))
     assert ledger.time_left() is None
+
+
+def test_resumed_picture_says_nothing_about_the_pace(ledger, clock):
+    """It took 5 s, but most of its work was done before."""
+    ledger.add(0, Outcome("waiting", work=10, resumable=True))
+    ledger.add(0, Outcome("painted", seconds=5))
+    assert ledger.time_left() is None
+    ledger.add(1, Outcome("painted", seconds=10))
+    assert ledger.time_left() == pytest.approx((10 + 20) / 2)
+
+
+def test_rounding_of_the_work_leaves_no_time(tmp_path):
+    """Works of tiles are not whole: less than nothing may be left of their sum."""
+    names = "abc"
+    tasks = [Task(Path(f"{n}.jpg"), Path("style.jpg"), tmp_path / n) for n in names]
+    ledger = Ledger(tasks, [tmp_path / f"{n}.png" for n in names], tmp_path)
+    for index, work in enumerate((7289730.0, 27580392.0, 25147080.000000004)):
+        ledger.add(index, Outcome("waiting", work=work))
+    ledger.begin(at_once=1)
+    for index in range(3):
+        ledger.add(index, Outcome("painted", seconds=1))
+    assert ledger.time_left() is None
+    ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0s"), (119.4, "119s"), (119.7, "2 min"), (7100, "118 min"), (9000, "2.5 h")],
+)
+def test_times_are_in_seconds_minutes_or_hours(seconds, words):
+    assert in_words(seconds) == words

@@ -20,12 +20,16 @@ from conftest import alive, smooth_picture
 from PIL import Image
 
 import neural_style_transfer as nst
-from stylize import clips, options, scenes, video
+from stylize import clips, scenes, video
+from stylize.arrays import device_arrays
+from stylize.backend import to_numpy
 from stylize.errors import InputError
 from stylize.films import Mp4Writer
 from stylize.flow import Previous
 from stylize.job import prepare
+from stylize.options import parse
 from stylize.scenes import WHOLE, FrameFolder, Scene
+from stylize.weights import IMAGENET_MEAN_BGR
 
 CUT, FRAMES = 3, 4  # the last frame begins another scene
 
@@ -303,8 +307,8 @@ def test_paints_a_film_with_its_rate_and_its_sound(command, clip, tmp_path, capf
 
 def test_numbered_frames_become_a_film(command, tmp_path, capfd):
     folder = save_frames(tmp_path / "frames", [f"{i}.png" for i in range(2)])
-    options = ["--frames", "--fps", "12", "--quiet"]
-    assert nst.main([str(folder), *command[1:], *options]) == 0
+    given = ["--frames", "--fps", "12", "--quiet"]
+    assert nst.main([str(folder), *command[1:], *given]) == 0
     assert capfd.readouterr() == ("", "")
     film = clips.open_clip(str(tmp_path / "results" / "clip.mp4"))
     assert (film.rate, film.length, film.sound) == (12, 2, ())
@@ -351,8 +355,8 @@ def test_frame_whose_process_is_killed_is_painted_again(command, tmp_path, monke
 def test_film_says_how_it_was_made_and_another_may_be_made_like_it(command, tmp_path, capsys):
     folder = save_frames(tmp_path / "frames", [f"{i}.png" for i in range(2)])
     film = str(tmp_path / "results" / "clip.mp4")
-    options = [*command[3:], "--frames", "--fps", "12.5", "--strength", "0.7", "--quiet"]
-    assert nst.main([str(folder), command[1], film, *options]) == 0
+    given = [*command[3:], "--frames", "--fps", "12.5", "--strength", "0.7", "--quiet"]
+    assert nst.main([str(folder), command[1], film, *given]) == 0
     with pytest.raises(SystemExit) as ended:
         nst.main(["--show", film])
     assert ended.value.code == 0
@@ -694,6 +698,61 @@ def test_following_frame_has_few_evaluations_at_the_last_size(small_vgg19, paint
     assert job.frame(frame(1), None).stages == job.stages
 
 
+@pytest.fixture
+def half_new(small_vgg19, painting):
+    """A frame whose right half is new, and the film's job for it; nothing holds the left either."""
+    hold = np.zeros((48, 64), np.float32)
+    hold[:, :32] = 1
+    picture = np.random.default_rng(0).uniform(-100, 130, (48, 64, 3)).astype(np.float32)
+    job = prepare(frame(0), painting, size=48, temporal_weight=1e-9)
+    return job.frame(frame(1), Previous(picture, hold))
+
+
+@pytest.mark.parametrize("arrays", [None, device_arrays], ids=["processor", "as on a GPU"])
+def test_steps_change_what_is_new_and_hardly_what_is_held(
+    arrays, half_new, small_vgg19, monkeypatch
+):
+    """With one gain for all pixels both would change alike; all stay within black and white."""
+    found, minimize = [], nst.optimizers.minimize_lbfgs
+    monkeypatch.setattr(
+        nst.optimizers, "minimize_lbfgs", lambda *given: found.append(minimize(*given)) or found[0]
+    )
+    if arrays:
+        monkeypatch.setattr("stylize.job.array_namespace", arrays)
+    nst.paint(half_new, small_vgg19)
+    picture = to_numpy(found[0])[0]
+    black = np.negative(IMAGENET_MEAN_BGR)
+    assert (picture >= black - 0.01).all() and (picture <= black + 255.01).all()
+    start = np.clip(half_new.start(half_new.stages[0]), black, black + 255)
+    change = np.abs(picture - start).mean((0, 2))
+    assert change[40:].mean() > 5 * change[:24].mean() > 0
+
+
+def test_neighbours_are_looked_up_where_a_frame_is_new(half_new, small_vgg19, monkeypatch):
+    found, find = [], nst.find_neighbors
+    monkeypatch.setattr(
+        nst, "find_neighbors", lambda *given: found.append(find(*given)) or found[0]
+    )
+    nst.paint(half_new, small_vgg19)
+    targets = sum(np.abs(to_numpy(layer)).sum(-1) for layer in found[0]).reshape(12, 16)
+    assert not targets[:, :6].any() and targets[:, 8:].all()
+
+
+@pytest.mark.parametrize("rate", ["fast", "1/0", [25]])
+def test_record_with_an_odd_rate_is_refused(rate, monkeypatch):
+    monkeypatch.setattr(video.records, "read_record", lambda path: {"rate": rate})
+    with pytest.raises(InputError, match=r"film.mp4: says that it has .* frames per second"):
+        video._rate_of("film.mp4")
+
+
+def test_stop_ends_a_video_that_is_still_being_searched_for_its_first_frame():
+    stop = threading.Event()
+    threading.Timer(0.2, stop.set).start()
+    started = time.monotonic()
+    assert list(clips._read_pipe(["sleep", "30"], "clip.mp4", stop)) == []
+    assert time.monotonic() - started < 10
+
+
 @pytest.mark.parametrize("init", ["noise", "a picture", "recolored"])
 def test_what_comes_into_view_starts_as_the_recolored_photo(init, painting, photo):
     init = photo if init == "a picture" else init
@@ -722,7 +781,7 @@ def test_start_picture_of_ones_own_is_that_of_every_scene(painting, photo):
         (["--gif"], "--gif is for photos, and .*clip.mp4 is a film"),
         (["--jobs", "0"], "--jobs must be at least 1, received 0"),
         (["--every_iteration"], "--every_iteration is for photos"),
-        (["--fps", "12"], "--fps, at least 0.001, is for the folder of --frames"),
+        (["--fps", "12"], "--fps is for a folder of frames; with that, give --frames too"),
         (["--frames"], "clip.mp4: --frames needs a folder of numbered frames"),
     ],
 )
@@ -735,7 +794,7 @@ def test_options_that_do_not_fit_are_refused(options, message, command, capsys):
 def test_rates_that_no_film_has_are_refused(rate, command, tmp_path, capsys):
     folder = save_frames(tmp_path / "frames", ["1.png"])
     assert nst.main([str(folder), *command[1:], "--frames", f"--fps={rate}"]) == 2
-    assert "--fps, at least 0.001, is for" in capsys.readouterr().err
+    assert "--fps must be at least 0.001, received" in capsys.readouterr().err
 
 
 def test_brightness_alone_is_refused(command, capsys):
@@ -751,7 +810,7 @@ def test_folder_of_styles_is_refused(command, tmp_path, capsys):
 
 def test_films_are_told_by_their_suffix():
     def is_film(*words):
-        return video.is_film(options.parse([*words, "painting.jpg", "results/clip"]))
+        return video.is_film(parse([*words, "painting.jpg", "results/clip"]))
 
     assert is_film("clip.MOV") and is_film("folder", "--frames")
     assert not is_film("photo.jpg") and not is_film("folder")
