@@ -15,6 +15,8 @@ from PIL import Image
 from stylize.errors import InputError
 
 FOLLOWED = 32  # levels of brightness by which a pixel that is followed may change
+ALIKE = 4  # levels by which what stands still may change, through compression
+WINDOW = 5  # pixels, over which that is a mean
 CUT = 0.25  # the share of followed pixels below which a frame begins a new scene
 EDGE = 1 / 20  # of the rows: how far in from a frame's edges its paint counts less than elsewhere
 LINE = 2  # pixels: how wide the line is that an edge leaves
@@ -22,7 +24,7 @@ STILL = 0.1  # pixels of apparent motion that count as none
 FINE = 8  # pixels: a larger standard deviation takes long, and is had of a smaller picture
 HELD = 0.1  # the gain of what is held, see `Scaling`; that of what comes into view is 1
 BORDER = 1 / 50  # of the rows: standard deviation of the Gaussian that blurs the gains
-NEARBY = 1 / 20  # of the rows: that of the one that spreads colours into what is new
+NEARBY = 1 / 10  # of the rows: that of the one that spreads colours into what is new
 FADING = 0.1  # what is added to the weights of that one, so that colours fade with distance
 
 
@@ -106,7 +108,11 @@ def find_motion(before: Image.Image, after: Image.Image) -> Motion | None:
     first, second = (np.asarray(frame.convert("L")) for frame in (before, after))
     backward, forward = optical_flow(second, first), optical_flow(first, second)
     reliable = reliable_pixels(backward, forward)
-    return None if is_cut(first, second, backward, reliable) else Motion(backward, reliable)
+    if is_cut(first, second, backward, reliable):
+        return None
+    camera = np.median(backward[reliable], axis=0)
+    still = ~reliable & moves_with_camera(first, second, camera)
+    return Motion(np.where(still[..., np.newaxis], camera, backward), reliable | still)
 
 
 def optical_flow(gray: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -177,6 +183,21 @@ def from_within(backward: np.ndarray) -> np.ndarray:
     inwards = now - before
     reach = np.minimum(EDGE * len(backward), LINE + 2 * inwards)
     return np.where(inwards > STILL, np.clip(before / np.maximum(reach, LINE), 0, 1), 1)
+
+
+def moves_with_camera(before: np.ndarray, after: np.ndarray, camera: np.ndarray) -> np.ndarray:
+    """Where a frame is what the camera's motion makes of the one before, a boolean (rows, cols).
+
+    Near what moves in front of it, the flow of the ground is wrong, though nothing is new there.
+
+    Args:
+        before, after: the frames, gray, uint8 (rows, cols).
+        camera: the flow from `after` to `before` of what stands still, (2,).
+    """
+    backward = np.broadcast_to(camera, (*before.shape, 2))
+    change = np.abs(warp(before.astype(np.float32), backward) - after)
+    alike = require_opencv().blur(change, (WINDOW, WINDOW)) <= ALIKE
+    return alike & (_to_edge(places(backward)) >= -STILL)
 
 
 def is_cut(

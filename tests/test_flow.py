@@ -141,6 +141,41 @@ def test_result_moves_with_the_scene():
     assert np.abs(previous.picture - (result + 4))[held].mean() < 0.2
 
 
+def test_ground_stays_put_around_what_moves_over_it():
+    """A square moves by 6 columns. What it uncovers is new; all else is as it was."""
+    ground, square = smooth_picture(60, 90, 4), smooth_picture(20, 20, 5)
+    frames = []
+    for left in (30, 36):
+        frames.append(ground.copy())
+        frames[-1][20:40, left : left + 20] = square
+    motion = flow.find_motion(*map(Image.fromarray, frames))
+    around = np.ones((60, 90), bool)
+    around[16:44, 26:60] = False
+    assert motion.reliable[around].all()
+    assert np.abs(motion.backward[around]).max() < 1
+    assert motion.reliable[22:38, 31:35].mean() < 0.2
+
+
+@pytest.mark.parametrize("camera", [(0, 0), (3, -2)])
+def test_what_moves_with_the_camera_against_loops(camera):
+    """A mean of 5 by 5 pixels, mirrored at the edges, of the change from where each one was."""
+    rng = np.random.default_rng(6)
+    before = rng.integers(0, 255, (20, 24)).astype(np.uint8)
+    after = np.roll(before, (-camera[1], -camera[0]), axis=(0, 1)).astype(int)
+    after = np.clip(after + np.where(grid(20, 24)[..., 0] < 12, 3, 6), 0, 255).astype(np.uint8)
+    found = flow.moves_with_camera(before, after, np.array(camera))
+    for i in range(5, 15):
+        for j in range(5, 19):
+            changes = [
+                abs(int(before[i + y + camera[1], j + x + camera[0]]) - int(after[i + y, j + x]))
+                for y in range(-2, 3)
+                for x in range(-2, 3)
+            ]
+            assert found[i, j] == (np.mean(changes) <= 4)
+    assert found.any() and not found.all()
+    assert camera == (0, 0) or (not found[:2].any() and not found[:, -3:].any())
+
+
 def test_frame_starts_from_the_one_before_where_that_is_sound():
     rng = np.random.default_rng(0)
     picture, photo = rng.normal(size=(2, ROWS, COLS, 3)).astype(np.float32)
