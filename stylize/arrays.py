@@ -21,9 +21,9 @@ class ArrayNamespace(NamedTuple):
         constant: the same, for what always stays in memory.
         to_numpy: the way back.
         blockwise: called as blockwise(function, arrays, *constants), where the function takes
-            blocks of arrays of one shape, and the constants (in blocks too, if of that shape),
-            and returns (list of blocks, list of sums over the block). Returns (list of whole
-            arrays, sums over all of them).
+            blocks of arrays of as many rows, and the constants (in blocks too, if of the first
+            array's shape), and returns (list of blocks, list of sums over the block). Returns
+            (list of whole arrays, sums over all of them).
         filtered: called as filtered(x, gains), where x is a picture (1, rows, cols, 3) and gains
             (rows, cols) is an even function of frequency, in FFT order. Returns x with each
             frequency multiplied by its gain.

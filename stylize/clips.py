@@ -177,6 +177,8 @@ def _read_pipe(command, path, stop=None):
             if not (stop and stop.is_set()) and process.wait():
                 raise ValueError
         except ValueError:
+            if stop and stop.is_set():
+                return
             raise OSError(errno.EIO, "FFmpeg ended before the video did", path) from None
         finally:
             process.kill()
@@ -187,6 +189,7 @@ def _kill_at(stop, process):
     while process.poll() is None:
         if stop.wait(0.5):
             process.kill()
+            return
 
 
 def _read_pixels(stream):

@@ -7,6 +7,7 @@ A flow is (rows, cols, 2), float32: for each pixel, how many columns and rows aw
 other frame is.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +16,8 @@ from PIL import Image
 from stylize.errors import InputError
 
 FOLLOWED = 32  # levels of brightness by which a pixel that is followed may change
-ALIKE = 4  # levels by which what stands still may change, through compression
-WINDOW = 5  # pixels, over which that is a mean
+UNEXPLAINED = 0.25  # the share of the variance that a motion may leave, if it is to be believed
+WINDOW = 5  # pixels, over which that is measured
 CUT = 0.25  # the share of followed pixels below which a frame begins a new scene
 EDGE = 1 / 20  # of the rows: how far in from a frame's edges its paint counts less than elsewhere
 LINE = 2  # pixels: how wide the line is that an edge leaves
@@ -33,8 +34,8 @@ class Previous(NamedTuple):
 
     Attributes:
         picture: (rows, cols, 3), as `preprocess_image` makes it.
-        hold: (rows, cols), float32, 0..1: how much each pixel counts; 0 where the flow is not
-            reliable, and so the frame is new.
+        hold: (rows, cols), float32, 0..1: how much each pixel counts; 0 where the frame is new, as
+            far as the motion tells.
     """
 
     picture: np.ndarray
@@ -111,8 +112,8 @@ def find_motion(before: Image.Image, after: Image.Image) -> Motion | None:
     if is_cut(first, second, backward, reliable):
         return None
     camera = np.median(backward[reliable], axis=0)
-    still = ~reliable & moves_with_camera(first, second, camera)
-    return Motion(np.where(still[..., np.newaxis], camera, backward), reliable | still)
+    ground = ~reliable & explained(np.asarray(before), np.asarray(after), camera)
+    return Motion(np.where(ground[..., np.newaxis], camera, backward), reliable | ground)
 
 
 def optical_flow(gray: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -175,9 +176,9 @@ def _to_edge(places):
 def from_within(backward: np.ndarray) -> np.ndarray:
     """How much each pixel counts by its place in the frame before: (rows, cols), 0..1.
 
-    0 at the edges, rising to 1 at `EDGE` from them, or nearer where it moves slowly. It is 1 too
-    where a pixel does not move inwards: what is painted at an edge may stay there, but would show
-    as a line farther in.
+    0 at the edges, rising to 1 at `EDGE` from them, or nearer where it moves slowly, but never
+    within `LINE`. It is 1 too where a pixel does not move inwards: what is painted at an edge may
+    stay there, but would show as a line farther in.
     """
     before, now = (_to_edge(places(flow)) for flow in (backward, np.zeros_like(backward)))
     inwards = now - before
@@ -185,19 +186,23 @@ def from_within(backward: np.ndarray) -> np.ndarray:
     return np.where(inwards > STILL, np.clip(before / np.maximum(reach, LINE), 0, 1), 1)
 
 
-def moves_with_camera(before: np.ndarray, after: np.ndarray, camera: np.ndarray) -> np.ndarray:
-    """Where a frame is what the camera's motion makes of the one before, a boolean (rows, cols).
+def explained(before: np.ndarray, after: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """Where one motion of all pixels explains what varies in a frame, a boolean (rows, cols).
 
-    Near what moves in front of it, the flow of the ground is wrong, though nothing is new there.
+    Near what moves in front of it, the flow of the ground is wrong, though the camera's motion
+    explains it. Plain places tell nothing: there, what was hidden looks like what hid it.
 
     Args:
-        before, after: the frames, gray, uint8 (rows, cols).
-        camera: the flow from `after` to `before` of what stands still, (2,).
+        before, after: the frames, uint8 (rows, cols, 3).
+        motion: the flow from `after` to `before`, (2,).
     """
-    backward = np.broadcast_to(camera, (*before.shape, 2))
-    change = np.abs(warp(before.astype(np.float32), backward) - after)
-    alike = require_opencv().blur(change, (WINDOW, WINDOW)) <= ALIKE
-    return alike & (_to_edge(places(backward)) >= -STILL)
+    backward = np.broadcast_to(motion, (*before.shape[:2], 2))
+    before, after = before.astype(np.float32), after.astype(np.float32)
+    mean = functools.partial(require_opencv().blur, ksize=(WINDOW, WINDOW))
+    left = mean(np.square(warp(before, backward) - after)).sum(-1)
+    variance = (mean(np.square(after)) - np.square(mean(after))).sum(-1)
+    inside = _to_edge(places(backward)) >= -STILL
+    return inside & (variance > 1) & (left < UNEXPLAINED * variance)  # 1: less may be rounding
 
 
 def is_cut(

@@ -203,12 +203,12 @@ def write_index(path: str | os.PathLike, rows: Iterable[tuple[Path, Path, Path |
 
 
 def _common_folder(cells):
-    """The folder that all paths among the cells lie in or below; the root if there is none."""
+    """The folder that all paths among the cells lie in or below; None: there is none."""
     folders = [str(cell.parent.absolute()) for cell in cells if isinstance(cell, Path)]
     try:
         return Path(os.path.commonpath(folders))
     except ValueError:  # no paths, or on several drives of Windows
-        return Path("/")
+        return None
 
 
 def _cell(cell, root, folder):
@@ -218,7 +218,7 @@ def _cell(cell, root, folder):
     address = _address(cell, folder)
     shown = address if cell.suffix.lower() in SHOWN else _thumbnail(cell)
     image = f'<img src="{shown}" alt="" loading="lazy">' if shown else ""
-    name = os.path.relpath(cell.absolute(), root) if root.name else cell.name
+    name = os.path.relpath(cell.absolute(), root) if root else cell.name
     return f'<a href="{address}">{image}{html.escape(str(name))}</a>'
 
 

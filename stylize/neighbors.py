@@ -202,18 +202,27 @@ class Candidates(NamedTuple):
     share: np.ndarray  # (places of the combination,): where the style goes, and how often
 
 
-def match(queries: Any, candidates: Sequence[Candidates], dtype: str = "float32") -> Any:
+def match(
+    queries: Any,
+    candidates: Sequence[Candidates],
+    dtype: str = "float32",
+    number: int | None = None,
+) -> Any:
     """The targets of `neighbor_loss`: each place's nearest column, found by its query.
 
     Args:
         queries: (places, channels), centred.
         candidates: of each style.
         dtype: as in `nearest`.
+        number: of the first queries, which count; None: all do.
 
     Returns:
         (places, channels), float32, of length 1.
     """
-    found = [nearest(queries, centered(style.columns), dtype) for style in candidates]
+    found = [
+        [part[:number] for part in nearest(queries, centered(style.columns), dtype)]
+        for style in candidates
+    ]
     chosen = share_out(
         np.stack([cosines for _, cosines in found]), np.stack([style.share for style in candidates])
     )
@@ -272,10 +281,10 @@ def find_neighbors(
     else:
         asked = np.asarray(layer_mask(where, shape)) > 0
         places = np.flatnonzero(asked)
-        # Some backends compile anew for each number of places: there are few, all powers of two.
-        places = np.resize(places, 2 ** math.ceil(math.log2(len(places))))
         candidates = [style._replace(share=style.share[places]) for style in candidates]
-        found = match(keras.ops.take(queries, places, axis=0), candidates, dtype)
+        # Some backends compile anew for each number of queries: there are few, as powers of two.
+        filled = np.resize(places, min(len(asked), 2 ** math.ceil(math.log2(len(places)))))
+        found = match(keras.ops.take(queries, filled, axis=0), candidates, dtype, len(places))
         number = np.maximum(np.cumsum(asked) - 1, 0)  # of each place among those that are asked
         targets = keras.ops.take(found, number, axis=0) * keras.ops.cast(asked, "float32")
     # Where no style goes there is nothing to be like: a target of 0 has no gradient.

@@ -88,7 +88,7 @@ class Scaling:
         return self._each(lambda gradient, gains: gains * gradient, gradient)
 
     def bounds(self, bounds: Sequence[Any]) -> list[Any]:
-        """The bounds of z, (1, rows, cols, 3), from the picture's, of its last two axes."""
+        """The bounds of z, (1, rows, cols, 3), from the picture's, (cols, 3)."""
         limits = map(self._arrays.constant, bounds)
         return [
             self._each(lambda start, gains, limit=limit: (limit - start) / gains, self._start)

@@ -162,7 +162,7 @@ def _is_record(record):
     """Whether `record` has what must be there, and nothing of another type than ours."""
     types = {"settings": dict, "recipe": str, "base": dict}
     optional = {"weights": dict, "versions": dict, "program": str, "format": str, "bits": int}
-    optional["evaluations_per_iteration"] = int
+    optional |= {"evaluations_per_iteration": int, "tiles": list}
     return (
         isinstance(record, dict)
         and record.keys() >= types.keys()
@@ -201,9 +201,9 @@ def differences(record: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         for name in ("weights", *PICTURE_SETTINGS)
         if name in record and name in now and _digests(record[name]) != _digests(now[name])
     ]
-    tiles = [[size or "none" for size in made.get("tiles", now["tiles"])] for made in (record, now)]
-    if set(tiles[0]) != set(tiles[1]):
-        before, after = (", ".join(map(str, sizes)) for sizes in tiles)
+    tiles = [list(filter(None, made.get("tiles", now["tiles"]))) for made in (record, now)]
+    if tiles[0] != tiles[1]:
+        before, after = (", ".join(map(str, sizes)) or "none" for sizes in tiles)
         changed.append(f"tiles ({before}, now {after})")
     then = {"program": record["program"], **record["versions"]}
     here = {"program": now["program"], **now["versions"]}

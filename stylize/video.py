@@ -303,7 +303,7 @@ def _rate_of(path):
     rate = records.read_record(path).get("rate")
     try:
         return None if rate is None else float(Fraction(rate))
-    except (TypeError, ValueError, ZeroDivisionError):
+    except (TypeError, ValueError, ArithmeticError):
         raise InputError(f"{path}: says that it has {rate} frames per second; give --fps") from None
 
 

@@ -157,23 +157,33 @@ def test_ground_stays_put_around_what_moves_over_it():
 
 
 @pytest.mark.parametrize("camera", [(0, 0), (3, -2)])
-def test_what_moves_with_the_camera_against_loops(camera):
-    """A mean of 5 by 5 pixels, mirrored at the edges, of the change from where each one was."""
+def test_what_a_motion_explains_against_loops(camera):
+    """Squares of what it leaves, against those from the mean, in 5 by 5 pixels."""
     rng = np.random.default_rng(6)
-    before = rng.integers(0, 255, (20, 24)).astype(np.uint8)
-    after = np.roll(before, (-camera[1], -camera[0]), axis=(0, 1)).astype(int)
-    after = np.clip(after + np.where(grid(20, 24)[..., 0] < 12, 3, 6), 0, 255).astype(np.uint8)
-    found = flow.moves_with_camera(before, after, np.array(camera))
+    before = rng.integers(0, 200, (20, 24, 3)).astype(np.uint8)
+    after = np.roll(before, (-camera[1], -camera[0]), axis=(0, 1))
+    after[:, 12:] += rng.integers(0, 55, (20, 12, 3)).astype(np.uint8)
+    found = flow.explained(before, after, np.array(camera))
     for i in range(5, 15):
         for j in range(5, 19):
-            changes = [
-                abs(int(before[i + y + camera[1], j + x + camera[0]]) - int(after[i + y, j + x]))
-                for y in range(-2, 3)
-                for x in range(-2, 3)
-            ]
-            assert found[i, j] == (np.mean(changes) <= 4)
+            own = np.s_[i - 2 : i + 3, j - 2 : j + 3]
+            y, x = i + camera[1], j + camera[0]
+            left = after[own] - before[y - 2 : y + 3, x - 2 : x + 3].astype(float)
+            varies = after[own] - after[own].mean((0, 1))
+            assert found[i, j] == (np.square(left).sum() < np.square(varies).sum() / 4)
     assert found.any() and not found.all()
     assert camera == (0, 0) or (not found[:2].any() and not found[:, -3:].any())
+
+
+@pytest.mark.parametrize(
+    ("ground", "square"), [((0, 178, 0), (255, 47, 0)), ((90, 90, 90), (93, 93, 93))]
+)
+def test_what_was_hidden_by_something_like_it_is_new(ground, square):
+    """Plain colours of the same brightness: the camera's motion explains nothing of them."""
+    pictures = np.full((2, 60, 90, 3), ground, np.uint8)
+    for left, picture in zip((30, 38), pictures, strict=True):
+        picture[20:40, left : left + 20] = square
+    assert not flow.explained(*pictures, np.zeros(2))[22:38, 32:36].any()
 
 
 def test_frame_starts_from_the_one_before_where_that_is_sound():

@@ -139,6 +139,15 @@ def test_page_shows_pictures_where_they_lie_from_disk_alone(tmp_path):
     assert "100% <é> #1.png" in page.text and "sub/a.png" in page.text
 
 
+def test_page_tells_pictures_of_one_name_apart(tmp_path):
+    photos = [put(tmp_path / "photos" / name) for name in ("x/1.png", "y/1.png")]
+    style, results = put(tmp_path / "style.png"), tmp_path / "results"
+    rows = [(photo, style, "not painted yet") for photo in photos]
+    folders.write_index(results / "index.html", rows)
+    text = Page(results / "index.html").text
+    assert "x/1.pngstyle.pngnot painted yet" in text and "y/1.pngstyle.pngnot painted yet" in text
+
+
 @pytest.mark.parametrize("kind", BAD_PICTURES)
 def test_page_says_what_went_wrong(kind, tmp_path):
     bad = (

@@ -215,6 +215,25 @@ def test_search_of_some_places_finds_what_the_search_of_all_does(tile, small_vgg
     assert not some.any()
 
 
+def test_styles_share_the_places_that_are_looked_up(small_vgg19):
+    """Five places, two styles 1:1: what fills their number up does not count."""
+    network = nst.build_network(small_vgg19, neighbors.HYPERCOLUMN_LAYERS, pool_padding="same")
+    rng = np.random.default_rng(8)
+    photo, *pictures = rng.normal(0, 60, (3, 40, 40, 3)).astype(np.float32)
+    where = np.zeros((40, 40), bool)
+    where[0, :40] = True  # ten places of four pixels
+    styles = [Style(picture, 0.5) for picture in pictures]
+    given = network, photo, photo, styles, np.full((40, 40), 0.5)
+    targets = np.concatenate(neighbors.find_neighbors(*given, where=where), axis=-1)[:10]
+    own = [numpy_columns(network, picture) for picture in pictures]
+    near = [np.abs(unit_length(o)[None] - targets[:, None]).max(-1).min(1) < 1e-3 for o in own]
+    assert [n.sum() for n in near] == [5, 5]
+
+
+def unit_length(columns):
+    return columns / np.linalg.norm(columns, axis=1, keepdims=True)
+
+
 def numpy_columns(network, picture):
     """The hypercolumns of all places of a picture, from features of the whole."""
     features = network.predict_on_batch(picture[np.newaxis])

@@ -698,6 +698,15 @@ def test_following_frame_has_few_evaluations_at_the_last_size(small_vgg19, paint
     assert job.frame(frame(1), None).stages == job.stages
 
 
+@pytest.mark.parametrize(("said", "rate"), [("29.97", Fraction(30000, 1001)), ("1k", 1000)])
+def test_frames_per_second_are_read_as_ffmpeg_says_them(said, rate, tmp_path, monkeypatch):
+    says = f"Stream #0: Video: h264, 64x48, {said} fps, {said} tbr\nframe= 7 fps=0"
+    monkeypatch.setattr(clips, "_ask", lambda command: (True, says))
+    (tmp_path / "clip.mp4").touch()
+    clip = clips.open_clip(str(tmp_path / "clip.mp4"))
+    assert (clip.rate, clip.length) == (rate, 7)
+
+
 @pytest.fixture
 def half_new(small_vgg19, painting):
     """A frame whose right half is new, and the film's job for it; nothing holds the left either."""
@@ -715,11 +724,12 @@ def test_steps_change_what_is_new_and_hardly_what_is_held(
     """With one gain for all pixels both would change alike; all stay within black and white."""
     found, minimize = [], nst.optimizers.minimize_lbfgs
     monkeypatch.setattr(
-        nst.optimizers, "minimize_lbfgs", lambda *given: found.append(minimize(*given)) or found[0]
+        nst.optimizers, "minimize_lbfgs", lambda *given: found.append(minimize(*given)) or found[-1]
     )
     if arrays:
         monkeypatch.setattr("stylize.job.array_namespace", arrays)
     nst.paint(half_new, small_vgg19)
+    assert len(found) == 1
     picture = to_numpy(found[0])[0]
     black = np.negative(IMAGENET_MEAN_BGR)
     assert (picture >= black - 0.01).all() and (picture <= black + 255.01).all()
@@ -731,25 +741,27 @@ def test_steps_change_what_is_new_and_hardly_what_is_held(
 def test_neighbours_are_looked_up_where_a_frame_is_new(half_new, small_vgg19, monkeypatch):
     found, find = [], nst.find_neighbors
     monkeypatch.setattr(
-        nst, "find_neighbors", lambda *given: found.append(find(*given)) or found[0]
+        nst, "find_neighbors", lambda *given: found.append(find(*given)) or found[-1]
     )
     nst.paint(half_new, small_vgg19)
     targets = sum(np.abs(to_numpy(layer)).sum(-1) for layer in found[0]).reshape(12, 16)
     assert not targets[:, :6].any() and targets[:, 8:].all()
 
 
-@pytest.mark.parametrize("rate", ["fast", "1/0", [25]])
+@pytest.mark.parametrize("rate", ["fast", "1/0", [25], float("inf"), "1e400"])
 def test_record_with_an_odd_rate_is_refused(rate, monkeypatch):
     monkeypatch.setattr(video.records, "read_record", lambda path: {"rate": rate})
     with pytest.raises(InputError, match=r"film.mp4: says that it has .* frames per second"):
         video._rate_of("film.mp4")
 
 
-def test_stop_ends_a_video_that_is_still_being_searched_for_its_first_frame():
+@pytest.mark.parametrize("script", ["sleep 30", "printf 'P6\\n4 4\\n255\\nabc'; exec sleep 30"])
+def test_stop_ends_a_video_that_waits_for_a_frame(script):
+    """For the first byte of it, or amid its pixels."""
     stop = threading.Event()
     threading.Timer(0.2, stop.set).start()
     started = time.monotonic()
-    assert list(clips._read_pipe(["sleep", "30"], "clip.mp4", stop)) == []
+    assert list(clips._read_pipe(["sh", "-c", script], "clip.mp4", stop)) == []
     assert time.monotonic() - started < 10
 
 
