@@ -755,7 +755,9 @@ def test_record_with_an_odd_rate_is_refused(rate, monkeypatch):
         video._rate_of("film.mp4")
 
 
-@pytest.mark.parametrize("script", ["sleep 30", "printf 'P6\\n4 4\\n255\\nabc'; exec sleep 30"])
+@pytest.mark.parametrize(
+    "script", ["exec sleep 30", "printf 'P6\\n4 4\\n255\\nabc'; exec sleep 30"]
+)
 def test_stop_ends_a_video_that_waits_for_a_frame(script):
     """For the first byte of it, or amid its pixels."""
     stop = threading.Event()
