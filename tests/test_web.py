@@ -49,7 +49,7 @@ def address(full_weights_path, tmp_path_factory):
             [*command, "--max_size", "64", "--max_seconds", "60"],
             stdout=log,
             stderr=log,
-            env=os.environ | {"TMPDIR": str(folder)},
+            env=os.environ | {"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"},
         )
     give_up = time.monotonic() + 60
     while "Running on local URL" not in (folder / "log").read_text():
