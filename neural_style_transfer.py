@@ -53,7 +53,6 @@ from stylize.neighbors import (
 )
 from stylize.optimizers import Iterations, fmin_l_bfgs_b
 from stylize.pictures import layer_mask, load_image, save_image  # noqa: F401
-from stylize.preconditioner import Preconditioner, Scaling, exponent_of
 from stylize.progress import Checkpoint, Iterate, Losses, Progress, Reports, Stage, estimate_seconds
 from stylize.recipes import DEFAULT_RECIPE, RECIPES  # noqa: F401
 from stylize.remember import remembered
@@ -706,46 +705,30 @@ def _paint_stage(job, stage, objective, checkpoint, reports, keep):
     iterations = Iterations(
         evaluator, *counts, reports.on_iteration, settings["tolerance"], step, on_step
     )
-    bounds = ()
+    shape, bounds = (1, stage.rows, stage.cols, 3), ()
     if settings["bounded"]:
         black = np.tile(np.negative(IMAGENET_MEAN_BGR), (stage.cols, 1))  # (cols, 3)
         bounds = black, black + 255
     if settings["optimizer"] in optimizers.SEARCHES:
-        search, coordinates = _start_search(job, stage, checkpoint, bounds)
-        x = optimizers.minimize_lbfgs(iterations, search, coordinates)
+        x, gains = checkpoint.start.reshape(shape), job.previous and job.previous.gains
+        given = x, bounds, checkpoint.step, job.arrays(stage), settings, gains
+        x = optimizers.minimize_lbfgs(iterations, *optimizers.start_lbfgs(*given))
     elif settings["optimizer"] == "adam":
         names = ("learning_rate", "beta1", "beta2", "epsilon")
         adam = {name.replace("beta", "beta_"): settings[name] for name in names}
-        x = _last_picture(checkpoint, stage)
+        x = _last_picture(checkpoint).reshape(shape)
         x = optimizers.minimize_adam(iterations, x, bounds, settings["average_decay"], **adam)
     else:
         minimize = minimize_keras if settings["restart"] else minimize_scipy
-        x = optimizers.flat_float64(_last_picture(checkpoint, stage), bounds)
-        x = minimize(iterations, *x)
-    return backend.to_numpy(x).reshape(stage.rows, stage.cols, 3)
+        x = _last_picture(checkpoint).reshape(shape)
+        x = minimize(iterations, *optimizers.flat_float64(x, bounds))
+    return backend.to_numpy(x).reshape(shape[1:])
 
 
-def _last_picture(checkpoint, stage):
-    """Where an optimiser of pixels goes on, (1, rows, cols, 3)."""
+def _last_picture(checkpoint):
+    """Where an optimiser of pixels goes on."""
     state = checkpoint.step.state
-    x = state["x"] if state else checkpoint.start
-    return x.reshape(1, stage.rows, stage.cols, 3)
-
-
-def _start_search(job, stage, checkpoint, bounds):
-    """The search for `minimize_lbfgs` and its coordinates; None: the pixels."""
-    settings, arrays, coordinates = job.settings, job.arrays(stage), None
-    x = checkpoint.start.reshape(1, stage.rows, stage.cols, 3)
-    if job.previous is not None and settings["optimizer"] == "lbfgs":
-        coordinates = Scaling(x, job.previous.gains, arrays)
-        bounds = tuple(coordinates.bounds(bounds))
-    elif exponent := exponent_of(settings):
-        coordinates = Preconditioner(x, exponent, arrays)
-    if coordinates:
-        x = np.zeros(x.shape, np.float32)
-    pairs = settings["pairs"] if settings["optimizer"] == "lbfgs" else None  # PyTorch has its own
-    given = bounds, checkpoint.step, arrays, settings["optimizer"], pairs
-    return optimizers.start_lbfgs(x, *given), coordinates
+    return state["x"] if state else checkpoint.start
 
 
 # ---------------------------------------------------------------------------------------------

@@ -267,8 +267,7 @@ def _paint_again(paint, args, options, tasks, ledger):
     ledger.print(f"{_pictures(len(tasks))} to paint again, one at a time")
     for index in tasks:
         options[index].memory = args.memory
-        ledger.outcomes[index] = ledger.outcomes[index]._replace(resumable=True)
-    ledger.at_once = 1
+    ledger.again(tasks)
     again = functools.partial(paint_photo_again, paint)
     with processes(1) as executor:
         alone = Painters(executor, 1, None)

@@ -166,20 +166,23 @@ def _read_pipe(command, path, stop=None):
 
     Raises OSError: it ended before the video did.
     """
+
+    def stopped():
+        return stop is not None and stop.is_set()
+
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     # In a session of its own, or Ctrl-C would end it, which would then be what is reported.
     with subprocess.Popen(command, start_new_session=True, **options) as process:
         if stop:
             threading.Thread(target=_kill_at, args=(stop, process), daemon=True).start()
         try:
-            while not (stop and stop.is_set()) and process.stdout.readline():  # "P6"
+            while not stopped() and process.stdout.readline():  # "P6"
                 yield Image.frombytes("RGB", *_read_pixels(process.stdout))
-            if not (stop and stop.is_set()) and process.wait():
+            if not stopped() and process.wait():
                 raise ValueError
         except ValueError:
-            if stop and stop.is_set():
-                return
-            raise OSError(errno.EIO, "FFmpeg ended before the video did", path) from None
+            if not stopped():
+                raise OSError(errno.EIO, "FFmpeg ended before the video did", path) from None
         finally:
             process.kill()
 

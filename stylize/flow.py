@@ -111,7 +111,7 @@ def find_motion(before: Image.Image, after: Image.Image) -> Motion | None:
     reliable = reliable_pixels(backward, forward)
     if is_cut(first, second, backward, reliable):
         return None
-    camera = np.median(backward[reliable], axis=0)
+    camera = np.median(backward[reliable], axis=0)  # most of what can be followed is ground
     ground = ~reliable & explained(np.asarray(before), np.asarray(after), camera)
     return Motion(np.where(ground[..., np.newaxis], camera, backward), reliable | ground)
 

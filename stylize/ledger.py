@@ -48,7 +48,7 @@ class Ledger:
 
     Attributes:
         outcomes: of the tasks.
-        at_once: how many are painted at the same time.
+        at_once: how many of them are painted at the same time.
     """
 
     def __init__(
@@ -97,18 +97,28 @@ class Ledger:
                 f"{done} of {len(self._tasks)}: {result} in {outcome.seconds:.0f}s{self._left()}"
             )
         if outcome.status != "finished":
-            task = self._tasks[index]
-            append_line(
-                self._folder / LOG,
-                time=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-                status=outcome.status,
-                photo=str(task.photo),
-                style=str(task.style),
-                result=str(self._results[index]),
-                seconds=round(outcome.seconds, 1),
-                error=outcome.error,
-            )
+            self._log(index, outcome)
         self.tick()
+
+    def again(self, indices: Sequence[int]) -> None:
+        """Tasks whose process was killed are painted again, one at a time, from their states."""
+        self.at_once = 1
+        for index in indices:
+            self.outcomes[index] = self.outcomes[index]._replace(resumable=True)
+
+    def _log(self, index, outcome):
+        """Adds a line to the log."""
+        task = self._tasks[index]
+        append_line(
+            self._folder / LOG,
+            time=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            status=outcome.status,
+            photo=str(task.photo),
+            style=str(task.style),
+            result=str(self._results[index]),
+            seconds=round(outcome.seconds, 1),
+            error=outcome.error,
+        )
 
     def _fail(self, message):
         """Says what went wrong, once: a style may spoil all photos."""

@@ -267,26 +267,17 @@ def find_neighbors(
     queries += (1 - content) * centered(_columns(network, x, tile))
     candidates, covered = [], np.zeros(shape[1] * shape[2])
     for style in styles:
-        turned = [np.rot90(style.picture, turn).copy() for turn in range(turns + 1)]
-        columns = [_columns(network, picture, tile) for picture in turned]
-        columns = keras.ops.concatenate(columns) if turns else columns[0]
         everywhere = np.ones(query_content.shape)
         mask = layer_mask(everywhere if style.mask is None else style.mask, shape)
+        columns = _style_columns(network, style.picture, turns, tile)
         candidates.append(Candidates(columns, style.share * np.asarray(mask).ravel()))
         covered += np.asarray(mask).ravel()
     low = network.get_layer(GRID_LAYER).compute_dtype == "bfloat16"
-    dtype = "bfloat16" if low else "float32"
+    given = queries, candidates, "bfloat16" if low else "float32"
     if where is None:
-        targets = match(queries, candidates, dtype)
+        targets = match(*given)
     else:
-        asked = np.asarray(layer_mask(where, shape)) > 0
-        places = np.flatnonzero(asked)
-        candidates = [style._replace(share=style.share[places]) for style in candidates]
-        # Some backends compile anew for each number of queries: there are few, as powers of two.
-        filled = np.resize(places, min(len(asked), 2 ** math.ceil(math.log2(len(places)))))
-        found = match(keras.ops.take(queries, filled, axis=0), candidates, dtype, len(places))
-        number = np.maximum(np.cumsum(asked) - 1, 0)  # of each place among those that are asked
-        targets = keras.ops.take(found, number, axis=0) * keras.ops.cast(asked, "float32")
+        targets = _match_where(np.asarray(layer_mask(where, shape)) > 0, *given)
     # Where no style goes there is nothing to be like: a target of 0 has no gradient.
     covered = keras.ops.convert_to_tensor(np.minimum(covered, 1)[:, np.newaxis], "float32")
     targets = targets * covered
@@ -295,6 +286,24 @@ def find_neighbors(
         targets = keras.ops.convert_to_numpy(targets)
         return np.split(targets, np.cumsum(channels)[:-1], axis=-1)
     return keras.ops.split(targets, np.cumsum(channels)[:-1].tolist(), axis=-1)
+
+
+def _match_where(asked, queries, candidates, dtype):
+    """`match` at the places that are `asked`, a boolean (places, 1); elsewhere targets are 0."""
+    places = np.flatnonzero(asked)
+    candidates = [style._replace(share=style.share[places]) for style in candidates]
+    # Some backends compile anew for each number of queries: there are few, as powers of two.
+    filled = np.resize(places, min(len(asked), 2 ** math.ceil(math.log2(len(places)))))
+    found = match(keras.ops.take(queries, filled, axis=0), candidates, dtype, len(places))
+    number = np.maximum(np.cumsum(asked) - 1, 0)  # of each place among those that are asked
+    return keras.ops.take(found, number, axis=0) * keras.ops.cast(asked, "float32")
+
+
+def _style_columns(network, picture, turns, tile):
+    """The hypercolumns of a style and of copies of it, each turned by 90 degrees more."""
+    turned = [np.rot90(picture, turn).copy() for turn in range(turns + 1)]
+    columns = [_columns(network, each, tile) for each in turned]
+    return keras.ops.concatenate(columns) if turns else columns[0]
 
 
 def _columns(network, picture, tile=None):

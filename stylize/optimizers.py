@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from stylize.arrays import ArrayNamespace
 from stylize.backend import keras
 from stylize.errors import NonFiniteLoss
 from stylize.lbfgs import ProjectedLBFGS, UnitStepLBFGS
-from stylize.preconditioner import Coordinates
+from stylize.preconditioner import Coordinates, Preconditioner, Scaling, exponent_of
 from stylize.progress import NO_STEP, Losses, Step
 
 SEARCHES = {"lbfgs": ProjectedLBFGS, "torch": UnitStepLBFGS}  # by the name of the optimizer
@@ -174,26 +174,34 @@ def start_lbfgs(
     bounds: tuple,
     step: Step,
     arrays: ArrayNamespace,
-    optimizer: str = "lbfgs",
-    pairs: int | None = None,
-) -> ProjectedLBFGS:
-    """The search that `minimize_lbfgs` takes.
+    settings: Mapping[str, Any],
+    gains: np.ndarray | None = None,
+) -> tuple[ProjectedLBFGS, Coordinates | None]:
+    """What `minimize_lbfgs` takes: the search, and its coordinates; None: the pixels.
 
     Args:
         x: the start, (1, rows, cols, 3).
-        bounds: (lowest, highest) values, which broadcast to the shape of x, or ().
+        bounds: (lowest, highest) values, (cols, 3), or ().
         step: where an earlier run was; its state is emptied.
         arrays: what its vectors are.
-        optimizer: a name in `SEARCHES`.
-        pairs: as for `ProjectedLBFGS`; ignored when an earlier run is continued.
+        settings: of the run; its optimizer is a name in `SEARCHES`.
+        gains: those of a `Scaling`, (rows, cols), or None. Only our own L-BFGS uses them.
     """
-    kind = SEARCHES[optimizer]
+    kind, ours = SEARCHES[settings["optimizer"]], settings["optimizer"] == "lbfgs"
+    coordinates: Scaling | Preconditioner | None = None
+    if gains is not None and ours:
+        coordinates = scaling = Scaling(x, gains, arrays)
+        bounds = tuple(scaling.bounds(bounds))
+    elif exponent := exponent_of(settings):
+        coordinates = Preconditioner(x, exponent, arrays)
     if step.state:
         search = kind.from_state(step.state, arrays)
         step.state.clear()  # so that they go when the search forgets them
-        return search
+        return search, coordinates
+    start = np.zeros(x.shape, np.float32) if coordinates else x
     low, high = bounds or (-math.inf, math.inf)
-    return kind(x, low, high, pairs, arrays=arrays)
+    pairs = settings["pairs"] if ours else None  # PyTorch has its own number
+    return kind(start, low, high, pairs, arrays=arrays), coordinates
 
 
 def minimize_lbfgs(

@@ -89,9 +89,8 @@ def _add_pictures(add):
     add(
         "result_prefix",
         help="a photo's result is saved as PREFIX.png (or as PREFIX itself if it ends in .png, "
-        ".jpg, .webp or .tiff), a film's as PREFIX.mp4 (or as PREFIX itself if it ends in "
-        ".mp4), a folder's in the folder PREFIX; missing "
-        "folders are created",
+        ".jpg, .webp or .tiff), a film's as PREFIX.mp4 (or as PREFIX itself if it ends in .mp4), "
+        "a folder's in the folder PREFIX; missing folders are created",
     )
     add("--styles", nargs="+", default=[], metavar="STYLE", help="further styles to blend in")
     add(

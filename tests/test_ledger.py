@@ -91,6 +91,14 @@ def test_resumed_picture_says_nothing_about_the_pace(ledger, clock):
     assert ledger.time_left() == pytest.approx((10 + 20) / 2)
 
 
+def test_what_is_painted_again_is_painted_one_at_a_time_from_its_state(ledger, clock):
+    ledger.add(0, Outcome("painted", seconds=10))
+    ledger.again([1, 2])
+    assert ledger.time_left() == pytest.approx(10 + 10 + 20)
+    ledger.add(1, Outcome("painted", seconds=1))
+    assert ledger.time_left() == pytest.approx(10 + 20)
+
+
 def test_rounding_of_the_work_leaves_no_time(tmp_path):
     """Works of tiles are not whole: less than nothing may be left of their sum."""
     names = "abc"

@@ -119,6 +119,19 @@ def test_differences_name_what_may_change_the_picture(record):
     ]
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        ([None, 512], [None, 384], ["tiles (512, now 384)"]),
+        ([None, 512], [None, None], ["tiles (512, now none)"]),
+        ([None, None], [None], []),  # another number of sizes
+    ],
+)
+def test_differences_name_tiles_where_there_are_any(before, now, said, record):
+    found = records.differences(record | {"tiles": before}, record | {"tiles": now})
+    assert found == said
+
+
 def table():
     result = records.LossTable()
     for size in (20, 20, 40, 40):
