@@ -10,12 +10,12 @@ import sys
 from collections.abc import Sequence
 
 from neural_style_transfer import paint
-from stylize import athalye
+from stylize.apps import neural_style
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line, see `stylize/athalye.py`. Returns the exit status."""
-    return athalye.main(paint, argv)
+    """The command line, see `stylize/apps/neural_style.py`. Returns the exit status."""
+    return neural_style.main(paint, argv)
 
 
 if __name__ == "__main__":

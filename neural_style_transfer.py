@@ -36,14 +36,29 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from stylize import __version__, backend, batch, cli, optimizers  # noqa: F401
-from stylize.backend import LossAndGrads, keras, to_tensors
-from stylize.download import load_weights
-from stylize.errors import InputError, NonFiniteLoss, WeightsError  # noqa: F401
-from stylize.flow import Previous
-from stylize.formulas import FORMULAS, even_out, mean_square_variation, replicate_edges  # noqa: F401
-from stylize.job import Job, Style, prepare
-from stylize.neighbors import (
+from stylize import __version__  # noqa: F401
+from stylize.apps import photo  # noqa: F401
+from stylize.apps.folder import paint_folder
+from stylize.backend import tensors
+from stylize.backend.memoize import remembered
+from stylize.backend.scratch import Folder, Scratch
+from stylize.backend.tensors import LossAndGrads, keras, to_tensors
+from stylize.errors import (
+    InputError,  # noqa: F401
+    NonFiniteLoss,  # noqa: F401
+    WeightsError,  # noqa: F401
+)
+from stylize.images.masks import layer_mask
+from stylize.images.optical_flow import Previous
+from stylize.images.reading import load_image  # noqa: F401
+from stylize.images.writing import save_image  # noqa: F401
+from stylize.losses.formulas import (
+    FORMULAS,
+    even_out,
+    mean_square_variation,  # noqa: F401
+    replicate_edges,
+)
+from stylize.losses.neighbors import (
     BEYOND,
     GRID_LAYER,
     find_neighbors,
@@ -51,14 +66,7 @@ from stylize.neighbors import (
     neighbor_loss,
     resizing,
 )
-from stylize.optimizers import Iterations, fmin_l_bfgs_b
-from stylize.pictures import layer_mask, load_image, save_image  # noqa: F401
-from stylize.progress import Checkpoint, Iterate, Losses, Progress, Reports, Stage, estimate_seconds
-from stylize.recipes import DEFAULT_RECIPE, RECIPES  # noqa: F401
-from stylize.remember import remembered
-from stylize.scratch import Folder, Scratch
-from stylize.settings import EVALUATIONS_PER_ITERATION, SETTINGS, LossWeights  # noqa: F401
-from stylize.tiles import (
+from stylize.losses.tiles import (
     Targets,
     Tile,
     TiledLossAndGrads,
@@ -68,7 +76,22 @@ from stylize.tiles import (
     sums_over_tiles,
     whole_picture,
 )
-from stylize.weights import IMAGENET_MEAN_BGR, VGG19Weights, passes_through
+from stylize.optimize import minimize
+from stylize.optimize.minimize import Iterations, fmin_l_bfgs_b
+from stylize.optimize.state import Losses
+from stylize.runs.job import Job, Style, prepare
+from stylize.runs.progress import Checkpoint, Iterate, Progress, Reports, Stage, estimate_seconds
+from stylize.runs.recipes import (
+    DEFAULT_RECIPE,
+    RECIPES,  # noqa: F401
+)
+from stylize.runs.settings import (
+    EVALUATIONS_PER_ITERATION,
+    SETTINGS,  # noqa: F401
+    LossWeights,
+)
+from stylize.vgg.download import load_weights
+from stylize.vgg.weights import IMAGENET_MEAN_BGR, VGG19Weights, passes_through
 
 STYLES_KEPT = 64  # Gram matrices of so many styles and sizes, for the next photo or frame
 
@@ -108,7 +131,7 @@ def build_network(
     data_format = data_format or keras.config.image_data_format()
     channels_first = data_format == "channels_first"
     if channels_first:
-        backend.require_channels_first()
+        tensors.require_channels_first()
     inputs = keras.Input((None, None, 3))
     x = inputs
     if tuple(weights.mean_bgr) != IMAGENET_MEAN_BGR:
@@ -519,7 +542,7 @@ class Evaluator:
         """(`Losses`, gradient) for and in the backend's tensors. Raises NonFiniteLoss."""
         terms, gradient = self._loss_and_grads.on_device(combination)
         terms = keras.ops.convert_to_numpy(terms)
-        return self._count(combination, terms, backend.is_finite(gradient)), gradient
+        return self._count(combination, terms, tensors.is_finite(gradient)), gradient
 
     def _evaluate(self, x):
         terms, grads = self._loss_and_grads(x)
@@ -651,7 +674,7 @@ def paint(
     progress.on_start(job.stages)
     resumed, checkpoint = checkpoint, checkpoint or Checkpoint(0, job.start(job.stages[0]))
     x, first = checkpoint.start, checkpoint.stage
-    with backend.out_of_memory_as_memory_error():
+    with tensors.out_of_memory_as_memory_error():
         for index, stage in enumerate(job.stages[first:], first):
             if index > first:
                 x = job.enlarged(x, index)
@@ -709,20 +732,20 @@ def _paint_stage(job, stage, objective, checkpoint, reports, keep):
     if settings["bounded"]:
         black = np.tile(np.negative(IMAGENET_MEAN_BGR), (stage.cols, 1))  # (cols, 3)
         bounds = black, black + 255
-    if settings["optimizer"] in optimizers.SEARCHES:
+    if settings["optimizer"] in minimize.SEARCHES:
         x, gains = checkpoint.start.reshape(shape), job.previous and job.previous.gains
         given = x, bounds, checkpoint.step, job.arrays(stage), settings, gains
-        x = optimizers.minimize_lbfgs(iterations, *optimizers.start_lbfgs(*given))
+        x = minimize.minimize_lbfgs(iterations, *minimize.start_lbfgs(*given))
     elif settings["optimizer"] == "adam":
         names = ("learning_rate", "beta1", "beta2", "epsilon")
         adam = {name.replace("beta", "beta_"): settings[name] for name in names}
         x = _last_picture(checkpoint).reshape(shape)
-        x = optimizers.minimize_adam(iterations, x, bounds, settings["average_decay"], **adam)
+        x = minimize.minimize_adam(iterations, x, bounds, settings["average_decay"], **adam)
     else:
-        minimize = minimize_keras if settings["restart"] else minimize_scipy
+        minimizer = minimize_keras if settings["restart"] else minimize_scipy
         x = _last_picture(checkpoint).reshape(shape)
-        x = minimize(iterations, *optimizers.flat_float64(x, bounds))
-    return backend.to_numpy(x).reshape(shape[1:])
+        x = minimizer(iterations, *minimize.flat_float64(x, bounds))
+    return tensors.to_numpy(x).reshape(shape[1:])
 
 
 def _last_picture(checkpoint):
@@ -737,18 +760,18 @@ def _last_picture(checkpoint):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line, see `stylize/batch.py`. Returns the exit status."""
-    return batch.main(paint, argv)
+    """The command line, see `stylize/apps/folder/paint_folder.py`. Returns the exit status."""
+    return paint_folder.main(paint, argv)
 
 
 def serve(argv: Sequence[str] | None = None) -> int:
-    """The web page, see `stylize/web.py`. Returns the exit status."""
+    """The web page, see `stylize/apps/page/server.py`. Returns the exit status."""
     try:
-        from stylize import web
+        from stylize.apps.page import server
     except ModuleNotFoundError as error:
         print(f"app.py: error: pip install {error.name}, which the page needs", file=sys.stderr)
         return 2
-    return web.main(paint, argv)
+    return server.main(paint, argv)
 
 
 if __name__ == "__main__":

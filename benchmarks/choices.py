@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import neural_style_transfer as nst
-from stylize.download import load_weights
-from stylize.pictures import preprocess_image
+from stylize.vgg.download import load_weights
+from stylize.vgg.preprocess import preprocess_image
 
 PAIRS = [("astronaut", "swirling_night"), ("coffee", "stained_glass")]
 PYRAMID = nst.RECIPES["pyramid"]

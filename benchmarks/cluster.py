@@ -32,10 +32,10 @@ from kill_node import two_nodes
 from where_time_goes import seconds_of_ours
 
 import neural_style_transfer as nst
-from stylize.machine import count_cores
-from stylize.painters import RAY_IS_QUIET
-from stylize.progress import Losses
-from stylize.tiles import TilePasses, features_by_tile, make_tiles
+from stylize.backend.machine import count_cores
+from stylize.losses.tiles import TilePasses, features_by_tile, make_tiles
+from stylize.optimize.state import Losses
+from stylize.parallel.pool import RAY_IS_QUIET
 
 PICTURES = {"8K": (4320, 7680), "32K": (17280, 30720)}
 MACHINES = (1, 2, 4, 8, 16, 32, 64)
@@ -82,10 +82,10 @@ def compare_bits(weights):
     here = nst.stage_objective(job, weights, stage)(x)
     with two_nodes() as (address, environment, _):
         os.environ |= environment | RAY_IS_QUIET
-        from stylize import cluster  # Ray reads the environment when it is imported
+        from stylize.parallel import ray_cluster
 
         for number in (1, 2, 4):
-            with cluster.connect(address, 100, cores_each=1, most=number) as workers:
+            with ray_cluster.connect(address, 100, cores_each=1, most=number) as workers:
                 made = []
 
                 def passes(network, objective, tiles, *others, there=workers, made=made):

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import neural_style_transfer as nst
-from stylize.download import load_weights
+from stylize.vgg.download import load_weights
 
 BASE, STYLE = ROOT / "img" / "astronaut.jpg", ROOT / "img" / "swirling_night.jpg"
 WAYS = ("concatenated", "ours")

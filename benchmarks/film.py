@@ -27,11 +27,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import neural_style_transfer as nst
-from stylize.clips import open_clip
-from stylize.download import load_weights
-from stylize.films import Mp4Writer
-from stylize.flow import warp
-from stylize.scenes import FrameFolder, frames_to_paint
+from stylize.apps.film.scenes import FrameFolder, frames_to_paint
+from stylize.images.clips import open_clip
+from stylize.images.ffmpeg import Mp4Writer
+from stylize.images.optical_flow import warp
+from stylize.vgg.download import load_weights
 
 ASPECT = 16 / 9
 SECOND_SCENE = 8  # frames

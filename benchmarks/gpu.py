@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 from optimizers import measured_run
 
 import neural_style_transfer as nst
-from stylize import backend
+from stylize.backend import tensors
 
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)]
 
@@ -34,13 +34,13 @@ def measure(args):
     )
     run, _ = measured_run(job, nst.load_weights(args.weights, quiet=True))
     return {
-        "on": "GPU" if backend.uses_gpu() else "CPU",
-        "version": backend.backend_version(),
+        "on": "GPU" if tensors.uses_gpu() else "CPU",
+        "version": tensors.backend_version(),
         "precision": job.stages[-1].precision,
         "seconds": run.seconds,
         "evaluations": run.evaluations,
         "optimizer": run.outside / run.seconds,
-        "memory": backend.peak_memory(),
+        "memory": tensors.peak_memory(),
     }
 
 

@@ -26,9 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import neural_style_transfer as nst
-from stylize.backend import LossAndGrads
-from stylize.pictures import preprocess_image
-from stylize.progress import Progress
+from stylize.backend.tensors import LossAndGrads
+from stylize.runs.progress import Progress
+from stylize.vgg.preprocess import preprocess_image
 
 PAIRS = [
     "astronaut+swirling_night",

@@ -34,8 +34,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import neural_style_transfer as nst
-from stylize.download import load_weights
-from stylize.weights import VGG19Weights, passes_through
+from stylize.vgg.download import load_weights
+from stylize.vgg.weights import VGG19Weights, passes_through
 
 TURNS = {"theirs": 4.0, "ours": 1.0}  # seconds
 LOSS = re.compile(r"Total loss: (\S+)")

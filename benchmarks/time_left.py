@@ -20,17 +20,18 @@ sys.path.insert(0, str(ROOT))
 
 from PIL import Image
 
-from stylize import memory, records
-from stylize.progress import Evaluation, Losses, Progress
-from stylize.settings import choose_settings
-from stylize.sizes import plan_stages
+from stylize.optimize.state import Losses
+from stylize.runs import memory, metadata
+from stylize.runs.progress import Evaluation, Progress
+from stylize.runs.pyramid import plan_stages
+from stylize.runs.settings import choose_settings
 
 PARTS = 10  # of a run that are printed
 
 
 def read_run(prefix):
     """(stages, for each the seconds since the start at its evaluations) of a run."""
-    record = records.read_record(f"{prefix}.png")
+    record = metadata.read_record(f"{prefix}.png")
     known = {name: value for name, value in record["settings"].items() if value is not None}
     settings = choose_settings(record["recipe"]) | known
     layers = [*settings["content_layers"], *settings["style_layers"]]

@@ -35,9 +35,11 @@ import evaluation
 import numpy as np
 
 import neural_style_transfer as nst
-from stylize.download import load_weights
-from stylize.pictures import deprocess_image, preprocess_image, resize_image, working_size
-from stylize.settings import EVALUATIONS_PER_ITERATION
+from stylize.images.resize import resize_image, working_size
+from stylize.images.writing import quantize
+from stylize.runs.settings import EVALUATIONS_PER_ITERATION
+from stylize.vgg.download import load_weights
+from stylize.vgg.preprocess import preprocess_image, rgb_values
 
 ALGORITHMS = ("original", "keras", "pyramid")
 KERAS, PYRAMID = nst.RECIPES["keras"], nst.RECIPES["pyramid"]
@@ -67,7 +69,7 @@ class Clock:
         if x.size == np.prod(self._formula.shape):
             self.trace.append([self._seconds, loss or self._loss(x)])
             if len(self.trace) % self._picture_every == 0:
-                picture = deprocess_image(x.reshape(self._formula.shape))
+                picture = quantize(rgb_values(x.reshape(self._formula.shape)))
                 picture_loss = self._loss(preprocess_image(picture))
                 self.picture_trace.append([self._seconds, picture_loss])
         if self.evaluations % EVALUATIONS_PER_ITERATION == 0:

@@ -20,10 +20,10 @@ import scipy.optimize
 from threadpoolctl import threadpool_limits
 
 import neural_style_transfer as nst
-from stylize.backend import LossAndGrads, keras
-from stylize.download import load_weights
-from stylize.lbfgs import ProjectedLBFGS
-from stylize.weights import IMAGENET_MEAN_BGR
+from stylize.backend.tensors import LossAndGrads, keras
+from stylize.optimize.lbfgs import ProjectedLBFGS
+from stylize.vgg.download import load_weights
+from stylize.vgg.weights import IMAGENET_MEAN_BGR
 
 
 def seconds(function):

@@ -9,7 +9,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import neural_style_transfer as nst
-from stylize import options, progress
+from stylize.apps import options
+from stylize.runs import progress
 
 SECTIONS = {
     "The run": "style_transfer prepare paint Job",

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import stylize.weights as vgg19
-from stylize import batch, painters, video
-from stylize.backend import keras
+import stylize.vgg.weights as vgg19
+from stylize.apps.film import paint_film
+from stylize.apps.folder import paint_folder
+from stylize.backend.tensors import keras
+from stylize.parallel import pool
 
 # A key of our own to the clusters of these tests; Ray reads them when it is imported.
 os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex())
@@ -37,7 +39,7 @@ def one_process(monkeypatch):
         with ThreadPoolExecutor(1) as executor:
             yield executor
 
-    for module in (batch, painters, video):
+    for module in (paint_folder, pool, paint_film):
         monkeypatch.setattr(module, "processes", processes)
 
 

@@ -32,8 +32,9 @@ from PIL import Image, ImageCms
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from stylize import pictures, weights  # noqa: E402
 from stylize.errors import InputError, WeightsError  # noqa: E402
+from stylize.images import reading  # noqa: E402
+from stylize.vgg import weights  # noqa: E402
 
 SECONDS = 10  # that reading a file of some kilobytes may take
 MEMORY = 6 * 2**30  # bytes of address space that a process may take
@@ -183,8 +184,8 @@ def damaged(files: list[Path], seed: int, case: int) -> tuple[str, bytes]:
 def _read_picture(path):
     """Reads a picture in both ways; the first to fail must not hide the second."""
     with contextlib.suppress(InputError):
-        pictures.read_description(path)
-    pictures.load_image(path)
+        reading.read_description(path)
+    reading.load_image(path)
 
 
 KINDS = {  # name: (maker of the files without damage, reader, what it may raise)

@@ -22,9 +22,12 @@ from PIL import Image
 
 import neural_style_transfer as nst
 import stylize
-from stylize import batch, cli, painters, records
-from stylize.painters import Demand
-from stylize.terminal import failure
+from stylize.apps import photo
+from stylize.apps.console import failure
+from stylize.apps.folder import paint_folder
+from stylize.parallel import pool
+from stylize.parallel.pool import Demand
+from stylize.runs import metadata
 
 
 @pytest.fixture
@@ -53,7 +56,7 @@ def two_threads(monkeypatch):
         with ThreadPoolExecutor(number) as executor:
             yield executor
 
-    for module in (batch, painters):
+    for module in (paint_folder, pool):
         monkeypatch.setattr(module, "processes", processes)
 
 
@@ -81,7 +84,7 @@ def test_paints_a_folder_as_it_would_each_picture(one_process, command, photos, 
 
 def test_what_is_finished_is_not_painted_again(one_process, command, tmp_path, monkeypatch, capsys):
     assert nst.main([*command, "--plot"]) == 0
-    monkeypatch.setattr(cli, "run", None)  # calling it would be a TypeError
+    monkeypatch.setattr(photo, "run", None)  # calling it would be a TypeError
     assert nst.main(command) == 0
     assert "0 painted, 3 already finished, 0 failed" in capsys.readouterr().out
 
@@ -109,10 +112,10 @@ def test_what_has_changed_is_painted_again(one_process, change, again, command, 
 def test_other_weights_and_another_version_paint_again(one_process, command, tmp_path, monkeypatch):
     assert nst.main(command) == 0
     with monkeypatch.context() as patch:
-        patch.setattr(records, "_kept_digest", lambda weights: "another")
+        patch.setattr(metadata, "_kept_digest", lambda weights: "another")
         assert nst.main(command) == 0
     assert len(painted(tmp_path)) == 6
-    monkeypatch.setattr(records, "__version__", "another")
+    monkeypatch.setattr(metadata, "__version__", "another")
     assert nst.main(command) == 0
     assert len(painted(tmp_path)) == 9
 
@@ -130,14 +133,14 @@ def test_bad_picture_is_named_and_does_not_stop_the_rest(one_process, command, p
 
 
 def test_fail_fast_begins_nothing_more(one_process, command, photos, tmp_path, monkeypatch):
-    run = cli.run
+    run = photo.run
 
     def fails_at_b(paint, args, *others):
         if args.base.endswith("b.jpg"):
             raise MemoryError
         run(paint, args, *others)
 
-    monkeypatch.setattr(cli, "run", fails_at_b)
+    monkeypatch.setattr(photo, "run", fails_at_b)
     assert nst.main([*command, "--fail_fast", "--jobs", "1"]) == 1
     assert painted(tmp_path) == ["a.png"]
     (photos / "bad.png").touch()
@@ -159,7 +162,7 @@ def test_picture_whose_process_is_killed_is_painted_again_at_the_end(
 ):
     """Two are painted at a time; one of the first two dies, with a state, while the other runs."""
     failed, evaluations, lock = deaths == 2, [], threading.RLock()
-    on_evaluation = cli.Terminal.on_evaluation
+    on_evaluation = photo.Terminal.on_evaluation
 
     def dying(self, event):
         on_evaluation(self, event)
@@ -179,8 +182,8 @@ def test_picture_whose_process_is_killed_is_painted_again_at_the_end(
         return call
 
     for name in ("paint_photo", "paint_photo_again"):
-        monkeypatch.setattr(batch, name, as_broken(getattr(batch, name)))
-    monkeypatch.setattr(cli.Terminal, "on_evaluation", dying)
+        monkeypatch.setattr(paint_folder, name, as_broken(getattr(paint_folder, name)))
+    monkeypatch.setattr(photo.Terminal, "on_evaluation", dying)
     assert nst.main([*command, "--iter", "3", "--jobs", "2"]) == failed
     out, err = capsys.readouterr()
     assert out.count("photos/a.png: its process was killed\n") == deaths
@@ -197,7 +200,7 @@ def test_stopped_picture_goes_on_where_it_was(one_process, command, tmp_path, mo
     assert nst.main(command) == 0
     whole = (tmp_path / "results" / "b.png").read_bytes()
     (tmp_path / "results" / "b.png").unlink()
-    on_evaluation, evaluations = cli.Terminal.on_evaluation, []
+    on_evaluation, evaluations = photo.Terminal.on_evaluation, []
 
     def counting(self, event):
         on_evaluation(self, event)
@@ -205,7 +208,7 @@ def test_stopped_picture_goes_on_where_it_was(one_process, command, tmp_path, mo
         if len(evaluations) == 30:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.Terminal, "on_evaluation", counting)
+    monkeypatch.setattr(photo.Terminal, "on_evaluation", counting)
     capsys.readouterr()
     assert nst.main(command) == 130
     assert re.search("interrupted; go on with: .*--jobs 1\n$", capsys.readouterr().err)
@@ -247,7 +250,7 @@ def test_options_of_folders_are_refused_without_one(option, photo_path, command,
 
 @pytest.mark.parametrize("folder", [True, False])
 def test_ray_that_is_not_installed(folder, one_process, command, photo_path, monkeypatch, capsys):
-    for name in ("ray", "stylize.cluster"):
+    for name in ("ray", "stylize.parallel.ray_cluster"):
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delattr(stylize, "cluster", raising=False)
     base = command[0] if folder else str(photo_path)
@@ -270,10 +273,10 @@ def test_ray_that_is_not_installed(folder, one_process, command, photo_path, mon
     ],
 )
 def test_number_of_jobs(pictures, gpus, cores, allowed, wanted, jobs, monkeypatch):
-    monkeypatch.setattr(painters.machine, "free_memory", lambda: 10_500)  # four fifths: 8400
+    monkeypatch.setattr(pool.machine, "free_memory", lambda: 10_500)  # four fifths: 8400
     demand = Demand(pictures, 1000, gpus, allowed)
-    assert painters.choose_jobs(demand, cores, wanted) == jobs
-    fewer = painters.choose_jobs(demand._replace(cores_each=2), cores, wanted)
+    assert pool.choose_jobs(demand, cores, wanted) == jobs
+    fewer = pool.choose_jobs(demand._replace(cores_each=2), cores, wanted)
     assert fewer == (jobs if wanted or gpus else max(1, min(cores // 2, jobs)))
 
 
@@ -288,7 +291,7 @@ def test_number_of_jobs(pictures, gpus, cores, allowed, wanted, jobs, monkeypatc
     ],
 )
 def test_processes_share_the_memory(jobs, gpus, allowed, share):
-    assert painters.memory_each(Demand(9, 1000, gpus, allowed), jobs) == share
+    assert pool.memory_each(Demand(9, 1000, gpus, allowed), jobs) == share
 
 
 # ---------------------------------------------------------------------------------------------
@@ -309,10 +312,10 @@ def start(command, weights):
 
 
 def test_killed_process_is_an_error_of_one_line():
-    with painters.processes(1) as executor:
+    with pool.processes(1) as executor:
         future = executor.submit(os._exit, 9)
         with pytest.raises(OSError) as caught:
-            painters.result(future)
+            pool.result(future)
     assert failure(caught.value) == (
         *(1, "a process: was killed, perhaps for lack of memory; give fewer --jobs"),
     )
@@ -324,7 +327,7 @@ def wait_for(path):
 
 
 def test_killed_process_leaves_the_others_running_and_is_replaced_on_its_gpu(tmp_path):
-    with painters.processes(2, gpus=2) as executor:
+    with pool.processes(2, gpus=2) as executor:
         killed = executor.submit(os._exit, 9)
         waiting = executor.submit(wait_for, tmp_path / "go")
         assert isinstance(killed.exception(), BrokenProcessPool)
@@ -335,7 +338,7 @@ def test_killed_process_leaves_the_others_running_and_is_replaced_on_its_gpu(tmp
 
 
 def test_no_process_is_started_once_an_error_has_ended_them():
-    with pytest.raises(ZeroDivisionError), painters.processes(1) as executor:
+    with pytest.raises(ZeroDivisionError), pool.processes(1) as executor:
         executor.submit(os.getpid).result()
         raise ZeroDivisionError
     with pytest.raises(RuntimeError, match="the processes have ended"):

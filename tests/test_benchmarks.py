@@ -16,8 +16,8 @@ import pytest
 import startup
 
 import neural_style_transfer as nst
-from stylize.pictures import preprocess_image
-from stylize.tiles import TilePasses
+from stylize.losses.tiles import TilePasses
+from stylize.vgg.preprocess import preprocess_image
 
 TINY = ["--rows", "32", "--evaluations", "1"]
 

@@ -18,10 +18,11 @@ from conftest import BAD_PICTURES, disk_full, make_bad_picture
 from PIL import Image
 
 import neural_style_transfer as nst
-from stylize import cli, options, records
-from stylize.pictures import FORMATS
-from stylize.settings import SETTINGS
-from stylize.terminal import underscored
+from stylize.apps import options, photo
+from stylize.apps.console import underscored
+from stylize.images.writing import FORMATS
+from stylize.runs import metadata
+from stylize.runs.settings import SETTINGS
 
 SCRIPT = nst.__file__
 
@@ -159,21 +160,21 @@ def test_results_say_how_they_were_made_and_can_be_made_again(command, tmp_path,
 def test_like_warns_of_other_weights(command, tmp_path, full_weights_path, monkeypatch, capsys):
     assert nst.main([*command, "--iter", "1"]) == 0
     result = str(tmp_path / "results" / "r_at_iteration_0.png")
-    record = records.read_record(result)
-    monkeypatch.setattr(records, "weights_digest", lambda weights: "another")
-    monkeypatch.setattr(records.platform, "python_version", lambda: "another")
+    record = metadata.read_record(result)
+    monkeypatch.setattr(metadata, "weights_digest", lambda weights: "another")
+    monkeypatch.setattr(metadata.platform, "python_version", lambda: "another")
     weights = command[command.index("--weights") :][:2]
     assert nst.main([*command[:3], *weights, "--like", result]) == 0
     err = capsys.readouterr().err
     assert err == f"warning: the result will differ a little from {result}: other weights\n"
-    assert records.read_record(result)["settings"] == record["settings"]
+    assert metadata.read_record(result)["settings"] == record["settings"]
 
 
 def test_like_a_picture_of_16_bits_in_a_format_of_8(command, tmp_path):
     assert nst.main([*command, "--iter", "1", "--bits", "16"]) == 0
     like = [*command[:2], str(tmp_path / "b.jpg"), *command[3:5]]
     assert nst.main([*like, "--like", str(tmp_path / "results" / "r.png")]) == 0
-    assert records.read_record(tmp_path / "b.jpg")["bits"] == 8
+    assert metadata.read_record(tmp_path / "b.jpg")["bits"] == 8
 
 
 def test_like_notices_another_mask_of_the_same_name(command, tmp_path, capsys):
@@ -190,7 +191,7 @@ def test_like_notices_another_mask_of_the_same_name(command, tmp_path, capsys):
     assert nst.main([*like, "--content_mask", str(mask)]) == 0
     assert capsys.readouterr().err.endswith("other content mask\n")
     assert nst.main([*like, "--content_mask", "none"]) == 0
-    assert records.read_record(tmp_path / "results" / "r.png")["settings"]["content_mask"] is None
+    assert metadata.read_record(tmp_path / "results" / "r.png")["settings"]["content_mask"] is None
 
 
 def test_losses_are_tabled(command, tmp_path):
@@ -249,7 +250,9 @@ def test_tiles_are_announced_and_leave_no_trace_in_the_record(command, tmp_path,
     assert nst.main(small) == 0
     assert nst.main([*small[:2], str(tmp_path / "tiles"), *small[3:], "--tile", "32"]) == 0
     assert "GiB of memory, in tiles of 32 pixels\n" in capsys.readouterr().out
-    whole, tiled = (records.read_record(tmp_path / name) for name in ("results/r.png", "tiles.png"))
+    whole, tiled = (
+        metadata.read_record(tmp_path / name) for name in ("results/r.png", "tiles.png")
+    )
     assert whole["settings"] == tiled["settings"]
     assert not {"memory", "tile"} & whole["settings"].keys()
 
@@ -342,7 +345,7 @@ def test_missing_arguments(capsys):
 def test_prefix_that_cannot_be_written_is_found_before_the_network_loads(
     command, photo_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr(cli, "load_weights", None)  # calling it would be a TypeError
+    monkeypatch.setattr(photo, "load_weights", None)  # calling it would be a TypeError
     command[2] = photo_path / "r"  # its folder is a file
     fails(command, 2, "photo.png/r: cannot write in .*; choose another folder", capsys)
     command[2] = "/proc/none/r"

@@ -22,20 +22,21 @@ from test_documentation import ROOT, documented_commands
 from test_tiles import small_weights
 
 import neural_style_transfer as nst
-from stylize import backend, batch
-from stylize.batch import Outcome
+from stylize.apps.folder import paint_folder
+from stylize.apps.folder.paint_folder import Outcome
+from stylize.apps.options import parse
+from stylize.backend import tensors
 from stylize.errors import InputError, NoRoom, WeightsError
-from stylize.films import Mp4Writer
-from stylize.job import prepare
-from stylize.options import parse
-from stylize.settings import RECIPES
+from stylize.images.ffmpeg import Mp4Writer
+from stylize.runs.job import prepare
+from stylize.runs.recipes import RECIPES
 
 ray = pytest.importorskip("ray")
 from kill_node import paint_and_kill, painted, two_nodes  # noqa: E402
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError  # noqa: E402
 
-from stylize import cluster  # noqa: E402
-from stylize.worker import INPUTS, Worker  # noqa: E402
+from stylize.parallel import ray_cluster  # noqa: E402
+from stylize.parallel.ray_worker import INPUTS, Worker  # noqa: E402
 
 pytestmark = pytest.mark.ray
 
@@ -54,7 +55,7 @@ def nodes():
 @pytest.fixture
 def connect(nodes):
     """Workers with a core each, up to so many."""
-    return lambda most: cluster.connect(nodes[0], 100, cores_each=1, most=most)
+    return lambda most: ray_cluster.connect(nodes[0], 100, cores_each=1, most=most)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -90,7 +91,7 @@ def test_loss_and_gradient_have_the_same_bits_whoever_computes_the_tiles(connect
             workers.alive = every[:number]
             assert same(evaluate(passes=workers.passes), here)
 
-        class DyingBetweenPasses(cluster.ClusterPasses):
+        class DyingBetweenPasses(ray_cluster.ClusterPasses):
             def map(self, name, picture, *others):
                 if name == "losses":
                     ray.kill(workers.alive[1])
@@ -107,9 +108,9 @@ def test_loss_and_gradient_have_the_same_bits_whoever_computes_the_tiles(connect
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (lambda patch: patch.setattr(cluster, "__version__", "0.0"), "has version .*, not 0.0"),
-        (lambda patch: patch.setattr(cluster, "START_SECONDS", 0), "has a core free"),
-        (lambda patch: patch.setattr(cluster.ray, "nodes", list), "has a core free"),
+        (lambda patch: patch.setattr(ray_cluster, "__version__", "0.0"), "has version .*, not 0.0"),
+        (lambda patch: patch.setattr(ray_cluster, "START_SECONDS", 0), "has a core free"),
+        (lambda patch: patch.setattr(ray_cluster.ray, "nodes", list), "has a core free"),
     ],
     ids=["another version", "busy", "none"],
 )
@@ -239,15 +240,15 @@ class Actor:
 @pytest.fixture
 def options(painting_path, tmp_path, monkeypatch):
     """Those of a photo, for a cluster of such actors."""
-    monkeypatch.setattr(cluster.ray, "put", lambda content: content)
-    monkeypatch.setattr(cluster.ray, "get", lambda does: does())
+    monkeypatch.setattr(ray_cluster.ray, "put", lambda content: content)
+    monkeypatch.setattr(ray_cluster.ray, "get", lambda does: does())
     own = {"base": str(painting_path), "result_prefix": str(tmp_path / "result")}
     return Namespace(**dict.fromkeys(INPUTS) | own)
 
 
 def cluster_of(*deeds, on_death=lambda line: None):
-    places = {Actor(does): cluster.Place("", "a host", 1, 0, 100.0) for does in deeds}
-    return cluster.Cluster(places, on_death)
+    places = {Actor(does): ray_cluster.Place("", "a host", 1, 0, 100.0) for does in deeds}
+    return ray_cluster.Cluster(places, on_death)
 
 
 def dies():
@@ -309,9 +310,9 @@ def test_a_full_disk_is_the_workers_fault_and_not_the_photos(
     def paint(*_, **more):
         raise error
 
-    assert batch.paint_photo(paint, args).error.endswith(message)
+    assert paint_folder.paint_photo(paint, args).error.endswith(message)
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-        batch.paint_photo(paint, args, small_vgg19)
+        paint_folder.paint_photo(paint, args, small_vgg19)
 
 
 def test_frame_is_painted_with_the_weights_that_a_worker_keeps(worker):
@@ -356,7 +357,7 @@ def test_what_goes_wrong_in_a_worker_itself_is_a_line_and_costs_its_photo_only(
 ):
     workers = cluster_of(fails_with(cause))
     for _ in range(2):
-        outcome = batch._paint_there(workers, None, options)
+        outcome = paint_folder._paint_there(workers, None, options)
         assert outcome.status == "failed"
         assert re.fullmatch(f"{options.base}: {line}", outcome.error)
     assert len(workers.alive) == 1
@@ -369,7 +370,7 @@ def test_finished_photo_has_no_state_left(options, tmp_path):
 
 
 def machine(name, cores=8, gpus=0, mib=8000.0, alive=True):
-    resources = {"CPU": cores, "GPU": gpus, "memory": mib * 2**20 / cluster.SHARE}
+    resources = {"CPU": cores, "GPU": gpus, "memory": mib * 2**20 / ray_cluster.SHARE}
     return {"NodeID": name, "NodeManagerAddress": name, "Alive": alive, "Resources": resources}
 
 
@@ -393,7 +394,7 @@ A, B = ("a", 4, 0, 4000), ("b", 8, 0, 8000)
     ],
 )
 def test_workers_are_placed_where_there_is_room(machines, most, expected):
-    places = cluster.place_workers(machines, needed_mib=1000, cores_each=2, most=most)
+    places = ray_cluster.place_workers(machines, needed_mib=1000, cores_each=2, most=most)
     assert [place[1:4] for place in places] == [row[:3] for row in expected]
     assert [place.memory_mib for place in places] == pytest.approx([row[3] for row in expected])
 
@@ -401,7 +402,7 @@ def test_workers_are_placed_where_there_is_room(machines, most, expected):
 @pytest.fixture
 def worker(tmp_path, monkeypatch):
     """In this process; its files are in a folder of the test's own."""
-    monkeypatch.setattr(cluster.ray, "get", lambda content: content)
+    monkeypatch.setattr(ray_cluster.ray, "get", lambda content: content)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     worker = Worker({})
     worker.keep_weights("the weights")
@@ -457,8 +458,8 @@ def test_machine_without_internet_and_of_another_kind_paints_what_this_one_would
 
     def run(*arguments):
         with monkeypatch.context() as there:
-            there.setattr(batch, "kept_weights", no_internet)
-            there.setattr(backend, "bfloat16_is_fast", lambda: True)
+            there.setattr(paint_folder, "kept_weights", no_internet)
+            there.setattr(tensors, "bfloat16_is_fast", lambda: True)
             return worker.run(*arguments)
 
     class There(Actor):
@@ -468,14 +469,16 @@ def test_machine_without_internet_and_of_another_kind_paints_what_this_one_would
 
     @contextlib.contextmanager
     def connect(*_):
-        workers = cluster.Cluster({There(): cluster.Place("", "there", 1, 0, 9000.0)}, print)
+        workers = ray_cluster.Cluster(
+            {There(): ray_cluster.Place("", "there", 1, 0, 9000.0)}, print
+        )
         with workers.executor:
             yield workers
 
-    monkeypatch.setattr(cluster, "connect", connect)
-    monkeypatch.setattr(cluster.ray, "put", lambda content: content)
-    monkeypatch.setattr(cluster.ray, "get", lambda it: it() if callable(it) else it)
-    monkeypatch.setattr(backend, "bfloat16_is_fast", lambda: False)
+    monkeypatch.setattr(ray_cluster, "connect", connect)
+    monkeypatch.setattr(ray_cluster.ray, "put", lambda content: content)
+    monkeypatch.setattr(ray_cluster.ray, "get", lambda it: it() if callable(it) else it)
+    monkeypatch.setattr(tensors, "bfloat16_is_fast", lambda: False)
     (tmp_path / "photos").mkdir()
     photo_path.rename(tmp_path / "photos" / "a.png")
     command = [str(tmp_path / "photos"), str(painting_path), str(tmp_path / "results")]
@@ -491,7 +494,7 @@ def test_address_where_nothing_is(address):
     with pytest.raises(
         InputError, match=f"--ray {address}: .*; give local, auto, or the HOST:PORT"
     ):
-        cluster._join(address)
+        ray_cluster._join(address)
 
 
 def test_picture_of_one_tile_is_refused(photo_path, painting_path, weights_path, tmp_path, capsys):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylize import colors
-from stylize.colors import KNEE, LEAST_DEVIATION, recoloring, shade_limits
+from stylize.images import colors
+from stylize.images.colors import KNEE, LEAST_DEVIATION, recoloring, shade_limits
 
 
 def recolored(photo, styles, shares):

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 import neural_style_transfer as nst
-from stylize import options
-from stylize.films import Mp4Writer
-from stylize.weights import read_weights
+from stylize.apps import options
+from stylize.images.ffmpeg import Mp4Writer
+from stylize.vgg.weights import read_weights
 
 ROOT = Path(__file__).parent.parent
 

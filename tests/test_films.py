@@ -12,8 +12,9 @@ import psutil
 import pytest
 from PIL import Image
 
-from stylize.films import FILM_COLS, FILM_FRAMES, FILM_ROWS, HELD, Film, GifWriter
-from stylize.progress import Evaluation, Losses
+from stylize.apps.timelapse import FILM_COLS, FILM_FRAMES, FILM_ROWS, HELD, Film, GifWriter
+from stylize.optimize.state import Losses
+from stylize.runs.progress import Evaluation
 
 SUFFIXES = ["gif", "mp4"]
 
@@ -184,7 +185,7 @@ def test_full_disk_leaves_nothing(suffix, frames, tmp_path, monkeypatch):
     """Whether it is full at the first frame or when the last bytes are written."""
     device = tmp_path / f"full.{suffix}"
     device.symlink_to("/dev/full")
-    monkeypatch.setattr("stylize.films.temporary_name", lambda path: device)
+    monkeypatch.setattr("stylize.apps.timelapse.temporary_name", lambda path: device)
     film = Film(tmp_path / f"film.{suffix}", 400, 500)
     noise = np.random.default_rng(0).uniform(0, 255, (400, 500, 3))
     for step in range(frames):

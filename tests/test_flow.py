@@ -7,10 +7,10 @@ import pytest
 from conftest import smooth_picture
 from PIL import Image
 
-from stylize import flow
 from stylize.errors import InputError
-from stylize.flow import Previous
-from stylize.tiles import Span, Tile
+from stylize.images import optical_flow
+from stylize.images.optical_flow import Previous
+from stylize.losses.tiles import Span, Tile
 
 ROWS, COLS = 60, 80
 
@@ -38,36 +38,41 @@ def scene(x, y):
 def test_known_motion_is_found_and_sound(motion):
     """`motion` takes a pixel of the second frame to where it was in the first."""
     before, after = scene(*np.moveaxis(grid(), -1, 0)), scene(*np.moveaxis(motion(grid()), -1, 0))
-    backward, forward = flow.optical_flow(after, before), flow.optical_flow(before, after)
-    reliable = flow.reliable_pixels(backward, forward)
+    backward, forward = (
+        optical_flow.optical_flow(after, before),
+        optical_flow.optical_flow(before, after),
+    )
+    reliable = optical_flow.reliable_pixels(backward, forward)
     error = np.linalg.norm(backward - (motion(grid()) - grid()), axis=-1)
     assert np.median(error[reliable]) < 0.2
     assert reliable.mean() > 0.75
-    assert not flow.is_cut(before, after, backward, reliable)
-    moved = flow.warp(before.astype(np.float32), backward)
+    assert not optical_flow.is_cut(before, after, backward, reliable)
+    moved = optical_flow.warp(before.astype(np.float32), backward)
     assert np.abs(moved - after)[reliable].mean() < np.abs(before.astype(float) - after).mean() / 5
 
 
 def test_warp_by_whole_pixels_takes_them_as_they_are_mirrored_outside():
     picture = np.random.default_rng(0).normal(size=(6, 7, 3)).astype(np.float32)
-    moved = flow.warp(picture, np.full((6, 7, 2), (2, -1), np.float32))
+    moved = optical_flow.warp(picture, np.full((6, 7, 2), (2, -1), np.float32))
     expected = np.pad(picture, ((1, 0), (0, 2), (0, 0)), "reflect")[:6, 2:]
     np.testing.assert_allclose(moved, expected, atol=1e-6)
 
 
 def test_warp_between_pixels_of_a_slope_is_between_them():
     slope = 2 * grid()[..., 0] + 3 * grid()[..., 1]
-    moved = flow.warp(slope, np.full((ROWS, COLS, 2), (0.5, 0.25), np.float32))
+    moved = optical_flow.warp(slope, np.full((ROWS, COLS, 2), (0.5, 0.25), np.float32))
     inner = np.s_[4:-4, 4:-4]
     np.testing.assert_allclose(moved[inner], slope[inner] + 2 * 0.5 + 3 * 0.25, atol=0.06)
 
 
 def test_contrast_survives_many_moves():
     picture = np.random.default_rng(2).normal(size=(60, 80)).astype(np.float32)
-    picture = flow.warp(picture, np.full((60, 80, 2), 0.5, np.float32))  # no finer than it can show
+    picture = optical_flow.warp(
+        picture, np.full((60, 80, 2), 0.5, np.float32)
+    )  # no finer than it can show
     moved = picture
     for step in range(40):
-        moved = flow.warp(moved, np.full((60, 80, 2), 0.3 * (-1) ** step, np.float32))
+        moved = optical_flow.warp(moved, np.full((60, 80, 2), 0.3 * (-1) ** step, np.float32))
     assert moved.std() / picture.std() == pytest.approx(1, abs=0.1)
 
 
@@ -99,7 +104,7 @@ def test_sound_pixels_against_loops():
     rng = np.random.default_rng(1)
     backward = np.repeat(np.repeat(rng.integers(-3, 4, (5, 6, 2)), 6, 0), 7, 1).astype(np.float32)
     forward = np.where(rng.random((30, 42, 1)) < 0.7, -backward, 3 - backward).astype(np.float32)
-    reliable = flow.reliable_pixels(backward, forward)
+    reliable = optical_flow.reliable_pixels(backward, forward)
     assert 0.05 < reliable.mean() < 0.95
     np.testing.assert_array_equal(reliable, naive_reliable(backward, forward))
 
@@ -108,7 +113,7 @@ def test_what_was_hidden_before_is_not_sound():
     """A square has moved by 5 columns over ground that stays: the 5 that it uncovers are new."""
     backward, forward = np.zeros((2, 40, 40, 2), np.float32)
     backward[10:30, 15:35, 0], forward[10:30, 10:30, 0] = -5, 5
-    reliable = flow.reliable_pixels(backward, forward)
+    reliable = optical_flow.reliable_pixels(backward, forward)
     assert not reliable[11:29, 10:15].any()
     assert reliable[12:28, 17:33].all() and reliable[:9].all()
 
@@ -124,7 +129,7 @@ def test_what_was_hidden_before_is_not_sound():
     ids=["still", "moved", "another", "black to white"],
 )
 def test_frames_of_one_scene_are_followed(before, after, cut):
-    motion = flow.find_motion(Image.fromarray(before), Image.fromarray(after))
+    motion = optical_flow.find_motion(Image.fromarray(before), Image.fromarray(after))
     assert (motion is None) == cut
 
 
@@ -133,7 +138,7 @@ def test_result_moves_with_the_scene():
     picture = smooth_picture(60, 90, 3)
     result = np.repeat(grid()[..., :1], 3, axis=2)
     before, after = (Image.fromarray(picture[:, x : x + COLS]) for x in (0, 4))
-    motion = flow.find_motion(before, after)
+    motion = optical_flow.find_motion(before, after)
     previous = motion.move(result)
     held = previous.hold > 0
     assert (previous.hold[held] < 1).any() and previous.hold[20, 20] == 1
@@ -148,7 +153,7 @@ def test_ground_stays_put_around_what_moves_over_it():
     for left in (30, 36):
         frames.append(ground.copy())
         frames[-1][20:40, left : left + 20] = square
-    motion = flow.find_motion(*map(Image.fromarray, frames))
+    motion = optical_flow.find_motion(*map(Image.fromarray, frames))
     around = np.ones((60, 90), bool)
     around[16:44, 26:60] = False
     assert motion.reliable[around].mean() > 0.999
@@ -163,7 +168,7 @@ def test_what_a_motion_explains_against_loops(camera):
     before = rng.integers(0, 200, (20, 24, 3)).astype(np.uint8)
     after = np.roll(before, (-camera[1], -camera[0]), axis=(0, 1))
     after[:, 12:] += rng.integers(0, 55, (20, 12, 3)).astype(np.uint8)
-    found = flow.explained(before, after, np.array(camera))
+    found = optical_flow.explained(before, after, np.array(camera))
     for i in range(5, 15):
         for j in range(5, 19):
             own = np.s_[i - 2 : i + 3, j - 2 : j + 3]
@@ -183,7 +188,7 @@ def test_what_was_hidden_by_something_like_it_is_new(ground, square):
     pictures = np.full((2, 60, 90, 3), ground, np.uint8)
     for left, picture in zip((30, 38), pictures, strict=True):
         picture[20:40, left : left + 20] = square
-    assert not flow.explained(*pictures, np.zeros(2))[22:38, 32:36].any()
+    assert not optical_flow.explained(*pictures, np.zeros(2))[22:38, 32:36].any()
 
 
 def test_frame_starts_from_the_one_before_where_that_is_sound():
@@ -218,15 +223,15 @@ def test_gain_of_what_is_held_is_a_tenth_of_that_of_what_is_new():
 def test_what_moves_in_from_an_edge_counts_more_the_farther_in_it_was():
     """From 2 pixels and twice the motion on, or from a twentieth of the rows, it counts in full."""
     moves = np.zeros((400, 60, 2), np.float32)
-    assert (flow.from_within(moves) == 1).all()
+    assert (optical_flow.from_within(moves) == 1).all()
     moves[..., 1] = 5  # each was 5 rows lower: it moves up, in from the bottom edge
-    counts = flow.from_within(moves)[:, 30]
+    counts = optical_flow.from_within(moves)[:, 30]
     np.testing.assert_allclose(
         counts[375:395], np.minimum(1, np.arange(19, -1, -1) / 12), atol=1e-6
     )
     assert (counts[:375] == 1).all()
     moves[..., 1] = 12
-    np.testing.assert_allclose(flow.from_within(moves)[377, 30], 10 / 20, atol=1e-6)
+    np.testing.assert_allclose(optical_flow.from_within(moves)[377, 30], 10 / 20, atol=1e-6)
 
 
 def test_tile_has_its_own_part():
@@ -241,4 +246,4 @@ def test_tile_has_its_own_part():
 def test_missing_opencv_is_said_in_a_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(InputError, match="pip install opencv-python-headless"):
-        flow.require_opencv()
+        optical_flow.require_opencv()

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from stylize import folders
+from stylize.apps.folder import pictures
 from stylize.errors import InputError
-from stylize.pictures import save_image
+from stylize.images.writing import save_image
 
 RECORD = json.dumps({"settings": {}, "recipe": "keras", "base": {}})  # as in a result of ours
 
@@ -36,7 +36,7 @@ def test_pictures_of_a_folder_and_those_below_it(tmp_path):
     (tmp_path / "broken.heic").touch()  # a picture by its name: what is wrong is said later
     (tmp_path / "notes.txt").write_text("not a picture")
     (tmp_path / "folder.png").mkdir()
-    assert names(folders.find_pictures(tmp_path, "none"), tmp_path) == [
+    assert names(pictures.find_pictures(tmp_path, "none"), tmp_path) == [
         *("A.JPG", "b.png", "broken.heic", "sub/deep/c.webp"),
     ]
 
@@ -50,25 +50,25 @@ def test_hidden_files_and_results_of_ours_are_left_alone(tmp_path):
     (tmp_path / "painted_losses.csv").touch()
     put(tmp_path / "painted_losses.png")
     Image.new("RGB", (20, 20)).save(tmp_path / "painted.gif")
-    found = folders.find_pictures(tmp_path, tmp_path / "results")
+    found = pictures.find_pictures(tmp_path, tmp_path / "results")
     assert names(found, tmp_path) == ["photo.png"]
 
 
 def test_folder_without_pictures_is_refused(tmp_path):
     with pytest.raises(InputError, match="is a folder without pictures; check the path"):
-        folders.find_pictures(tmp_path, "none")
+        pictures.find_pictures(tmp_path, "none")
 
 
 def test_names_keep_the_suffix_only_where_they_must():
     paths = ["a.jpg", "a.png", "b.jpg", "sub/a.jpg", "c.jpg", "c.jpg.png", "d_at_iteration_0.jpg"]
-    assert [name.as_posix() for name in folders.unique_names(list(map(Path, paths)))] == [
+    assert [name.as_posix() for name in pictures.unique_names(list(map(Path, paths)))] == [
         *("a.jpg", "a.png", "b", "sub/a", "c", "c.jpg.png", "d_at_iteration_0.jpg"),
     ]
 
 
 @given(st.sets(st.from_regex(r"[ab]{1,2}(\.(jpg|png)){1,3}", fullmatch=True)))
 def test_no_two_pictures_share_a_name(files):
-    results = folders.unique_names([Path(name) for name in sorted(files)])
+    results = pictures.unique_names([Path(name) for name in sorted(files)])
     assert len(set(results)) == len(files)
 
 
@@ -90,7 +90,7 @@ def album(tmp_path):
     ],
 )
 def test_every_photo_in_every_style_or_one_by_one(album, base, style, pairs, expected):
-    tasks = folders.plan_tasks(album / base, album / style, "r", pairs)
+    tasks = pictures.plan_tasks(album / base, album / style, "r", pairs)
     told = [
         f"{photo.relative_to(album / 'photos').with_suffix('').as_posix()}:{style.stem}:"
         f"{prefix.relative_to('r').as_posix()}"
@@ -102,9 +102,9 @@ def test_every_photo_in_every_style_or_one_by_one(album, base, style, pairs, exp
 def test_pairs_need_as_many_photos_as_styles(album):
     put(album / "styles/z.png")
     with pytest.raises(InputError, match="photos has 2 pictures and .*styles 3"):
-        folders.plan_tasks(album / "photos", album / "styles", "r", pairs=True)
+        pictures.plan_tasks(album / "photos", album / "styles", "r", pairs=True)
     with pytest.raises(InputError, match="needs a folder of photos and a folder of styles"):
-        folders.plan_tasks(album / "photos", album / "styles/x.png", "r", pairs=True)
+        pictures.plan_tasks(album / "photos", album / "styles/x.png", "r", pairs=True)
 
 
 class Page(HTMLParser):
@@ -129,7 +129,7 @@ def test_page_shows_pictures_where_they_lie_from_disk_alone(tmp_path):
     photo, style = put(tmp_path / "photos/100% <é> #1.png"), put(tmp_path / "style.tiff")
     result, other = put(tmp_path / "results/sub/a.png"), put(tmp_path / "results/a.png")
     rows = [(photo, style, result), (photo, style, other)]
-    folders.write_index(tmp_path / "results/index.html", rows)
+    pictures.write_index(tmp_path / "results/index.html", rows)
     page = Page(tmp_path / "results/index.html")
     found = [(tmp_path / "results" / unquote(address)).resolve() for address in page.linked]
     assert found == [photo, style, result, photo, style, other]
@@ -143,7 +143,7 @@ def test_page_tells_pictures_of_one_name_apart(tmp_path):
     photos = [put(tmp_path / "photos" / name) for name in ("x/1.png", "y/1.png")]
     style, results = put(tmp_path / "style.png"), tmp_path / "results"
     rows = [(photo, style, "not painted yet") for photo in photos]
-    folders.write_index(results / "index.html", rows)
+    pictures.write_index(results / "index.html", rows)
     text = Page(results / "index.html").text
     assert "x/1.pngstyle.pngnot painted yet" in text and "y/1.pngstyle.pngnot painted yet" in text
 
@@ -155,14 +155,14 @@ def test_page_says_what_went_wrong(kind, tmp_path):
         if kind != "missing"
         else (tmp_path / "bad.tiff")
     )
-    folders.write_index(tmp_path / "index.html", [(bad, bad, "damaged <&>")])
+    pictures.write_index(tmp_path / "index.html", [(bad, bad, "damaged <&>")])
     assert "damaged <&>" in Page(tmp_path / "index.html").text
     assert os.listdir(tmp_path).count("index.html") == 1
 
 
 def test_log_has_an_object_a_line(tmp_path):
-    folders.append_line(tmp_path / "log.jsonl", photo="a\nb", seconds=1.5)
-    folders.append_line(tmp_path / "log.jsonl", photo="é", seconds=2)
+    pictures.append_line(tmp_path / "log.jsonl", photo="a\nb", seconds=1.5)
+    pictures.append_line(tmp_path / "log.jsonl", photo="é", seconds=2)
     lines = (tmp_path / "log.jsonl").read_text("utf-8").splitlines()
     assert [json.loads(line) for line in lines] == [
         {"photo": "a\nb", "seconds": 1.5},

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 import neural_style_transfer as nst
-from stylize import formulas
-from stylize.backend import keras
-from stylize.job import prepare
-from stylize.progress import Progress
+from stylize.backend.tensors import keras
+from stylize.losses import formulas
+from stylize.runs.job import prepare
+from stylize.runs.progress import Progress
 
 
 class Totals(Progress):

@@ -1,37 +1,54 @@
-"""Arrows run one way: a module imports only those that come after it in the package's list."""
+"""Arrows run one way: a room imports only those listed after it, and no module its own importer."""
 
 import ast
+import graphlib
 import re
 from pathlib import Path
 
 import stylize
 
 PACKAGE = Path(__file__).parent.parent / "stylize"
+ROOMS = re.findall(r"^([a-z]+)  ", stylize.__doc__, re.MULTILINE)
+MODULES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path
+    for path in PACKAGE.rglob("*.py")
+    if path.stem != "__init__"
+}
 
 
 def imported(path):
-    """The package's modules that a module imports, wherever in it."""
+    """The names of the package's modules that a module imports, wherever in it."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("stylize"):
-            own = node.module.partition(".")[2]
-            names |= {own} if own else {alias.name for alias in node.names}
+            own = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= own & MODULES.keys() or {node.module}
         elif isinstance(node, ast.Import):
             assert not any(alias.name.startswith("stylize") for alias in node.names), path
-            assert not any(alias.name == "neural_style_transfer" for alias in node.names), path
-    return names - {"__version__"}
+    return names - {"stylize"}  # the version
 
 
-def test_modules_import_only_those_listed_after_them():
-    lines = re.findall(r"^([a-z]+(?:, [a-z]+)*)  ", stylize.__doc__, re.MULTILINE)
-    names = ", ".join(lines).split(", ")
-    modules = {path.stem: path for path in PACKAGE.glob("*.py") if path.stem != "__init__"}
-    assert sorted(names) == sorted(modules)
-    for name, path in modules.items():
+def room(module):
+    return module.split(".")[1]
+
+
+def test_every_room_is_in_the_list():
+    assert sorted(ROOMS) == sorted({room(module) for module in MODULES})
+
+
+def test_a_room_imports_only_those_listed_after_it():
+    for module, path in MODULES.items():
         for other in imported(path):
-            assert names.index(other) > names.index(name), f"{name} imports {other}"
+            assert ROOMS.index(room(other)) >= ROOMS.index(room(module)), f"{module}: {other}"
 
 
-def test_the_script_is_imported_by_no_module():
-    for path in PACKAGE.glob("*.py"):
-        assert "neural_style_transfer import" not in path.read_text(), path
+def test_no_module_imports_its_own_importer():
+    arrows = {module: imported(path) for module, path in MODULES.items()}
+    assert list(graphlib.TopologicalSorter(arrows).static_order())  # raises CycleError
+
+
+def test_only_apps_import_the_script():
+    for module, path in MODULES.items():
+        if room(module) != "apps":
+            assert "neural_style_transfer import" not in path.read_text(), module
+            assert "import neural_style_transfer" not in path.read_text(), module

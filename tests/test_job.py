@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import stylize.job
-from stylize import backend, memory, pictures
+import stylize.runs.job
+from stylize.backend import tensors
 from stylize.errors import InputError
-from stylize.job import prepare
+from stylize.images import resize, writing
+from stylize.runs import memory
+from stylize.runs.job import prepare
+from stylize.vgg import preprocess
 
 
 def mean_and_covariance(picture):
@@ -34,7 +37,7 @@ def test_noise_is_blended_into_the_start(photo, painting):
         return job.start(job.stages[0])
 
     base, noise = start(), start(init="noise")
-    np.testing.assert_array_equal(base, pictures.preprocess_image(photo))
+    np.testing.assert_array_equal(base, preprocess.preprocess_image(photo))
     blended = start(noise_blend=0.25)
     np.testing.assert_allclose(blended, 0.75 * base + 0.25 * noise, atol=1e-4)
 
@@ -124,7 +127,7 @@ def test_recolored_start_has_the_styles_colours(photo, painting):
     expected = mean_and_covariance(job.styles(stage)[0].picture)
     for own, other in zip(start, expected, strict=True):
         np.testing.assert_allclose(own, other, rtol=0.15, atol=5)  # but for what is clipped
-    np.testing.assert_array_equal(job.base(stage), pictures.preprocess_image(photo))
+    np.testing.assert_array_equal(job.base(stage), preprocess.preprocess_image(photo))
     both = {"init": "recolored", "content_colors": "recolored"}
     recolored = prepare(photo, painting, "pyramid", size=40, **both)
     np.testing.assert_array_equal(recolored.base(stage), job.start(stage))
@@ -135,7 +138,7 @@ def test_recoloured_start_of_kept_colours_is_nearly_the_photo(photo, painting):
     given = {"init": "recolored", "preserve_colors": "linear"}
     job = prepare(photo, painting, "pyramid", size=40, **given)
     (stage,) = job.stages
-    np.testing.assert_allclose(job.start(stage), pictures.preprocess_image(photo), atol=0.5)
+    np.testing.assert_allclose(job.start(stage), preprocess.preprocess_image(photo), atol=0.5)
 
 
 def test_recoloured_regions_follow_their_masks(photo, painting):
@@ -182,7 +185,7 @@ def test_larger_size_begins_with_the_detail_that_the_smaller_could_not_show(
     """What was the photo, and so lost nothing but its detail, is the photo again."""
     job = prepare(photo, painting, "neighbors", size=40, scales=2, strength=strength)
     small, large = (job.base(stage) for stage in job.stages)
-    blurred = pictures.enlarge(small, 40, 48)
+    blurred = resize.enlarge(small, 40, 48)
     assert abs(large - blurred).mean() > 0.5
     expected = blurred + given * (large - blurred)
     np.testing.assert_allclose(job.enlarged(small, 1), expected, atol=1e-3)
@@ -191,7 +194,7 @@ def test_larger_size_begins_with_the_detail_that_the_smaller_could_not_show(
 def test_other_recipes_add_nothing_to_a_larger_size(photo, painting):
     job = prepare(photo, painting, "pyramid", size=40, scales=2)
     x = job.start(job.stages[0])
-    np.testing.assert_array_equal(job.enlarged(x, 1), pictures.enlarge(x, 40, 48))
+    np.testing.assert_array_equal(job.enlarged(x, 1), resize.enlarge(x, 40, 48))
 
 
 def test_turns_without_neighbors_are_refused(photo, painting):
@@ -211,7 +214,7 @@ def test_strength_turns_what_is_looked_up(photo, painting):
 
 @pytest.mark.parametrize(("fast", "precision"), [(True, "bfloat16"), (False, "float32")])
 def test_auto_precision_is_bfloat16_only_where_that_is_fast(fast, precision, monkeypatch):
-    monkeypatch.setattr(backend, "bfloat16_is_fast", lambda: fast)
+    monkeypatch.setattr(tensors, "bfloat16_is_fast", lambda: fast)
     for asked, expected in [("auto", precision), ("float32", "float32"), ("float16", "float16")]:
         picture = Image.new("RGB", (300, 300))
         stages = prepare(picture, picture, "pyramid", precision=asked).stages
@@ -242,7 +245,7 @@ def test_luma_keeps_the_photos_chroma(photo, painting):
     job = prepare(photo, painting, "pyramid", size=40, preserve_colors="luma")
     (stage,) = job.stages
     flat = np.tile(np.float64([10, -5, 3]), (40, 48, 1))
-    kept = Image.fromarray(pictures.quantize(job.to_pixels(stage)(flat)))
+    kept = Image.fromarray(writing.quantize(job.to_pixels(stage)(flat)))
     chroma = [np.asarray(i.convert("YCbCr"), int)[..., 1:] for i in (kept, Image.fromarray(photo))]
     inside = (np.asarray(kept) > 0).all(-1) & (np.asarray(kept) < 255).all(-1)  # RGB has these
     assert inside.mean() > 0.2
@@ -331,9 +334,9 @@ def test_memory_that_not_even_the_smallest_tile_fits_in_is_refused():
 
 
 def test_auto_takes_four_fifths_of_what_is_free(monkeypatch):
-    monkeypatch.setattr(backend, "free_memory", lambda: 99 * 1024)
+    monkeypatch.setattr(tensors, "free_memory", lambda: 99 * 1024)
     assert tiles("auto") == [None]
-    monkeypatch.setattr(backend, "free_memory", lambda: 3.5 * 1024 / 0.8)
+    monkeypatch.setattr(tensors, "free_memory", lambda: 3.5 * 1024 / 0.8)
     assert tiles("auto") == tiles(3.5)
 
 
@@ -348,8 +351,8 @@ def test_colours_and_detail_of_a_large_photo_are_measured_on_a_smaller_one(
         return job.start(stage), job.content_mask(stage)
 
     expected = parts()
-    monkeypatch.setattr(stylize.job, "MEASURED", 80 * 96)
-    monkeypatch.setattr(pictures, "STRIP", 2000)  # pixels: ten rows or so at once
+    monkeypatch.setattr(stylize.runs.job, "MEASURED", 80 * 96)
+    monkeypatch.setattr(resize, "STRIP", 2000)  # pixels: ten rows or so at once
     start, mask = parts()
     assert np.abs(start - expected[0]).mean() < 1  # gray level
     assert np.abs(mask - expected[1]).mean() < 0.02
@@ -362,7 +365,7 @@ def test_rounded_pixels_are_those_of_the_whole_picture(monkeypatch, photo, paint
     (stage,) = job.stages
     x = np.random.default_rng(0).uniform(-200, 200, (40, 48, 3))
     to_pixels = job.to_pixels(stage)
-    monkeypatch.setattr(pictures, "STRIP", 500)
+    monkeypatch.setattr(resize, "STRIP", 500)
     np.testing.assert_array_equal(to_pixels(x, 8), np.rint(to_pixels(x)).astype(np.uint8))
     np.testing.assert_array_equal(to_pixels(x, 16), np.rint(257 * to_pixels(x)).astype(np.uint16))
 
@@ -399,4 +402,4 @@ def test_disk_foreseen_counts_the_targets_of_tiles():
 def test_panorama_starts_where_its_short_side_is_long_enough():
     panorama, style = Image.new("RGB", (3000, 300)), Image.new("RGB", (400, 300))
     stages = prepare(panorama, style, "crowson", size=512).stages
-    assert min(stages[0][:2]) >= pictures.SMALLEST_SIDE
+    assert min(stages[0][:2]) >= resize.SMALLEST_SIDE

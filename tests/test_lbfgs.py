@@ -14,9 +14,9 @@ import scipy.optimize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stylize.arrays import NUMPY, device_arrays
-from stylize.backend import keras
-from stylize.lbfgs import ProjectedLBFGS, UnitStepLBFGS
+from stylize.backend.arrays import NUMPY, device_arrays
+from stylize.backend.tensors import keras
+from stylize.optimize.lbfgs import ProjectedLBFGS, UnitStepLBFGS
 
 
 def float32(function, gradient):

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from stylize import ledger as ledgers
-from stylize.folders import Task
-from stylize.ledger import Ledger, Outcome
-from stylize.terminal import in_words
+from stylize.apps.console import in_words
+from stylize.apps.folder import ledger as ledgers
+from stylize.apps.folder.ledger import Ledger, Outcome
+from stylize.apps.folder.pictures import Task
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from stylize import machine
+from stylize.backend import machine
 
 
 def test_processes_share_the_cores(monkeypatch):

@@ -5,10 +5,11 @@ import pytest
 from PIL import Image
 
 import neural_style_transfer as nst
-from stylize import neighbors
-from stylize.backend import LossAndGrads, keras
-from stylize.job import Style
-from stylize.neighbors import Candidates
+from stylize.backend.tensors import LossAndGrads, keras
+from stylize.images import detail
+from stylize.losses import neighbors
+from stylize.losses.neighbors import Candidates
+from stylize.runs.job import Style
 
 CHANNELS = 3
 
@@ -248,11 +249,11 @@ def numpy_centered(columns):
 def test_detail_is_where_the_photo_changes():
     photo = np.full((80, 120, 3), 128, np.uint8)
     photo[20:60, 60:100] = np.random.default_rng(0).integers(0, 256, (40, 40, 3))
-    detail = neighbors.detail_map(Image.fromarray(photo), 20, 30)
-    assert detail.shape == (20, 30)
-    assert detail[8:12, 18:22].min() == 1
-    assert detail[:, :10].max() == 0
-    assert np.all((detail >= 0) & (detail <= 1))
+    found = detail.detail_map(Image.fromarray(photo), 20, 30)
+    assert found.shape == (20, 30)
+    assert found[8:12, 18:22].min() == 1
+    assert found[:, :10].max() == 0
+    assert np.all((found >= 0) & (found <= 1))
 
 
 def test_what_detail_surrounds_belongs_to_the_subject():
@@ -260,12 +261,12 @@ def test_what_detail_surrounds_belongs_to_the_subject():
     photo = np.full((200, 200, 3), 128, np.uint8)
     photo[40:160, 40:160] = 0
     photo[50:150, 50:150] = 128  # a frame, as plain inside as outside
-    detail = neighbors.detail_map(Image.fromarray(photo), 50, 50)
-    assert detail[25, 25] == detail[12, 25] == 1
-    assert detail[1].max() == 0
+    found = detail.detail_map(Image.fromarray(photo), 50, 50)
+    assert found[25, 25] == found[12, 25] == 1
+    assert found[1].max() == 0
     photo[50:150, 150:] = 128  # open to the right: the plain place reaches the border
-    assert neighbors.detail_map(Image.fromarray(photo), 50, 50)[25, 25] < 0.1
+    assert detail.detail_map(Image.fromarray(photo), 50, 50)[25, 25] < 0.1
 
 
 def test_plain_picture_has_no_detail():
-    assert not neighbors.detail_map(Image.new("RGB", (40, 40), "gray"), 10, 10).any()
+    assert not detail.detail_map(Image.new("RGB", (40, 40), "gray"), 10, 10).any()

@@ -10,8 +10,9 @@ from PIL import Image
 
 import neural_style
 import neural_style_transfer as nst
-from stylize import athalye, records
-from stylize.weights import read_weights
+from stylize.apps import neural_style as app
+from stylize.runs import metadata
+from stylize.vgg.weights import read_weights
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def folder(tmp_path, photo, painting, weights_path, monkeypatch):
     Image.fromarray(photo).save("examples/cat.jpg", quality=95)
     Image.fromarray(painting).save("examples/a.jpg")
     Image.fromarray(painting[::-1]).save("examples/b.jpg")
-    monkeypatch.setattr(athalye, "NETWORK", str(weights_path))
+    monkeypatch.setattr(app, "NETWORK", str(weights_path))
     return tmp_path
 
 
@@ -76,11 +77,11 @@ def test_same_seed_gives_the_same_bytes(folder):
 def test_picture_says_how_it_was_made_and_can_be_made_again(folder):
     """By the other program, in as many steps."""
     run(f"{QUICK} --output out.png --iterations 3 --seed 5 --width 32")
-    record = records.read_record("out.png")
+    record = metadata.read_record("out.png")
     assert (record["recipe"], record["settings"]["seed"]) == ("athalye", 5)
     again = "examples/cat.jpg examples/a.jpg again --like out.png --weights small.h5"
     assert nst.main(again.split()) == 0
-    assert records.read_record("again.png")["evaluations_per_iteration"] == 1
+    assert metadata.read_record("again.png")["evaluations_per_iteration"] == 1
     np.testing.assert_array_equal(nst.load_image("again.png"), nst.load_image("out.png"))
 
 
@@ -126,9 +127,9 @@ def test_network_of_the_folder_else_imagenet(folder, monkeypatch):
         asked.append(source)
         return read_weights(folder / "small.h5")
 
-    monkeypatch.setattr(athalye, "load_weights", load_weights)
+    monkeypatch.setattr(app, "load_weights", load_weights)
     run(QUICK)
-    monkeypatch.setattr(athalye, "NETWORK", "none.mat")
+    monkeypatch.setattr(app, "NETWORK", "none.mat")
     run(f"{QUICK} --overwrite")
     run(f"{QUICK} --overwrite --network mirror")
     assert asked == [str(folder / "small.h5"), "imagenet", "mirror"]

@@ -18,18 +18,21 @@ from test_neighbors import numpy_cosines
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import neural_style_transfer as nst
-from stylize import pictures, weights
-from stylize.backend import LossAndGrads, keras
-from stylize.colors import COLOR_METHODS
-from stylize.download import load_weights
+from stylize.backend.tensors import LossAndGrads, keras
 from stylize.errors import InputError, WeightsError
-from stylize.flow import Previous
-from stylize.job import Style, prepare
-from stylize.lbfgs import ProjectedLBFGS
-from stylize.neighbors import detail_map, find_neighbors, hypercolumns
-from stylize.optimizers import Iterations, minimize_adam, minimize_lbfgs
-from stylize.settings import EVALUATIONS_PER_ITERATION, STYLE_LAYERS, LossWeights, choose_settings
-from stylize.weights import VGG19Weights
+from stylize.images import resize
+from stylize.images.colors import COLOR_METHODS
+from stylize.images.detail import detail_map
+from stylize.images.optical_flow import Previous
+from stylize.losses.neighbors import find_neighbors, hypercolumns
+from stylize.optimize.lbfgs import ProjectedLBFGS
+from stylize.optimize.minimize import Iterations, minimize_adam, minimize_lbfgs
+from stylize.runs.job import Style, prepare
+from stylize.runs.recipes import STYLE_LAYERS
+from stylize.runs.settings import EVALUATIONS_PER_ITERATION, LossWeights, choose_settings
+from stylize.vgg import preprocess, weights
+from stylize.vgg.download import load_weights
+from stylize.vgg.weights import VGG19Weights
 
 SCRIPT = nst.__file__
 ROOT = Path(__file__).parent.parent
@@ -56,7 +59,7 @@ def test_keras_itself_is_imported_without_a_word():
 
 
 def test_features_are_those_of_kerass_vgg19(full_vgg19, photo):
-    x = pictures.preprocess_image(photo)[np.newaxis]
+    x = preprocess.preprocess_image(photo)[np.newaxis]
     expected = keras_example.vgg19(full_vgg19).predict_on_batch(x)
     features = nst.build_network(full_vgg19, KERAS_LAYERS).predict_on_batch(x)
     assert features.keys() == expected.keys() == set(KERAS_LAYERS)
@@ -79,7 +82,7 @@ def test_layers_that_pass_through_are_left_out_unnoticed(small_vgg19, photo):
     kernel = np.zeros((3, 3, channels, channels), np.float32)
     kernel[1, 1] = np.eye(channels)
     layers = {**small_vgg19.layers, "block3_conv4": (kernel, np.zeros(channels, np.float32))}
-    x = pictures.preprocess_image(photo)[np.newaxis]
+    x = preprocess.preprocess_image(photo)[np.newaxis]
     network = nst.build_network(VGG19Weights(layers), ["block3_conv4"])
     before = nst.build_network(small_vgg19, ["block3_conv3"])
     assert "block3_conv4" not in [layer.name for layer in network.layers]
@@ -114,7 +117,7 @@ def test_kept_network_is_not_that_of_another_data_format(small_vgg19, photo, mon
 def test_weights_own_mean_pixel_is_subtracted(small_vgg19, photo):
     mean = (10.0, 20.0, 30.0)
     own = VGG19Weights(small_vgg19.layers, mean_bgr=mean)
-    x = pictures.preprocess_image(photo)[np.newaxis]
+    x = preprocess.preprocess_image(photo)[np.newaxis]
     minus_own_mean = photo[np.newaxis, ..., ::-1] - np.float32(mean)
     expected = nst.build_network(small_vgg19, ["block3_conv1"]).predict_on_batch(minus_own_mean)
     features = nst.build_network(own, ["block3_conv1"]).predict_on_batch(x)
@@ -129,7 +132,7 @@ def channels_first():
 
 
 def test_channels_first_computes_the_same_or_says_why_not(small_vgg19, photo, request):
-    x = pictures.preprocess_image(photo)[np.newaxis]
+    x = preprocess.preprocess_image(photo)[np.newaxis]
     expected = nst.build_network(small_vgg19, KERAS_LAYERS).predict_on_batch(x)
     request.getfixturevalue("channels_first")
     try:
@@ -244,7 +247,7 @@ def test_total_variation_of_a_checkerboard():
 
 
 def test_total_variation_against_numpy(photo):
-    x = pictures.preprocess_image(photo)
+    x = preprocess.preprocess_image(photo)
     loss = float(nst.total_variation_loss(x[np.newaxis]))
     assert loss == pytest.approx(numpy_total_variation(x), rel=1e-4)
 
@@ -255,9 +258,9 @@ def test_total_variation_against_numpy(photo):
 def working_pictures(photo, painting, rows=40):
     """(base, style reference) as the objective takes them."""
     base = nst.load_image(photo)
-    rows, cols = pictures.working_size(base, rows)
+    rows, cols = resize.working_size(base, rows)
     return [
-        pictures.preprocess_image(pictures.resize_image(image, rows, cols, NEAREST))
+        preprocess.preprocess_image(resize.resize_image(image, rows, cols, NEAREST))
         for image in (base, nst.load_image(painting))
     ]
 
@@ -306,7 +309,7 @@ def test_weights_mean_the_same_at_every_size(small_vgg19):
     terms = []
     for copies in (1, 2):
         base, style, x = (
-            pictures.preprocess_image(np.tile(noise, (copies, copies, 1))) for noise in noises
+            preprocess.preprocess_image(np.tile(noise, (copies, copies, 1))) for noise in noises
         )
         weights = LossWeights.of(settings, base.shape[0])
         objective = nst.make_objective(network, base, [Style(style)], weights)
@@ -533,11 +536,11 @@ def test_recipes_against_numpy(recipe, pooling, small_vgg19, photo, painting):
     # As wide as the photo is, or with its longer side, times the scale.
     sizes = [(45, 35), (31, 24)] if recipe == "johnson" else [(57, 45), (40, 31)]
     styles = [
-        features(pictures.preprocess_image(image.resize((cols, rows), settings["resample"])))
+        features(preprocess.preprocess_image(image.resize((cols, rows), settings["resample"])))
         for image, (rows, cols) in zip(job.inputs.styles, sizes, strict=True)
     ]
     oracle = {"athalye": numpy_athalye, "gatys": numpy_gatys, "johnson": numpy_johnson}[recipe]
-    content = features(pictures.preprocess_image(photo))
+    content = features(preprocess.preprocess_image(photo))
     expected = oracle(features(x), content, styles, x.astype(float), settings)
     weights = [settings[f"{name}_weight"] for name in ("content", "style", "tv")]
     np.testing.assert_allclose(terms, [*np.multiply(expected, weights), 0, 0], rtol=1e-4)
@@ -699,7 +702,7 @@ def test_neighbors_are_looked_up_anew_at_each_size(small_vgg19, photo, painting,
 
 def test_turned_copies_are_looked_in_too(small_vgg19, photo):
     """A style that is the photo on its side has the photo's own places only when it is turned."""
-    x = pictures.preprocess_image(photo).astype(float).ravel()
+    x = preprocess.preprocess_image(photo).astype(float).ravel()
     given = {"style_weight": 0, "init": "base", "content_colors": "own", "style_scale": 40 / 48}
     losses = [
         neighbors_objective(small_vgg19, photo, np.rot90(photo), style_turns=n, **given)[2](x)[0][3]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stylize import pictures
+from stylize.images import reading
 
 nbformat = pytest.importorskip("nbformat", reason="needs nbformat")
 nbclient = pytest.importorskip("nbclient", reason="needs nbclient")
@@ -110,7 +110,7 @@ def test_runs_shows_pictures_and_saves_the_last(notebook, full_weights_path, tmp
     assert words.data["text/markdown"].startswith("Done in ")
     assert "image/png" in picture.data
     assert str(result) in link.data["text/html"]
-    assert pictures.load_image(result).size == (24, 24)
+    assert reading.load_image(result).size == (24, 24)
 
 
 def test_mistakes_are_answered_in_one_line(notebook, full_weights_path):
@@ -145,7 +145,7 @@ def test_colab_from_upload_to_download(
     fill_in(notebook.cells[3], SIZE=24, ITERATIONS=1, WEIGHTS=str(full_weights_path))
     run(notebook, elsewhere)
     assert notebook.cells[3].outputs[-1].text == "downloaded results/painted.png\n"
-    painted = pictures.load_image(elsewhere / "project" / "results" / "painted.png")
+    painted = reading.load_image(elsewhere / "project" / "results" / "painted.png")
     assert painted.size == (28, 24)  # the photo's shape
 
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 import neural_style_transfer as nst
-from stylize import job
-from stylize.arrays import NUMPY, device_arrays
-from stylize.backend import LossAndGrads, keras
+from stylize.backend.arrays import NUMPY, device_arrays
+from stylize.backend.tensors import LossAndGrads, keras
 from stylize.errors import NonFiniteLoss
-from stylize.lbfgs import ProjectedLBFGS
-from stylize.optimizers import Iterations, minimize_adam, minimize_lbfgs
-from stylize.progress import NO_STEP, Step
+from stylize.optimize.lbfgs import ProjectedLBFGS
+from stylize.optimize.minimize import Iterations, minimize_adam, minimize_lbfgs
+from stylize.optimize.state import NO_STEP, Step
+from stylize.runs import job
 
 SHAPE = (1, 6, 7, 3)
 KINDS = {"numpy": lambda: NUMPY, "device": device_arrays}

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import stylize
-from stylize import pictures
+from stylize.images import reading
 
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -57,7 +57,7 @@ def test_api_page_is_up_to_date(monkeypatch):
 
 
 def test_examples_of_the_page_are_in_the_package():
-    web = pytest.importorskip("stylize.web")
+    web = pytest.importorskip("stylize.apps.page.server")
     pictures = {f"{name}.jpg" for pair in web.EXAMPLE_PAIRS for name in pair}
     assert set(DATA["stylize.img"]) == pictures | {"README.md"}
 
@@ -119,4 +119,4 @@ def test_wheel_paints(installed, full_weights_path, photo_path, painting_path, t
     assert "--content" in call(programs / "neural-style", "--help", folder=tmp_path)
     quick = ["--size", "32", "--iter", "1", "--weights", full_weights_path]
     call(program, photo_path, painting_path, "painted", *quick, folder=tmp_path)
-    assert pictures.load_image(tmp_path / "painted.png").height == 32
+    assert reading.load_image(tmp_path / "painted.png").height == 32

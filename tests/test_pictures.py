@@ -12,9 +12,10 @@ import tifffile
 from conftest import BAD_PICTURES, disk_full, make_bad_picture
 from PIL import Image
 
-from stylize import pictures
-from stylize.backend import keras
+from stylize.backend.tensors import keras
 from stylize.errors import InputError
+from stylize.images import reading, resize, writing
+from stylize.vgg import preprocess
 
 NEAREST = Image.Resampling.NEAREST
 
@@ -25,25 +26,25 @@ NEAREST = Image.Resampling.NEAREST
 @pytest.mark.parametrize("suffix", ["png", "webp", "tiff", "bmp"])
 def test_lossless_files_are_read_exactly(suffix, photo, tmp_path):
     Image.fromarray(photo).save(tmp_path / f"p.{suffix}", lossless=True)
-    np.testing.assert_array_equal(pictures.load_image(tmp_path / f"p.{suffix}"), photo)
+    np.testing.assert_array_equal(reading.load_image(tmp_path / f"p.{suffix}"), photo)
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA", "LA", "CMYK", "YCbCr"])
 def test_every_mode_becomes_what_is_seen(mode, photo):
     image = Image.fromarray(photo).convert(mode)
-    np.testing.assert_array_equal(pictures.load_image(image), image.convert("RGB"))
+    np.testing.assert_array_equal(reading.load_image(image), image.convert("RGB"))
 
 
 def test_cmyk_jpeg(photo, tmp_path):
     Image.fromarray(photo).convert("CMYK").save(tmp_path / "p.jpg", quality=100)
-    difference = np.abs(np.asarray(pictures.load_image(tmp_path / "p.jpg"), int) - photo)
+    difference = np.abs(np.asarray(reading.load_image(tmp_path / "p.jpg"), int) - photo)
     assert difference.mean() < 4
 
 
 def test_transparency_is_composited_on_white(photo):
     alpha = np.full((*photo.shape[:2], 1), 64, np.uint8)
     expected = photo * (64 / 255) + 255 * (191 / 255)
-    loaded = np.asarray(pictures.load_image(np.concatenate([photo, alpha], axis=2)), float)
+    loaded = np.asarray(reading.load_image(np.concatenate([photo, alpha], axis=2)), float)
     np.testing.assert_allclose(loaded, expected, atol=1)
 
 
@@ -51,14 +52,14 @@ def test_transparent_palette_colour_is_white(tmp_path):
     image = Image.new("P", (20, 20), 0)
     image.putpalette([255, 0, 0])
     image.save(tmp_path / "p.gif", transparency=0)
-    assert pictures.load_image(tmp_path / "p.gif").getpixel((3, 3)) == (255, 255, 255)
+    assert reading.load_image(tmp_path / "p.gif").getpixel((3, 3)) == (255, 255, 255)
 
 
 def test_sixteen_bit_grays_keep_their_brightness(tmp_path):
     gray = np.linspace(0, 65535, 400).reshape(20, 20).astype(np.uint16)
     for name in ("p.png", "p.tiff"):
         Image.fromarray(gray).save(tmp_path / name)
-        loaded = np.asarray(pictures.load_image(tmp_path / name))
+        loaded = np.asarray(reading.load_image(tmp_path / name))
         np.testing.assert_array_equal(loaded[..., 0], np.rint(gray / 257))
 
 
@@ -66,7 +67,7 @@ def test_float_pictures_are_taken_from_zero_to_one(tmp_path):
     gray = np.linspace(0, 1, 400, dtype=np.float32).reshape(20, 20)
     Image.fromarray(gray).save(tmp_path / "p.tiff")
     np.testing.assert_array_equal(
-        np.asarray(pictures.load_image(tmp_path / "p.tiff"))[..., 1], np.rint(gray * 255)
+        np.asarray(reading.load_image(tmp_path / "p.tiff"))[..., 1], np.rint(gray * 255)
     )
 
 
@@ -74,7 +75,7 @@ def test_exif_orientation_is_honoured(photo, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turn clockwise by 90 degrees to see it upright
     Image.fromarray(photo).save(tmp_path / "p.png", exif=exif)
-    np.testing.assert_array_equal(pictures.load_image(tmp_path / "p.png"), np.rot90(photo, -1))
+    np.testing.assert_array_equal(reading.load_image(tmp_path / "p.png"), np.rot90(photo, -1))
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "webp", "avif", "heic"])
@@ -89,7 +90,7 @@ def test_photos_of_phones_stand_upright_in_their_colours(suffix, orientation, ph
     Image.fromarray(np.ascontiguousarray(taken)).save(
         path, quality=95, exif=exif.tobytes(), icc_profile=wide_gamut_profile()
     )
-    loaded = np.asarray(pictures.load_image(path), int)
+    loaded = np.asarray(reading.load_image(path), int)
     assert loaded.shape == photo.shape
     assert np.abs(loaded - photo).mean() < 8  # of 60 or so for another position or colour
 
@@ -98,7 +99,7 @@ def test_photos_of_phones_stand_upright_in_their_colours(suffix, orientation, ph
 def test_transparency_of_every_format(suffix, tmp_path):
     pillow_heif.register_heif_opener()
     Image.new("RGBA", (32, 32), (255, 0, 0, 0)).save(tmp_path / f"p.{suffix}")
-    assert min(pictures.load_image(tmp_path / f"p.{suffix}").getpixel((9, 9))) > 250
+    assert min(reading.load_image(tmp_path / f"p.{suffix}").getpixel((9, 9))) > 250
 
 
 def test_heic_by_another_name(photo, tmp_path):
@@ -108,14 +109,14 @@ def test_heic_by_another_name(photo, tmp_path):
     data = (tmp_path / "p.heic").read_bytes()
     for brand in (b"heic", b"mif1"):
         (tmp_path / "p.jpg").write_bytes(data[:8] + brand + data[12:])
-        assert pictures.load_image(tmp_path / "p.jpg").size == (48, 40)
+        assert reading.load_image(tmp_path / "p.jpg").size == (48, 40)
 
 
 def test_avif_of_the_general_brand(photo, tmp_path):
     Image.fromarray(photo).save(tmp_path / "p.avif")
     data = (tmp_path / "p.avif").read_bytes()
     (tmp_path / "p.avif").write_bytes(data[:8] + b"mif1" + data[12:])
-    assert pictures.load_image(tmp_path / "p.avif").size == (48, 40)
+    assert reading.load_image(tmp_path / "p.avif").size == (48, 40)
 
 
 def test_heic_without_its_reader_says_what_to_install(photo, tmp_path, monkeypatch):
@@ -123,7 +124,7 @@ def test_heic_without_its_reader_says_what_to_install(photo, tmp_path, monkeypat
     Image.fromarray(photo).save(tmp_path / "p.heic")
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(InputError, match="p.heic: a HEIC .* pip install pillow-heif$") as caught:
-        pictures.load_image(tmp_path / "p.heic")
+        reading.load_image(tmp_path / "p.heic")
     assert "\n" not in str(caught.value)
 
 
@@ -131,7 +132,7 @@ def test_two_pictures_in_a_jpeg(photo, tmp_path):
     """MPO, as many phones and cameras write it, named .jpg: the first counts."""
     image = Image.fromarray(photo)
     image.save(tmp_path / "p.jpg", "MPO", save_all=True, append_images=[image.rotate(180)])
-    difference = np.abs(np.asarray(pictures.load_image(tmp_path / "p.jpg"), int) - photo)
+    difference = np.abs(np.asarray(reading.load_image(tmp_path / "p.jpg"), int) - photo)
     assert difference.mean() < 5
 
 
@@ -140,7 +141,7 @@ def test_other_formats_are_refused_with_those_that_are_read(suffix, photo, tmp_p
     path = tmp_path / f"p.{suffix}"
     Image.fromarray(photo).save(path)
     with pytest.raises(InputError) as caught:
-        pictures.load_image(path)
+        reading.load_image(path)
     assert str(caught.value) == (
         f"picture {path}: not a picture that can be read; "
         "save it as JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC or AVIF"
@@ -150,7 +151,7 @@ def test_other_formats_are_refused_with_those_that_are_read(suffix, photo, tmp_p
 def test_a_path_of_several_lines_is_named_in_one():
     for name in ("a\nb.png", "a\0b.png"):
         with pytest.raises(InputError) as caught:
-            pictures.load_image(name)
+            reading.load_image(name)
         assert len(str(caught.value).splitlines()) == 1
 
 
@@ -179,7 +180,7 @@ class Broken(Image.Image):
 )
 def test_whatever_a_decoder_raises_is_one_line(error, message):
     with pytest.raises(InputError) as caught:
-        pictures.load_image(Broken(error), "x")
+        reading.load_image(Broken(error), "x")
     assert str(caught.value) == message
 
 
@@ -193,8 +194,8 @@ def test_warnings_of_pillow_are_neither_shown_nor_errors(photo, tmp_path, capfd,
     image.save(tmp_path / "large.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", photo.size // 3 - 1)
     for name in ("p.jpg", "large.png"):
-        assert pictures.load_image(tmp_path / name).size == (48, 40)
-        assert pictures.read_description(tmp_path / name) == ""
+        assert reading.load_image(tmp_path / name).size == (48, 40)
+        assert reading.read_description(tmp_path / name) == ""
     assert capfd.readouterr() == ("", "")
 
 
@@ -207,19 +208,19 @@ def test_damaged_tiff_prints_nothing(photo, tmp_path, capfd):
     data[start + 20 : start + 40] = bytes(20)
     path.write_bytes(data)
     with pytest.raises(InputError, match="damaged or truncated"):
-        pictures.load_image(path)
+        reading.load_image(path)
     assert capfd.readouterr() == ("", "")
 
 
 def test_first_frame_of_an_animation_counts(tmp_path):
     frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue")]
     frames[0].save(tmp_path / "p.gif", save_all=True, append_images=frames[1:])
-    assert pictures.load_image(tmp_path / "p.gif").getpixel((0, 0)) == (255, 0, 0)
+    assert reading.load_image(tmp_path / "p.gif").getpixel((0, 0)) == (255, 0, 0)
 
 
 def wide_gamut_profile():
     """An RGB profile with other primaries than sRGB: its red and blue exchanged."""
-    profile = bytearray(pictures.srgb_profile())
+    profile = bytearray(writing.srgb_profile())
     count = int.from_bytes(profile[128:132], "big")
     entries = {profile[132 + 12 * i : 136 + 12 * i].decode(): 132 + 12 * i for i in range(count)}
     red, blue = entries["rXYZ"], entries["bXYZ"]
@@ -236,39 +237,39 @@ def test_colours_of_another_space_are_converted(mode, photo, tmp_path):
     Image.fromarray(photo[..., ::-1].copy()).convert(mode).save(
         path, icc_profile=wide_gamut_profile()
     )
-    np.testing.assert_allclose(pictures.load_image(path), photo, atol=2)
+    np.testing.assert_allclose(reading.load_image(path), photo, atol=2)
 
 
-@pytest.mark.parametrize("profile", [b"no profile", pictures.srgb_profile()])
+@pytest.mark.parametrize("profile", [b"no profile", writing.srgb_profile()])
 def test_srgb_and_damaged_profiles_change_nothing(profile, photo, tmp_path):
     path = tmp_path / "p.png"
     Image.fromarray(photo).save(path, icc_profile=profile)
-    np.testing.assert_array_equal(pictures.load_image(path), photo)
+    np.testing.assert_array_equal(reading.load_image(path), photo)
 
 
 def test_profile_of_another_mode_is_left_aside(photo, tmp_path):
     path = tmp_path / "p.jpg"
-    Image.fromarray(photo).convert("CMYK").save(path, icc_profile=pictures.srgb_profile())
-    assert pictures.load_image(path).size == (48, 40)
+    Image.fromarray(photo).convert("CMYK").save(path, icc_profile=writing.srgb_profile())
+    assert reading.load_image(path).size == (48, 40)
 
 
 def test_errors_call_a_picture_by_its_name(tmp_path):
     with pytest.raises(InputError, match="^the photo: the file is empty$"):
-        pictures.load_image(make_bad_picture("empty", tmp_path), "the photo")
+        reading.load_image(make_bad_picture("empty", tmp_path), "the photo")
 
 
 def test_arrays_and_images_are_taken_and_not_changed(photo):
     before = photo.copy()
     image = Image.fromarray(photo)
-    np.testing.assert_array_equal(pictures.load_image(photo), photo)
-    np.testing.assert_array_equal(pictures.load_image(image), photo)
+    np.testing.assert_array_equal(reading.load_image(photo), photo)
+    np.testing.assert_array_equal(reading.load_image(image), photo)
     np.testing.assert_array_equal(photo, before)
     image.load()  # still open
 
 
 def test_only_images_that_need_it_are_copied(photo):
     image = Image.fromarray(photo)
-    assert pictures.load_image(image) is image
+    assert reading.load_image(image) is image
     lying = image.copy()
     lying.getexif()[0x0112] = 6
     tagged = image.copy()
@@ -277,77 +278,79 @@ def test_only_images_that_need_it_are_copied(photo):
     clear.info["transparency"] = (0, 0, 0)
     for other in (lying, tagged, clear, image.convert("L")):
         before = other.tobytes()
-        assert pictures.load_image(other) is not other
+        assert reading.load_image(other) is not other
         assert other.tobytes() == before
 
 
 def test_images_that_are_not_decoded_yet_are_taken(photo, photo_path):
     with Image.open(photo_path) as image:
-        loaded = pictures.load_image(image)
+        loaded = reading.load_image(image)
     np.testing.assert_array_equal(loaded, photo)
 
 
 def test_arrays_that_are_no_pictures_are_refused(photo):
     with pytest.raises(InputError, match=r"must be uint8 of shape \(rows, cols, 3\); rec.*float64"):
-        pictures.load_image(photo / 255)
+        reading.load_image(photo / 255)
 
 
 @pytest.mark.parametrize("kind", BAD_PICTURES)
 def test_bad_pictures_are_named_with_the_remedy(kind, tmp_path):
     path = make_bad_picture(kind, tmp_path)
     with pytest.raises(InputError, match=f"picture {path}: .*{BAD_PICTURES[kind]}") as caught:
-        pictures.load_image(path)
+        reading.load_image(path)
     assert "\n" not in str(caught.value)
 
 
 def test_columns_follow_the_photo_rounded_down():
-    assert pictures.working_size(Image.new("RGB", (533, 401)), 400) == (400, 531)
+    assert resize.working_size(Image.new("RGB", (533, 401)), 400) == (400, 531)
     with pytest.raises(InputError, match="400 rows and 4 columns; VGG19 needs at least 16"):
-        pictures.working_size(Image.new("RGB", (20, 2000)), 400)
+        resize.working_size(Image.new("RGB", (20, 2000)), 400)
 
 
 def test_resize_is_that_of_keras(photo, photo_path):
     expected = keras.utils.img_to_array(keras.utils.load_img(photo_path, target_size=(33, 21)))
-    resized = pictures.resize_image(pictures.load_image(photo), 33, 21, NEAREST)
+    resized = resize.resize_image(reading.load_image(photo), 33, 21, NEAREST)
     np.testing.assert_array_equal(resized, expected)
 
 
 def test_enlarging_keeps_values_that_no_picture_has():
     x = np.full((6, 8, 3), 300.5, np.float32)
-    np.testing.assert_allclose(pictures.enlarge(x, 12, 16), np.full((12, 16, 3), 300.5))
+    np.testing.assert_allclose(resize.enlarge(x, 12, 16), np.full((12, 16, 3), 300.5))
 
 
 def test_preprocess_is_that_of_keras(photo):
     before = photo.copy()
     expected = keras.applications.vgg19.preprocess_input(photo.astype(np.float32))
-    np.testing.assert_allclose(pictures.preprocess_image(photo), expected, rtol=1e-6)
-    assert pictures.preprocess_image(photo).dtype == np.float32
+    np.testing.assert_allclose(preprocess.preprocess_image(photo), expected, rtol=1e-6)
+    assert preprocess.preprocess_image(photo).dtype == np.float32
     np.testing.assert_array_equal(photo, before)
 
 
 def test_preprocess_of_one_pixel_by_hand():
     rgb = np.array([[[10, 20, 30]]], np.uint8)
     expected = [[[30 - 103.939, 20 - 116.779, 10 - 123.68]]]
-    np.testing.assert_allclose(pictures.preprocess_image(rgb), expected, rtol=1e-6)
+    np.testing.assert_allclose(preprocess.preprocess_image(rgb), expected, rtol=1e-6)
 
 
-def test_deprocess_is_the_exact_inverse_of_preprocess():
+def test_rgb_values_are_the_exact_inverse_of_preprocess():
     every = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
-    x = pictures.preprocess_image(every)
+    x = preprocess.preprocess_image(every)
     before = x.copy()
-    np.testing.assert_array_equal(pictures.deprocess_image(x), every)
-    np.testing.assert_array_equal(pictures.deprocess_image(x.astype(np.float64)), every)
+    np.testing.assert_array_equal(writing.quantize(preprocess.rgb_values(x)), every)
+    np.testing.assert_array_equal(
+        writing.quantize(preprocess.rgb_values(x.astype(np.float64))), every
+    )
     np.testing.assert_array_equal(x, before)
 
 
-def test_deprocess_clips():
-    np.testing.assert_array_equal(pictures.deprocess_image([[[-999.0, 0, 999]]]), [[[255, 117, 0]]])
+def test_rgb_values_are_clipped():
+    np.testing.assert_array_equal(preprocess.rgb_values([[[-999.0, 0, 999]]]), [[[255, 117, 0]]])
 
 
 def test_save_creates_folders_and_leaves_nothing_else(photo, tmp_path):
     path = tmp_path / "a" / "b" / "c.png"
-    pictures.save_image(Image.fromarray(photo), path)
-    np.testing.assert_array_equal(pictures.load_image(path), photo)
+    writing.save_image(Image.fromarray(photo), path)
+    np.testing.assert_array_equal(reading.load_image(path), photo)
     assert os.listdir(path.parent) == ["c.png"]
 
 
@@ -355,7 +358,7 @@ def test_save_creates_folders_and_leaves_nothing_else(photo, tmp_path):
     ("suffix", "format"), [("png", "PNG"), ("jpg", "JPEG"), ("webp", "WEBP"), ("tiff", "TIFF")]
 )
 def test_suffix_decides_the_format(suffix, format, photo, tmp_path):
-    pictures.save_image(Image.fromarray(photo), tmp_path / f"p.{suffix}")
+    writing.save_image(Image.fromarray(photo), tmp_path / f"p.{suffix}")
     with Image.open(tmp_path / f"p.{suffix}") as image:
         assert image.format == format
         assert np.abs(np.asarray(image, int) - photo).mean() < 3
@@ -366,7 +369,7 @@ def test_failed_save_leaves_the_earlier_picture(photo, tmp_path, monkeypatch):
     path.write_bytes(b"precious")
     monkeypatch.setattr(Image.Image, "save", disk_full)
     with pytest.raises(OSError, match="No space left"):
-        pictures.save_image(Image.fromarray(photo), path)
+        writing.save_image(Image.fromarray(photo), path)
     assert os.listdir(tmp_path) == ["p.png"]
     assert path.read_bytes() == b"precious"
 
@@ -374,71 +377,71 @@ def test_failed_save_leaves_the_earlier_picture(photo, tmp_path, monkeypatch):
 # --- Writing -------------------------------------------------------------------------------
 
 TEXT = '{"a": 1, "name": "\\u00e9"}'
-ALL_FORMATS = [(format, 8) for format in pictures.FORMATS] + [
-    (format, 16) for format in pictures.DEEP_FORMATS
+ALL_FORMATS = [(format, 8) for format in writing.FORMATS] + [
+    (format, 16) for format in writing.DEEP_FORMATS
 ]
 
 
 @pytest.mark.parametrize(("format", "bits"), ALL_FORMATS)
 def test_pictures_are_tagged_as_srgb_and_keep_their_description(format, bits, photo, tmp_path):
     path = tmp_path / f"p.{format}"
-    pictures.save_image(photo, path, bits, TEXT)
-    assert pictures.read_description(path) == TEXT
+    writing.save_image(photo, path, bits, TEXT)
+    assert reading.read_description(path) == TEXT
     with Image.open(path) as image:
-        assert image.info.get("icc_profile") == pictures.srgb_profile() or image.info["srgb"] == 0
+        assert image.info.get("icc_profile") == writing.srgb_profile() or image.info["srgb"] == 0
 
 
-@pytest.mark.parametrize("suffix", [*pictures.SUFFIXES, ".PNG", ".JPG", ".JPEG", ".WebP", ".TIF"])
+@pytest.mark.parametrize("suffix", [*writing.SUFFIXES, ".PNG", ".JPG", ".JPEG", ".WebP", ".TIF"])
 @pytest.mark.parametrize("bits", [8, 16])
 def test_every_suffix_in_any_case(suffix, bits, photo, tmp_path):
     path = tmp_path / f"p{suffix}"
-    format = pictures.suffix_of(path)
-    if bits == 16 and format not in pictures.DEEP_FORMATS:
+    format = writing.suffix_of(path)
+    if bits == 16 and format not in writing.DEEP_FORMATS:
         with pytest.raises(InputError, match=r"16 bits .* name it \.png or \.tiff$"):
-            pictures.save_image(photo, path, bits, TEXT)
+            writing.save_image(photo, path, bits, TEXT)
         assert os.listdir(tmp_path) == []
         return
-    pictures.save_image(photo, path, bits, TEXT)
-    assert pictures.read_description(path) == TEXT
+    writing.save_image(photo, path, bits, TEXT)
+    assert reading.read_description(path) == TEXT
     with Image.open(path) as image:
         assert image.format == {"jpg": "JPEG"}.get(format, format.upper())
     if bits == 16:
         reference = tmp_path / f"q.{format}"
-        pictures.save_image(photo, reference, bits, TEXT)
+        writing.save_image(photo, reference, bits, TEXT)
         assert path.read_bytes() == reference.read_bytes()
 
 
 def test_suffix_without_a_format_is_refused(photo, tmp_path):
     with pytest.raises(InputError, match="no format for '.gif'"):
-        pictures.save_image(photo, tmp_path / "p.gif")
+        writing.save_image(photo, tmp_path / "p.gif")
 
 
 @pytest.mark.parametrize(("format", "bits"), ALL_FORMATS)
 def test_same_picture_gives_the_same_bytes_at_any_time(format, bits, photo, tmp_path, monkeypatch):
     paths = [tmp_path / f"{name}.{format}" for name in "ab"]
     for path in paths:
-        pictures.srgb_profile.cache_clear()  # littleCMS writes the time into a profile
-        pictures.save_image(photo, path, bits, TEXT)
+        writing.srgb_profile.cache_clear()  # littleCMS writes the time into a profile
+        writing.save_image(photo, path, bits, TEXT)
         time.sleep(1.1 if bits == 8 else 0)
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
 def test_description_is_empty_where_there_is_none(photo_path):
-    assert pictures.read_description(photo_path) == ""
+    assert reading.read_description(photo_path) == ""
 
 
 @pytest.mark.parametrize("kind", BAD_PICTURES.keys() - {"too small"})
 def test_description_of_what_is_no_picture(kind, tmp_path):
     if kind != "truncated":  # its header can be read
         with pytest.raises(InputError, match="bad.png"):
-            pictures.read_description(make_bad_picture(kind, tmp_path))
+            reading.read_description(make_bad_picture(kind, tmp_path))
 
 
-@pytest.mark.parametrize("format", pictures.DEEP_FORMATS)
+@pytest.mark.parametrize("format", writing.DEEP_FORMATS)
 def test_sixteen_bits_are_written_exactly(format, tmp_path):
     rgb = np.random.default_rng(0).uniform(0, 255, (40, 48, 3))
     path = tmp_path / f"p.{format}"
-    pictures.save_image(rgb, path, bits=16)
+    writing.save_image(rgb, path, bits=16)
     if format == "tiff":
         written = tifffile.imread(path)
     else:
@@ -446,4 +449,4 @@ def test_sixteen_bits_are_written_exactly(format, tmp_path):
             [np.array(row) for row in png.Reader(bytes=path.read_bytes()).read()[2]]
         )
     np.testing.assert_array_equal(written.reshape(rgb.shape), np.rint(rgb / 255 * 65535))
-    np.testing.assert_allclose(pictures.load_image(path), rgb, atol=1)
+    np.testing.assert_allclose(reading.load_image(path), rgb, atol=1)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from stylize.arrays import NUMPY, device_arrays
-from stylize.backend import to_numpy
-from stylize.lbfgs import ProjectedLBFGS
-from stylize.preconditioner import LOWEST, Preconditioner, Scaling
-from stylize.scratch import file_arrays
+from stylize.backend.arrays import NUMPY, device_arrays
+from stylize.backend.scratch import file_arrays
+from stylize.backend.tensors import to_numpy
+from stylize.optimize.lbfgs import ProjectedLBFGS
+from stylize.optimize.preconditioner import LOWEST, Preconditioner, Scaling
 
 KINDS = {"NumPy": lambda: NUMPY, "files": file_arrays, "backend": device_arrays}
 

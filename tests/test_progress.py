@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylize import progress
-from stylize.job import prepare
-from stylize.progress import Checkpoint, Evaluation, Losses, Progress, Step
+from stylize.optimize.state import Losses, Step
+from stylize.runs import progress
+from stylize.runs.job import prepare
+from stylize.runs.progress import Checkpoint, Evaluation, Progress
 
 LOSSES = Losses(3.0, 1.0, 1.0, 1.0)
 

@@ -4,11 +4,13 @@ import importlib.metadata
 
 import pytest
 
-from stylize import pictures, records
 from stylize.errors import InputError
-from stylize.job import prepare
-from stylize.progress import Losses
-from stylize.settings import DEFAULT_RECIPE, RECIPES, SETTINGS
+from stylize.images import reading, writing
+from stylize.optimize.state import Losses
+from stylize.runs import metadata
+from stylize.runs.job import prepare
+from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
+from stylize.runs.settings import SETTINGS
 
 NOTHING_GIVEN = dict.fromkeys(SETTINGS)
 
@@ -18,12 +20,12 @@ def record(small_vgg19, photo_path, painting_path):
     """Of a run with two pictures beside photo and painting: a mask and a start."""
     pictures_given = {"content_mask": photo_path, "init": painting_path}
     job = prepare(photo_path, painting_path, size=24, **pictures_given)
-    return records.make_record(job, small_vgg19, photo_path, [painting_path])
+    return metadata.make_record(job, small_vgg19, photo_path, [painting_path])
 
 
 def test_record_survives_a_picture_and_names_no_folder(record, photo, tmp_path):
-    pictures.save_image(photo, tmp_path / "p.jpg", description=records.to_text(record, iteration=3))
-    read = records.read_record(tmp_path / "p.jpg")
+    writing.save_image(photo, tmp_path / "p.jpg", description=metadata.to_text(record, iteration=3))
+    read = metadata.read_record(tmp_path / "p.jpg")
     assert read == record | {"iteration": 3}
     assert str(tmp_path) not in str(read)
     assert read["settings"]["content_mask"] == read["base"]["name"] == "photo.png"
@@ -39,11 +41,11 @@ def test_versions_are_those_in_use_whatever_package_brought_them(record):
 
 
 def test_digest_is_of_the_numbers(small_vgg19):
-    digest = records.weights_digest(small_vgg19)
+    digest = metadata.weights_digest(small_vgg19)
     _, bias = small_vgg19.layers["block1_conv1"]
-    assert digest == records.weights_digest(small_vgg19)
+    assert digest == metadata.weights_digest(small_vgg19)
     bias[0] += 1
-    assert digest != records.weights_digest(small_vgg19)
+    assert digest != metadata.weights_digest(small_vgg19)
 
 
 BASIC = '"recipe": "keras", "base": {}'
@@ -62,22 +64,22 @@ BASIC = '"recipe": "keras", "base": {}'
     ],
 )
 def test_pictures_without_a_record_are_named(text, photo, tmp_path):
-    pictures.save_image(photo, tmp_path / "p.png", description=text)
+    writing.save_image(photo, tmp_path / "p.png", description=text)
     with pytest.raises(InputError, match=r"p\.png: does not say how it was made"):
-        records.read_record(tmp_path / "p.png")
+        metadata.read_record(tmp_path / "p.png")
 
 
 def test_record_without_what_later_versions_add_is_read(record, photo, tmp_path):
     old = {name: record[name] for name in ("settings", "recipe", "base")}
-    pictures.save_image(photo, tmp_path / "p.png", description=records.to_text(old))
-    read = records.read_record(tmp_path / "p.png")
+    writing.save_image(photo, tmp_path / "p.png", description=metadata.to_text(old))
+    read = metadata.read_record(tmp_path / "p.png")
     assert (read["format"], read["bits"]) == ("png", 8)
-    assert f"program (unknown, now {record['program']})" in records.differences(read, record)
+    assert f"program (unknown, now {record['program']})" in metadata.differences(read, record)
 
 
 def test_what_is_given_wins_over_the_record(record):
     given = NOTHING_GIVEN | {"size": 99, "init": "base", "content_mask": "mask.png"}
-    settings = records.settings_like(record, given, "r.png")
+    settings = metadata.settings_like(record, given, "r.png")
     assert (settings["size"], settings["content_mask"]) == (99, "mask.png")
     assert settings["tv_weight"] == RECIPES[DEFAULT_RECIPE]["tv_weight"]
 
@@ -85,25 +87,25 @@ def test_what_is_given_wins_over_the_record(record):
 def test_pictures_that_a_record_only_names_must_be_given_again(record):
     message = "r.png: was made with --init painting.png; give it again, or --init base to go"
     with pytest.raises(InputError, match=message):
-        records.settings_like(record, NOTHING_GIVEN, "r.png")
+        metadata.settings_like(record, NOTHING_GIVEN, "r.png")
 
 
 def test_what_was_called_lbfgs_before_1_0_is_scipys(record):
     old = record | {"program": "neural_style_transfer 0.1.0"}
     old["settings"] = record["settings"] | {"optimizer": "lbfgs", "init": "base"}
     given = NOTHING_GIVEN | {"content_mask": "none"}
-    assert records.settings_like(old, given, "r.png")["optimizer"] == "scipy"
+    assert metadata.settings_like(old, given, "r.png")["optimizer"] == "scipy"
     new = old | {"program": record["program"]}
-    assert records.settings_like(new, given, "r.png")["optimizer"] == "lbfgs"
+    assert metadata.settings_like(new, given, "r.png")["optimizer"] == "lbfgs"
 
 
 def test_recorded_mask_can_be_dropped(record):
     given = NOTHING_GIVEN | {"init": "base", "content_mask": "none"}
-    assert records.settings_like(record, given, "r.png")["content_mask"] == "none"
+    assert metadata.settings_like(record, given, "r.png")["content_mask"] == "none"
 
 
 def test_differences_name_what_may_change_the_picture(record):
-    assert records.differences(record, record) == []
+    assert metadata.differences(record, record) == []
     other = record | {
         "program": "neural_style_transfer 0.1.0",
         "weights": {"sha256": "other"},
@@ -111,7 +113,7 @@ def test_differences_name_what_may_change_the_picture(record):
         "versions": record["versions"] | {"numpy": "0.1", "python": "2"},
     }
     numpy_version = record["versions"]["numpy"]
-    assert records.differences(other, record) == [
+    assert metadata.differences(other, record) == [
         "weights",
         "content mask",
         f"numpy (0.1, now {numpy_version})",
@@ -128,12 +130,12 @@ def test_differences_name_what_may_change_the_picture(record):
     ],
 )
 def test_differences_name_tiles_where_there_are_any(before, now, said, record):
-    found = records.differences(record | {"tiles": before}, record | {"tiles": now})
+    found = metadata.differences(record | {"tiles": before}, record | {"tiles": now})
     assert found == said
 
 
 def table():
-    result = records.LossTable()
+    result = metadata.LossTable()
     for size in (20, 20, 40, 40):
         result.add(0, 0.5, Losses(total=3.0, content=1.0, style=0.0, total_variation=2.0), size)
     return result
@@ -151,4 +153,4 @@ def test_plot_shows_every_term_and_where_the_size_changes():
 
 def test_plot_is_a_picture(tmp_path):
     table().plot(tmp_path / "p.png")
-    assert pictures.load_image(tmp_path / "p.png").size == (840, 480)
+    assert reading.load_image(tmp_path / "p.png").size == (840, 480)

@@ -5,7 +5,7 @@ import weakref
 
 import numpy as np
 
-from stylize.remember import remembered
+from stylize.backend.memoize import remembered
 
 
 class Network:

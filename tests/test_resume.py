@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 
 import neural_style_transfer as nst
-from stylize import memory, resume
 from stylize.errors import InputError
-from stylize.job import prepare
-from stylize.progress import Checkpoint, Losses, Step
-from stylize.records import LossTable
+from stylize.optimize.state import Losses, Step
+from stylize.runs import checkpoint as states
+from stylize.runs import memory
+from stylize.runs.job import prepare
+from stylize.runs.metadata import LossTable
+from stylize.runs.progress import Checkpoint
 
 RECIPES = {  # settings that take the optimisers through more than one iteration at two sizes
     "neighbors": {},
@@ -51,10 +53,10 @@ def test_goes_on_bit_for_bit_from_any_checkpoint(recipe, photo, painting, small_
     whole, kept = paint_all(job, small_vgg19)
     assert {checkpoint.stage for checkpoint in kept} == set(range(len(job.stages)))
     for checkpoint in (kept[0], kept[len(kept) // 2], kept[-1]):
-        state = resume.StateFile(tmp_path / "state.npz", {}, LossTable())
+        state = states.StateFile(tmp_path / "state.npz", {}, LossTable())
         state.keep(checkpoint)
         state.write()
-        loaded = resume.StateFile(tmp_path / "state.npz", {}, LossTable()).load()
+        loaded = states.StateFile(tmp_path / "state.npz", {}, LossTable()).load()
         again, _ = paint_all(job, small_vgg19, loaded)
         np.testing.assert_array_equal(again, whole)
 
@@ -99,13 +101,13 @@ def state(tmp_path):
     table = LossTable()
     for _ in range(40):  # more than the checkpoint's: of the step that was broken off
         table.add(0, 0.1, Losses(6.0, 1.0, 2.0, 3.0), 400)
-    return resume.StateFile(tmp_path / "r_state.npz", {"settings": {"size": 400}}, table)
+    return states.StateFile(tmp_path / "r_state.npz", {"settings": {"size": 400}}, table)
 
 
 def test_file_holds_everything(state):
     state.keep(checkpoint())
     table = LossTable()
-    found = resume.StateFile(state.path, {"settings": {"size": 400}}, table).load()
+    found = states.StateFile(state.path, {"settings": {"size": 400}}, table).load()
     expected = checkpoint()
     assert found[2:4] == expected[2:4]
     assert found.step[:4] == expected.step[:4]
@@ -115,8 +117,8 @@ def test_file_holds_everything(state):
 
 def test_is_written_after_each_iteration_and_every_few_minutes(state, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(resume.time, "monotonic", lambda: clock[0])
-    state = resume.StateFile(state.path, {}, LossTable())
+    monkeypatch.setattr(states.time, "monotonic", lambda: clock[0])
+    state = states.StateFile(state.path, {}, LossTable())
     written = []
     monkeypatch.setattr(state, "_write", written.append)
     for seconds, place in [(1, (0, 0)), (2, (0, 1)), (3, (0, 1)), (4, (1, 0)), (130, (1, 0))]:
@@ -153,12 +155,12 @@ def test_state_that_is_whole_is_not_called_damaged(state):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "scratch")
 
     with pytest.raises(FileNotFoundError, match="scratch"):
-        resume.StateFile(state.path, {"settings": {"size": 400}}, empty=no_room).load()
+        states.StateFile(state.path, {"settings": {"size": 400}}, empty=no_room).load()
 
 
 def test_other_run_is_refused_and_what_differs_said(state):
     state.keep(checkpoint())
-    other = resume.StateFile(state.path, {"settings": {"size": 300}, "bits": 8}, LossTable())
+    other = states.StateFile(state.path, {"settings": {"size": 300}, "bits": 8}, LossTable())
     with pytest.raises(InputError, match="bits: None, now 8; settings size: 400, now 300"):
         other.load()
 
@@ -170,7 +172,7 @@ def no_room(file, array):
 def test_full_disk_leaves_the_earlier_state(state, monkeypatch):
     state.keep(checkpoint(iterations=1))
     before = state.path.read_bytes()
-    monkeypatch.setattr(resume.np.lib.format, "write_array", no_room)
+    monkeypatch.setattr(checkpoint.np.lib.format, "write_array", no_room)
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
         state.keep(checkpoint(iterations=2))
     assert state.path.read_bytes() == before
@@ -359,7 +361,7 @@ def test_state_is_checked_without_its_arrays(state):
     state.keep(checkpoint())
     state.check()
     with pytest.raises(InputError, match="is of another run"):
-        resume.StateFile(state.path, {"settings": {"size": 300}}).check()
+        states.StateFile(state.path, {"settings": {"size": 300}}).check()
 
 
 def test_resume_without_a_state_starts_anew(command, tmp_path, capsys):
@@ -389,7 +391,7 @@ def test_unfinished_run_is_not_replaced_silently(command, tmp_path, capsys):
 
 def test_second_interrupt_leaves_the_last_whole_state(command, tmp_path, monkeypatch, capsys):
     """It comes while the state is written for the first one."""
-    write, written = resume.StateFile.write, []
+    write, written = states.StateFile.write, []
 
     def interrupted(self):
         if written and written[-1] == self.path:
@@ -397,7 +399,7 @@ def test_second_interrupt_leaves_the_last_whole_state(command, tmp_path, monkeyp
         write(self)
         written.append(self.path)
 
-    monkeypatch.setattr(resume.StateFile, "write", interrupted)
+    monkeypatch.setattr(states.StateFile, "write", interrupted)
     assert nst.main(command) == 130
     assert (tmp_path / "r_state.npz").exists()
     assert "go on with: " in capsys.readouterr().err

@@ -9,10 +9,10 @@ import numpy as np
 import psutil
 import pytest
 
-from stylize import scratch
-from stylize.arrays import NUMPY
-from stylize.lbfgs import ProjectedLBFGS
-from stylize.scratch import Scratch, empty_in_file, file_arrays, release
+from stylize.backend import scratch
+from stylize.backend.arrays import NUMPY
+from stylize.backend.scratch import Scratch, empty_in_file, file_arrays, release
+from stylize.optimize.lbfgs import ProjectedLBFGS
 
 SHAPE = (1, 700, 300, 3)  # of several blocks
 

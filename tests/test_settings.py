@@ -5,8 +5,8 @@ import math
 import pytest
 from PIL import Image
 
-from stylize import settings
 from stylize.errors import InputError
+from stylize.runs import settings
 
 
 def test_every_recipe_has_a_valid_value_for_every_setting():

@@ -19,14 +19,14 @@ from conftest import smooth_picture
 from PIL import Image
 
 from neural_style_transfer import paint
-from stylize import records
-from stylize.clips import open_clip
-from stylize.films import Mp4Writer, find_ffmpeg
-from stylize.pictures import load_image
-from stylize.settings import DEFAULT_RECIPE, RECIPES
+from stylize.images.clips import open_clip
+from stylize.images.ffmpeg import Mp4Writer, find_ffmpeg
+from stylize.images.reading import load_image
+from stylize.runs import metadata
+from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
 
 gr = pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
-studios = pytest.importorskip("stylize.studio")
+studios = pytest.importorskip("stylize.apps.page.studio")
 
 VISITOR = SimpleNamespace(session_hash="a visitor")
 ENDLESS = 10_000  # iterations
@@ -92,7 +92,7 @@ def test_painting_ends_with_a_picture_that_says_how_it_was_made(studio, painting
     *_, plot = (s.plot for s in shown if hasattr(s.plot, "axes"))
     assert np.array_equal(picture, load_image(result))
     assert plot.axes
-    record = records.read_record(result)
+    record = metadata.read_record(result)
     assert (record["base"]["name"], record["settings"]["iterations"]) == ("photo.png", 2)
 
 
@@ -133,7 +133,7 @@ def test_several_photos_are_painted_in_turn_and_downloaded_together(painting_of,
     assert [path.name for path in results] == ["cat.png", "cat_2.png", "dog.png"]
     for result, name in zip(results, (cat, cat, dog), strict=True):
         assert load_image(result).size == (28, 24)
-        assert records.read_record(result)["base"]["name"] == name
+        assert metadata.read_record(result)["base"]["name"] == name
 
 
 def is_text(value):

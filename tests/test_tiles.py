@@ -10,14 +10,15 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import neural_style_transfer as nst
-from stylize import neighbors, tiles, weights
-from stylize.backend import keras
-from stylize.flow import Previous
-from stylize.job import prepare
-from stylize.neighbors import HYPERCOLUMN_LAYERS, find_neighbors
-from stylize.pictures import preprocess_image
-from stylize.settings import RECIPES, STYLE_LAYERS
-from stylize.tiles import make_tiles
+from stylize.backend.tensors import keras
+from stylize.images.optical_flow import Previous
+from stylize.losses import neighbors, tiles
+from stylize.losses.neighbors import HYPERCOLUMN_LAYERS, find_neighbors
+from stylize.losses.tiles import make_tiles
+from stylize.runs.job import prepare
+from stylize.runs.recipes import RECIPES, STYLE_LAYERS
+from stylize.vgg import weights
+from stylize.vgg.preprocess import preprocess_image
 
 SIDES = [(0, 1), (1, 0), (1, 2), (2, 1)]  # above, left, right, below
 

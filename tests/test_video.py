@@ -20,16 +20,17 @@ from conftest import alive, smooth_picture
 from PIL import Image
 
 import neural_style_transfer as nst
-from stylize import clips, scenes, video
-from stylize.arrays import device_arrays
-from stylize.backend import to_numpy
+from stylize.apps.film import paint_film, scenes
+from stylize.apps.film.scenes import WHOLE, FrameFolder, Scene
+from stylize.apps.options import parse
+from stylize.backend.arrays import device_arrays
+from stylize.backend.tensors import to_numpy
 from stylize.errors import InputError
-from stylize.films import Mp4Writer
-from stylize.flow import Previous
-from stylize.job import prepare
-from stylize.options import parse
-from stylize.scenes import WHOLE, FrameFolder, Scene
-from stylize.weights import IMAGENET_MEAN_BGR
+from stylize.images import clips
+from stylize.images.ffmpeg import Mp4Writer
+from stylize.images.optical_flow import Previous
+from stylize.runs.job import prepare
+from stylize.vgg.weights import IMAGENET_MEAN_BGR
 
 CUT, FRAMES = 3, 4  # the last frame begins another scene
 
@@ -338,7 +339,7 @@ def test_finished_film_is_not_painted_again_unless_something_has_changed(
 
 
 def test_frame_whose_process_is_killed_is_painted_again(command, tmp_path, monkeypatch, capsys):
-    folder, paint_here, calls = save_frames(tmp_path / "f", ["0.png"]), video._paint_here, []
+    folder, paint_here, calls = save_frames(tmp_path / "f", ["0.png"]), paint_film._paint_here, []
 
     def dying(*given):
         calls.append(given)
@@ -346,7 +347,7 @@ def test_frame_whose_process_is_killed_is_painted_again(command, tmp_path, monke
             raise BrokenProcessPool
         return paint_here(*given)
 
-    monkeypatch.setattr(video, "_paint_here", dying)
+    monkeypatch.setattr(paint_film, "_paint_here", dying)
     assert nst.main([str(folder), *command[1:], "--frames"]) == 0
     assert len(calls) == 2
     assert "Film saved as" in capsys.readouterr().out
@@ -370,13 +371,13 @@ def test_film_says_how_it_was_made_and_another_may_be_made_like_it(command, tmp_
 def test_film_of_another_program_is_not_taken_for_a_finished_one(comment, silent, tmp_path):
     ffmpeg("-i", silent, "-metadata", f"comment={comment}", "-c", "copy", tmp_path / "film.mp4")
     assert clips.read_comment(tmp_path / "film.mp4") == comment
-    assert not video.is_finished(tmp_path / "film.mp4", {"settings": {"size": 33}})
+    assert not paint_film.is_finished(tmp_path / "film.mp4", {"settings": {"size": 33}})
 
 
 def test_film_whose_sound_is_left_out_says_so(command, tmp_path, monkeypatch, capfd):
     lost = ("-i", str(tmp_path / "none.aac"), "-map", "1:a:0")
-    opened = video.open_clip
-    monkeypatch.setattr(video, "open_clip", lambda *given: opened(*given)._replace(sound=lost))
+    opened = paint_film.open_clip
+    monkeypatch.setattr(paint_film, "open_clip", lambda *given: opened(*given)._replace(sound=lost))
     assert nst.main(command) == 0
     assert "clip.mp4 has no sound: the clip's could not be converted\n" in capfd.readouterr().err
 
@@ -414,7 +415,7 @@ def test_stopped_film_goes_on_by_frame_with_the_same_bytes(command, tmp_path, mo
 
 
 def test_frames_made_otherwise_are_painted_again(command, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(video, "encode", lambda *_: True)
+    monkeypatch.setattr(paint_film, "encode", lambda *_: True)
     monkeypatch.setattr(FrameFolder, "remove", lambda self: None)
     assert nst.main(command) == 0
     before = [path.read_bytes() for path in sorted((tmp_path / "results/.clip.frames").iterdir())]
@@ -488,7 +489,7 @@ def test_without_weight_frames_are_pictures(small_vgg19, painting, tmp_path):
 
 
 def test_time_left_is_that_of_frames_like_those_to_come(capsys):
-    report = video.Report()
+    report = paint_film.Report()
     report.length = 5
     report.on_frame(0, 40.0, True)
     report.on_frame(1, 2.0, False)
@@ -513,18 +514,18 @@ def test_time_left_leaves_out_what_was_finished_before(painting, tmp_path, monke
 
     def paint_one(frame):
         now[0] += 2
-        return video.Painted(np.zeros((48, 64, 3)), 0.0)
+        return paint_film.Painted(np.zeros((48, 64, 3)), 0.0)
 
     job = prepare(frame(0), painting, size=48, temporal_weight=0)
     made = {"settings": {}, "recipe": "", "base": {}, "program": "unknown", "weights": {}}
     folder = FrameFolder(tmp_path / "frames", made | {"format": "png", "bits": 8})
     folder.save(0, frame(0))
-    report = video.Report()
+    report = paint_film.Report()
     report.length = 3
     report.start(len(folder.finished(3)))
     clip = clips.Clip(read, 25, 3)
     with ThreadPoolExecutor(1) as threads:
-        video.paint_scenes([WHOLE], paint_one, job, clip, folder, report, threads)
+        paint_film.paint_scenes([WHOLE], paint_one, job, clip, folder, report, threads)
     assert capsys.readouterr().out.splitlines() == [
         "1 of 3 frames are finished",
         "Frame 2 of 3 in 2.0s, about 2s left",
@@ -571,8 +572,8 @@ def test_scenes_painted_at_once_give_the_same_film(command, tmp_path, capsys):
 
 
 def test_looking_for_scenes_says_how_far_it_is(monkeypatch, capsys):
-    monkeypatch.setattr(video, "SAID_EVERY", 2)
-    report = video.Report()
+    monkeypatch.setattr(paint_film, "SAID_EVERY", 2)
+    report = paint_film.Report()
     report.length = 5
     assert list(report.count(range(5))) == [0, 1, 2, 3, 4]
     assert capsys.readouterr().out.splitlines() == [
@@ -587,15 +588,15 @@ def test_frames_on_a_gpu_are_all_painted_in_the_same_tiles(monkeypatch, painting
     job = prepare(frame(0), painting, size=200, precision="float32")
     small = job.needed_mib - 1
     free, stages = iter([small, 2 * small]), []
-    monkeypatch.setattr(video, "allowed_mib", lambda settings: next(free))
+    monkeypatch.setattr(paint_film, "allowed_mib", lambda settings: next(free))
     monkeypatch.setattr(
-        video, "paint_frame", lambda weights, paint, job, *_: stages.append(job.stages[-1])
+        paint_film, "paint_frame", lambda weights, paint, job, *_: stages.append(job.stages[-1])
     )
-    video._kept_allowed_mib.cache_clear()
+    paint_film._kept_allowed_mib.cache_clear()
     for _ in range(2):
-        video._paint_within_gpu(None, None, job, None, None)
+        paint_film._paint_within_gpu(None, None, job, None, None)
     assert stages[0] == stages[1] != job.stages[-1]
-    video._kept_allowed_mib.cache_clear()
+    paint_film._kept_allowed_mib.cache_clear()
 
 
 def test_scene_that_is_finished_is_not_read_again(command, tmp_path, monkeypatch, capsys):
@@ -727,7 +728,7 @@ def test_steps_change_what_is_new_and_hardly_what_is_held(
         nst.optimizers, "minimize_lbfgs", lambda *given: found.append(minimize(*given)) or found[-1]
     )
     if arrays:
-        monkeypatch.setattr("stylize.job.array_namespace", arrays)
+        monkeypatch.setattr("stylize.runs.job.array_namespace", arrays)
     nst.paint(half_new, small_vgg19)
     assert len(found) == 1
     picture = to_numpy(found[0])[0]
@@ -750,9 +751,9 @@ def test_neighbours_are_looked_up_where_a_frame_is_new(half_new, small_vgg19, mo
 
 @pytest.mark.parametrize("rate", ["fast", "1/0", [25], float("inf"), "1e400"])
 def test_record_with_an_odd_rate_is_refused(rate, monkeypatch):
-    monkeypatch.setattr(video.records, "read_record", lambda path: {"rate": rate})
+    monkeypatch.setattr(paint_film.records, "read_record", lambda path: {"rate": rate})
     with pytest.raises(InputError, match=r"film.mp4: says that it has .* frames per second"):
-        video._rate_of("film.mp4")
+        paint_film._rate_of("film.mp4")
 
 
 @pytest.mark.parametrize(
@@ -824,7 +825,7 @@ def test_folder_of_styles_is_refused(command, tmp_path, capsys):
 
 def test_films_are_told_by_their_suffix():
     def is_film(*words):
-        return video.is_film(parse([*words, "painting.jpg", "results/clip"]))
+        return paint_film.is_film(parse([*words, "painting.jpg", "results/clip"]))
 
     assert is_film("clip.MOV") and is_film("folder", "--frames")
     assert not is_film("photo.jpg") and not is_film("folder")

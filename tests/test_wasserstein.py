@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from stylize import wasserstein
-from stylize.backend import ValueAndGrad, keras
+from stylize.backend.tensors import ValueAndGrad, keras
+from stylize.losses import wasserstein
 
 # JAX has no float64 unless told, and Keras with PyTorch rounds arrays to float32 on their way in.
 EXACT = pytest.param(

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from stylize import pictures, records
-from stylize.clips import open_clip
-from stylize.films import Mp4Writer
+from stylize.images import reading
+from stylize.images.clips import open_clip
+from stylize.images.ffmpeg import Mp4Writer
+from stylize.runs import metadata
 
 pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
@@ -129,8 +130,8 @@ def test_upload_paint_watch_and_download(visit, photo_path, painting_path, tmp_p
     with page.expect_download() as download:
         page.get_by_role("button", name="Download PNG").click()
     download.value.save_as(tmp_path / "painted.png")
-    assert pictures.load_image(tmp_path / "painted.png").size == (38, 32)
-    record = records.read_record(tmp_path / "painted.png")
+    assert reading.load_image(tmp_path / "painted.png").size == (38, 32)
+    record = metadata.read_record(tmp_path / "painted.png")
     assert record["settings"]["iterations"] == 6
     assert record["base"]["name"] == "photo.png"
 
@@ -156,7 +157,7 @@ def test_several_photos_fill_a_gallery_and_come_as_one_download(
     with zipfile.ZipFile(tmp_path / "painted.zip") as archive:
         assert archive.namelist() == ["photo.png", "other.png"]
         archive.extractall(tmp_path / "painted")
-    assert records.read_record(tmp_path / "painted" / "other.png")["base"]["name"] == "other.png"
+    assert metadata.read_record(tmp_path / "painted" / "other.png")["base"]["name"] == "other.png"
     page.locator("#photos").get_by_label("Clear").click()  # one photo again: all is as before
     give(page, photo_path, painting_path)
     paint(page, 1)

@@ -12,12 +12,12 @@ import onnx
 import pytest
 import scipy.io
 
-from stylize import download
-from stylize.backend import keras
-from stylize.download import load_weights
+from stylize.backend.tensors import keras
 from stylize.errors import WeightsError
-from stylize.matfile import read_mat
-from stylize.weights import NOT_IN_VGG16, VGG19Weights, read_weights, write_h5
+from stylize.vgg import download
+from stylize.vgg.download import load_weights
+from stylize.vgg.matfile import read_mat
+from stylize.vgg.weights import NOT_IN_VGG16, VGG19Weights, read_weights, write_h5
 
 # --- Files ---------------------------------------------------------------------------------
 

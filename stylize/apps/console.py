@@ -1,0 +1,137 @@
+"""What the command lines share: their parser, their errors in one line, clean stops."""
+
+import argparse
+import contextlib
+import difflib
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from stylize.backend.signals import INTERRUPTED, TERMINATED, Terminated, sigterm_raises
+from stylize.errors import InputError, NonFiniteLoss, WeightsError
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports an error as one line, and suggests the option that a misspelt one may mean."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: error: {message}; see --help\n")
+
+    def parse_args(self, args=None, namespace=None):
+        args, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            name = unknown[0].partition("=")[0]
+            options = [option for option in self._option_string_actions if option.startswith("--")]
+            close = difflib.get_close_matches(name, options, n=1)
+            suggestion = f"; did you mean {close[0]}" if close else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{suggestion}")
+        return args
+
+
+def underscored(arguments: Sequence[str]) -> list[str]:
+    """Spells long options with underscores, as they are declared: --tv-weight -> --tv_weight."""
+    result: list[str] = []
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if name.startswith("--") and "--" not in result:
+            name = "--" + name[2:].replace("-", "_")
+        result.append(name + equals + value)
+    return result
+
+
+def check_writable(prefix: str | os.PathLike) -> None:
+    """Raises InputError unless files can be created under `prefix`. Touches no other file."""
+    if not os.path.basename(prefix):
+        raise InputError(
+            f"{prefix}: is a folder; add the name that the result is to have, such as {prefix}photo"
+        )
+    folder = Path(f"{prefix}_").parent
+    probe = folder / f".{os.getpid()}.probe"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"{prefix}: cannot write in {folder} ({error.strerror}); choose another folder"
+        ) from None
+
+
+def check_kept(results: Iterable[Path], given: Iterable[str | os.PathLike | None]) -> None:
+    """Raises InputError where a result would take the place of a picture or film that is given.
+
+    Args:
+        results: files to be written.
+        given: the paths that were given; those that name no file do not count.
+    """
+    ours = {_identity(path): path for path in given if path}
+    ours.pop(None, None)
+    for result in results:
+        if path := ours.get(_identity(result)):
+            raise InputError(
+                f"{path}: would be overwritten by a result; choose another result prefix"
+            )
+
+
+def _identity(path):
+    """What two paths of the same file have in common; None: there is no file."""
+    with contextlib.suppress(OSError, ValueError):
+        about = os.stat(path)
+        return about.st_dev, about.st_ino
+    return None
+
+
+def in_words(seconds: float) -> str:
+    """So many seconds, minutes or hours: the largest of which there are about two."""
+    if seconds < 119.5:
+        return f"{seconds:.0f}s"
+    if seconds < 119.5 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def failure(error: BaseException) -> tuple[int, str]:
+    """The exit status of an error and what it says in a line. Raises it again if it is a bug."""
+    match error:
+        case InputError():
+            return 2, str(error)
+        case WeightsError() | NonFiniteLoss():
+            return 1, str(error)
+        case MemoryError():
+            return 1, "not enough memory; choose a smaller --size"
+        case OSError():
+            return 1, f"{error.filename or 'cannot write'}: {error.strerror or error}"
+        case KeyboardInterrupt():
+            return INTERRUPTED, "interrupted"
+        case Terminated():
+            return TERMINATED, "terminated"
+    raise error
+
+
+def exit_status(
+    program: str, action: Callable[[], int | None], kept: Callable[[], str] = lambda: ""
+) -> int:
+    """Runs `action` and returns the exit status, having said on stderr in a line why it is not 0.
+
+    Args:
+        program: the name to begin the line with.
+        action: a function without arguments, that may return a status of its own.
+        kept: a function that says what is left of an action that did not finish.
+
+    Returns:
+        0, 1 (it failed), 2 (it cannot be done as asked), 130 (Ctrl-C) or 143 (SIGTERM).
+    """
+
+    try:
+        with sigterm_raises(), warnings.catch_warnings():
+            # They are for the libraries' developers, and would come with a line of source.
+            if not sys.warnoptions:
+                warnings.simplefilter("ignore")
+            return action() or 0
+    except BaseException as error:
+        status, message = failure(error)
+        left = "" if isinstance(error, InputError | WeightsError) else kept()
+        print(f"{program}: error: {message}{'; ' if left else ''}{left}", file=sys.stderr)
+        return status

@@ -1,0 +1,181 @@
+"""What has become of a folder's pictures: said on the screen, logged, and shown on a page."""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from stylize.apps.console import in_words
+from stylize.apps.folder.pictures import Task, append_line, write_index
+from stylize.apps.options import PROGRAM
+
+LOG, INDEX = "log.jsonl", "index.html"
+
+
+class Outcome(NamedTuple):
+    """What a process says of a task.
+
+    Attributes:
+        status: "finished" (by an earlier run), "waiting" (to be painted), "painted" or "failed".
+        error: why it failed, in a line.
+        seconds: that painting took.
+        work: in pixels of evaluations; time goes with it.
+        needed_mib: about the peak of a process that paints it.
+        resumable: whether there is a state of the very same run to go on from.
+        peak_mib: of the process so far, or of its GPU.
+    """
+
+    status: str
+    error: str = ""
+    seconds: float = 0.0
+    work: float = 0.0
+    needed_mib: float = 0.0
+    resumable: bool = False
+    peak_mib: float = 0.0
+
+
+class Ledger:
+    """What has become of the tasks: says it, logs it, and writes the page.
+
+    Args:
+        tasks: all of them.
+        results: the path of each task's.
+        folder: of the results.
+        quiet: say nothing but errors.
+
+    Attributes:
+        outcomes: of the tasks.
+        at_once: how many of them are painted at the same time.
+    """
+
+    def __init__(
+        self, tasks: Sequence[Task], results: Sequence[Path], folder: Path, quiet: bool = False
+    ):
+        self.outcomes = [Outcome("waiting") for _ in tasks]
+        self.at_once = 1
+        self._tasks, self._results, self._folder, self._quiet = tasks, results, folder, quiet
+        self._errors: set[str] = set()
+        self._work = 0.0
+        self._painted = 0.0, 0.0  # (seconds, work) of the pictures painted so far
+        self._since: dict[int, float] = {}  # start times of the tasks being painted
+        self._bar = tqdm(
+            bar_format="{percentage:3.0f}%|{bar}| {elapsed}{postfix}",
+            total=1.0,
+            leave=False,
+            disable=True if quiet else None,  # None: only on a terminal
+        )
+
+    def begin(self, at_once: int) -> None:
+        """Painting begins, with so many pictures at once."""
+        self._work, self.at_once = self._work_left(), at_once
+
+    def start(self, index: int) -> None:
+        """Painting of a task begins."""
+        self._since[index] = time.monotonic()
+
+    def stop(self, index: int) -> None:
+        """A task is no longer being painted, finished or not."""
+        self._since.pop(index, None)
+
+    def add(self, index: int, outcome: Outcome) -> None:
+        """A task has ended, or is known to wait."""
+        before, self.outcomes[index] = self.outcomes[index], outcome
+        if outcome.status == "waiting":
+            return
+        self.stop(index)
+        if outcome.status == "failed":
+            self._fail(outcome.error)
+        elif outcome.status == "painted":
+            if not before.resumable:  # else only a part of the work was left
+                seconds, work = self._painted
+                self._painted = seconds + outcome.seconds, work + before.work
+            done, result = self.count("finished", "painted"), self._results[index]
+            self.print(
+                f"{done} of {len(self._tasks)}: {result} in {outcome.seconds:.0f}s{self._left()}"
+            )
+        if outcome.status != "finished":
+            self._log(index, outcome)
+        self.tick()
+
+    def again(self, indices: Sequence[int]) -> None:
+        """Tasks whose process was killed are painted again, one at a time, from their states."""
+        self.at_once = 1
+        for index in indices:
+            self.outcomes[index] = self.outcomes[index]._replace(resumable=True)
+
+    def _log(self, index, outcome):
+        """Adds a line to the log."""
+        task = self._tasks[index]
+        append_line(
+            self._folder / LOG,
+            time=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            status=outcome.status,
+            photo=str(task.photo),
+            style=str(task.style),
+            result=str(self._results[index]),
+            seconds=round(outcome.seconds, 1),
+            error=outcome.error,
+        )
+
+    def _fail(self, message):
+        """Says what went wrong, once: a style may spoil all photos."""
+        if message not in self._errors:
+            self._errors.add(message)
+            self._bar.write(f"{PROGRAM}: error: {message}", file=sys.stderr)
+
+    def time_left(self) -> float | None:
+        """Seconds, at the pace so far; None: no picture is painted yet, or none is left."""
+        (seconds, work), waiting = self._painted, self.count("waiting")
+        if not work or not waiting:
+            return None
+        each, now = seconds / work, time.monotonic()
+        spent = sum(
+            min(now - since, each * self.outcomes[index].work)
+            for index, since in self._since.items()
+        )
+        return (each * self._work_left() - spent) / min(self.at_once, waiting)
+
+    def _work_left(self):
+        """That of the tasks that wait."""
+        return sum(o.work for o in self.outcomes if o.status == "waiting")
+
+    def _left(self):
+        """The time left, in words."""
+        seconds = self.time_left()
+        return "" if seconds is None else f", about {in_words(seconds)} left"
+
+    def tick(self) -> None:
+        """Draws the progress line anew."""
+        if self._work:
+            self._bar.n = 1 - self._work_left() / self._work
+        ended = self.count("finished", "painted", "failed")
+        self._bar.set_postfix_str(f"{ended} of {len(self._tasks)} pictures{self._left()}")
+
+    def count(self, *statuses: str) -> int:
+        """How many tasks have one of these statuses."""
+        return sum(outcome.status in statuses for outcome in self.outcomes)
+
+    def print(self, line: str) -> None:
+        """Prints a line above the progress bar."""
+        if not self._quiet:
+            self._bar.write(line)
+            sys.stdout.flush()
+
+    def close(self) -> None:
+        """Writes the page, where there is something new to show. Raises OSError."""
+        self._bar.close()
+        path = self._folder / INDEX
+        if path.exists() and not self.count("painted", "failed"):
+            return
+        words = {"failed": lambda o: o.error, "waiting": lambda o: "not painted yet"}
+        rows = zip(self._tasks, self._results, self.outcomes, strict=True)
+        write_index(
+            path,
+            [
+                (task.photo, task.style, words[o.status](o) if o.status in words else result)
+                for task, result, o in rows
+            ],
+        )

@@ -1,0 +1,327 @@
+"""The command line: one photo by `cli`, a film by `video`, folders in several processes.
+
+    main                    reads the options, then goes on with one of the three
+      survey                in a process: what is finished, what cannot be painted, what is left
+      paint_photo           in the others, or on a cluster's workers: paints one picture
+
+For a folder, Keras is imported in these processes only, so that each has its own share of the
+machine.
+"""
+
+import argparse
+import contextlib
+import errno
+import functools
+import gc
+import itertools
+import math
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import NamedTuple
+
+from stylize.apps import photo
+from stylize.apps.console import check_kept, check_writable, exit_status, failure
+from stylize.apps.film import paint_film
+from stylize.apps.folder.ledger import INDEX, LOG, Ledger, Outcome
+from stylize.apps.folder.pictures import check_index, plan_tasks
+from stylize.apps.options import PROGRAM, follow_record, parse
+from stylize.backend import tensors
+from stylize.backend.signals import TERMINATED, Terminated, sigterm_raises
+from stylize.errors import InputError, one_line
+from stylize.parallel.pool import (
+    CORES_EACH,
+    Demand,
+    Painters,
+    choose_painters,
+    import_cluster,
+    kept_weights,
+    require_jobs,
+    result,
+)
+from stylize.parallel.processes import processes
+from stylize.runs.memory import allowed_mib
+from stylize.vgg.weights import VGG19Weights
+
+KILLED = (
+    "the process painting it was killed on both tries, perhaps for lack of memory; choose a "
+    "smaller --size or a lower --memory"
+)
+
+
+class Survey(NamedTuple):
+    """What a process found before anything is painted.
+
+    Attributes:
+        outcomes: of all tasks, in their order.
+        gpus: how many the backend finds.
+        allowed_mib: that all processes together may take.
+        precision: that all tasks have, `auto` being what it is on this machine; None: unknown.
+    """
+
+    outcomes: list[Outcome]
+    gpus: int
+    allowed_mib: float
+    precision: str | None = None
+
+
+# ---------------------------------------------------------------------------------------------
+# In the processes
+# ---------------------------------------------------------------------------------------------
+
+
+def survey(tasks: Sequence[argparse.Namespace]) -> Survey:
+    """Looks at every task, given by its options. Raises WeightsError."""
+    weights = kept_weights(tasks[0].weights)
+    outcomes, settings = [], None
+    job = None  # any task's: records take only the settings from it, the same for all
+    for args in tasks:
+        try:
+            job = job or photo.plan(args)[0]
+            settings = job.settings
+            record = photo.make_record(args, job, weights)
+            outcomes.append(
+                Outcome("finished")
+                if photo.is_finished(args, record)
+                else _look_closer(args, record)
+            )
+        except Exception as error:
+            outcomes.append(Outcome("failed", _message(args, error)))
+    allowed = allowed_mib(settings) if settings else math.inf
+    precision = job.stages[-1].precision if job else None
+    return Survey(outcomes, tensors.count_gpus(), allowed, precision)
+
+
+def _look_closer(args, record):
+    """The `Outcome` of a task that is not finished. Raises InputError."""
+    job, _ = photo.plan(args)
+    work = sum(stage.work for stage in job.stages)
+    resumable = _is_resumable(args, record)
+    return Outcome("waiting", work=work, needed_mib=job.needed_mib, resumable=resumable)
+
+
+def _is_resumable(args, record):
+    """Whether there is a state of the very same run."""
+    try:
+        photo.state_file(args, record).check()
+    except (InputError, OSError):
+        return False
+    return True
+
+
+def paint_photo(
+    paint: Callable, args: argparse.Namespace, weights: VGG19Weights | None = None
+) -> Outcome:
+    """Paints a photo as `photo.run` does, without a word.
+
+    Args:
+        paint: the script's.
+        args: the options.
+        weights: those that a cluster's worker was sent; None: this process's own.
+
+    Raises:
+        OSError: the disk of the worker's machine is full; another machine may paint the photo.
+    """
+    started = time.monotonic()
+    terminal = photo.Terminal(args.result_prefix, quiet=True)
+    try:
+        with sigterm_raises(), contextlib.closing(terminal):
+            photo.run(paint, args, terminal, weights or kept_weights(args.weights))
+    except Terminated:
+        os._exit(TERMINATED)  # its state is kept, and whoever waits for it wants the process to end
+    except Exception as error:
+        if weights and getattr(error, "errno", None) == errno.ENOSPC:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        return Outcome("failed", _message(args, error))
+    gc.collect()  # compiled functions hold each other, and their tensors, until then
+    seconds, peaks = time.monotonic() - started, tensors.peak_memory()
+    return Outcome("painted", seconds=seconds, peak_mib=max(peaks.values(), default=0.0))
+
+
+def paint_photo_again(paint: Callable, args: argparse.Namespace) -> Outcome:
+    """`paint_photo` for a photo whose process was killed: goes on where that stopped."""
+    with contextlib.suppress(Exception):  # painting says what is wrong
+        record = photo.make_record(args, photo.plan(args)[0], kept_weights(args.weights))
+        args.resume = _is_resumable(args, record)
+    return paint_photo(paint, args)
+
+
+def _message(args, error):
+    """What went wrong with a task, in a line that names its photo or the style at fault."""
+    try:
+        _, message = failure(error)
+    except Exception:  # whatever it is, the other pictures are not affected
+        message = f"{type(error).__name__}: {one_line(error)}"
+    named = any(str(path) in message for path in (args.base, args.style_reference))
+    return message if named else f"{args.base}: {message}"
+
+
+# ---------------------------------------------------------------------------------------------
+# In the parent
+# ---------------------------------------------------------------------------------------------
+
+
+def _options(args, task):
+    """The options that paint one task."""
+    photo, style, prefix = map(str, task)
+    own = {"base": photo, "style_reference": style, "result_prefix": prefix, "quiet": True}
+    return argparse.Namespace(**vars(args) | own)
+
+
+def run(paint: Callable, args: argparse.Namespace) -> int:
+    """Paints what is not finished. Returns the exit status: 1 if something failed."""
+    if not (Path(args.base).is_dir() or Path(args.style_reference).is_dir()):
+        raise InputError(
+            "--pairs and --fail_fast need a folder of photos or styles; --jobs needs one or a film"
+        )
+    require_jobs(args.jobs)
+    if args.like:
+        follow_record(args.like, args)
+    folder = Path(args.result_prefix)
+    tasks = plan_tasks(args.base, args.style_reference, folder, args.pairs)
+    check_writable(folder / LOG)
+    options = [_options(args, task) for task in tasks]
+    check_kept(
+        itertools.chain.from_iterable(map(photo.result_paths, options)),
+        itertools.chain.from_iterable(map(photo.pictures_given, options)),
+    )
+    check_index(folder / INDEX)
+    results = [photo.result_paths(own)[0] for own in options]
+    with contextlib.closing(Ledger(tasks, results, folder, args.quiet)) as ledger:
+        _paint_all(paint, args, options, ledger)
+    failed = ledger.count("failed")
+    ledger.print(
+        f"{ledger.count('painted')} painted, {ledger.count('finished')} already finished, "
+        f"{failed} failed; see {folder / INDEX}"
+    )
+    if args.verbose:
+        peak = max(outcome.peak_mib for outcome in ledger.outcomes)
+        ledger.print(f"Peak memory of a process: {peak:.0f} MiB")
+    return 1 if failed else 0
+
+
+def _paint_all(paint, args, options, ledger):
+    """Looks at all tasks and paints those that wait, each given by its options."""
+    with contextlib.ExitStack() as stack:
+        executor = stack.enter_context(processes(1))
+        ledger.print(f"Checking {_pictures(len(options))}")  # takes minutes if there are many
+        seen = result(executor.submit(survey, options))
+        for index, outcome in enumerate(seen.outcomes):
+            ledger.add(index, outcome)
+        waiting = {i: o for i, o in enumerate(seen.outcomes) if o.status == "waiting"}
+        if not waiting or (args.fail_fast and ledger.count("failed")):
+            return
+        largest = max(outcome.needed_mib for outcome in waiting.values())
+        demand = Demand(len(waiting), largest, seen.gpus, seen.allowed_mib)
+        painters = choose_painters(stack, executor, args, demand, ledger.print)
+        before = f"; {finished} already finished" if (finished := ledger.count("finished")) else ""
+        ledger.print(f"{_pictures(len(waiting))} to paint, {painters.number} at once{before}")
+        ledger.begin(painters.number)
+        for index, outcome in waiting.items():
+            vars(options[index]).update(_share(painters, seen), resume=outcome.resumable)
+        paint_one = _painting(painters, paint)
+        killed = _paint_queue(painters, paint_one, args, options, waiting, ledger)
+    if killed and not (args.fail_fast and ledger.count("failed")):
+        _paint_again(paint, args, options, killed, ledger)
+
+
+def _painting(painters, paint):
+    """The function from options to an `Outcome` that the painters call."""
+    if not painters.workers:
+        return functools.partial(paint_photo, paint)
+    there = import_cluster().importable(paint)
+    return functools.partial(_paint_there, painters.workers, there)
+
+
+def _paint_queue(painters, paint_one, args, options, tasks, ledger):
+    """Paints tasks, given by their indices. Returns those whose process was killed."""
+    queue, running, killed = deque(tasks), {}, []
+    while queue or running:
+        while queue and len(running) < painters.number:
+            index = queue.popleft()
+            ledger.start(index)
+            running[painters.executor.submit(paint_one, options[index])] = index
+        for future in wait(running, timeout=1, return_when=FIRST_COMPLETED).done:
+            index = running.pop(future)
+            if isinstance(future.exception(), BrokenProcessPool):
+                killed.append(index)
+                ledger.stop(index)
+                ledger.print(f"{options[index].base}: its process was killed")
+                continue
+            ledger.add(index, future.result())
+            if args.fail_fast and ledger.count("failed"):
+                queue.clear()
+        ledger.tick()
+    return killed
+
+
+def _paint_again(paint, args, options, tasks, ledger):
+    """Paints tasks whose process was killed, one by one: each has all the memory."""
+    ledger.print(f"{_pictures(len(tasks))} to paint again, one at a time")
+    for index in tasks:
+        options[index].memory = args.memory
+    ledger.again(tasks)
+    again = functools.partial(paint_photo_again, paint)
+    with processes(1) as executor:
+        alone = Painters(executor, 1, None)
+        for index in _paint_queue(alone, again, args, options, tasks, ledger):
+            ledger.add(index, Outcome("failed", f"{options[index].base}: {KILLED}"))
+
+
+def _pictures(number):
+    return f"{number} picture{'s' * (number != 1)}"
+
+
+def _share(painters, seen):
+    """The options that give each its share of the memory and, on a cluster, one precision."""
+    mib = painters.memory_mib
+    share = {} if mib is None else {"memory": f"{mib / 1024:.3f}"}
+    if painters.workers:  # its machines have memory and a disk of their own
+        share = {"memory": None, "scratch": None, "precision": seen.precision} | share
+    return share
+
+
+def _paint_there(workers, paint, args):
+    """The `Outcome` of a photo that a worker paints. Raises ConnectionError: none is left."""
+    try:
+        return workers.run(functools.partial(paint_photo, paint), args)
+    except ConnectionError:
+        raise
+    except OSError as error:
+        return Outcome("failed", _message(args, error))
+
+
+def _with_tiles_there(paint, args):
+    """`paint` with the tiles of one large picture on a Ray cluster. Raises InputError: no Ray."""
+    cluster = import_cluster()
+    args.tile = args.tile or str(cluster.TILE)
+    return cluster.with_tiles_there(paint, args.ray, CORES_EACH)
+
+
+def _is_folder(path):
+    """Whether a path is a folder; False where that cannot be found out: reading it says why."""
+    with contextlib.suppress(OSError):
+        return Path(path).is_dir()
+    return False
+
+
+def main(paint: Callable, argv: Sequence[str] | None = None) -> int:
+    """The command line. Returns the exit status, see `exit_status`.
+
+    Args:
+        paint: the script's.
+        argv: the arguments; None: those of the process.
+    """
+    args = parse(argv)
+    if paint_film.is_film(args):
+        return paint_film.main(paint, args)
+    folders = _is_folder(args.base) or _is_folder(args.style_reference)
+    if not (folders or args.pairs or args.fail_fast or args.jobs is not None):
+        if not args.ray:
+            return photo.main(paint, args)
+        return exit_status(PROGRAM, lambda: photo.main(_with_tiles_there(paint, args), args))
+    return exit_status(PROGRAM, lambda: run(paint, args), lambda: f"go on with: {args.command}")

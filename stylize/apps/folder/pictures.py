@@ -1,0 +1,245 @@
+"""Folders of pictures: the pictures in them, their results, and the page that shows both."""
+
+import base64
+import functools
+import html
+import io
+import json
+import os
+import re
+import urllib.parse
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from stylize.backend.files import replacing
+from stylize.errors import InputError
+from stylize.images.formats import picture_suffixes
+from stylize.images.reading import load_image
+from stylize.runs.metadata import read_record
+
+OURS = re.compile(r"_(at_iteration_\d+|losses)$")  # how the names of a run's further pictures end
+SHOWN = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")  # by every browser
+THUMBNAIL = 480  # pixels of the longer side of the other pictures on the page
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="generator" content="neural_style_transfer">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+body {{ font: 1rem system-ui, sans-serif; margin: 1rem; color: #222; background: #fff }}
+table {{ border-collapse: collapse; width: 100% }}
+th, td {{ padding: .3rem; text-align: left; vertical-align: top; width: 33% }}
+img {{ display: block; max-width: 100%; max-height: 60vh }}
+a {{ color: inherit; overflow-wrap: anywhere }}
+</style>
+<h1>{title}</h1>
+<table>
+<thead><tr><th>photo<th>style<th>result</thead>
+{rows}
+</table>
+</html>
+"""
+
+
+class Task(NamedTuple):
+    """A photo, a style, and the prefix of the results, all of them paths."""
+
+    photo: Path
+    style: Path
+    prefix: Path
+
+
+# ---------------------------------------------------------------------------------------------
+# What is to be painted
+# ---------------------------------------------------------------------------------------------
+
+
+def find_pictures(folder: str | os.PathLike, results: str | os.PathLike) -> list[Path]:
+    """The pictures in a folder and those below it, by their suffixes, sorted.
+
+    Hidden files are left out, all that is in the folder `results`, and what this program made.
+
+    Raises:
+        InputError: there is none.
+        OSError: a folder cannot be read.
+    """
+
+    def fail(error):
+        raise error
+
+    folder, results = Path(folder), Path(results).resolve()
+    pictures = []
+    for path, folders, files in os.walk(folder, onerror=fail):
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and Path(path, name).resolve() != results
+        ]
+        pictures += [Path(path, name) for name in files if not name.startswith(".")]
+    suffixes = picture_suffixes()
+    pictures = [path for path in pictures if path.suffix.lower() in suffixes and path.is_file()]
+    pictures = [path for path in pictures if not _is_ours(path)]
+    if not pictures:
+        raise InputError(f"{folder}: is a folder without pictures; check the path")
+    return sorted(pictures)
+
+
+def _is_ours(path):
+    """Whether a picture is a result, or the plot or the film beside one."""
+    name = OURS.sub("", path.stem)
+    if (name != path.stem or path.suffix == ".gif") and (
+        path.parent / f"{name}_losses.csv"
+    ).exists():
+        return True
+    try:
+        read_record(path)
+    except InputError:
+        return False
+    return True
+
+
+def plan_tasks(
+    base: str | os.PathLike,
+    style_reference: str | os.PathLike,
+    prefix: str | os.PathLike,
+    pairs: bool = False,
+) -> list[Task]:
+    """What is to be painted where: every photo in every style.
+
+    Results lie in the folder `prefix`, as the photos do in theirs. Each style of a folder of styles
+    has a folder of its own in it, but for `pairs`: the first photo in the first style, and so on.
+
+    Args:
+        base, style_reference: a picture or a folder of them; at least one is a folder.
+        prefix: of the results.
+        pairs: of two folders with as many pictures.
+
+    Raises:
+        InputError: a folder without pictures, or `pairs` of others than two folders of the same
+            length.
+    """
+    if pairs and not (Path(base).is_dir() and Path(style_reference).is_dir()):
+        raise InputError("--pairs needs a folder of photos and a folder of styles")
+    photos, styles = _names(base, prefix), _names(style_reference, prefix)
+    if not pairs:
+        return [
+            Task(photo, style, Path(prefix, style_name, photo_name))
+            for style, style_name in styles.items()
+            for photo, photo_name in photos.items()
+        ]
+    if len(photos) != len(styles):
+        raise InputError(
+            f"--pairs: {base} has {len(photos)} pictures and {style_reference} {len(styles)}; "
+            "give two folders of as many"
+        )
+    return [
+        Task(photo, style, Path(prefix, name))
+        for (photo, name), style in zip(photos.items(), styles, strict=True)
+    ]
+
+
+def _names(path, results):
+    """Picture -> what its results are called in the folder of results; "" for a single picture."""
+    if not Path(path).is_dir():
+        return {Path(path): ""}
+    pictures = find_pictures(path, results)
+    names = [picture.relative_to(path) for picture in pictures]
+    return dict(zip(pictures, unique_names(names), strict=True))
+
+
+def unique_names(paths: Sequence[Path]) -> list[Path]:
+    """The paths without their suffixes, which only those keep whose results would share a name."""
+
+    def key(path):
+        return str(path).casefold()  # some disks do not tell a from A
+
+    whole = {key(path) for path in paths}
+    times = Counter(key(path.with_suffix("")) for path in paths)
+    return [
+        path
+        if times[short := key(path.with_suffix(""))] > 1 or short in whole or OURS.search(short)
+        else path.with_suffix("")
+        for path in paths
+    ]
+
+
+# ---------------------------------------------------------------------------------------------
+# What has become of it
+# ---------------------------------------------------------------------------------------------
+
+
+def append_line(path: str | os.PathLike, **entry: object) -> None:
+    """Adds an entry to a log of JSON lines. Raises OSError."""
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(entry) + "\n")
+
+
+def check_index(path: Path) -> None:
+    """Raises InputError where `path` is a page that this program did not write."""
+    generator = PAGE.splitlines()[3]
+    if path.exists() and generator not in path.read_text(encoding="utf-8", errors="replace"):
+        raise InputError(f"{path}: was not written by this program; choose another folder")
+
+
+def write_index(path: str | os.PathLike, rows: Iterable[tuple[Path, Path, Path | str]]) -> None:
+    """Writes the page that shows photos, styles and results; whole or not at all. Raises OSError.
+
+    Args:
+        path: of the page. It shows the pictures where they lie.
+        rows: of a photo, a style, and a result or, in words, why there is none.
+    """
+    path, rows = Path(path), list(rows)
+    roots = [_common_folder(column) for column in zip(*rows, strict=True)]
+    text = "\n".join(
+        "<tr>"
+        + "".join(f"<td>{_cell(*pair, path.parent)}" for pair in zip(row, roots, strict=True))
+        for row in rows
+    )
+    with replacing(path) as temporary:
+        title = html.escape(path.parent.name)
+        temporary.write_text(PAGE.format(title=title, rows=text), encoding="utf-8")
+
+
+def _common_folder(cells):
+    """The folder that all paths among the cells lie in or below; None: there is none."""
+    folders = [str(cell.parent.absolute()) for cell in cells if isinstance(cell, Path)]
+    try:
+        return Path(os.path.commonpath(folders))
+    except ValueError:  # no paths, or on several drives of Windows
+        return None
+
+
+def _cell(cell, root, folder):
+    """A picture, linked to its file and named as it lies in the folder `root`, or words."""
+    if isinstance(cell, str):
+        return html.escape(cell)
+    address = _address(cell, folder)
+    shown = address if cell.suffix.lower() in SHOWN else _thumbnail(cell)
+    image = f'<img src="{shown}" alt="" loading="lazy">' if shown else ""
+    name = os.path.relpath(cell.absolute(), root) if root else cell.name
+    return f'<a href="{address}">{image}{html.escape(str(name))}</a>'
+
+
+def _address(path, folder):
+    """A path as the address that a page in `folder` has for it."""
+    try:
+        relative = os.path.relpath(path.resolve(), folder.resolve())
+    except ValueError:  # on another drive of Windows
+        return path.resolve().as_uri()
+    return urllib.parse.quote(Path(relative).as_posix())
+
+
+@functools.lru_cache(maxsize=1024)  # a style is in many rows
+def _thumbnail(path):
+    """A small JPEG of a picture as an address that holds it; "" where it cannot be read."""
+    try:
+        image = load_image(path)
+    except InputError:
+        return ""
+    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"

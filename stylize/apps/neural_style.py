@@ -1,0 +1,203 @@
+"""The command line of the TensorFlow neural-style program, `neural_style.py`.
+
+Options and numbers are that program's (recipe `athalye`); what differs is said in the README.
+"""
+
+import argparse
+import functools
+import re
+import sys
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from stylize.apps.console import Parser, check_writable, exit_status
+from stylize.errors import InputError
+from stylize.images.reading import load_image
+from stylize.images.writing import save_image, suffix_of
+from stylize.runs import metadata
+from stylize.runs.job import prepare
+from stylize.runs.progress import Progress
+from stylize.runs.recipes import RECIPES, STYLE_LAYERS
+from stylize.runs.settings import EVALUATIONS_PER_ITERATION
+from stylize.runs.validators import fraction, positive
+from stylize.vgg.download import load_weights
+
+PROGRAM = "neural_style.py"
+NETWORK = "imagenet-vgg-verydeep-19.mat"  # taken where it lies in the folder, as tutorials have it
+RECIPE = RECIPES["athalye"]
+ITERATIONS = RECIPE["iterations"] * EVALUATIONS_PER_ITERATION
+
+
+def build_parser() -> Parser:
+    """The command line's parser."""
+    parser = Parser(PROGRAM, description="Paints a picture in one or more styles.")
+    add = parser.add_argument
+    number = functools.partial(add, type=float)
+    add("--content", required=True, metavar="CONTENT", help="content picture")
+    add("--styles", required=True, nargs="+", metavar="STYLE", help="one or more style pictures")
+    add("--output", required=True, metavar="OUTPUT", help="where the result is written")
+    add("--iterations", type=int, default=ITERATIONS, help="steps (default: %(default)s)")
+    add("--print-iterations", type=int, metavar="N", help="print the losses every N steps")
+    add("--checkpoint-output", metavar="PATTERN", help="such as out_%%s.jpg; %%s is the step")
+    add("--checkpoint-iterations", type=int, metavar="N", help="write a checkpoint every N steps")
+    add("--width", type=int, help="of the result (default: the content's own)")
+    number("--style-scales", nargs="+", metavar="SCALE", help="one for each style")
+    add("--network", metavar="imagenet|mirror|PATH", help=f"default: {NETWORK}, else imagenet")
+    blend = "b in: conv4_2 * b + conv5_2 * (1 - b)"
+    number("--content-weight-blend", default=1.0, help=blend)
+    number("--content-weight", default=RECIPE["content_weight"], help="default: %(default)s")
+    number("--style-weight", default=RECIPE["style_weight"], help="default: %(default)s")
+    growth = "each style layer counts this times the one before (default: %(default)s)"
+    number("--style-layer-weight-exp", default=1.0, help=growth)
+    number("--style-blend-weights", nargs="+", metavar="WEIGHT", help="one for each style")
+    number("--tv-weight", default=RECIPE["tv_weight"], help="default: %(default)s")
+    of_adam = "of Adam (default: %(default)s)"
+    number("--learning-rate", default=RECIPE["learning_rate"], help=of_adam)
+    number("--beta1", default=RECIPE["beta1"], help=of_adam)
+    number("--beta2", default=RECIPE["beta2"], help=of_adam)
+    number("--eps", default=RECIPE["epsilon"], help=of_adam)
+    add("--initial", metavar="INITIAL", help="picture to start from (default: noise)")
+    number("--initial-noiseblend", metavar="B", help="(1 - B) * initial + B * noise")
+    add("--preserve-colors", action="store_true", help="keep the content's colours")
+    add("--pooling", choices=("max", "avg"), default="max", help="default: %(default)s")
+    add("--overwrite", action="store_true", help="replace OUTPUT if it exists")
+    add("--seed", type=int, default=RECIPE["seed"], help="of the noise (default: %(default)s)")
+    return parser
+
+
+def check(options: argparse.Namespace) -> None:
+    """Raises InputError where options contradict each other, before anything is loaded."""
+    if (options.checkpoint_output is None) != (options.checkpoint_iterations is None):
+        raise InputError("--checkpoint-output and --checkpoint-iterations go together; give both")
+    if options.checkpoint_output is not None:
+        checkpoint_path(options.checkpoint_output, 0)
+    for name in ("iterations", "print_iterations", "checkpoint_iterations", "width"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise InputError(f"--{name.replace('_', '-')} must be at least 1, received {value}")
+    suffix_of(options.output)
+    if Path(options.output).exists() and not options.overwrite:
+        raise InputError(
+            f"--output {options.output} already exists; give --overwrite to replace it"
+        )
+    check_writable(options.output)
+
+
+def checkpoint_path(pattern: str, step: int) -> str:
+    """The path of a checkpoint: `step` in place of %s, %d or {}. Raises InputError."""
+    try:
+        if re.search(r"\{.*\}", pattern):
+            return pattern.format(step)
+        if "%" in pattern:
+            return pattern % step
+    except (ValueError, TypeError, LookupError):
+        pass
+    raise InputError(f"--checkpoint-output {pattern}: must contain %s, in place of the step")
+
+
+def settings_of(options: argparse.Namespace) -> dict[str, Any]:
+    """The engine's settings: recipe `athalye` with the options in place."""
+    blend = fraction(options.content_weight_blend)
+    exponents = range(len(STYLE_LAYERS))
+    growth = positive(options.style_layer_weight_exp)
+    init, noise = options.initial, options.initial_noiseblend
+    if noise is None:
+        noise = 0.0 if init else 1.0
+    return {
+        "iterations": options.iterations,
+        "content_weight": options.content_weight,
+        "style_weight": options.style_weight,
+        "tv_weight": options.tv_weight,
+        "style_scale": options.style_scales,
+        "style_blend": options.style_blend_weights,
+        "content_layers": {
+            layer: share
+            for layer, share in {"block4_conv2": blend, "block5_conv2": 1 - blend}.items()
+            if share
+        },
+        "style_layers": dict(
+            zip(STYLE_LAYERS, (growth**exponent for exponent in exponents), strict=True)
+        ),
+        "pooling": options.pooling,
+        "init": init or "base",
+        "noise_blend": noise,
+        "seed": options.seed,
+        "learning_rate": options.learning_rate,
+        "beta1": options.beta1,
+        "beta2": options.beta2,
+        "epsilon": options.eps,
+        "preserve_colors": "luma" if options.preserve_colors else "none",
+    }
+
+
+class Terminal(Progress):
+    """Prints losses and progress, and writes checkpoints, as a run goes on.
+
+    Attributes:
+        saved: the path of the last picture, None before the first.
+        record: how the pictures are made, as `metadata.make_record` has it.
+    """
+
+    def __init__(self, options: argparse.Namespace):
+        super().__init__()
+        self.saved: str | None = None
+        self.record: dict = {}
+        self._options = options
+
+    def on_evaluation(self, evaluation):
+        """Prints the losses before the first step and after the steps that are due."""
+        super().on_evaluation(evaluation)
+        options, step, losses = self._options, self.evaluations - 2, evaluation.losses
+        due = step < 0 or step % (options.print_iterations or 1) == 0
+        if options.print_iterations and (due or step + 1 == options.iterations):
+            print(f"  content loss: {losses.content:g}")
+            print(f"    style loss: {losses.style:g}")
+            print(f"       tv loss: {losses.total_variation:g}")
+            print(f"    total loss: {losses.total:g}", flush=True)
+
+    def on_iterate(self, iterate):
+        """Prints progress, twenty times a run, and writes the best picture so far where due."""
+        super().on_iterate(iterate)
+        options, step = self._options, iterate.iteration
+        last = self.iteration == options.iterations
+        if self.iteration % max(1, options.iterations // 20) == 0:
+            left = self.seconds / self.iteration * (options.iterations - self.iteration)
+            times = (timedelta(seconds=round(seconds)) for seconds in (self.seconds, left))
+            line = "Iteration {:4d}/{:4d} ({} elapsed, {} remaining)"
+            print(line.format(self.iteration, options.iterations, *times), flush=True)
+        if options.checkpoint_iterations and (step % options.checkpoint_iterations == 0 or last):
+            self.save(iterate, checkpoint_path(options.checkpoint_output, step))
+
+    def save(self, iterate, path):
+        """Writes a picture, and in it how it was made."""
+        more = {"iteration": iterate.iteration, "losses": iterate.losses._asdict()}
+        save_image(iterate.image, path, description=metadata.to_text(self.record, **more))
+        self.saved = path
+
+    def kept(self):
+        """What is left of a run that did not finish, in words."""
+        return f"the last picture is {self.saved}" if self.saved else "no picture was finished"
+
+
+def run(paint: Callable, options: argparse.Namespace, terminal: Terminal) -> None:
+    """Checks what is cheap to check, paints, and writes the best picture of all steps."""
+    check(options)
+    content = load_image(options.content)
+    size = None
+    if options.width:
+        size = int(content.height / content.width * options.width), options.width
+    job = prepare(content, options.styles, "athalye", 1, size=size, **settings_of(options))
+    network = options.network or (NETWORK if Path(NETWORK).is_file() else "imagenet")
+    weights = load_weights(network)
+    suffix = suffix_of(options.output)
+    terminal.record = metadata.make_record(job, weights, options.content, options.styles, suffix)
+    terminal.save(paint(job, weights, terminal), options.output)
+
+
+def main(paint: Callable, argv: Sequence[str] | None = None) -> int:
+    """The command line. Returns the exit status, see `exit_status`."""
+    options = build_parser().parse_args(sys.argv[1:] if argv is None else argv)
+    terminal = Terminal(options)
+    return exit_status(PROGRAM, lambda: run(paint, options, terminal), terminal.kept)

@@ -1,0 +1,228 @@
+"""The web page: give it a photo and a painting, watch the picture grow, download it.
+
+Several photos are painted in turn, and downloaded together; a short clip becomes a film. One
+picture is painted at a time; other visitors wait and see their place in the queue. The pictures are
+those of `style_transfer`. Uploads and results stay in a temporary folder, which is removed when the
+page stops.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from stylize.apps.console import Parser, exit_status, underscored
+from stylize.apps.page.studio import DOWNLOAD, Shown, Studio
+from stylize.errors import InputError
+from stylize.images.colors import COLOR_METHODS
+from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
+from stylize.vgg.download import load_weights
+
+PROGRAM = "app.py"
+DEFAULTS = RECIPES[DEFAULT_RECIPE]
+PACKAGE = Path(__file__).parents[2]
+# The wheel has the examples in the package, a checkout beside it.
+EXAMPLES = next(path for path in (PACKAGE / "img", PACKAGE.parent / "img") if path.is_dir())
+EXAMPLE_PAIRS = (
+    ("astronaut", "swirling_night"),
+    ("hopper", "impasto"),
+    ("temple", "woodcut"),
+    ("cat", "pointillism"),
+    ("flower", "watercolour"),
+    ("coffee", "stained_glass"),
+)
+STALE_AFTER = 24 * 3600  # seconds after which uploads and results are removed
+CSS = """
+#result img { width: 100%; height: 100%; object-fit: contain } /* small sizes too */
+#gallery .grid-wrap { min-height: 0 } /* no empty rows */
+#photos .upload-wrapper { height: calc(100% - var(--size-10)) } /* leaves room for the sources */
+"""
+# No fonts from elsewhere: the page works where only this computer can be reached.
+THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
+
+
+def build_page(studio: Studio, max_size: int) -> gr.Blocks:
+    """The page, a `gr.Blocks`."""
+
+    def paint(request: gr.Request) -> Iterator[Shown]:
+        yield from studio.paint(request.session_hash)
+
+    def enter(request: gr.Request, *asked: Any) -> Shown:  # a method's self would count as an input
+        return studio.enter(request, *asked)
+
+    with gr.Blocks(
+        title="Neural style transfer",
+        analytics_enabled=False,
+        delete_cache=(3600, STALE_AFTER),
+    ) as page:
+        gr.Markdown(
+            "# Neural style transfer\n"
+            "A photo, or several, or a short clip, painted in the style of a picture."
+        )
+        with gr.Row():
+            with gr.Column():
+                with gr.Row():
+                    photos, painting = _upload_several("Photos, or a clip"), _upload("Painting")
+                with gr.Row():
+                    start = gr.Button("Paint", variant="primary")
+                    stop = gr.Button("Stop")
+                gr.Examples(
+                    [
+                        [[str(EXAMPLES / f"{photo}.jpg")], str(EXAMPLES / f"{style}.jpg")]
+                        for photo, style in EXAMPLE_PAIRS
+                    ],
+                    [photos, painting],
+                )
+                inputs = [photos, painting, *_controls(max_size)]
+            with gr.Column():
+                result = gr.Image(
+                    label="Result",
+                    format="png",
+                    interactive=False,
+                    buttons=["fullscreen"],
+                    height=420,
+                    elem_id="result",
+                )
+                words = gr.Markdown("Ready.", elem_id="status")
+                gallery = gr.Gallery(  # of several photos, or the film
+                    label="Results",
+                    columns=3,
+                    fit_columns=False,
+                    object_fit="contain",
+                    interactive=False,
+                    visible=False,
+                    buttons=["download", "fullscreen"],
+                    elem_id="gallery",
+                )
+                download = gr.DownloadButton(DOWNLOAD, interactive=False)
+                with gr.Accordion("Losses"):
+                    plot = gr.Plot(show_label=False)
+        outputs = [words, result, plot, download, gallery]  # as `Shown` has them
+        entered = start.click(enter, inputs, outputs, queue=False)
+        entered.then(
+            paint,
+            None,
+            outputs,
+            concurrency_limit=1,
+            trigger_mode="multiple",  # else a second click would only stop the first
+        )
+        stop.click(studio.stop, queue=False)
+        page.unload(studio.leave)
+    return page
+
+
+def _upload(label):
+    """A picture that comes as the path of the upload, unread: `load_image` says what is wrong."""
+    image = gr.Image(label=label, sources=["upload", "clipboard"], height=240)
+    image.preprocess = lambda upload: upload and upload.path
+    return image
+
+
+def _upload_several(label):
+    """Pictures or videos that come as the paths of the uploads. A single one fills its place."""
+    gallery = gr.Gallery(
+        label=label,
+        sources=["upload", "clipboard"],
+        file_types=["image", "video"],
+        height=240,
+        columns=3,
+        object_fit="contain",
+        buttons=[],
+        elem_id="photos",
+    )
+    gallery.preprocess = lambda uploads: [
+        (each.video if hasattr(each, "video") else each.image).path
+        for each in (uploads.root if uploads else ())
+    ]
+    return gallery
+
+
+def _controls(max_size):
+    """A component for each of `CONTROLS`, in that order."""
+    strength = gr.Slider(0, 1, DEFAULTS["strength"], label="Strength", info="photo ... painting")
+    with gr.Row():
+        size = gr.Number(min(256, max_size), label="Size", info="rows of the result", precision=0)
+        iterations = gr.Slider(1, 20, DEFAULTS["iterations"], step=1, label="Iterations")
+    colours = gr.Dropdown(COLOR_METHODS, value="none", label="Keep the photo's colours")
+    with gr.Accordion("More settings", open=False):
+        return [
+            strength,
+            size,
+            iterations,
+            colours,
+            gr.Number(DEFAULTS["content_weight"], label="Content weight"),
+            gr.Number(DEFAULTS["style_weight"], label="Style weight"),
+            gr.Number(DEFAULTS["tv_weight"], label="Smoothness (total variation)"),
+            gr.Slider(0, 1, 0, label="Noise", info="how much of it is in the start"),
+            gr.Number(0, label="Seed", info="of the noise", precision=0),
+        ]
+
+
+def _port(text):
+    if not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError("must be from 1 to 65535")
+    return int(text)
+
+
+def build_parser() -> Parser:
+    """The command line's parser."""
+    parser = Parser(PROGRAM, description="Serves the web page.")
+    parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s, this computer")
+    parser.add_argument("--port", type=_port, default=7860, help="default: %(default)s")
+    parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
+    parser.add_argument(
+        "--max_size",
+        type=int,
+        default=1024,
+        help="pixels of the longer side (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max_seconds",
+        type=float,
+        default=1800,
+        help="for each photo, or a clip (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max_photos", type=int, default=20, help="of one visitor at once (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max_frames", type=int, default=250, help="of a clip (default: %(default)s)"
+    )
+    return parser
+
+
+def serve(paint: Callable, args: argparse.Namespace) -> None:
+    """Serves the page until Ctrl-C, with all that visitors leave in a temporary folder."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up then too
+    with tempfile.TemporaryDirectory(prefix="style_transfer_") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        limits = args.max_size, args.max_seconds, args.max_photos, args.max_frames
+        studio = Studio(paint, load_weights(args.weights), folder, *limits)
+        studio.warm_up()
+        page = build_page(studio, args.max_size).queue(max_size=20)
+        try:
+            page.launch(
+                server_name=args.host,
+                server_port=args.port,
+                theme=THEME,
+                css=CSS,
+                footer_links=[],
+                max_file_size="50mb",
+            )
+        except OSError:
+            raise InputError(
+                f"--port {args.port}: cannot be used on {args.host}; choose another"
+            ) from None
+
+
+def main(paint: Callable, argv: Sequence[str] | None = None) -> int:
+    """The page's command line. Returns the exit status, see `exit_status`."""
+    args = build_parser().parse_args(underscored(sys.argv[1:] if argv is None else argv))
+    return exit_status(PROGRAM, lambda: serve(paint, args))

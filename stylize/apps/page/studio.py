@@ -1,0 +1,398 @@
+"""What the page's events call: visitors, their turns, and painting what they asked for.
+
+One picture is painted at a time; several photos of a visitor are painted in turn, and so are the
+frames of a clip.
+"""
+
+import contextlib
+import functools
+import gc
+import html
+import itertools
+import os
+import tempfile
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gradio as gr
+from PIL import Image
+
+from stylize.apps.console import in_words
+from stylize.apps.film.scenes import FrameFolder, frames_to_paint
+from stylize.apps.page.watch import Stopped, Watch
+from stylize.backend.files import replacing
+from stylize.errors import InputError, NonFiniteLoss
+from stylize.images.clips import SUFFIXES, encode, open_clip
+from stylize.images.optical_flow import require_opencv
+from stylize.images.reading import load_image
+from stylize.images.writing import save_image
+from stylize.runs import metadata
+from stylize.runs.job import Job, prepare
+from stylize.vgg.weights import VGG19Weights
+
+CONTROLS = (  # the settings on the page
+    "strength",
+    "size",
+    "iterations",
+    "preserve_colors",
+    "content_weight",
+    "style_weight",
+    "tv_weight",
+    "noise_blend",
+    "seed",
+)
+DOWNLOAD, DOWNLOAD_ALL, DOWNLOAD_FILM = "Download PNG", "Download all (ZIP)", "Download MP4"
+
+
+def complaint(message):
+    """What shows a visitor what to change. It is no fault of ours: no traceback is printed."""
+    return gr.Error(html.escape(str(message)), duration=None, print_exception=False)
+
+
+def reason(error: Exception) -> str:
+    """What an error says in a line to a visitor. Raises it again if it is a bug."""
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for this size; choose a smaller one."
+    if isinstance(error, InputError | NonFiniteLoss):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"The page's machine cannot read or write a file: {error.strerror or error}"
+    raise error
+
+
+def is_clip(path: str | os.PathLike) -> bool:
+    """Whether an upload is a video, by its suffix."""
+    return Path(path).suffix.lower() in SUFFIXES
+
+
+class Shown(NamedTuple):
+    """What the page shows from now on, in the order of its outputs; the rest stays as it is."""
+
+    words: Any
+    picture: Any = gr.skip()
+    plot: Any = gr.skip()
+    download: Any = gr.skip()
+    gallery: Any = gr.skip()
+
+
+def cleared(words: str) -> Shown:
+    """Words, and no results of what was asked for before."""
+    download = gr.DownloadButton(DOWNLOAD, value=None, interactive=False)
+    return Shown(words, download=download, gallery=gr.Gallery(None, visible=False))
+
+
+class Series:
+    """What has become of several photos.
+
+    Args:
+        folder: of the results.
+        photos: their paths.
+
+    Attributes:
+        places: "2 of 5: NAME" for each photo.
+        paths: where the result of each photo goes.
+        gallery: the path and the caption of each result that is there.
+    """
+
+    def __init__(self, folder: Path, photos: Sequence[str]):
+        self._folder, self._names = folder, [Path(photo).name for photo in photos]
+        self.places = [f"{i} of {len(photos)}: {name}" for i, name in enumerate(self._names, 1)]
+        self.paths = [folder / f"{name}.png" for name in result_names(photos)]
+        self.gallery: list[tuple[str, str]] = []
+        self._painted = 0
+        self._remarks: dict[str, list[str]] = {}  # what is to be said -> of which photos
+
+    def add(self, index: int, watch: Watch) -> None:
+        """The run of a photo has ended or was stopped."""
+        if watch.last:
+            stopped = f", {watch.error}" if watch.error else ""
+            self.gallery.append((str(self.paths[index]), f"{self._names[index]}{stopped}"))
+        if watch.error:
+            self.remark(index, watch.ending)
+        else:
+            self._painted += 1
+
+    def remark(self, index: int, text: str) -> None:
+        """Something is to be said of a photo."""
+        self._remarks.setdefault(text, []).append(self._names[index])
+
+    def words(self, first: str) -> str:
+        """A line, and below it what is to be said of the photos so far, as Markdown."""
+        lines = [first, *(f"{', '.join(names)}: {text}" for text, names in self._remarks.items())]
+        return "\n\n".join(map(html.escape, lines))
+
+    def summary(self, ended: str) -> str:
+        """How it `ended`, in words."""
+        return self.words(f"{ended}: {self._painted} of {len(self._names)} painted")
+
+    def pack(self) -> str:
+        """Writes a ZIP archive of the results, one at a time. Returns its path. Raises OSError."""
+        archive = self._folder / "painted.zip"
+        with replacing(archive) as temporary, zipfile.ZipFile(temporary, "w") as file:
+            for path, _ in self.gallery:
+                file.write(path, Path(path).name)
+        return str(archive)
+
+
+def result_names(photos: Iterable[str | os.PathLike]) -> list[str]:
+    """What the results of photos are called, without suffix: as the photos, but no two alike."""
+    names: list[str] = []
+    for photo in photos:
+        taken, stem = {name.casefold() for name in names}, Path(photo).stem
+        numbered = (f"{stem}_{number}" for number in itertools.count(2))
+        free = (n for n in itertools.chain([stem], numbered) if n.casefold() not in taken)
+        names.append(next(free))
+    return names
+
+
+class Studio:
+    """What the page's events call.
+
+    Args:
+        paint: the script's.
+        weights: the network's.
+        folder: where results are kept.
+        max_size: pixels of a result's longer side, at most.
+        max_seconds: that a photo or a clip is painted, at most.
+        max_photos: that a visitor may give at once.
+        max_frames: that a clip may have.
+    """
+
+    def __init__(
+        self,
+        paint: Callable,
+        weights: VGG19Weights,
+        folder: str,
+        max_size: int,
+        max_seconds: float,
+        max_photos: int,
+        max_frames: int,
+    ):
+        self._paint, self._weights, self._folder = paint, weights, folder
+        self._max_size, self._max_seconds = max_size, max_seconds
+        self._max_photos, self._max_frames = max_photos, max_frames
+        # session -> (what stops its next run, what it asked for last)
+        self._asked: dict[str | None, tuple[threading.Event, tuple]] = {}
+        self._running: dict[str | None, threading.Event] = {}  # session -> what stops its run
+
+    def warm_up(self) -> None:
+        """Builds the network, which stays, before the first visitor needs it."""
+        gray = Image.new("RGB", (32, 32), "gray")
+        self._paint(prepare(gray, gray, iterations=1, size=32, tolerance=1), self._weights)
+
+    def enter(self, request: gr.Request, *asked: Any) -> Shown:
+        """A visitor asks for pictures, and waits from now on.
+
+        What they asked for before, waiting or being painted, is dropped.
+
+        Args:
+            request: whose it is.
+            asked: the paths of the photos, or of one clip, the path of the painting, then the
+                values of `CONTROLS`, in their order.
+        """
+        self.stop(request)
+        self._asked[request.session_hash] = threading.Event(), asked
+        return cleared("Waiting for a place ...")
+
+    def paint(self, session: str | None) -> Iterator[Shown]:
+        """Paints what a visitor asked for last, in their turn.
+
+        Yields until all is painted, or was stopped. Raises gr.Error.
+        """
+        if session not in self._asked:
+            return  # they left while they waited, or an earlier turn of theirs has painted it
+        stop, (photos, style, *values) = self._asked.pop(session)
+        self._running[session] = stop
+        try:
+            self._check(photos, style)
+            yield cleared("Getting ready ...")
+            given = dict(zip(CONTROLS, values, strict=True))
+            paint_photo = functools.partial(self._paint_photo, stop, style, given)
+            if is_clip(photos[0]):
+                yield from self._paint_clip(photos[0], style, given, stop)
+            elif len(photos) == 1:
+                yield from self._paint_one(photos[0], paint_photo)
+            else:
+                yield from self._paint_several(photos, paint_photo, stop)
+        except Exception as error:
+            failure = complaint(reason(error))
+            yield Shown(failure.message)
+            raise failure from None
+        finally:
+            if self._running.get(session) is stop:
+                del self._running[session]
+
+    def _check(self, photos, style):
+        """Raises InputError unless there is something to paint, and not too much of it."""
+        if not (photos and style):
+            raise InputError("Give a photo and a painting: drop them above, or choose an example.")
+        if len(photos) > 1 and any(map(is_clip, photos)):
+            raise InputError("Give one clip alone, or photos.")
+        if len(photos) > self._max_photos:
+            raise InputError(
+                f"{len(photos)} photos; here at most {self._max_photos} are painted at once. "
+                "Leave some out."
+            )
+
+    def _paint_one(self, photo, paint_photo):
+        """Yields what is shown of the only photo."""
+        path = self._new_folder() / "painted.png"
+        watch = yield from paint_photo(photo, path, lambda watch: watch.painting)
+        words = watch.ending.capitalize()
+        if watch.last is None:
+            yield Shown(words)
+            return
+        download = gr.DownloadButton(value=str(path), interactive=True)
+        yield Shown(words, download=download)
+
+    def _paint_several(self, photos, paint_photo, stop):
+        """Yields what is shown of photo after photo; one that cannot be painted is named."""
+        series = Series(self._new_folder(), photos)
+        for index, photo in enumerate(photos):
+            if stop.is_set():
+                break
+
+            def say(watch, place=series.places[index]):
+                return series.words(f"{place}, {watch.left}")
+
+            try:
+                watch = yield from paint_photo(photo, series.paths[index], say)
+            except Exception as error:
+                series.remark(index, reason(error).removeprefix("the photo: "))
+                continue
+            series.add(index, watch)
+            yield Shown(gr.skip(), gallery=gr.Gallery(list(series.gallery), visible=True))
+        words = series.summary("Stopped" if stop.is_set() else "Done")
+        if not series.gallery:
+            yield Shown(words)
+            return
+        download = gr.DownloadButton(DOWNLOAD_ALL, value=series.pack(), interactive=True)
+        yield Shown(words, download=download)
+
+    def _paint_photo(self, stop, style, given, photo, path, say):
+        """Paints a photo and saves what came of it. `say` makes the words of a `Watch`.
+
+        Yields what is shown. Returns the `Watch`; raises what ended the run, but for `Stopped`.
+        """
+        watch = Watch(stop, self._max_seconds)
+        yield Shown(say(watch))
+        job = self._prepare(load_image(photo, "the photo"), style, given)
+        yield from self._follow(job, watch, say)
+        if watch.last:
+            record = metadata.make_record(job, self._weights, photo, [style])
+            more = {"iteration": watch.last.iteration, "losses": watch.last.losses._asdict()}
+            description = metadata.to_text(record, **more)
+            save_image(watch.last.rounded(), path, description=description)
+        return watch
+
+    def _follow(self, job, watch, say):
+        """Paints a job. Yields what is shown; raises what ended the run, but for `Stopped`."""
+        before = None
+        for iterate in watch.follow(lambda w: self._paint(job, self._weights, w)):
+            if iterate is None:
+                yield Shown(say(watch))
+                continue
+            # The same one again, Gradio would write over the file that the browser still reads.
+            picture = gr.skip() if iterate.image == before else iterate.image
+            before = iterate.image
+            yield Shown(say(watch), picture, watch.table.figure())
+        gc.collect()  # compiled functions hold each other, and the memory that the next photo needs
+        if watch.error and not isinstance(watch.error, Stopped):
+            raise watch.error
+
+    def _paint_clip(self, path, style, given, stop):
+        """Yields what is shown of a clip. What is painted of it until it is stopped is a film."""
+        if given["preserve_colors"] == "luma":
+            raise InputError("Keep the photo's colours: luma is for photos; choose another way")
+        yield Shown("Reading the clip ...")
+        clip = self._open_clip(path)
+        with tempfile.TemporaryDirectory(dir=self._folder) as kept:
+            job = self._prepare(next(clip.frames()), style, given)
+            folder = FrameFolder(kept, metadata.make_record(job, self._weights, path, [style]))
+            ended = yield from self._paint_frames(job, clip, folder, stop)
+            files = folder.files()
+            words = f"{ended}: {len(files)} of {clip.length} frames".capitalize()
+            if not files:
+                yield Shown(words)
+                return
+            yield Shown(f"{words}; writing the film ...")
+            film = self._new_folder() / "painted.mp4"
+            if clip.sound and ended != "done":
+                seconds = float(len(files) / clip.rate)
+                clip = clip._replace(sound=(*clip.sound, "-t", str(seconds)))
+            silent = (
+                "" if encode(film, files, clip) else ", without sound, which could not be converted"
+            )
+        gallery = gr.Gallery([(str(film), Path(path).name)], visible=True)
+        download = gr.DownloadButton(DOWNLOAD_FILM, value=str(film), interactive=True)
+        yield Shown(f"{words}{silent}", download=download, gallery=gallery)
+
+    def _paint_frames(self, job, clip, folder, stop):
+        """Paints a clip into a folder. Yields what is shown; returns how it ended, in words."""
+        started, left = time.monotonic(), ""
+        with contextlib.closing(clip.frames()) as images:
+            for frame in frames_to_paint(job, images, folder):
+                if frame.number >= self._max_frames:  # a header may say less than there is
+                    return f"stopped after {self._max_frames} frames, the most of this page"
+                place = f"Frame {frame.number + 1} of {clip.length}"
+
+                def say(watch, place=place, left=left):
+                    return f"{place}: {watch.fraction:.0%}{left}"
+
+                spent = time.monotonic() - started
+                watch = Watch(stop, self._max_seconds, spent)
+                yield Shown(say(watch))
+                yield from self._follow(job.frame(frame.image, frame.previous), watch, say)
+                if watch.error:
+                    return str(watch.error)
+                folder.save(frame.number, watch.last.pixels)
+                if frame.previous:  # the first of a scene takes longer than those to come
+                    seconds = (clip.length - frame.number - 1) * frame.seconds
+                    left = f", about {in_words(seconds)} left"
+        return "done"
+
+    def _open_clip(self, path):
+        """The `Clip` of an upload. Raises InputError."""
+        require_opencv()
+        try:
+            clip = open_clip(path, most=self._max_frames + 1)
+        except (InputError, OSError) as error:  # OSError: no FFmpeg
+            message = str(error).replace(f"video {path}", path).replace(path, "the clip")
+            raise InputError(message) from None
+        if clip.length > self._max_frames:
+            raise InputError(
+                f"The clip has more than {self._max_frames} frames, the most that this page "
+                "accepts; give a shorter one."
+            )
+        return clip
+
+    def _prepare(self, photo: Image.Image, style: str, given: dict[str, Any]) -> Job:
+        """The `Job` of the uploads. Raises InputError."""
+        job = prepare(photo, load_image(style, "the painting"), **given)
+        rows, cols = job.stages[-1][:2]
+        if max(rows, cols) > self._max_size:
+            raise InputError(
+                f"The result would have {cols}x{rows} pixels; here at most {self._max_size} are "
+                "painted on a side. Choose a smaller size."
+            )
+        return job
+
+    def _new_folder(self):
+        """A folder for results. What the page shows of them, it removes once it is stale."""
+        return Path(tempfile.mkdtemp(dir=self._folder))
+
+    def stop(self, request: gr.Request) -> None:
+        """Stops all that the visitor asked for, or its waiting; what is painted so far stays."""
+        if asked := self._asked.get(request.session_hash):
+            asked[0].set()
+        if stop := self._running.get(request.session_hash):
+            stop.set()
+
+    def leave(self, request: gr.Request) -> None:
+        """Stops the run of a visitor who closes the page, and forgets them."""
+        self.stop(request)
+        self._asked.pop(request.session_hash, None)

@@ -1,0 +1,104 @@
+"""A run in a thread of its own, watched by the page, which may stop it."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+
+from stylize.runs.metadata import LossTable
+from stylize.runs.progress import Iterate, Progress
+
+UPDATE_EVERY = 0.5  # seconds between two updates of the page
+
+
+class Stopped(Exception):
+    """A visitor, or the time limit, stops a run. The message says which."""
+
+
+class Watch(Progress):
+    """A run in a thread of its own, watched by the page.
+
+    Args:
+        stop: an event that stops the run.
+        max_seconds: after which the run is stopped.
+        spent: seconds of these that are gone when it starts.
+
+    Attributes:
+        error: what ended the run, None if all went well.
+        table: the `LossTable`.
+    """
+
+    def __init__(self, stop: threading.Event, max_seconds: float, spent: float = 0.0):
+        super().__init__()
+        self.error: Exception | None = None
+        self.table = LossTable()
+        self._stop, self._max_seconds, self._spent = stop, max_seconds, spent
+        self._news: queue.Queue = queue.Queue()  # of each `Iterate`, and None at the end
+
+    def follow(self, run: Callable[["Watch"], object]) -> Iterator[Iterate | None]:
+        """Runs. Yields each `Iterate`, and None while it waits for the next."""
+        thread = threading.Thread(target=self._run, args=(run,), daemon=True)
+        thread.start()
+        try:
+            while True:
+                try:
+                    if (iterate := self._news.get(timeout=UPDATE_EVERY)) is None:
+                        return
+                    yield iterate
+                except queue.Empty:
+                    yield None
+        except GeneratorExit:  # the visitor has gone
+            self._stop.set()
+            raise
+        finally:
+            thread.join()
+
+    def _run(self, run):
+        try:
+            self._check()
+            run(self)
+        except Exception as error:
+            self.error = error
+        finally:
+            self._news.put(None)
+
+    def on_stage(self, index):
+        super().on_stage(index)
+        self._check()
+
+    def on_evaluation(self, evaluation):
+        super().on_evaluation(evaluation)
+        self.table.add(self.iteration, self.seconds, evaluation.losses, self.stage.rows)
+        self._check()
+
+    def on_iterate(self, iterate):
+        super().on_iterate(iterate)
+        self._news.put(iterate)
+
+    def _check(self):
+        if self._stop.is_set():
+            raise Stopped("stopped")
+        if self._spent + self.seconds > self._max_seconds:
+            raise Stopped(f"stopped by the time limit of {self._max_seconds:.0f} s")
+
+    @property
+    def left(self) -> str:
+        """The time left, in words."""
+        return f"about {self.seconds_left:.0f} s left" if self.fraction else "getting ready ..."
+
+    @property
+    def painting(self) -> str:
+        """What goes on, in words."""
+        if not (self.stage and self.fraction):
+            return self.left.capitalize()
+        return (
+            f"Painting at {self.stage.cols}x{self.stage.rows} pixels: {self.fraction:.0%}, "
+            f"{self.left}"
+        )
+
+    @property
+    def ending(self) -> str:
+        """What the run came to, in words."""
+        words = f"{self.error or 'done'}"
+        if self.last is None:
+            return f"{words}; no picture was finished"
+        return f"{words}: {self.last.image.width}x{self.last.image.height} pixels"

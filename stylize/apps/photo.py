@@ -1,0 +1,260 @@
+"""One photo on the command line of `neural_style_transfer.py`."""
+
+import argparse
+import contextlib
+import math
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from stylize.apps.console import check_kept, check_writable, exit_status
+from stylize.apps.options import PROGRAM, follow_record, follow_suffix
+from stylize.apps.report import Terminal
+from stylize.apps.timelapse import Film
+from stylize.backend import tensors
+from stylize.backend.files import remove_leftovers
+from stylize.errors import InputError, NonFiniteLoss, NoRoom
+from stylize.images.writing import DEEP_FORMATS, LARGEST_SIDES
+from stylize.runs import memory, metadata
+from stylize.runs.checkpoint import StateFile, made_alike
+from stylize.runs.job import Job, prepare
+from stylize.runs.progress import Checkpoint
+from stylize.runs.recipes import DEFAULT_RECIPE
+from stylize.runs.settings import EVALUATIONS_PER_ITERATION, SETTINGS
+from stylize.vgg.download import load_weights
+from stylize.vgg.weights import VGG19Weights
+
+FILMS = ("gif", "mp4")
+
+
+def find_checkpoint(
+    state: StateFile, resume: bool, job: Job, terminal: Terminal
+) -> Checkpoint | None:
+    """The checkpoint to go on from, None to start anew. Raises InputError."""
+    if not resume:
+        if state.path.exists():
+            terminal.warn(f"{state.path} is of a run that did not finish, and will be replaced")
+        return None
+    if not state.path.exists():
+        terminal.print(f"There is no {state.path} to go on from; starting anew")
+        return None
+    checkpoint = state.load()
+    stage = job.stages[checkpoint.stage]
+    terminal.print(f"Going on at {stage.cols}x{stage.rows} pixels")
+    if job.settings["optimizer"] == "scipy" and not job.settings["restart"]:
+        terminal.warn("SciPy's L-BFGS starts anew, so the picture will differ a little")
+    if terminal.films:
+        terminal.warn("the film begins here")
+    return checkpoint
+
+
+def plan(args: argparse.Namespace) -> tuple[Job, dict]:
+    """The job that the options ask for, and the record that --like names, else an empty one.
+
+    What is not given in `args` is filled in from that record. Raises InputError.
+    """
+    earlier = follow_record(args.like, args) if args.like else {}
+    given = {name: getattr(args, name) for name in SETTINGS}
+    evaluations = earlier.get("evaluations_per_iteration", EVALUATIONS_PER_ITERATION)
+    if given["scratch"] in (None, "auto"):
+        given["scratch"] = existing_folder(args.result_prefix)
+    recipe = args.recipe or DEFAULT_RECIPE
+    return prepare(args.base, _styles(args), recipe, evaluations, **given), earlier
+
+
+def make_record(args: argparse.Namespace, job: Job, weights: VGG19Weights) -> dict:
+    """How the result that the options ask for is made. Of the job, only its settings count."""
+    suffix, bits = args.format or "png", args.bits or 8
+    return metadata.make_record(job, weights, args.base, _styles(args), suffix, bits)
+
+
+def _styles(args):
+    return [args.style_reference, *args.styles]
+
+
+def result_paths(args: argparse.Namespace) -> list[Path]:
+    """The files that there are at the end, without those on the way: the result comes first."""
+    ends = [f".{args.format or 'png'}", *(f".{kind}" for kind in FILMS if getattr(args, kind))]
+    return [Path(f"{args.result_prefix}{end}") for end in ends + ["_losses.png"] * args.plot]
+
+
+def paths_on_the_way(args: argparse.Namespace, iterations: int) -> list[Path]:
+    """The pictures that may be saved before the result."""
+    suffix = args.format or "png"
+    return [Path(f"{args.result_prefix}_at_iteration_{i}.{suffix}") for i in range(iterations)]
+
+
+def pictures_given(args: argparse.Namespace) -> list:
+    """The values of all options that take a picture: paths, or words such as `noise`."""
+    return [args.base, *_styles(args), args.init, args.content_mask, *(args.style_masks or [])]
+
+
+def is_finished(args: argparse.Namespace, record: dict) -> bool:
+    """Whether all files that the options ask for are there, made as `record` says.
+
+    Versions of libraries do not count. Where there is still a state, the run was killed at its end.
+    """
+    paths = result_paths(args)
+    if not all(path.exists() for path in paths) or state_file(args, {}).path.exists():
+        return False
+    try:
+        found = metadata.read_record(paths[0])
+    except InputError:
+        return False
+    return made_alike(found, record)
+
+
+def state_file(args: argparse.Namespace, record: dict, **more: Any) -> StateFile:
+    """Where a run that does not finish is kept; `more` as `StateFile` takes it."""
+    return StateFile(f"{args.result_prefix}_state.npz", record, **more)
+
+
+def existing_folder(prefix: str) -> Path:
+    """The folder of a prefix, or the one above it that is there."""
+    folder = Path(f"{prefix}_").absolute().parent
+    return next(path for path in (folder, *folder.parents) if path.is_dir())
+
+
+def needs(job: Job) -> str:
+    """The memory and disk that a job needs, in words."""
+    stage, (files, _) = job.stages[-1], job.needed_disk_mib
+    words = f"{job.needed_mib / 1024:.1f} GiB of memory"
+    words += f", in tiles of {stage.tile} pixels" if stage.tile else ""
+    tell = stage.in_files or files > 100  # MiB; fewer are not worth a word
+    return words + (f", and {files / 1024:.1f} GiB of disk" if tell else "")
+
+
+def announce(words: str, job: Job, args: argparse.Namespace, terminal: Terminal) -> None:
+    """Says, after some words, what a job needs; warns of too little. Raises NoRoom."""
+    terminal.print(f"{words} about {needs(job)}")
+    check_disk(job, args.result_prefix, terminal)
+    if warning := memory.warning(job.needed_mib, job.stages[-1]):
+        terminal.warn(warning)
+
+
+def check_disk(job: Job, prefix: str, terminal: Terminal) -> None:
+    """Raises NoRoom where the disk has none for a job's files; warns if it has none for its state.
+
+    Args:
+        job: of a result with this prefix.
+        terminal: is told.
+    """
+    scratch, (files, state) = Path(job.settings["scratch"]), job.needed_disk_mib
+    if files > (free := free_disk(scratch)):
+        raise NoRoom(
+            f"{scratch}: {files / 1024:.1f} GiB of disk are needed for the optimiser's arrays "
+            f"and {free / 1024:.1f} are free; choose another folder with --scratch, a larger "
+            "--memory, or a smaller size"
+        )
+    folder = existing_folder(prefix)
+    if folder.stat().st_dev == scratch.stat().st_dev:
+        state += files
+    if state > (free := free_disk(folder)):
+        terminal.warn(
+            f"{folder}: {free / 1024:.1f} GiB of disk are free, of {state / 1024:.1f} that files "
+            "of this run may take; if they run out, --resume will not go on with it"
+        )
+
+
+def free_disk(folder: str | os.PathLike) -> float:
+    """MiB."""
+    return shutil.disk_usage(folder).free / 2**20
+
+
+def _check_format(job, suffix, bits):
+    """Raises InputError where a format cannot hold the result."""
+    if bits == 16 and suffix not in DEEP_FORMATS:
+        raise InputError(f"--bits 16 needs --format {' or '.join(DEEP_FORMATS)}")
+    longest = max(job.stages[-1][:2])
+    if longest > (most := LARGEST_SIDES.get(suffix, math.inf)):
+        raise InputError(
+            f"{longest} pixels do not fit in a .{suffix}, which ends at {most}; choose another "
+            "--format"
+        )
+
+
+def run(
+    paint: Callable,
+    args: argparse.Namespace,
+    terminal: Terminal,
+    weights: VGG19Weights | None = None,
+) -> None:
+    """Checks everything that is cheap to check, then paints one photo.
+
+    Args:
+        paint: the script's.
+        args: the options.
+        terminal: is told of the run.
+        weights: None: loaded as the options say, when all else has been checked.
+    """
+    job, earlier = plan(args)
+    check_writable(args.result_prefix)
+    check_kept(
+        result_paths(args) + paths_on_the_way(args, job.settings["iterations"]),
+        pictures_given(args),
+    )
+    remove_leftovers(args.result_prefix)
+    terminal.suffix, terminal.bits = args.format or "png", args.bits or 8
+    terminal.every_iteration = args.every_iteration
+    _check_format(job, terminal.suffix, terminal.bits)
+    announce("This needs", job, args, terminal)
+    weights = weights or load_weights(args.weights, quiet=args.quiet)
+    terminal.print(f"Using {weights.source}")
+    terminal.record = make_record(args, job, weights)
+    if earlier and (others := metadata.differences(earlier, terminal.record)):
+        terminal.warn(
+            f"the result will differ a little from {args.like}: other {', '.join(others)}"
+        )
+    rows, cols = job.stages[-1][:2]
+    terminal.films = [
+        Film(f"{args.result_prefix}.{kind}", rows, cols) for kind in FILMS if getattr(args, kind)
+    ]
+    state = state_file(args, terminal.record, table=terminal.table, empty=job.empty)
+    if args.resume and is_finished(args, terminal.record):
+        terminal.print(f"{result_paths(args)[0]} is finished: nothing is left to paint")
+        return
+    checkpoint = find_checkpoint(state, args.resume, job, terminal)
+    planned, job = job, job.with_tiles(terminal.record["tiles"])
+    if job.stages != planned.stages:
+        announce("Keeping the earlier run's tiling, which needs", job, args, terminal)
+    _paint_and_keep(paint, args, terminal, weights, job, state, checkpoint)
+    if args.verbose:
+        for where, mib in tensors.peak_memory().items():
+            terminal.print(f"Peak memory of the {where}: {mib:.0f} MiB")
+
+
+def _paint_and_keep(paint, args, terminal, weights, job, state, checkpoint):
+    """Paints a job. Removes its state only when all files of the result are written."""
+    try:
+        paint(job, weights, terminal, checkpoint=checkpoint, keep=terminal.keeper(state))
+    except NonFiniteLoss:  # as it would be again
+        state.remove()
+        raise
+    except BaseException:
+        try:
+            with contextlib.suppress(OSError):  # what is told is why the run stopped
+                state.write()
+        finally:  # a second Ctrl-C leaves the last state that is whole
+            if state.written:
+                terminal.resumable = args.command if args.resume else f"{args.command} --resume"
+        raise
+    finally:
+        terminal.save_extras(args.plot)
+    state.path.unlink(missing_ok=True)
+
+
+def main(paint: Callable, args: argparse.Namespace) -> int:
+    """Paints one photo. Returns the exit status, see `exit_status`.
+
+    Args:
+        paint: the script's.
+        args: from `parse`.
+    """
+    follow_suffix(args)
+    terminal = Terminal(args.result_prefix, args.quiet)
+    try:
+        return exit_status(PROGRAM, lambda: run(paint, args, terminal), terminal.kept)
+    finally:
+        terminal.close()

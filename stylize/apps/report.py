@@ -1,0 +1,165 @@
+"""What the command line shows of a run as it goes on, and the pictures that it saves meanwhile."""
+
+import contextlib
+import math
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from stylize.apps.console import in_words
+from stylize.apps.timelapse import Film
+from stylize.images.writing import save_image
+from stylize.runs import metadata
+from stylize.runs.progress import Progress
+
+WRITTEN_FAST = 8_000_000  # pixels, of a picture that takes a second or two
+
+
+class Terminal(Progress):
+    """Prints, shows progress and saves as a run goes on.
+
+    Args:
+        prefix: of the files that are saved.
+        quiet: print nothing.
+
+    Attributes:
+        suffix, bits: of the pictures.
+        every_iteration: whether a large picture is saved after each iteration, as small ones are.
+        saved: the path of the last picture, None before the first.
+        record: how they are made, as `metadata.make_record` has it.
+        films: the `Film`s to add to.
+        table: of the losses.
+        resumable: the command that goes on with a run that did not finish; "" where none does.
+    """
+
+    def __init__(self, prefix: str, quiet: bool = False):
+        super().__init__()
+        self.suffix, self.bits, self.every_iteration = "png", 8, False
+        self.saved: Path | None = None
+        self.record: dict = {}
+        self.films: list[Film] = []
+        self.table, self.resumable = metadata.LossTable(), ""
+        self._prefix, self._quiet = prefix, quiet
+        self._bar = tqdm(
+            bar_format="{percentage:3.0f}%|{bar}| {elapsed}{postfix}",
+            total=1.0,
+            leave=False,
+            disable=True if quiet else None,  # None: only on a terminal
+        )
+
+    def print(self, line):
+        """Prints a line above the progress bar."""
+        if not self._quiet:
+            self._bar.write(line)
+            sys.stdout.flush()
+
+    def warn(self, line):
+        """Prints a warning, on stderr."""
+        if not self._quiet:
+            self._bar.write(f"warning: {line}", file=sys.stderr)
+
+    def on_resume(self, checkpoint):
+        super().on_resume(checkpoint)
+        earlier = Path(f"{self._prefix}_at_iteration_{self.iteration - 1}.{self.suffix}")
+        if self.stage is self.stages[-1] and earlier.exists():
+            self.saved = earlier
+        if self.stage is self.stages[-1] and checkpoint.step.losses:
+            self.print(f"Start of iteration {self.iteration}")
+
+    def on_estimate(self, seconds):
+        self.print(f"This will take about {seconds:.0f}s")
+
+    def on_evaluation(self, evaluation):
+        if self.stage is self.stages[-1] and math.isinf(self.lowest):  # the first there
+            self.print("Start of iteration 0")
+        super().on_evaluation(evaluation)
+        self.table.add(self.iteration, self.seconds, evaluation.losses, self.stage.rows)
+        if self.improved:
+            for film in self.films:
+                film.add(self.fraction, evaluation)
+        left = f"about {in_words(self.seconds_left)} left"
+        self._bar.set_postfix_str(f"{left}, loss {evaluation.losses.total:.4g}", refresh=False)
+        self._bar.update(self.fraction - self._bar.n)
+
+    def on_iterate(self, iterate):
+        """Reports an iteration; at the size asked for, saves its picture and announces the next."""
+        super().on_iterate(iterate)
+        if iterate.final:
+            self._on_final_iterate(iterate)
+        else:
+            self.print(
+                f"On the way, at {self.stage.cols}x{self.stage.rows} pixels: "
+                f"loss {iterate.losses.total:.6g} after {iterate.seconds:.0f}s"
+            )
+        if iterate.stopped:
+            self.print(f"Stopped at this size: {iterate.stopped}")
+
+    def _on_final_iterate(self, iterate):
+        losses = iterate.losses
+        self.print(f"Current loss value: {losses.total}")
+        self.print(
+            f"  content {losses.content:.6g}, style {losses.style:.6g}, "
+            f"total variation {losses.total_variation:.6g}"
+            + (f", neighbors {losses.neighbors:.6g}" if losses.neighbors else "")
+        )
+        if self.every_iteration or self.stage.rows * self.stage.cols <= WRITTEN_FAST:
+            self._save(iterate, f"_at_iteration_{iterate.iteration}")
+        self.print(f"Iteration {iterate.iteration} completed in {iterate.seconds:.0f}s")
+        if self.iteration < self.stage.iterations and not iterate.stopped:
+            self.print(f"Start of iteration {self.iteration}")
+        else:
+            self._save(iterate, "")
+
+    def _save(self, iterate, name):
+        """Saves the picture of an iterate, and in it how it was made."""
+        path = Path(f"{self._prefix}{name}.{self.suffix}")
+        more = {"iteration": iterate.iteration, "losses": iterate.losses._asdict()}
+        save_image(
+            iterate.rounded(self.bits), path, self.bits, metadata.to_text(self.record, **more)
+        )
+        self.saved = path
+        self.print(f"Image saved as {path}")
+
+    def save_extras(self, plot):
+        """Saves the table of losses, the plot where it is wanted, and the films.
+
+        A run that was interrupted has them too, if it finished a picture.
+        """
+        if not self.saved:
+            for film in self.films:
+                film.discard()
+            return
+        with contextlib.ExitStack() as saving:  # one that fails does not keep the others from it
+            saving.callback(self.table.save, f"{self._prefix}_losses.csv")
+            if plot:
+                saving.callback(self._save_plot, f"{self._prefix}_losses.png")
+            for film in self.films:
+                saving.callback(self._save_film, film)
+
+    def _save_plot(self, path):
+        self.table.plot(path)
+        self.print(f"Plot saved as {path}")
+
+    def _save_film(self, film):
+        film.save()
+        self.print(f"Film saved as {film.path}")
+
+    def keeper(self, state):
+        """`state.keep`; that its file cannot be written must not end the run."""
+
+        def keep(checkpoint):
+            try:
+                state.keep(checkpoint)
+            except OSError as error:
+                self.warn(f"{state.path}: {error.strerror or error}; --resume will not go on here")
+
+        return keep
+
+    def kept(self):
+        """What is left of a run that did not finish, in words."""
+        kept = f"the last picture is {self.saved}" if self.saved else "no picture was finished"
+        return f"{kept}; go on with: {self.resumable}" if self.resumable else kept
+
+    def close(self):
+        self._bar.close()

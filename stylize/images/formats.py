@@ -1,0 +1,139 @@
+"""Opening pictures: the formats that are read, and one line that says what is wrong with a file.
+
+A *picture* is a path, a Pillow image or a uint8 array.
+"""
+
+import contextlib
+import ctypes
+import functools
+import io
+import logging
+import os
+import re
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike
+from PIL import Image
+
+from stylize.errors import InputError, one_line
+
+# Python prints what a library logs and nobody handles; Pillow also raises what it logs.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+Picture = str | os.PathLike | Image.Image | np.ndarray
+
+READABLE = {  # what people call a format: what Pillow calls it
+    "JPEG": "JPEG",
+    "PNG": "PNG",
+    "WebP": "WEBP",
+    "TIFF": "TIFF",
+    "BMP": "BMP",
+    "GIF": "GIF",
+    "HEIC": "HEIF",  # by pillow-heif
+    "AVIF": "AVIF",
+}
+HEIF_FILE = rb"....ftyp(?!.*avi[fs]).*(hei[cxms]|hev[cxms]|mif1|msf1)"  # an AVIF is a mif1 too
+REASONS = {  # why a picture cannot be read: the first kind of error that fits
+    FileNotFoundError: "no such file; check the path",
+    IsADirectoryError: "is a folder; give one picture in it",
+    Image.UnidentifiedImageError: "not a picture that can be read; save it as "
+    + " or ".join(", ".join(READABLE).rsplit(", ", 1)),
+    Image.DecompressionBombError: "too large to be safe ({}); make it smaller",
+    MemoryError: "too large for the memory that is left; make it smaller",
+    ImportError: "a HEIC picture needs pillow-heif ({}); run pip install pillow-heif",
+    Exception: "damaged or truncated ({}); save it again",
+}
+
+
+def picture_suffixes() -> set[str]:
+    """The suffixes, with the dot and in lower case, of files in the formats `READABLE`."""
+    registered = Image.registered_extensions()
+    ours = {suffix for suffix, name in registered.items() if name in READABLE.values()}
+    return ours | {".heic", ".heif", ".hif"}  # which Pillow knows with pillow-heif only
+
+
+def name_of(picture: Picture, name: str | None = None) -> str:
+    """What errors call a picture."""
+    if isinstance(picture, Image.Image | np.ndarray):
+        return name or "picture"
+    return name or " ".join(f"picture {os.fspath(picture)}".splitlines())
+
+
+@contextlib.contextmanager
+def opened(picture: Picture, name: str | None = None) -> Iterator[Image.Image]:
+    """The Pillow image, not yet decoded, of anything `load_image` takes.
+
+    Whatever goes wrong while it is used, in Pillow or a decoder, becomes an InputError of one
+    line. Python's warnings of damage that a decoder could mend say nothing a person can use.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"), contextlib.ExitStack() as stack:
+            if isinstance(picture, Image.Image):
+                yield picture
+            elif isinstance(picture, np.ndarray):
+                yield _from_array(picture)
+            else:
+                file = stack.enter_context(_open_file(picture, name))
+                if not file.peek(1):
+                    raise InputError(f"{name_of(picture, name)}: the file is empty")
+                image = stack.enter_context(_open_image(file))
+                if image.format == "TIFF":
+                    _silence_libtiff()
+                yield image
+    except InputError:
+        raise
+    except Exception as error:  # decoders raise whatever a damaged file makes them trip over
+        raise _refusal(picture, name, error) from error
+
+
+def _refusal(picture, name, error):
+    """The InputError that says in a line why a picture cannot be read."""
+    reason = next(text for kind, text in REASONS.items() if isinstance(error, kind))
+    return InputError(f"{name_of(picture, name)}: {reason.format(one_line(error))}")
+
+
+def _from_array(array):
+    """An array as a Pillow image."""
+    if array.dtype != np.uint8 or array.ndim not in (2, 3):
+        raise InputError(
+            "a picture array must be uint8 of shape (rows, cols, 3); "
+            f"received {array.dtype} of shape {array.shape}"
+        )
+    return Image.fromarray(array)
+
+
+def _open_file(path, name):
+    """The file of a picture."""
+    try:
+        return open(path, "rb")
+    except (FileNotFoundError, IsADirectoryError):
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{name_of(path, name)}: cannot be read ({reason})") from None
+
+
+def _open_image(file: io.BufferedReader) -> Image.Image:
+    """A file as a Pillow image, if it has one of the formats `READABLE`."""
+    formats = set(READABLE.values()) - {"HEIF"}
+    if re.match(HEIF_FILE, file.peek(64)[:64], re.DOTALL):
+        import pillow_heif  # not at the top: few pictures need it
+
+        pillow_heif.register_heif_opener()
+        formats = {"HEIF"}
+    return Image.open(file, formats=sorted(formats))
+
+
+@functools.cache
+def _silence_libtiff():
+    """Keeps the C library that Pillow decodes TIFF with from printing what is wrong as well."""
+    # Where Pillow's build does not show the library's functions, it goes on printing.
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL(Image.core.__file__)
+        library.TIFFSetErrorHandler(None)
+        library.TIFFSetWarningHandler(None)
+
+
+Pixels = Image.Image | ArrayLike  # what NumPy makes an array of

@@ -1,0 +1,94 @@
+"""Reading pictures as a person sees them: upright, in sRGB, transparency on white."""
+
+import contextlib
+import io
+import os
+
+import numpy as np
+from PIL import ExifTags, Image, ImageCms, ImageOps
+
+from stylize.errors import InputError
+from stylize.images.formats import Picture, name_of, opened
+from stylize.images.resize import SMALLEST_SIDE
+
+
+def load_image(picture: Picture, name: str | None = None) -> Image.Image:
+    """Reads a picture as a person sees it: upright, in sRGB, transparency on white.
+
+    Args:
+        picture: a path, a Pillow image, or a uint8 array of shape (rows, cols), (rows, cols, 3) or
+            (rows, cols, 4). Of an animation, the first frame counts. A file has one of the formats
+            `READABLE`.
+        name: what errors call it; None: its path.
+
+    Returns:
+        A Pillow image of mode RGB, not to be changed: it may be the one given.
+
+    Raises:
+        InputError: missing, not a picture, damaged, or with a side under `SMALLEST_SIDE` pixels.
+    """
+    with opened(picture, name) as image:
+        if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+            image = ImageOps.exif_transpose(image)
+        rgb = _to_rgb(image)
+        rgb.load()
+    if min(rgb.size) < SMALLEST_SIDE:
+        raise InputError(
+            f"{name_of(picture, name)}: {rgb.width}x{rgb.height} pixels is too small; VGG19 needs "
+            f"at least {SMALLEST_SIDE}x{SMALLEST_SIDE}"
+        )
+    return rgb
+
+
+def _to_rgb(image):
+    """Any Pillow mode to RGB: 16-bit grays scaled down, transparency composited on white.
+
+    Colours of another space than sRGB, as phones and cameras write them, are converted.
+    """
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        opaque = _to_srgb(rgba.convert("RGB"), image.info.get("icc_profile"))
+        return Image.composite(opaque, Image.new("RGB", image.size, "white"), rgba.getchannel("A"))
+    if image.mode == "P":
+        image = image.convert("RGB")
+    return _to_srgb(image, image.info.get("icc_profile"))
+
+
+def _eight_bits(gray):
+    """A gray picture of whole numbers up to 65535, or of floats up to 1 or 255, as uint8."""
+    brightest = gray.max()
+    if gray.dtype.kind == "f":
+        gray = np.nan_to_num(gray) * (255 if brightest <= 1 else 1)
+        return np.rint(gray).clip(0, 255).astype(np.uint8)
+    table = np.arange(65536) if brightest <= 255 else np.rint(np.arange(65536) / 257)
+    return table.astype(np.uint8)[gray.clip(0, 65535)]
+
+
+def _to_srgb(image, profile):
+    """A Pillow image of mode RGB, L, CMYK ... to RGB, by its ICC profile, bytes, if it has one.
+
+    Where it is RGB and has none, it is returned itself, not copied.
+    """
+    if profile:
+        image.load()  # so that an error below is the profile's
+        # A damaged profile, or one of another mode, says nothing: the picture is taken as sRGB.
+        with contextlib.suppress(Exception):
+            return ImageCms.profileToProfile(
+                image, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def read_description(path: str | os.PathLike) -> str:
+    """The text that `save_image` stored with the picture at `path`, "" where there is none.
+
+    It is the text chunk "Description" of a PNG, the image description of EXIF or TIFF otherwise.
+
+    Raises:
+        InputError: not a picture that can be read.
+    """
+    with opened(path) as image:
+        text = image.info.get("Description") or image.getexif().get(ExifTags.Base.ImageDescription)
+    return text if isinstance(text, str) else ""

@@ -1,0 +1,157 @@
+"""What paints several pictures at once: processes of this machine, or workers of a Ray cluster."""
+
+import contextlib
+import errno
+import functools
+import math
+import os
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from stylize.backend import machine
+from stylize.errors import InputError
+from stylize.parallel.processes import processes
+from stylize.runs.memory import SHARE
+from stylize.vgg.download import load_weights
+from stylize.vgg.weights import VGG19Weights
+
+CORES_EACH = 2  # for a worker on a cluster; one was not measured there
+RAY_IS_QUIET = {"RAY_DEDUP_LOGS_SKIP_REGEX": ".", "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+class Demand(NamedTuple):
+    """What is to be painted, as a process has found it on this machine.
+
+    Attributes:
+        number: pictures that could be painted at once.
+        needed_mib: about the peak of a process that paints the largest.
+        gpus: how many the backend finds.
+        allowed_mib: that all processes together may take; infinite where `--tile` is given and
+            `--memory` is not.
+        cores_each: for each picture, where no number of jobs is given.
+    """
+
+    number: int
+    needed_mib: float
+    gpus: int
+    allowed_mib: float
+    cores_each: int = 1
+
+
+class Painters(NamedTuple):
+    """What paints.
+
+    Attributes:
+        executor: calls what is submitted to it: in processes, or in threads that wait for workers.
+        number: how many of them paint at once.
+        memory_mib: that each may take; None: all that a single process may.
+        workers: the `Cluster`; None: processes of this machine.
+    """
+
+    executor: Executor
+    number: int
+    memory_mib: float | None
+    workers: Any = None
+
+
+def choose_painters(
+    stack: contextlib.ExitStack,
+    executor: Executor,
+    args: Any,
+    demand: Demand,
+    on_death: Callable[[str], None],
+) -> Painters:
+    """The painters that the options ask for.
+
+    Args:
+        stack: of contexts; they end with it.
+        executor: a process of this stack, which goes on where one is enough, and ends if not.
+        args: the options.
+        demand: on the painters.
+        on_death: is told in a line that a worker has died.
+
+    Raises:
+        InputError: there is no such cluster, or no Ray.
+    """
+    if args.ray:
+        weights = result(executor.submit(kept_weights, args.weights))
+        stack.close()
+        return _on_cluster(stack, args, demand, weights, on_death)
+    jobs = choose_jobs(demand, machine.count_cores(), args.jobs)
+    if jobs > 1:
+        stack.close()
+        executor = stack.enter_context(processes(jobs, demand.gpus))
+    return Painters(executor, jobs, memory_each(demand, jobs))
+
+
+def _on_cluster(stack, args, demand, weights, on_death):
+    """Workers of a Ray cluster. Raises InputError."""
+    most = min(args.jobs or demand.number, demand.number)
+    connected = import_cluster().connect(args.ray, demand.needed_mib, CORES_EACH, most, on_death)
+    workers = stack.enter_context(connected)
+    workers.keep_weights(weights)
+    allowed = min(workers.memory_mib, demand.allowed_mib if args.memory else math.inf)
+    memory_mib = None if math.isinf(allowed) else allowed
+    return Painters(workers.executor, len(workers.alive), memory_mib, workers)
+
+
+def require_jobs(jobs: int | None) -> None:
+    """Raises InputError unless it is a number of jobs, or None."""
+    if jobs is not None and jobs < 1:
+        raise InputError(f"--jobs must be at least 1, received {jobs}")
+
+
+def choose_jobs(demand: Demand, cores: int, wanted: int | None = None) -> int:
+    """How many pictures to paint at once: one for each GPU, or for some cores if memory allows.
+
+    benchmarks/folders.py finds that two processes on two cores are faster than one.
+
+    Args:
+        demand: on the processes.
+        cores: of this machine.
+        wanted: this number instead, but no more than there are pictures.
+    """
+    allowed = min(demand.allowed_mib, SHARE * machine.free_memory())
+    fitting = math.inf if demand.gpus else allowed / demand.needed_mib
+    jobs = wanted or min(demand.gpus or cores // demand.cores_each, fitting)
+    return int(max(1, min(jobs, demand.number)))
+
+
+def memory_each(demand: Demand, jobs: int) -> float | None:
+    """MiB that each of so many processes may take; None: no limit of its own."""
+    sharing = math.ceil(jobs / max(1, demand.gpus))  # of the processor's memory, or of a GPU's
+    if sharing == 1 or math.isinf(demand.allowed_mib):
+        return None
+    return demand.allowed_mib / sharing
+
+
+@functools.cache
+def kept_weights(source: str) -> VGG19Weights:
+    """The weights, loaded once a process, and so one network for all of its pictures.
+
+    Raises WeightsError.
+    """
+    return load_weights(source, quiet=True)
+
+
+def import_cluster() -> ModuleType:
+    """The module that needs Ray. Raises InputError where that is not installed."""
+    os.environ |= RAY_IS_QUIET  # read when it is imported
+    try:
+        from stylize.parallel import ray_cluster
+    except ModuleNotFoundError as error:
+        needed = f'--ray needs the package {error.name}: pip install ".[ray]"'
+        raise InputError(needed) from None
+    return ray_cluster
+
+
+def result(future: Future) -> Any:
+    """A process's answer. Raises ChildProcessError where somebody has killed it."""
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        reason = "was killed, perhaps for lack of memory; give fewer --jobs"
+        raise ChildProcessError(errno.ECHILD, reason, "a process") from None

@@ -1,0 +1,121 @@
+"""Processes that share this machine's cores or GPUs, and never outlive the one that starts them."""
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from tqdm import tqdm
+
+from stylize.backend import machine
+from stylize.backend.signals import TERMINATED
+
+STOP_SECONDS = 30  # that a process without a parent has to keep its state
+
+
+class Processes(Executor):
+    """Independent processes: if one is killed, the others go on and a new one takes its place.
+
+    Each is a pool of one, since a pool gives up all its work when one of its processes is killed.
+
+    Args:
+        number: of processes; `submit` waits while all are busy.
+        gpus: how many they share.
+    """
+
+    def __init__(self, number: int, gpus: int = 0):
+        self._gpus, self._closed, self._lock = gpus, False, threading.Lock()
+        self._pools = [self._start(index) for index in range(number)]
+        self._idle: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for index in range(number):
+            self._idle.put(index)
+
+    def _start(self, index):
+        context = multiprocessing.get_context("spawn")  # Keras's threads do not survive a fork
+        gpu = index % self._gpus if self._gpus else None
+        return ProcessPoolExecutor(1, context, _start_process, (gpu,))
+
+    def submit(self, function: Callable, /, *args: Any, **options: Any) -> Future:
+        """Has a process call a function. The future raises BrokenProcessPool if it was killed.
+
+        Raises RuntimeError after `close`.
+        """
+        index = self._idle.get()
+        try:
+            with self._lock:
+                future = self._submit_to(index, function, *args, **options)
+        except BaseException:
+            self._idle.put(index)
+            raise
+        future.add_done_callback(lambda _: self._idle.put(index))
+        return future
+
+    def _submit_to(self, index, function, *args, **options):
+        if self._closed:
+            raise RuntimeError("the processes have ended")
+        try:
+            return self._pools[index].submit(function, *args, **options)
+        except BrokenProcessPool:  # its process was killed, while working or idle
+            self._pools[index] = self._start(index)
+            return self._pools[index].submit(function, *args, **options)
+
+    def close(self) -> None:
+        """Takes no more work, and so starts no process."""
+        with self._lock:
+            self._closed = True
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Ends the processes once they have finished what they are doing."""
+        self.close()
+        for pool in self._pools:
+            pool.shutdown(wait, cancel_futures=cancel_futures)
+
+
+@contextlib.contextmanager
+def processes(number: int, gpus: int = 0) -> Iterator[Executor]:
+    """Processes that share the cores, or the GPUs where there are several.
+
+    However the block is left, nothing keeps running; after an error, work in progress is stopped.
+    """
+    threads = machine.threads(max(1, machine.count_cores() // number))
+    with threads if number > 1 else contextlib.nullcontext():
+        executor = Processes(number, gpus)
+        try:
+            yield executor
+        except BaseException:
+            executor.close()
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+def _start_process(gpu):
+    """What a process does first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent has it too, and sends SIGTERM
+    tqdm.set_lock(threading.RLock())  # one between processes would be left behind by `os._exit`
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    if gpu is not None:
+        machine.use_gpu(gpu)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    """Ends this process when its parent was killed: a pool's processes would wait for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(STOP_SECONDS)
+    os._exit(TERMINATED)

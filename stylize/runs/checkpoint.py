@@ -1,0 +1,184 @@
+"""The state of a run that did not finish, in a file beside its results."""
+
+import contextlib
+import errno
+import json
+import os
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stylize.backend.files import replacing
+from stylize.backend.scratch import empty_in_memory, release
+from stylize.backend.tensors import to_numpy
+from stylize.errors import InputError
+from stylize.optimize.state import Losses, Step
+from stylize.runs.metadata import LossTable
+from stylize.runs.progress import Checkpoint
+
+FORMAT = 3  # of the file; it goes up when an older one can no longer be read
+ONE_PICTURE = ("versions", "tiles", "iteration", "losses")  # of records: not what was asked for
+ANEW = "run without --resume to start anew"
+PIECE = 2**24  # bytes that are read at once
+SECONDS_BETWEEN = 120  # an iteration that takes longer is kept on the way, too
+
+
+class StateFile:
+    """Keeps the checkpoints of a run in a file: after every iteration, and every few minutes.
+
+    The file is a NumPy archive, written whole or not at all and synced to the disk, so that it
+    holds a checkpoint whatever happens in between. It goes when the run has ended.
+
+    Args:
+        path: of the file, such as `results/photo_state.npz`.
+        record: how the run's pictures are made, as `records.make_record` has it. `load` puts the
+            earlier run's tiles into it.
+        table: of losses; it is kept too.
+        empty: makes the arrays that are read, float32 of a shape.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        record: dict[str, Any],
+        table: LossTable | None = None,
+        empty: Callable[[tuple[int, ...]], np.ndarray] = empty_in_memory,
+    ):
+        self.path, self._empty = Path(path), empty
+        self.written = False  # or loaded: whether the file holds a checkpoint of this run
+        self.record, self._table = record, table or LossTable()
+        self._new: Checkpoint | None = None  # the last one, while it is not in the file
+        self._place, self._time = (0, 0), time.monotonic()  # stage and iteration; of the last write
+
+    def check(self) -> None:
+        """Raises InputError as `load` does, but does not read the arrays."""
+        with self._opened() as archive:
+            self._read_about(archive)
+
+    def load(self) -> Checkpoint:
+        """The checkpoint in the file; its losses are put into the table.
+
+        Raises:
+            InputError: the file is damaged, of another version, or of another run.
+        """
+        with self._opened() as archive:
+            about = self._read_about(archive)
+            names = [name.removesuffix(".npy") for name in archive.namelist()]
+            arrays = {name: _read(archive, name, self._empty) for name in names if name != "about"}
+        start, step = arrays.pop("start"), about["step"]
+        step = Step(**step, state=arrays or None)
+        self.record["tiles"] = about["tiles"]  # other tiles would round otherwise
+        self._table.rows = [tuple(row) for row in about["table"]]
+        checkpoint = Checkpoint(start=start, step=step, **about["checkpoint"])
+        self._place, self.written = (checkpoint.stage, step.iterations), True
+        return checkpoint
+
+    @contextlib.contextmanager
+    def _opened(self):
+        """The archive. Whatever is wrong with it is an InputError."""
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                yield archive
+        except (InputError, MemoryError):
+            raise
+        except Exception as error:  # of many kinds, as zipfile and NumPy have them
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+                raise  # nothing is wrong with what is in it
+            raise InputError(f"{self.path}: is damaged or no state of a run; {ANEW}") from None
+
+    def _read_about(self, archive):
+        """What an archive says of its run and its checkpoint. Raises InputError: another run's."""
+        about = json.loads(str(_read(archive, "about")))
+        if about["format"] != FORMAT:
+            raise InputError(f"{self.path}: was written by another version; {ANEW}")
+        losses = about["step"]["losses"]
+        about["step"]["losses"] = losses and Losses(**losses)
+        about["tiles"] = about["record"].pop("tiles", None)
+        now = {name: value for name, value in self.record.items() if name != "tiles"}
+        if changed := changes(about["record"], json.loads(json.dumps(now))):
+            raise InputError(f"{self.path}: is of another run: {'; '.join(changed)}; {ANEW}")
+        return about
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Notes a checkpoint, and writes it where it is due. Raises OSError."""
+        self._new = checkpoint
+        place = checkpoint.stage, checkpoint.step.iterations
+        if place != self._place or time.monotonic() - self._time > SECONDS_BETWEEN:
+            self._place, self._time = place, time.monotonic()
+            self.write()
+
+    def write(self) -> None:
+        """Writes the last checkpoint, if it is not in the file yet. Raises OSError."""
+        if self._new is not None:
+            self._write(self._new)
+            self._new, self.written = None, True  # the optimiser's arrays may go
+
+    def _write(self, checkpoint):
+        step = checkpoint.step
+        about = {
+            "format": FORMAT,
+            "record": self.record,
+            "table": self._table.rows[: checkpoint.evaluations],
+            "checkpoint": {
+                "stage": checkpoint.stage,
+                "evaluations": checkpoint.evaluations,
+                "seconds": checkpoint.seconds,
+            },
+            "step": {
+                "iterations": step.iterations,
+                "evaluations": step.evaluations,
+                "before": step.before,
+                "losses": step.losses and step.losses._asdict(),
+            },
+        }
+        arrays = {"about": json.dumps(about), "start": checkpoint.start, **(step.state or {})}
+        with replacing(self.path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+            for name, array in arrays.items():  # as np.savez, but with one in memory at a time
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                    array = to_numpy(array) if hasattr(array, "shape") else np.array(array)
+                    np.lib.format.write_array(file, array)
+                    release(array)
+
+    def remove(self) -> None:
+        """Removes the file, if it is of this run. Raises OSError."""
+        if self.written:
+            self.path.unlink(missing_ok=True)
+
+
+def _read(archive, name, empty=np.empty):
+    """An array of an archive as NumPy writes them, read piece by piece."""
+    with archive.open(f"{name}.npy") as file:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        array = empty(shape) if dtype == np.float32 else np.empty(shape, dtype)
+        values = array.reshape(-1).view(np.uint8)
+        for first in range(0, len(values), PIECE):
+            piece = values[first : first + PIECE]
+            if file.readinto(piece) != len(piece):
+                raise ValueError("too short")
+            release(array)
+    return array
+
+
+def made_alike(found: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    """Whether a picture with the record `found` was made as `record` says, whatever libraries."""
+    found, now = (
+        {name: value for name, value in made.items() if name not in ONE_PICTURE}
+        for made in (found, json.loads(json.dumps(record)))
+    )
+    return not changes(found, now)
+
+
+def changes(before: Any, now: Any, name: str = "") -> list[str]:
+    """What differs between two records: "strength: 0.5, now 0.6", one line for each value."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        return [
+            line
+            for key in sorted(before.keys() | now.keys())
+            for line in changes(before.get(key), now.get(key), f"{name} {key}".strip())
+        ]
+    return [] if before == now else [f"{name}: {before}, now {now}"]

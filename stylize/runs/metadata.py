@@ -1,0 +1,271 @@
+"""What a run saves with its pictures: how each was made, and the losses as a table and a plot."""
+
+import csv
+import functools
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+import scipy
+
+from stylize import __version__
+from stylize.backend.files import replacing
+from stylize.backend.tensors import backend_version, keras
+from stylize.errors import InputError
+from stylize.images.clips import read_comment
+from stylize.images.reading import read_description
+from stylize.images.writing import FORMATS
+from stylize.optimize.state import Losses
+from stylize.runs.job import Job
+from stylize.runs.settings import SETTINGS, UNRECORDED
+from stylize.vgg.weights import VGG19Weights
+
+PICTURE_SETTINGS = ("init", "style_masks", "content_mask")  # those that may name files
+WORDS = (None, "none", "base", "recolored", "noise")  # that these may have instead
+LOSS_COLUMNS = (
+    "iteration",
+    "evaluation",
+    "seconds",
+    "content",
+    "style",
+    "tv",
+    "neighbors",
+    "total",
+    "size",  # rows
+)
+
+
+# ---------------------------------------------------------------------------------------------
+# How a picture was made
+# ---------------------------------------------------------------------------------------------
+
+
+def make_record(
+    job: Job,
+    weights: VGG19Weights,
+    base: str | os.PathLike,
+    styles: Sequence[str | os.PathLike],
+    suffix: str = "png",
+    bits: int = 8,
+) -> dict[str, Any]:
+    """What is to be known to make a result again, but for the pictures themselves.
+
+    Args:
+        job: the run; `precision: auto` is recorded as the precision that it takes.
+        weights: the network's.
+        base, styles: the path of the base, and those of the styles.
+        suffix, bits: of the result.
+
+    Returns:
+        A dictionary that JSON can hold. Files appear by name and SHA-256, never by folder.
+    """
+    settings = job.settings | {"precision": job.stages[-1].precision}
+    used = {name: settings[name] for name in PICTURE_SETTINGS if settings[name] not in WORDS}
+    names = {name: _describe(files, lambda path: Path(path).name) for name, files in used.items()}
+    return {
+        "program": f"neural_style_transfer {__version__}",
+        "recipe": job.recipe,
+        "settings": {n: settings[n] for n in SETTINGS if n not in UNRECORDED} | names,
+        "evaluations_per_iteration": job.evaluations_per_iteration,
+        "base": describe_file(base),
+        "styles": [describe_file(style) for style in styles],
+        **{name: _describe(files, describe_file) for name, files in used.items()},
+        "weights": {"sha256": _kept_digest(weights)},
+        "tiles": [stage.tile for stage in job.stages],
+        "versions": {
+            "python": platform.python_version(),
+            keras.backend.backend(): backend_version(),
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+            "pillow": PIL.__version__,
+            "scipy": scipy.__version__,
+        },
+        "format": suffix,
+        "bits": bits,
+    }
+
+
+def describe_file(path: str | os.PathLike) -> dict[str, str]:
+    """A file by its name, without the folder it is in, and its SHA-256.
+
+    Of a folder, that of the files in it that are not hidden, one after another by their names.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return {"name": path.name, "sha256": _sha256(path)}
+    files = sorted(file for file in path.iterdir() if file.is_file() and file.name[0] != ".")
+    digests = "".join(map(_sha256, files))
+    return {"name": path.name, "sha256": hashlib.sha256(digests.encode()).hexdigest()}
+
+
+def _sha256(path):
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _describe(files, describe):
+    """`describe` of a path, or of each in a list."""
+    return [describe(file) for file in files] if isinstance(files, list) else describe(files)
+
+
+@functools.lru_cache(maxsize=1)  # many pictures are made with the same weights
+def _kept_digest(weights):
+    return weights_digest(weights)
+
+
+def weights_digest(weights: VGG19Weights) -> str:
+    """The SHA-256 of all kernels and biases: of the numbers, whatever file they come from."""
+    digest = hashlib.sha256()
+    for kernel, bias in weights.layers.values():
+        digest.update(np.ascontiguousarray(kernel).data)
+        digest.update(np.ascontiguousarray(bias).data)
+    return digest.hexdigest()
+
+
+def to_text(record: Mapping[str, Any], **more: Any) -> str:
+    """A record, with what is known of this one picture added, as `save_image` stores it."""
+    return json.dumps({**record, **more})
+
+
+def read_record(path: str | os.PathLike) -> dict[str, Any]:
+    """The record of the picture or film at `path`; fields that it lacks get defaults.
+
+    Raises:
+        InputError: not a picture or film, or one that does not say how it was made.
+    """
+    path = Path(path)
+    is_film = path.suffix == ".mp4" and path.is_file()
+    try:
+        record = json.loads(read_comment(path) if is_film else read_description(path))
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        record = None
+    if not _is_record(record):
+        raise InputError(
+            f"{path}: does not say how it was made; was it edited, or made by another program?"
+        )
+    return {
+        "format": "png",
+        "bits": 8,
+        "program": "unknown",
+        "weights": {},
+        "versions": {},
+    } | record
+
+
+def _is_record(record):
+    """Whether `record` has what must be there, and nothing of another type than ours."""
+    types = {"settings": dict, "recipe": str, "base": dict}
+    optional = {"weights": dict, "versions": dict, "program": str, "format": str, "bits": int}
+    optional |= {"evaluations_per_iteration": int, "tiles": list}
+    return (
+        isinstance(record, dict)
+        and record.keys() >= types.keys()
+        and all(isinstance(record[k], t) for k, t in (types | optional).items() if k in record)
+        and record.get("format", "png") in FORMATS
+        and record.get("bits", 8) in (8, 16)
+    )
+
+
+def settings_like(
+    record: Mapping[str, Any], given: Mapping[str, Any], path: str | os.PathLike
+) -> dict[str, Any]:
+    """The settings of a record, but for those that are `given` (not None).
+
+    Raises:
+        InputError: it was made with pictures (masks, say) that are not given.
+    """
+    recorded = {name: value for name, value in record["settings"].items() if name in SETTINGS}
+    before_1_0 = record["program"].startswith("neural_style_transfer 0.")
+    if before_1_0 and recorded.get("optimizer") == "lbfgs":
+        recorded["optimizer"] = "scipy"  # its name since then
+    for name in PICTURE_SETTINGS:
+        if recorded.get(name) not in WORDS and given[name] is None:
+            without = "base" if name == "init" else "none"
+            raise InputError(
+                f"{path}: was made with {SETTINGS[name].flag} {recorded[name]}; give it again, "
+                f"or {SETTINGS[name].flag} {without} to go without it"
+            )
+    return recorded | {name: value for name, value in given.items() if value is not None}
+
+
+def differences(record: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two records that may make another picture of the same settings."""
+    changed = [
+        name.replace("_", " ")
+        for name in ("weights", *PICTURE_SETTINGS)
+        if name in record and name in now and _digests(record[name]) != _digests(now[name])
+    ]
+    tiles = [list(filter(None, made.get("tiles", now["tiles"]))) for made in (record, now)]
+    if tiles[0] != tiles[1]:
+        before, after = (", ".join(map(str, sizes)) or "none" for sizes in tiles)
+        changed.append(f"tiles ({before}, now {after})")
+    then = {"program": record["program"], **record["versions"]}
+    here = {"program": now["program"], **now["versions"]}
+    for name in sorted((then.keys() | here.keys()) - {"python"}):
+        before, after = then.get(name, "none"), here.get(name, "none")
+        if before != after:
+            changed.append(f"{name} ({before}, now {after})")
+    return changed
+
+
+def _digests(files):
+    """The SHA-256 of what `describe_file` gave, of one file or a list."""
+    return [file.get("sha256") for file in (files if isinstance(files, list) else [files])]
+
+
+# ---------------------------------------------------------------------------------------------
+# Losses
+# ---------------------------------------------------------------------------------------------
+
+
+class LossTable:
+    """The losses of all evaluations, row by row as `LOSS_COLUMNS` names them."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple] = []
+
+    def add(self, iteration: int, seconds: float, losses: Losses, size: int) -> None:
+        """Adds an evaluation: its iteration, seconds since the start, losses, and rows."""
+        total, *terms, _ = losses  # the last is of films, which have no table
+        self.rows.append((iteration, len(self.rows) + 1, round(seconds, 3), *terms, total, size))
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes a CSV file, whole or not at all. Raises OSError."""
+        with replacing(path) as temporary, temporary.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(LOSS_COLUMNS)
+            writer.writerows(self.rows)
+
+    def plot(self, path: str | os.PathLike) -> None:
+        """Writes a plot of the losses against evaluations, a line where the size changes."""
+        with replacing(path) as temporary:
+            self.figure().savefig(temporary, dpi=120)
+
+    def figure(self) -> Any:
+        """The plot as a Matplotlib figure."""
+        from matplotlib.figure import Figure
+
+        columns = dict(zip(LOSS_COLUMNS, np.array(self.rows, float).T, strict=True))
+        figure = Figure(figsize=(7, 4), layout="constrained")
+        axes = figure.subplots()
+        for name in ("total", "content", "style", "tv", "neighbors"):
+            if name == "neighbors" and not columns[name].any():
+                continue
+            losses = np.where(columns[name] > 0, columns[name], np.nan)  # a weight may be 0
+            axes.semilogy(columns["evaluation"], losses, label=name)
+        changes = np.flatnonzero(np.diff(columns["size"]))
+        for index in changes:
+            axes.axvline(columns["evaluation"][index] + 0.5, color="gray", linewidth=0.5)
+        # A line search may try a point millions of times too high; it would flatten all the rest.
+        axes.set_ylim(top=10 * np.median(columns["total"]))
+        axes.set(xlabel="evaluations", ylabel="loss")
+        figure.legend(loc="outside right center")  # the curves may be anywhere in the plot
+        return figure

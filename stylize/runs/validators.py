@@ -1,0 +1,146 @@
+"""What a setting may be: each function returns the value as it is used, or raises InputError."""
+
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from stylize.errors import InputError
+from stylize.images.resize import SMALLEST_SIDE
+from stylize.vgg.weights import CONVOLUTIONS
+
+
+def whole_number(value, minimum=1, maximum=math.inf):
+    """Returns `value` as an int from `minimum` to `maximum`. Raises InputError."""
+    try:
+        number = int(value)
+        whole = isinstance(value, str) or number == value
+    except (TypeError, ValueError, OverflowError):
+        number, whole = 0, False
+    if not whole or not minimum <= number <= maximum:
+        most = f" and at most {maximum}" if maximum < math.inf else ""
+        raise InputError(f"must be a whole number of at least {minimum}{most}, received {value!r}")
+    return number
+
+
+def weight(value):
+    """Returns `value` as a finite float of at least 0. Raises InputError."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise InputError(f"must be a finite number of at least 0, received {value!r}")
+    return number
+
+
+def fraction(value):
+    """Returns `value` as a float from 0 to 1. Raises InputError."""
+    number = weight(value)
+    if number > 1:
+        raise InputError(f"must be from 0 to 1, received {value!r}")
+    return number
+
+
+def positive(value):
+    """Returns `value` as a finite float above 0. Raises InputError."""
+    number = weight(value)
+    if number == 0:
+        raise InputError(f"must be above 0, received {value!r}")
+    return number
+
+
+def fit_area_or_scales(value):
+    """Returns "fit", "area", or `value`, a number or several, as a list of floats above 0."""
+    values = [value] if isinstance(value, (str, int, float)) else list(value)
+    return values[0] if values in (["fit"], ["area"]) else [positive(scale) for scale in values]
+
+
+def shares(value):
+    """Returns `value`, numbers of at least 0, as a list of floats that add up to 1."""
+    numbers = [weight(number) for number in (value if isinstance(value, Iterable) else [value])]
+    if not math.isfinite(sum(numbers)):
+        raise InputError(f"must add up to a finite number, received {list(numbers)}")
+    if not sum(numbers):
+        raise InputError(f"must not add up to 0, received {numbers}")
+    return [number / sum(numbers) for number in numbers]
+
+
+def rows_or_own(value):
+    """Returns "own", or `value` as an int or (rows, cols), each at least `SMALLEST_SIDE`.
+
+    Only Python's callers can give (rows, cols). Raises InputError.
+    """
+    if isinstance(value, (list, tuple)):
+        rows, cols = (whole_number(side, minimum=SMALLEST_SIDE) for side in value)
+        return rows, cols
+    return value if value == "own" else whole_number(value, minimum=SMALLEST_SIDE)
+
+
+def picture_or_word(value):
+    """Returns `value`, a picture or a word for one; whether it can be read shows when it is."""
+    return value
+
+
+def mask_or_none(value):
+    """Returns None for "none", else `value`, a picture; it is checked when it is read."""
+    return None if isinstance(value, str) and value == "none" else value
+
+
+def masks_or_none(value):
+    """Returns None for "none", else `value`, a picture or several, as a list."""
+    value = list(value) if isinstance(value, (list, tuple)) else [value]
+    return None if len(value) == 1 and mask_or_none(value[0]) is None else value
+
+
+def scale_count(value):
+    """Returns "auto" or `value` as an int of at least 1. Raises InputError."""
+    return value if value == "auto" else whole_number(value)
+
+
+def gibibytes(value):
+    """Returns "auto" or `value` as a float above 0. Raises InputError."""
+    return value if value == "auto" else positive(value)
+
+
+def tile_size(value):
+    """Returns "auto", "off" or `value` as an int, at least `SMALLEST_SIDE`. Raises InputError."""
+    return value if value in ("auto", "off") else whole_number(value, minimum=SMALLEST_SIDE)
+
+
+def folder_or_auto(value):
+    """Returns "auto" or `value`, the path of a folder to write in. Raises InputError."""
+    if value != "auto" and not (Path(value).is_dir() and os.access(value, os.W_OK)):
+        raise InputError(f"must be a folder to write in, received {os.fspath(value)!r}")
+    return value
+
+
+def one_of(*names):
+    """Returns a check that lets only `names` pass."""
+
+    def check(value):
+        if value not in names:
+            raise InputError(f"must be one of {', '.join(names)}, received {value!r}")
+        return value
+
+    return check
+
+
+def layer_weights(value):
+    """Returns layers with their shares, which add up to 1.
+
+    Args:
+        value: {"block4_conv2": 0.6, ...}, or ["block4_conv2:0.6", "block5_conv2", ...], where a
+            layer without a number counts 1; numbers are relative.
+
+    Raises:
+        InputError: an unknown layer, or shares that add up to 0.
+    """
+    if not isinstance(value, dict):
+        value = value if isinstance(value, (list, tuple)) else [value]
+        pairs = [str(item).partition(":") for item in value]
+        value = {name: share or 1 for name, _, share in pairs}
+    unknown = [name for name in value if name not in CONVOLUTIONS]
+    if unknown or not value:
+        raise InputError(f"must be among {', '.join(CONVOLUTIONS)}, received {unknown}")
+    return dict(zip(value, shares(value.values()), strict=True))

@@ -1,0 +1,34 @@
+"""What VGG19 expects of a picture: BGR minus ImageNet's mean pixel; and the way back."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from PIL import Image
+
+from stylize.vgg.weights import IMAGENET_MEAN_BGR
+
+
+def preprocess_image(image: Image.Image | ArrayLike) -> np.ndarray:
+    """Turns a picture into what VGG19 expects: BGR minus ImageNet's mean pixel.
+
+    Args:
+        image: a Pillow RGB image or an array of shape (..., rows, cols, 3), RGB, 0..255; it is not
+            changed.
+
+    Returns:
+        float32 of the same shape, BGR, about -124..152.
+    """
+    x = np.asarray(image)[..., ::-1].astype(np.float32, order="C")
+    x -= np.asarray(IMAGENET_MEAN_BGR, np.float32)
+    return x
+
+
+def rgb_values(x: ArrayLike) -> np.ndarray:
+    """Turns what VGG19 sees back into colours: the inverse of `preprocess_image`.
+
+    Args:
+        x: array of shape (..., rows, cols, 3), BGR minus the mean pixel; it is not changed.
+
+    Returns:
+        float64 of the same shape, RGB, clipped to 0..255, not rounded.
+    """
+    return (np.asarray(x, np.float64) + IMAGENET_MEAN_BGR)[..., ::-1].clip(0, 255)
