@@ -80,16 +80,13 @@ from stylize.optimize import minimize
 from stylize.optimize.minimize import Iterations, fmin_l_bfgs_b
 from stylize.optimize.state import Losses
 from stylize.runs.job import Job, Style, prepare
+from stylize.runs.loss_weights import LossWeights
 from stylize.runs.progress import Checkpoint, Iterate, Progress, Reports, Stage, estimate_seconds
 from stylize.runs.recipes import (
     DEFAULT_RECIPE,
     RECIPES,  # noqa: F401
 )
-from stylize.runs.settings import (
-    EVALUATIONS_PER_ITERATION,
-    SETTINGS,  # noqa: F401
-    LossWeights,
-)
+from stylize.runs.settings import EVALUATIONS_PER_ITERATION
 from stylize.vgg.download import load_weights
 from stylize.vgg.weights import IMAGENET_MEAN_BGR, VGG19Weights, passes_through
 
@@ -701,8 +698,8 @@ def stage_objective(
     Neighbours are those of the combination `x`, (rows, cols, 3); None: of the stage's start.
     """
     settings = job.settings
-    options = settings["pooling"], settings["pool_padding"], keras.config.image_data_format()
-    edges = settings["edges"]
+    options = settings.pooling, settings.pool_padding, keras.config.image_data_format()
+    edges = settings.edges
     network = _kept_network(weights, job.layers, stage.precision, *options, edges)
     base, styles = job.base(stage), job.styles(stage)
     loss_weights = LossWeights.of(settings, stage.rows, job.stages[-1].rows)
@@ -710,8 +707,8 @@ def stage_objective(
     if job.has_neighbors(stage) and (new is None or new.any()):
         x = job.start(stage) if x is None else x
         queries = base, x, styles, job.query_content(stage)
-        neighbors = find_neighbors(network, *queries, settings["style_turns"], stage.tile, new)
-    given = base, styles, loss_weights, settings["formula"], job.content_mask(stage), neighbors
+        neighbors = find_neighbors(network, *queries, settings.style_turns, stage.tile, new)
+    given = base, styles, loss_weights, settings.formula, job.content_mask(stage), neighbors
     return make_objective(network, *given, stage.tile, job.passes, job.scratch, job.previous)
 
 
@@ -726,23 +723,31 @@ def _paint_stage(job, stage, objective, checkpoint, reports, keep):
 
     counts = stage.iterations, stage.evaluations_per_iteration
     iterations = Iterations(
-        evaluator, *counts, reports.on_iteration, settings["tolerance"], step, on_step
+        evaluator, *counts, reports.on_iteration, settings.tolerance, step, on_step
     )
     shape, bounds = (1, stage.rows, stage.cols, 3), ()
-    if settings["bounded"]:
+    if settings.bounded:
         black = np.tile(np.negative(IMAGENET_MEAN_BGR), (stage.cols, 1))  # (cols, 3)
         bounds = black, black + 255
-    if settings["optimizer"] in minimize.SEARCHES:
-        x, gains = checkpoint.start.reshape(shape), job.previous and job.previous.gains
-        given = x, bounds, checkpoint.step, job.arrays(stage), settings, gains
-        x = minimize.minimize_lbfgs(iterations, *minimize.start_lbfgs(*given))
-    elif settings["optimizer"] == "adam":
+    if settings.optimizer in minimize.SEARCHES:
+        start = minimize.start_lbfgs(
+            checkpoint.start.reshape(shape),
+            bounds,
+            checkpoint.step,
+            job.arrays(stage),
+            settings.optimizer,
+            settings.pairs,
+            settings.filter_exponent,
+            job.previous and job.previous.gains,
+        )
+        x = minimize.minimize_lbfgs(iterations, *start)
+    elif settings.optimizer == "adam":
         names = ("learning_rate", "beta1", "beta2", "epsilon")
         adam = {name.replace("beta", "beta_"): settings[name] for name in names}
         x = _last_picture(checkpoint).reshape(shape)
-        x = minimize.minimize_adam(iterations, x, bounds, settings["average_decay"], **adam)
+        x = minimize.minimize_adam(iterations, x, bounds, settings.average_decay, **adam)
     else:
-        minimizer = minimize_keras if settings["restart"] else minimize_scipy
+        minimizer = minimize_keras if settings.restart else minimize_scipy
         x = _last_picture(checkpoint).reshape(shape)
         x = minimizer(iterations, *minimize.flat_float64(x, bounds))
     return tensors.to_numpy(x).reshape(shape[1:])

@@ -124,7 +124,7 @@ def measure(weights, tile, repeats):
     slopes = objective._split(slopes)
     first = median_seconds(lambda: passes.grams(4, part), repeats)
     second = median_seconds(lambda: passes.losses(4, part, slopes), repeats)
-    given = network, job.settings["content_layers"], picture, [middle]
+    given = network, job.settings.content_layers, picture, [middle]
     content = median_seconds(lambda: list(features_by_tile(*given)), repeats)
     print(
         f"tile {tile}: {part.shape[1]}x{part.shape[0]} with margins, {stage.precision}, "

@@ -40,10 +40,10 @@ def measure(args):
         weights,
         job.layers,
         stage.precision,
-        job.settings["pooling"],
-        job.settings["pool_padding"],
+        job.settings.pooling,
+        job.settings.pool_padding,
         nst.keras.config.image_data_format(),
-        job.settings["edges"],
+        job.settings.edges,
     )
     done("network built")
     objective = nst.stage_objective(job, weights, stage)

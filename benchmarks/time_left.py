@@ -24,7 +24,7 @@ from stylize.optimize.state import Losses
 from stylize.runs import memory, metadata
 from stylize.runs.progress import Evaluation, Progress
 from stylize.runs.pyramid import plan_stages
-from stylize.runs.settings import choose_settings
+from stylize.runs.recipes import choose_settings
 
 PARTS = 10  # of a run that are printed
 
@@ -34,7 +34,7 @@ def read_run(prefix):
     record = metadata.read_record(f"{prefix}.png")
     known = {name: value for name, value in record["settings"].items() if value is not None}
     settings = choose_settings(record["recipe"]) | known
-    layers = [*settings["content_layers"], *settings["style_layers"]]
+    layers = [*settings.content_layers, *settings.style_layers]
     with Image.open(f"{prefix}.png") as picture, open(f"{prefix}_losses.csv", newline="") as file:
         planned = plan_stages(picture, settings, record["evaluations_per_iteration"])
         by_size = [list(rows) for _, rows in itertools.groupby(csv.DictReader(file), _size)]

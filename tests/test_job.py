@@ -12,6 +12,7 @@ from stylize.errors import InputError
 from stylize.images import resize, writing
 from stylize.runs import memory
 from stylize.runs.job import prepare
+from stylize.runs.recipes import RECIPES
 from stylize.vgg import preprocess
 
 
@@ -286,7 +287,7 @@ def test_tiles_are_the_largest_that_fit_and_none_where_all_fits():
 def test_faster_ways_to_save_memory_come_first():
     """Files cost less than tiles, and tiles less the larger they are."""
     stage = prepare(Image.new("RGB", (900, 900)), Image.new("RGB", (900, 900)), size=900).stages[-1]
-    settings, layers = {"tile": "auto", "optimizer": "lbfgs"}, ["block5_conv1"]
+    settings, layers = RECIPES["pyramid"], ["block5_conv1"]
     ways = [(s.tile, s.in_files) for s in memory.choices(stage, settings, layers)]
     assert ways[:3] == [(None, False), (None, True), (768, False)]
     assert ways[-1] == (128, True)

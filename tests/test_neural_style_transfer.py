@@ -28,8 +28,9 @@ from stylize.losses.neighbors import find_neighbors, hypercolumns
 from stylize.optimize.lbfgs import ProjectedLBFGS
 from stylize.optimize.minimize import Iterations, minimize_adam, minimize_lbfgs
 from stylize.runs.job import Style, prepare
-from stylize.runs.recipes import STYLE_LAYERS
-from stylize.runs.settings import EVALUATIONS_PER_ITERATION, LossWeights, choose_settings
+from stylize.runs.loss_weights import LossWeights
+from stylize.runs.recipes import STYLE_LAYERS, choose_settings
+from stylize.runs.settings import EVALUATIONS_PER_ITERATION
 from stylize.vgg import preprocess, weights
 from stylize.vgg.download import load_weights
 from stylize.vgg.weights import VGG19Weights

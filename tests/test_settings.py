@@ -1,4 +1,4 @@
-"""The settings and the settings."""
+"""The settings and the recipes."""
 
 import math
 
@@ -6,78 +6,82 @@ import pytest
 from PIL import Image
 
 from stylize.errors import InputError
-from stylize.runs import settings
+from stylize.runs import recipes, settings, validators
 
 
 def test_every_recipe_has_a_valid_value_for_every_setting():
-    for name, recipe in settings.RECIPES.items():
+    for name, recipe in recipes.RECIPES.items():
         given = {setting: recipe[setting] for setting in settings.SETTINGS}
-        assert settings.choose_settings(name, **given) == recipe
-        assert recipe.keys() == settings.RECIPES["keras"].keys()
+        assert recipes.choose_settings(name, **given) == recipe
 
 
 def test_what_is_given_wins_over_the_recipe_and_none_does_not():
-    chosen = settings.choose_settings("keras", tv_weight=3, size=None)
+    chosen = recipes.choose_settings("keras", tv_weight=3, size=None)
     assert (chosen["tv_weight"], chosen["size"]) == (3.0, 400)
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.5, "x", None, "nan", math.inf, "1" * 5000])
 def test_whole_number_refuses(value):
     with pytest.raises(InputError, match="whole number of at least 1, received"):
-        settings.whole_number(value)
+        validators.whole_number(value)
 
 
 @pytest.mark.parametrize("value", [-1, "nan", "inf", "x", None])
 def test_weight_refuses(value):
     with pytest.raises(InputError, match="finite number of at least 0, received"):
-        settings.weight(value)
+        validators.weight(value)
 
 
 def test_unknown_settings_and_recipes_list_the_known():
     with pytest.raises(InputError, match="there are strength, iterations, content_weight"):
-        settings.choose_settings("keras", contentweight=1)
+        recipes.choose_settings("keras", contentweight=1)
     with pytest.raises(InputError, match="recipe must be one of keras, pyramid"):
-        settings.choose_settings("magic")
+        recipes.choose_settings("magic")
 
 
 def test_layers_get_shares_that_add_up_to_one():
-    assert settings.layer_weights(["block4_conv2:3", "block5_conv2"]) == {
+    assert validators.layer_weights(["block4_conv2:3", "block5_conv2"]) == {
         "block4_conv2": 0.75,
         "block5_conv2": 0.25,
     }
-    assert settings.layer_weights({"block1_conv1": 0.2}) == {"block1_conv1": 1}
+    assert validators.layer_weights({"block1_conv1": 0.2}) == {"block1_conv1": 1}
 
 
 @pytest.mark.parametrize("value", [["conv4_2"], [], ["block4_conv2:-1"], ["block4_conv2:0"]])
 def test_layers_that_make_no_sense_are_refused(value):
     with pytest.raises(InputError, match="block1_conv1, block1_conv2|at least 0|add up to 0"):
-        settings.layer_weights(value)
+        validators.layer_weights(value)
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, "x"])
 def test_strength_is_from_zero_to_one(value):
     with pytest.raises(InputError, match="--strength must be"):
-        settings.choose_settings("keras", strength=value)
+        recipes.choose_settings("keras", strength=value)
 
 
-def test_recipe_may_be_a_mapping_with_all_keys():
-    own = settings.RECIPES["pyramid"] | {"bounded": False}
-    assert settings.choose_settings(own, size=99) == own | {"size": 99}
+def test_recipe_may_be_settings_or_a_mapping_with_all_keys():
+    own = recipes.RECIPES["pyramid"] | {"bounded": False}
+    assert recipes.choose_settings(own, size=99) == own | {"size": 99}
     assert own["size"] == 400  # left as it was
+    assert recipes.choose_settings(dict(own)) == own
     with pytest.raises(InputError, match="missing or unknown: bounded"):
-        settings.choose_settings({k: v for k, v in own.items() if k != "bounded"})
+        recipes.choose_settings({k: v for k, v in dict(own).items() if k != "bounded"})
     with pytest.raises(InputError, match="missing or unknown: magic"):
-        settings.choose_settings(own | {"magic": 1})
+        recipes.choose_settings(dict(own) | {"magic": 1})
+    with pytest.raises(InputError, match="unknown setting: magic"):
+        own | {"magic": 1}
+    with pytest.raises(KeyError):
+        own["magic"]
 
 
 def test_a_single_value_stands_for_a_list_of_one():
     mask = Image.new("L", (20, 20))
-    assert settings.choose_settings("keras", style_masks=mask)["style_masks"] == [mask]
-    assert settings.choose_settings("keras", style_blend=2.0)["style_blend"] == [1]
-    layers = settings.choose_settings("keras", style_layers="block1_conv1")["style_layers"]
+    assert recipes.choose_settings("keras", style_masks=mask)["style_masks"] == [mask]
+    assert recipes.choose_settings("keras", style_blend=2.0)["style_blend"] == [1]
+    layers = recipes.choose_settings("keras", style_layers="block1_conv1")["style_layers"]
     assert layers == {"block1_conv1": 1}
 
 
 def test_shares_that_add_up_to_infinity_are_refused():
     with pytest.raises(InputError, match="add up to a finite number"):
-        settings.choose_settings("keras", style_blend=[1e308, 1e308])
+        recipes.choose_settings("keras", style_blend=[1e308, 1e308])

@@ -27,7 +27,7 @@ from stylize.vgg.download import load_weights
 PROGRAM = "neural_style.py"
 NETWORK = "imagenet-vgg-verydeep-19.mat"  # taken where it lies in the folder, as tutorials have it
 RECIPE = RECIPES["athalye"]
-ITERATIONS = RECIPE["iterations"] * EVALUATIONS_PER_ITERATION
+ITERATIONS = RECIPE.iterations * EVALUATIONS_PER_ITERATION
 
 
 def build_parser() -> Parser:
@@ -47,23 +47,23 @@ def build_parser() -> Parser:
     add("--network", metavar="imagenet|mirror|PATH", help=f"default: {NETWORK}, else imagenet")
     blend = "b in: conv4_2 * b + conv5_2 * (1 - b)"
     number("--content-weight-blend", default=1.0, help=blend)
-    number("--content-weight", default=RECIPE["content_weight"], help="default: %(default)s")
-    number("--style-weight", default=RECIPE["style_weight"], help="default: %(default)s")
+    number("--content-weight", default=RECIPE.content_weight, help="default: %(default)s")
+    number("--style-weight", default=RECIPE.style_weight, help="default: %(default)s")
     growth = "each style layer counts this times the one before (default: %(default)s)"
     number("--style-layer-weight-exp", default=1.0, help=growth)
     number("--style-blend-weights", nargs="+", metavar="WEIGHT", help="one for each style")
-    number("--tv-weight", default=RECIPE["tv_weight"], help="default: %(default)s")
+    number("--tv-weight", default=RECIPE.tv_weight, help="default: %(default)s")
     of_adam = "of Adam (default: %(default)s)"
-    number("--learning-rate", default=RECIPE["learning_rate"], help=of_adam)
-    number("--beta1", default=RECIPE["beta1"], help=of_adam)
-    number("--beta2", default=RECIPE["beta2"], help=of_adam)
-    number("--eps", default=RECIPE["epsilon"], help=of_adam)
+    number("--learning-rate", default=RECIPE.learning_rate, help=of_adam)
+    number("--beta1", default=RECIPE.beta1, help=of_adam)
+    number("--beta2", default=RECIPE.beta2, help=of_adam)
+    number("--eps", default=RECIPE.epsilon, help=of_adam)
     add("--initial", metavar="INITIAL", help="picture to start from (default: noise)")
     number("--initial-noiseblend", metavar="B", help="(1 - B) * initial + B * noise")
     add("--preserve-colors", action="store_true", help="keep the content's colours")
     add("--pooling", choices=("max", "avg"), default="max", help="default: %(default)s")
     add("--overwrite", action="store_true", help="replace OUTPUT if it exists")
-    add("--seed", type=int, default=RECIPE["seed"], help="of the noise (default: %(default)s)")
+    add("--seed", type=int, default=RECIPE.seed, help="of the noise (default: %(default)s)")
     return parser
 
 

@@ -43,7 +43,7 @@ def find_checkpoint(
     checkpoint = state.load()
     stage = job.stages[checkpoint.stage]
     terminal.print(f"Going on at {stage.cols}x{stage.rows} pixels")
-    if job.settings["optimizer"] == "scipy" and not job.settings["restart"]:
+    if job.settings.optimizer == "scipy" and not job.settings.restart:
         terminal.warn("SciPy's L-BFGS starts anew, so the picture will differ a little")
     if terminal.films:
         terminal.warn("the film begins here")
@@ -141,7 +141,7 @@ def check_disk(job: Job, prefix: str, terminal: Terminal) -> None:
         job: of a result with this prefix.
         terminal: is told.
     """
-    scratch, (files, state) = Path(job.settings["scratch"]), job.needed_disk_mib
+    scratch, (files, state) = Path(job.settings.scratch), job.needed_disk_mib
     if files > (free := free_disk(scratch)):
         raise NoRoom(
             f"{scratch}: {files / 1024:.1f} GiB of disk are needed for the optimiser's arrays "
@@ -192,7 +192,7 @@ def run(
     job, earlier = plan(args)
     check_writable(args.result_prefix)
     check_kept(
-        result_paths(args) + paths_on_the_way(args, job.settings["iterations"]),
+        result_paths(args) + paths_on_the_way(args, job.settings.iterations),
         pictures_given(args),
     )
     remove_leftovers(args.result_prefix)

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from stylize.backend.arrays import ArrayNamespace
 from stylize.backend.tensors import keras
 from stylize.errors import NonFiniteLoss
 from stylize.optimize.lbfgs import ProjectedLBFGS, UnitStepLBFGS
-from stylize.optimize.preconditioner import Coordinates, Preconditioner, Scaling, exponent_of
+from stylize.optimize.preconditioner import Coordinates, Preconditioner, Scaling
 from stylize.optimize.state import NO_STEP, Losses, Step
 
 SEARCHES = {"lbfgs": ProjectedLBFGS, "torch": UnitStepLBFGS}  # by the name of the optimizer
@@ -174,7 +174,9 @@ def start_lbfgs(
     bounds: tuple,
     step: Step,
     arrays: ArrayNamespace,
-    settings: Mapping[str, Any],
+    optimizer: str = "lbfgs",
+    pairs: int | None = None,
+    exponent: float = 0.0,
     gains: np.ndarray | None = None,
 ) -> tuple[ProjectedLBFGS, Coordinates | None]:
     """What `minimize_lbfgs` takes: the search, and its coordinates; None: the pixels.
@@ -184,15 +186,17 @@ def start_lbfgs(
         bounds: (lowest, highest) values, (cols, 3), or ().
         step: where an earlier run was; its state is emptied.
         arrays: what its vectors are.
-        settings: of the run; its optimizer is a name in `SEARCHES`.
+        optimizer: a name in `SEARCHES`.
+        pairs: how many steps our own L-BFGS remembers; PyTorch has its own number.
+        exponent: of the `Preconditioner`; 0: none.
         gains: those of a `Scaling`, (rows, cols), or None. Only our own L-BFGS uses them.
     """
-    kind, ours = SEARCHES[settings["optimizer"]], settings["optimizer"] == "lbfgs"
+    kind, ours = SEARCHES[optimizer], optimizer == "lbfgs"
     coordinates: Scaling | Preconditioner | None = None
     if gains is not None and ours:
         coordinates = scaling = Scaling(x, gains, arrays)
         bounds = tuple(scaling.bounds(bounds))
-    elif exponent := exponent_of(settings):
+    elif exponent:
         coordinates = Preconditioner(x, exponent, arrays)
     if step.state:
         search = kind.from_state(step.state, arrays)
@@ -200,8 +204,7 @@ def start_lbfgs(
         return search, coordinates
     start = np.zeros(x.shape, np.float32) if coordinates else x
     low, high = bounds or (-math.inf, math.inf)
-    pairs = settings["pairs"] if ours else None  # PyTorch has its own number
-    return kind(start, low, high, pairs, arrays=arrays), coordinates
+    return kind(start, low, high, pairs if ours else None, arrays=arrays), coordinates
 
 
 def minimize_lbfgs(

@@ -5,7 +5,7 @@ that nothing holds to the frame before. L-BFGS begins by treating all frequencie
 alike, and needs many steps to learn the difference.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,15 +13,6 @@ import numpy as np
 from stylize.backend.arrays import ArrayNamespace
 
 LOWEST = 1 / 32  # cycles per pixel, below which frequencies are treated nearly alike
-
-
-def exponent_of(settings: Mapping[str, Any]) -> float:
-    """The exponent of a run's `Preconditioner`; 0: the run has none.
-
-    Only our own L-BFGS uses it, and not where pixels are bounded: bounds on them are none on z.
-    """
-    ours = settings["optimizer"] == "lbfgs" and not settings["bounded"]
-    return settings["preconditioner"] if ours else 0.0
 
 
 class Coordinates(Protocol):

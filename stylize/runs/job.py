@@ -32,8 +32,8 @@ from stylize.losses.tiles import TilePasses
 from stylize.runs import memory
 from stylize.runs.progress import Stage
 from stylize.runs.pyramid import plan_stages
-from stylize.runs.recipes import DEFAULT_RECIPE
-from stylize.runs.settings import EVALUATIONS_PER_ITERATION, choose_settings
+from stylize.runs.recipes import DEFAULT_RECIPE, choose_settings
+from stylize.runs.settings import EVALUATIONS_PER_ITERATION, Settings
 from stylize.vgg.preprocess import preprocess_image, rgb_values
 from stylize.vgg.weights import IMAGENET_MEAN_BGR
 
@@ -68,7 +68,7 @@ class Job(NamedTuple):
 
     Attributes:
         recipe: the name of the recipe, "custom" for a mapping.
-        settings: a value for every key of a recipe.
+        settings: a value for everything that decides how the picture comes out.
         inputs: the pictures.
         stages: from the coarsest to the result.
         evaluations_per_iteration: before the recipe's `effort`.
@@ -77,7 +77,7 @@ class Job(NamedTuple):
     """
 
     recipe: str
-    settings: dict[str, Any]
+    settings: Settings
     inputs: Inputs
     stages: list[Stage]
     evaluations_per_iteration: int = EVALUATIONS_PER_ITERATION
@@ -87,10 +87,10 @@ class Job(NamedTuple):
     @property
     def layers(self) -> tuple[str, ...]:
         """The names of the layers whose features are compared."""
-        layers = {**self.settings["content_layers"], **self.settings["style_layers"]}
-        if self.settings["neighbor_weight"]:
-            layers |= dict.fromkeys(HYPERCOLUMN_LAYERS)
-        return tuple(layers)
+        layers = [*self.settings.content_layers, *self.settings.style_layers]
+        if self.settings.neighbor_weight:
+            layers += HYPERCOLUMN_LAYERS
+        return tuple(dict.fromkeys(layers))
 
     def with_tiles(self, tiles: Sequence[int | None]) -> "Job":
         """The same job, with the tile size given for each stage. Raises InputError: no room."""
@@ -118,7 +118,7 @@ class Job(NamedTuple):
         job = self._replace(inputs=self.inputs._replace(base=image, start=start))
         if previous is None:
             return job
-        evaluations = self.settings["frame_evaluations"]
+        evaluations = self.settings.frame_evaluations
         last = self.stages[-1]._replace(iterations=1, evaluations_per_iteration=evaluations)
         return job._replace(stages=[last], previous=previous)
 
@@ -171,37 +171,37 @@ class Job(NamedTuple):
 
     def has_neighbors(self, stage: Stage) -> bool:
         """Whether the loss has a term of neighbours at this stage."""
-        return bool(self.settings["neighbor_weight"]) and not stage.refines
+        return bool(self.settings.neighbor_weight) and not stage.refines
 
     def start(self, stage: Stage) -> np.ndarray:
         """The first combination, (rows, cols, 3), as `preprocess_image` makes it."""
         if self.previous is None:
             return self._kept(self._own_start(stage), stage)
         # Too few evaluations follow to paint over noise, or another picture.
-        own_colors = isinstance(self.settings["init"], str) and self.settings["init"] == "base"
+        own_colors = isinstance(self.settings.init, str) and self.settings.init == "base"
         photo = self._preprocessed(self.inputs.base, stage, recolor=not own_colors)
         return self._kept(self.previous.start(photo), stage)
 
     def _own_start(self, stage):
         """The same without a frame before."""
-        recolor = isinstance(self.settings["init"], str) and self.settings["init"] == "recolored"
+        recolor = isinstance(self.settings.init, str) and self.settings.init == "recolored"
         x = self._preprocessed(self.inputs.start, stage, recolor)
         share = self.inputs.noise
         if share:
-            rng = np.random.default_rng(self.settings["seed"])
-            noise = rng.normal(0, self.settings["noise"], x.shape)
+            rng = np.random.default_rng(self.settings.seed)
+            noise = rng.normal(0, self.settings.noise, x.shape)
             x = ((1 - share) * x + share * noise).astype(np.float32)
         return x
 
     def base(self, stage: Stage) -> np.ndarray:
         """What content is compared with, (rows, cols, 3), as `preprocess_image` makes it."""
-        recolor = self.settings["content_colors"] == "recolored"
+        recolor = self.settings.content_colors == "recolored"
         return self._preprocessed(self.inputs.base, stage, recolor)
 
     def styles(self, stage: Stage) -> list[Style]:
         """The styles, in the base's colours if `preserve_colors` asks for that."""
-        inputs, resample = self.inputs, self.settings["resample"]
-        recolor = COLOR_TRANSFERS.get(self.settings["preserve_colors"])
+        inputs, resample = self.inputs, self.settings.resample
+        recolor = COLOR_TRANSFERS.get(self.settings.preserve_colors)
         styles = []
         for image, scale, share, mask in zip(
             inputs.styles, inputs.style_scales, inputs.style_shares, inputs.style_masks, strict=True
@@ -224,10 +224,10 @@ class Job(NamedTuple):
         """
         stage, before = self.stages[index], self.stages[index - 1]
         x = enlarge(x, stage.rows, stage.cols)
-        share = self.settings["handover"] * min(1.0, 2 * (1 - self.settings["strength"]))
-        init = self.settings["init"]
+        share = self.settings.handover * min(1.0, 2 * (1 - self.settings.strength))
+        init = self.settings.init
         from_photo = isinstance(init, str) and init in ("base", "recolored")
-        if not (share and from_photo and self.settings["content_weight"]):
+        if not (share and from_photo and self.settings.content_weight):
             return self._kept(x, stage)
         photo = self.base(stage)
         without = enlarged_channels(self.base(before), stage.rows, stage.cols)
@@ -238,7 +238,7 @@ class Job(NamedTuple):
     @property
     def scratch(self) -> str | None:
         """The folder for files without a name; None: the system's folder for temporary files."""
-        return None if self.settings["scratch"] == "auto" else self.settings["scratch"]
+        return None if self.settings.scratch == "auto" else self.settings.scratch
 
     def arrays(self, stage: Stage) -> ArrayNamespace:
         """The arrays that our own L-BFGS computes with."""
@@ -259,7 +259,7 @@ class Job(NamedTuple):
 
     def content_mask(self, stage: Stage) -> np.ndarray | None:
         """(rows, cols), 0..1: how much the content counts where; None: the same everywhere."""
-        kept = self.settings["detail_content"] * min(1.0, 2 * self.settings["strength"])
+        kept = self.settings.detail_content * min(1.0, 2 * self.settings.strength)
         if self.inputs.content_mask is not None or not kept:
             return _resized_mask(self.inputs.content_mask, stage)
         return 1 - kept + kept * self._detail(stage)
@@ -269,9 +269,9 @@ class Job(NamedTuple):
 
         Strength s takes a share a to 1 - 2 s (1 - a) below 0.5, and to 2 (1 - s) a above.
         """
-        plain, detailed = self.settings["query_content"]
+        plain, detailed = self.settings.query_content
         share = plain + (detailed - plain) * self._detail(stage)
-        strength = self.settings["strength"]
+        strength = self.settings.strength
         return np.where(strength <= 0.5, 1 - 2 * strength * (1 - share), 2 * (1 - strength) * share)
 
     def _detail(self, stage):
@@ -296,7 +296,7 @@ class Job(NamedTuple):
         shares = self._shares(small)
         move = recoloring(measured, [style.picture for style in self.styles(small)], shares)
         limits = shade_limits(move(measured, shares) - black)
-        amount = min(1.0, 2 * self.settings["strength"])
+        amount = min(1.0, 2 * self.settings.strength)
         shares = shares if is_small else self._shares(stage)
         for rows in strips(stage.rows, stage.cols):
             part = picture[rows]
@@ -317,7 +317,7 @@ class Job(NamedTuple):
 
         It returns float64, or, given a number of bits, whole numbers of so many.
         """
-        keep_colors = self.settings["preserve_colors"] == "luma"
+        keep_colors = self.settings.preserve_colors == "luma"
         base = np.asarray(self._resized(self.inputs.base, stage)) if keep_colors else None
 
         def values(x, rows):
@@ -342,16 +342,16 @@ class Job(NamedTuple):
         if scale == "area":
             area = stage.rows * stage.cols / (image.width * image.height)
             return scaled_size(image, math.sqrt(area))
-        if self.settings["longer_side"]:
+        if self.settings.longer_side:
             longer = float(scale) * max(stage.rows, stage.cols)
-            if not self.settings["enlarge_styles"]:
+            if not self.settings.enlarge_styles:
                 longer = min(longer, max(image.size))
-            rows, cols = fitted_size(image, longer, self.settings["longer_side"])
+            rows, cols = fitted_size(image, longer, self.settings.longer_side)
             return max(rows, SMALLEST_SIDE), max(cols, SMALLEST_SIDE)
         return scaled_size(image, float(scale) * stage.cols / image.width)
 
     def _resized(self, image, stage):
-        return resize_image(image, stage.rows, stage.cols, self.settings["resample"])
+        return resize_image(image, stage.rows, stage.cols, self.settings.resample)
 
 
 def _resized_mask(mask, stage):
@@ -386,7 +386,7 @@ def prepare(
         InputError: a picture or a setting that cannot be used.
     """
     settings = choose_settings(recipe, **given)
-    if settings["style_turns"] and not settings["neighbor_weight"]:
+    if settings.style_turns and not settings.neighbor_weight:
         raise InputError("--style_turns needs a --neighbor_weight above 0, or recipe neighbors")
     inputs = _read_inputs(base, style_reference, settings)
     stages = plan_stages(inputs.base, settings, evaluations_per_iteration)
@@ -406,7 +406,7 @@ def _with_room(job, stage, allowed, remedy=""):
             return choice
     if not remedy:
         remedy = "choose a smaller size or a larger --memory"
-        if job.settings["optimizer"] != "lbfgs":
+        if job.settings.optimizer != "lbfgs":
             remedy += ", or --optimizer lbfgs, which can do with files"
     raise InputError(
         f"{stage.cols}x{stage.rows} pixels need about {needed / 1024:.1f} GiB of memory"
@@ -420,22 +420,22 @@ def _read_inputs(base, style_reference, settings):
     several = isinstance(style_reference, (list, tuple))
     styles = [load_image(s) for s in (style_reference if several else [style_reference])]
     base = load_image(base)
-    scales = settings["style_scale"]
+    scales = settings.style_scale
     scales = [scales] if isinstance(scales, str) else scales
-    blend = settings["style_blend"] or [1 / len(styles)] * len(styles)
-    masks = settings["style_masks"] or [None] * len(styles)
+    blend = settings.style_blend or [1 / len(styles)] * len(styles)
+    masks = settings.style_masks or [None] * len(styles)
     scales = scales * len(styles) if len(scales) == 1 else scales
     for flag, given in [("style_scale", scales), ("style_blend", blend), ("style_masks", masks)]:
         if len(given) != len(styles):
             raise InputError(f"--{flag}: give one for each style: {len(styles)}, not {len(given)}")
-    init, noise = settings["init"], settings["noise_blend"]
+    init, noise = settings.init, settings.noise_blend
     return Inputs(
         base=base,
         styles=styles,
         style_scales=scales,
         style_shares=blend,
         style_masks=[load_mask(mask) for mask in masks],
-        content_mask=load_mask(settings["content_mask"]),
+        content_mask=load_mask(settings.content_mask),
         start=base if isinstance(init, str) and init in STARTS else load_image(init),
         noise=1.0 if isinstance(init, str) and init == "noise" else noise,
     )

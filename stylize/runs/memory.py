@@ -2,16 +2,15 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import psutil
 
 from stylize.backend import tensors
 from stylize.losses.neighbors import HYPERCOLUMN_LAYERS, SIMILARITIES
 from stylize.optimize.lbfgs import UnitStepLBFGS
-from stylize.optimize.preconditioner import exponent_of
 from stylize.runs.progress import Stage
+from stylize.runs.settings import Settings
 from stylize.vgg.weights import CONVOLUTIONS
 
 # What memory is needed for, measured by benchmarks/memory.py:
@@ -48,7 +47,7 @@ def margin(layers: Iterable[str]) -> int:
 
 def needed_mib(
     stage: Stage,
-    settings: Mapping[str, Any],
+    settings: Settings,
     layers: Iterable[str],
     style_pixels: Sequence[int],
     has_neighbors: bool,
@@ -67,9 +66,9 @@ def needed_mib(
     if stage.tile:
         side = stage.tile + 2 * margin(layers)
         seen = min(stage.rows, side) * min(stage.cols, side)
-    state = STATE_BYTES[settings["optimizer"]] + _pairs(settings) * PAIR_BYTES
+    state = STATE_BYTES[settings.optimizer] + _pairs(settings) * PAIR_BYTES
     state = IN_FILES_BYTES if stage.in_files else state
-    state += FILTER_BYTES * bool(exponent_of(settings))
+    state += FILTER_BYTES * bool(settings.filter_exponent)
     needed: float = PROCESS_MIB * 2**20 + pixels * state
     network = seen * NETWORK_BYTES[stage.precision] * (IN_TILES if stage.tile else 1)
     network = max(network, 0 if stage.tile else max(style_pixels) * FORWARD_BYTES)
@@ -77,19 +76,17 @@ def needed_mib(
     needed += network
     needed += (sum(style_pixels) - max(style_pixels)) * 12  # of the first, it is in the others
     if has_neighbors:
-        places = sum(style_pixels) * (1 + settings["style_turns"])
+        places = sum(style_pixels) * (1 + settings.style_turns)
         similarities = min(SIMILARITIES, pixels // 16 * max(style_pixels) // 16)
-        columns = (pixels + places) * COLUMN_BYTES
-        if settings["style_turns"]:  # with one copy alone, evaluations take more than the search
+        columns: float = (pixels + places) * COLUMN_BYTES
+        if settings.style_turns:  # with one copy alone, evaluations take more than the search
             searching = (pixels + PREPARED * places) * HYPERCOLUMN_BYTES
             columns = max(columns, searching - network)
         needed += columns + similarities * SEARCH_BYTES
     return needed / 2**20
 
 
-def needed_disk_mib(
-    stage: Stage, settings: Mapping[str, Any], has_neighbors: bool
-) -> tuple[float, float]:
+def needed_disk_mib(stage: Stage, settings: Settings, has_neighbors: bool) -> tuple[float, float]:
     """(MiB of files without names: the optimiser's arrays and tiles' targets; of the state file).
 
     Arguments as for `needed_mib`.
@@ -97,25 +94,25 @@ def needed_disk_mib(
     pairs = _pairs(settings) * PAIR_BYTES
     files = FILES_BYTES + pairs if stage.in_files else 0.0
     if stage.tile:
-        layers = [*settings["content_layers"]]
+        layers = [*settings.content_layers]
         files += sum(4 * CONVOLUTIONS[n][1] / 4 ** (int(n[5]) - 1) for n in layers)
         if has_neighbors:
             files += sum(4 * CONVOLUTIONS[n][1] / 16 for n in HYPERCOLUMN_LAYERS)
     mib = stage.rows * stage.cols / 2**20
-    return mib * files, mib * (STATE_FILE_BYTES[settings["optimizer"]] + 2 * pairs)
+    return mib * files, mib * (STATE_FILE_BYTES[settings.optimizer] + 2 * pairs)
 
 
 def _pairs(settings):
     """How many pairs of vectors the optimiser remembers."""
-    kept = {"lbfgs": settings["pairs"], "torch": UnitStepLBFGS.default_pairs}
-    return kept.get(settings["optimizer"], 0)
+    kept = {"lbfgs": settings.pairs, "torch": UnitStepLBFGS.default_pairs}
+    return kept.get(settings.optimizer, 0)
 
 
-def allowed_mib(settings: Mapping[str, Any]) -> float:
+def allowed_mib(settings: Settings) -> float:
     """The MiB that a run may take. Who asks for tiles or none, and for no limit, may try it."""
-    if settings["memory"] != "auto":
-        return settings["memory"] * 2**10
-    return SHARE * tensors.free_memory() if settings["tile"] == "auto" else math.inf
+    if not isinstance(settings.memory, str):  # "auto"
+        return settings.memory * 2**10
+    return SHARE * tensors.free_memory() if settings.tile == "auto" else math.inf
 
 
 def warning(needed_mib: float, stage: Stage) -> str:
@@ -132,7 +129,7 @@ def warning(needed_mib: float, stage: Stage) -> str:
     )
 
 
-def choices(stage: Stage, settings: Mapping[str, Any], layers: Iterable[str]) -> list[Stage]:
+def choices(stage: Stage, settings: Settings, layers: Iterable[str]) -> list[Stage]:
     """The stage with the tiles that it may have, in memory and in files, the fastest first."""
     around, largest = 2 * margin(layers), max(stage.rows, stage.cols)
 
@@ -147,10 +144,13 @@ def choices(stage: Stage, settings: Mapping[str, Any], layers: Iterable[str]) ->
             network = 1.5 * area / (stage.rows * stage.cols)
         return network + FILES_COST * in_files
 
-    tile = settings["tile"]
-    asked = {"auto": (None, *TILES), "off": (None,)}.get(tile, (tile,))
+    asked: Sequence[int | None]
+    if isinstance(settings.tile, str):
+        asked = (None, *TILES) if settings.tile == "auto" else (None,)
+    else:
+        asked = (settings.tile,)
     sizes = [size for size in asked if size is None or size < largest] or [None]
-    files = (False, True) if settings["optimizer"] == "lbfgs" else (False,)
+    files = (False, True) if settings.optimizer == "lbfgs" else (False,)
     every = itertools.product(sizes, files)
     return [
         stage._replace(tile=tile, in_files=in_files, cost=cost(tile, in_files))

@@ -1,14 +1,13 @@
 """The sizes that a run paints at, from the coarsest to the result."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from PIL import Image
 
 from stylize.backend import tensors
 from stylize.images.resize import SMALLEST_SIDE, working_size
 from stylize.runs.progress import Stage
+from stylize.runs.settings import Settings
 
 # Preparation of a size, in evaluations, as found from runs' tables of losses: the targets; the
 # search for neighbours; and how much that grows with each megapixel.
@@ -16,7 +15,7 @@ TARGETS, SEARCH, SEARCH_BY_MEGAPIXEL = 1.0, 5.0, 10.0
 
 
 def plan_stages(
-    base: Image.Image, settings: Mapping[str, Any], evaluations_per_iteration: int
+    base: Image.Image, settings: Settings, evaluations_per_iteration: int
 ) -> list[Stage]:
     """The `Stage` of each size.
 
@@ -28,45 +27,45 @@ def plan_stages(
     Raises:
         InputError: the result is too small for VGG19.
     """
-    precision = settings["precision"]
+    precision = settings.precision
     if precision == "auto":
         precision = "bfloat16" if tensors.bfloat16_is_fast() else "float32"
     sizes = plan_sizes(base, settings)
-    refine_from = settings["refine_from"] or math.inf
+    refine_from = settings.refine_from or math.inf
     painting = sum(math.prod(size) < refine_from for size in sizes) or 1  # the first, at least
-    at_first, at_last = settings["effort"]
+    at_first, at_last = settings.effort
     stages = []
     for index, size in enumerate(sizes):
         coarse = 1 - index / (painting - 1) if index + 1 < painting else 0.0  # 1 at the first
         effort = at_last + (at_first - at_last) * coarse
         if refines := index >= painting:
-            effort = settings["refine_effort"]
+            effort = settings.refine_effort
         evaluations = max(1, round(evaluations_per_iteration * effort))
         preparation = TARGETS
-        if settings["neighbor_weight"] and not refines:
+        if settings.neighbor_weight and not refines:
             preparation += SEARCH + SEARCH_BY_MEGAPIXEL * math.prod(size) / 1e6
-        stage = Stage(*size, settings["iterations"], evaluations, precision, refines=refines)
+        stage = Stage(*size, settings.iterations, evaluations, precision, refines=refines)
         stages.append(stage._replace(preparation=preparation))
     return stages
 
 
-def plan_sizes(base: Image.Image, settings: Mapping[str, Any]) -> list[tuple[int, int]]:
+def plan_sizes(base: Image.Image, settings: Settings) -> list[tuple[int, int]]:
     """(rows, cols) from the coarsest to the result. Raises InputError: that is too small."""
-    longer_side = settings["longer_side"]
-    rows, cols = working_size(base, settings["size"], longer_side)
-    if settings["strength"] == 0:  # the photo, which small sizes would only blur
+    longer_side = settings.longer_side
+    rows, cols = working_size(base, settings.size, longer_side)
+    if settings.strength == 0:  # the photo, which small sizes would only blur
         return [(rows, cols)]
-    scales, first, short = settings["scales"], settings["first_size"], min(rows, cols)
-    growth, smallest = settings["size_step"], settings["smallest_size"]
+    scales, first, short = settings.scales, settings.first_size, min(rows, cols)
+    growth, smallest = settings.size_step, settings.smallest_size
     if scales == "auto" and first:
         steps = max(0, round(math.log2(short / first)))  # each about twice the one before
         ratios = [(first / short) ** ((steps - step) / steps) for step in range(steps)]
     else:
-        if scales == "auto":
+        if isinstance(scales, str):  # "auto"
             given = max(rows, cols) if longer_side else short
             scales = 1 + max(0, math.floor(math.log(given / smallest, growth)))
         ratios = [1 / growth**steps for steps in range(scales - 1, 0, -1)]
-        if settings["scales"] == "auto":  # a panorama's short side may become too short
+        if settings.scales == "auto":  # a panorama's short side may become too short
             ratios = [ratio for ratio in ratios if int(short * ratio) > SMALLEST_SIDE]
     size = max(rows, cols) if longer_side else rows
     smaller = (working_size(base, round(size * ratio), longer_side) for ratio in ratios)

@@ -1,20 +1,18 @@
-"""The settings of a run.
+"""The settings of a run: what each is, what it may be, and how the command line spells it.
 
-`SETTINGS` says how each is spelled on the command line and what it may be; `RECIPES` gives each
-a value; `choose_settings` puts the values that a person gave in place of the recipe's.
+Defaults are those of recipe `keras`; the other recipes (`stylize/runs/recipes.py`) say where they
+differ.
 """
 
+import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
+
+from PIL import Image
 
 from stylize.errors import InputError
 from stylize.images.colors import COLOR_METHODS
-from stylize.runs.recipes import (
-    DEFAULT_RECIPE,
-    RECIPES,
-    STYLE_LAYERS,  # noqa: F401
-)
 from stylize.runs.validators import (
     fit_area_or_scales,
     folder_or_auto,
@@ -36,293 +34,370 @@ from stylize.runs.validators import (
 
 EVALUATIONS_PER_ITERATION = 20
 PRECISIONS = ("float32", "bfloat16", "float16")  # Keras's names of its dtype policies
+STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
 
 
 class Setting(NamedTuple):
-    """One choice of a run: how the command line spells it, and what it may be."""
+    """One choice that a person has: how the command line spells it, and what it may be."""
 
     flag: str
     check: Callable
     metavar: str
-    help: str
     group: str  # of the command line's help
+    help: str
     nargs: str | None = None
 
 
-SETTINGS = {
-    "strength": Setting(
-        "--strength", fraction, "0..1", "from the photo (0) to the painting (1)", "look"
-    ),
-    "iterations": Setting(
+def _setting(
+    default: Any,
+    flag: str,
+    check: Callable,
+    metavar: str,
+    group: str,
+    help: str,
+    nargs: str | None = None,
+) -> Any:
+    """Returns the field of a `Setting`, with recipe `keras`'s value as its default."""
+    metadata = {"setting": Setting(flag, check, metavar, group, help, nargs)}
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What only a recipe says: no option changes it."""
+
+    # The constants in front of the losses, a name in FORMULAS.
+    formula: str = "keras"
+    # The rows at which content_weight and tv_weight mean what the formulas say. At others they are
+    # multiplied by a power of reference_rows / rows, so that a weight gives the same look at any
+    # size. None: they are not. "last": the rows of the result; the content weight then begins high
+    # and keeps small sizes close to the photo, since a picture that strays returns slowly.
+    reference_rows: int | str | None = None
+    content_exponent: float = 2.0  # that power: 2 for sums over pixels
+    tv_exponent: float = 2.0  # the same
+    detail_content: float = 0.0  # how much of the content term is kept to detailed places, 0..1
+    # Whether content is measured by the mean square of the photo's own features, so that
+    # content_weight gives the same look with any photo.
+    relative_content: bool = False
+    # What each style's energy is taken to be, see `even_out`, so that style_weight gives the same
+    # look with any style. None: left as it is.
+    style_energy: float | None = None
+    # How much of what a position's neighbour is looked up with is the photo's, in plain places and
+    # in detailed ones (see `detail_map`); the rest is the picture's so far.
+    query_content: tuple[float, float] = (1.0, 1.0)
+
+    pool_padding: str = "valid"  # leaves an odd last row and column out; "same" pools them alone
+    edges: str = "zero"  # what the network sees around the picture; or its edge again, "replicate"
+
+    resample: Image.Resampling = Image.Resampling.NEAREST  # the filter that resizes pictures
+    # None: size is the rows of the result, style_scale that of widths. Or a function that makes
+    # whole numbers of sides: both are of longer sides.
+    longer_side: Callable[[float], int] | None = None
+    enlarge_styles: bool = True  # also a style that is smaller than style_scale says
+    noise: float = 0.256  # standard deviation of the noise to start from, around the mean pixel
+
+    # Pixels of the short side of the coarsest size, where scales is "auto" and sizes grow evenly
+    # from it: large forms are laid down there, so that it must not depend on the last size. None:
+    # the next two say.
+    first_size: int | None = None
+    size_step: float = 2.0  # each size in parts of the one before
+    # Which side the sizes begin with at least, where scales is "auto": pixels of the short side, or
+    # of the longer one if that is what size means.
+    smallest_size: float = 100.0
+    # Evaluations of an iteration at the first and at the last size, in parts of 20.
+    effort: tuple[float, float] = (1.0, 1.0)
+    # Pixels from which on a size only refines what smaller ones have painted: it looks up no
+    # neighbours, which takes longer the larger a picture is, and needs fewer evaluations
+    # (docs/large.md). None: every size paints.
+    refine_from: int | None = None
+    refine_effort: float = 1.0  # evaluations of an iteration at such sizes, in parts of 20
+    handover: float = 0.0  # how much of the detail that a size cannot show the next one begins with
+
+    restart: bool = True  # L-BFGS starts anew in every iteration, as in the Keras example
+    # Whether pixels are kept within black and white while they are optimised. Without it L-BFGS
+    # moves one in twenty outside, and clipping them undoes much of its work.
+    bounded: bool = False
+    # How many steps our L-BFGS remembers: in runs of hundreds of evaluations, more reach a low loss
+    # sooner; each takes 24 bytes a pixel.
+    pairs: int = 10
+    preconditioner: float = 0.0  # exponent of `Preconditioner`; 0: none. Bounds exclude it
+    average_decay: float = 0.0  # see `minimize_adam`
+    frame_evaluations: int = 20  # of a film's frame that follows another, at the last size only
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(Recipe):
+    """A value for everything that decides how a picture comes out: a recipe, a person's choices.
+
+    Like a mapping, it has values by name, `settings["size"]`, and `settings | {"size": 800}` is a
+    copy with another one. Neither checks anything: `choose_settings` does.
+    """
+
+    strength: float = _setting(
+        0.5, "--strength", fraction, "0..1", "look", "from the photo (0) to the painting (1)"
+    )
+    iterations: int = _setting(
+        10,
         "--iter",
         whole_number,
         "N",
+        "optimisation",
         f"iterations at each size, of {EVALUATIONS_PER_ITERATION} evaluations each; in recipe "
         "neighbors from 20 evaluations at the first size down to 14 at the last (5 from 1.2 "
         "megapixels on), in recipe johnson from 6 up to 20",
-        "optimisation",
-    ),
-    "content_weight": Setting("--content_weight", weight, "W", "faithfulness to the photo", "look"),
-    "style_weight": Setting("--style_weight", weight, "W", "faithfulness to the style", "look"),
-    "neighbor_weight": Setting(
+    )
+    content_weight: float = _setting(
+        0.025, "--content_weight", weight, "W", "look", "faithfulness to the photo"
+    )
+    style_weight: float = _setting(
+        1.0, "--style_weight", weight, "W", "look", "faithfulness to the style"
+    )
+    neighbor_weight: float = _setting(
+        0.0,
         "--neighbor_weight",
         weight,
         "W",
-        "how closely every place matches the most similar one in the style",
         "look",
-    ),
-    "tv_weight": Setting("--tv_weight", weight, "W", "smoothness (total variation)", "look"),
-    "temporal_weight": Setting(
+        "how closely every place matches the most similar one in the style",
+    )
+    tv_weight: float = _setting(
+        1.0, "--tv_weight", weight, "W", "look", "smoothness (total variation)"
+    )
+    # A thousandth of the whole loss of a photo, or up to a hundredth. Those of recipes athalye,
+    # johnson and crowson are scaled to that, not judged by eye.
+    temporal_weight: float = _setting(
+        1e7,
         "--temporal_weight",
         weight,
         "W",
-        "in a film, how closely each frame follows the one before it; 0: each is painted by itself",
         "look",
-    ),
-    "size": Setting(
+        "in a film, how closely each frame follows the one before it; 0: each is painted by itself",
+    )
+    size: int | str | tuple[int, int] = _setting(
+        400,
         "--size",
         rows_or_own,
         "ROWS|own",
+        "output",
         "rows of the result (recipes johnson and crowson: its longer side); the columns follow "
         "from the photo; own: the photo's own size",
-        "output",
-    ),
-    "scales": Setting(
+    )
+    scales: int | str = _setting(
+        1,
         "--scales",
         scale_count,
         "auto|N",
+        "optimisation",
         "sizes to paint at: N sizes, each twice the one before (recipes johnson and crowson: "
         "sqrt(2) times), or auto, which starts small",
-        "optimisation",
-    ),
-    "style_scale": Setting(
+    )
+    style_scale: list[float] | str = _setting(
+        "fit",
         "--style_scale",
         fit_area_or_scales,
         "fit|area|SCALE",
+        "look",
         "width of each style as a multiple of the result's width (recipes johnson and crowson: "
         "longer sides instead of widths); fit: stretched to the result's size; area: as many "
         "pixels as the result; the aspect ratio is kept except with fit",
-        "look",
         nargs="+",
-    ),
-    "style_turns": Setting(
+    )
+    style_turns: int = _setting(
+        0,
         "--style_turns",
         functools.partial(whole_number, minimum=0, maximum=3),
         "0..3",
-        "how many copies of each style, turned by 90, 180 and 270 degrees, to search as well",
         "look",
-    ),
-    "style_blend": Setting(
+        "how many copies of each style, turned by 90, 180 and 270 degrees, to search as well",
+    )
+    style_blend: list[float] | None = _setting(
+        None,  # equal shares
         "--style_blend",
         shares,
         "SHARE",
-        "share of each of several styles; none: equal shares",
         "look",
+        "share of each of several styles; none: equal shares",
         nargs="+",
-    ),
-    "preserve_colors": Setting(
+    )
+    preserve_colors: str = _setting(
+        "none",
         "--preserve_colors",
         one_of(*COLOR_METHODS),
         "METHOD",
-        f"keep the photo's colours: {', '.join(COLOR_METHODS)}",
         "look",
-    ),
-    "content_colors": Setting(
+        f"keep the photo's colours: {', '.join(COLOR_METHODS)}",
+    )
+    content_colors: str = _setting(
+        "own",
         "--content_colors",
         one_of("own", "recolored"),
         "own|recolored",
-        "the photo that content is compared with: as it is, or in the styles' colours",
         "look",
-    ),
-    "style_masks": Setting(
+        "the photo that content is compared with: as it is, or in the styles' colours",
+    )
+    style_masks: list | None = _setting(
+        None,
         "--style_masks",
         masks_or_none,
         "MASK",
-        "one gray picture per style: white where that style goes in the result; none: everywhere",
         "look",
+        "one gray picture per style: white where that style goes in the result; none: everywhere",
         nargs="+",
-    ),
-    "content_mask": Setting(
+    )
+    content_mask: Any = _setting(
+        None,
         "--content_mask",
         mask_or_none,
         "MASK",
+        "look",
         "a gray picture: white where the photo is kept, black where it is left to the style; "
         "none: no mask",
-        "look",
-    ),
-    "content_layers": Setting(
+    )
+    content_layers: Mapping[str, float] = _setting(
+        {"block5_conv2": 1.0},
         "--content_layers",
         layer_weights,
         "LAYER[:SHARE]",
-        "where content is compared",
         "look",
+        "where content is compared",
         nargs="+",
-    ),
-    "style_layers": Setting(
+    )
+    style_layers: Mapping[str, float] = _setting(
+        dict.fromkeys(STYLE_LAYERS, 0.2),
         "--style_layers",
         layer_weights,
         "LAYER[:SHARE]",
-        "where style is compared",
         "look",
+        "where style is compared",
         nargs="+",
-    ),
-    "pooling": Setting(
-        "--pooling", one_of("max", "avg"), "max|avg", "the network's pooling", "look"
-    ),
-    "init": Setting(
+    )
+    pooling: str = _setting(
+        "max", "--pooling", one_of("max", "avg"), "max|avg", "look", "the network's pooling"
+    )
+    init: Any = _setting(
+        "base",
         "--init",
         picture_or_word,
         "base|recolored|noise|PATH",
-        "what to start from: the photo, the photo in the styles' colours, noise, or a picture",
         "optimisation",
-    ),
-    "noise_blend": Setting(
-        "--noise_blend", fraction, "0..1", "how much noise is in the start", "optimisation"
-    ),
-    "seed": Setting(
+        "what to start from: the photo, the photo in the styles' colours, noise, or a picture",
+    )
+    noise_blend: float = _setting(
+        0.0, "--noise_blend", fraction, "0..1", "optimisation", "how much noise is in the start"
+    )
+    seed: int = _setting(
+        0,
         "--seed",
         functools.partial(whole_number, minimum=0),
         "N",
-        "seed of the noise",
         "optimisation",
-    ),
-    "optimizer": Setting(
+        "seed of the noise",
+    )
+    optimizer: str = _setting(
+        "scipy",
         "--optimizer",
         one_of("lbfgs", "torch", "scipy", "adam"),
         "lbfgs|torch|scipy|adam",
-        "what lowers the loss: L-BFGS, as PyTorch does it, as SciPy does it, or Adam",
         "optimisation",
-    ),
-    "learning_rate": Setting(
-        "--learning_rate", positive, "RATE", "Adam's learning rate", "optimisation"
-    ),
-    "beta1": Setting("--beta1", fraction, "0..1", "Adam: decay of the mean", "optimisation"),
-    "beta2": Setting("--beta2", fraction, "0..1", "Adam: decay of the mean square", "optimisation"),
-    "epsilon": Setting(
-        "--epsilon", positive, "E", "Adam: added to the root mean square", "optimisation"
-    ),
-    "tolerance": Setting(
+        "what lowers the loss: L-BFGS, as PyTorch does it, as SciPy does it, or Adam",
+    )
+    learning_rate: float = _setting(
+        10.0, "--learning_rate", positive, "RATE", "optimisation", "Adam's learning rate"
+    )
+    beta1: float = _setting(
+        0.9, "--beta1", fraction, "0..1", "optimisation", "Adam: decay of the mean"
+    )
+    beta2: float = _setting(
+        0.999, "--beta2", fraction, "0..1", "optimisation", "Adam: decay of the mean square"
+    )
+    epsilon: float = _setting(
+        1e-8, "--epsilon", positive, "E", "optimisation", "Adam: added to the root mean square"
+    )
+    tolerance: float = _setting(
+        0.0,
         "--tolerance",
         fraction,
         "0..1",
-        "stop when an iteration lowers the loss by less than this fraction",
         "optimisation",
-    ),
-    "precision": Setting(
+        "stop when an iteration lowers the loss by less than this fraction",
+    )
+    precision: str = _setting(
+        "float32",
         "--precision",
         one_of(*PRECISIONS, "auto"),
         "TYPE",
+        "machine",
         f"number type of the network: {', '.join(PRECISIONS)}, or auto: bfloat16 where that is "
         "faster and as good",
-        "machine",
-    ),
-    "memory": Setting(
+    )
+    memory: float | str = _setting(
+        "auto",
         "--memory",
         gibibytes,
         "auto|GIB",
-        "GiB of memory that a run may take; auto: four fifths of what is free",
         "machine",
-    ),
-    "scratch": Setting(
+        "GiB of memory that a run may take; auto: four fifths of what is free",
+    )
+    scratch: Any = _setting(
+        "auto",
         "--scratch",
         folder_or_auto,
         "auto|FOLDER",
+        "machine",
         "where a run keeps what does not fit into memory while it lasts; auto: beside the result "
         "(in Python and on the page, the system's folder for temporary files)",
-        "machine",
-    ),
-    "tile": Setting(
+    )
+    tile: int | str = _setting(
+        "auto",
         "--tile",
         tile_size,
         "auto|off|PIXELS",
+        "machine",
         "rows and columns that the network sees at once; changes memory and time, but the loss "
         "only by rounding; auto: all, or the largest tiles that fit into --memory; off: all",
-        "machine",
-    ),
-}
-UNRECORDED = ("memory", "scratch", "tile")  # of the machine; a record has the tiles chosen
+    )
 
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.keys():
+            raise KeyError(name)
+        return getattr(self, name)
 
-def choose_settings(recipe: str | Mapping = DEFAULT_RECIPE, **given: Any) -> dict[str, Any]:
-    """Returns the recipe's settings with the `given` ones (but for None) in place of its own.
-
-    Args:
-        recipe: a name in `RECIPES`, or a mapping with the keys of one of them, such as
-            `RECIPES["pyramid"] | {"bounded": False}`.
-
-    Raises:
-        InputError: an unknown recipe or setting, or a value out of range.
-    """
-    settings = _recipe_settings(recipe)
-    for name, value in given.items():
-        if name not in SETTINGS:
-            raise InputError(f"unknown setting {name!r}; there are {', '.join(SETTINGS)}")
-        if value is not None:
-            try:
-                settings[name] = SETTINGS[name].check(value)
-            except InputError as error:
-                raise InputError(f"{SETTINGS[name].flag} {error}") from None
-    return settings
-
-
-def _recipe_settings(recipe):
-    """A copy of a recipe's settings. Raises InputError."""
-    if isinstance(recipe, Mapping):
-        if wrong := recipe.keys() ^ RECIPES[DEFAULT_RECIPE].keys():
-            raise InputError(
-                f"a recipe must have the keys of RECIPES[{DEFAULT_RECIPE!r}]; "
-                f"missing or unknown: {', '.join(sorted(wrong))}"
-            )
-        return dict(recipe)
-    if recipe not in RECIPES:
-        raise InputError(f"recipe must be one of {', '.join(RECIPES)}; received {recipe!r}")
-    return dict(RECIPES[recipe])
-
-
-class LossWeights(NamedTuple):
-    """What each layer's content and style loss, and the other terms, are multiplied with.
-
-    `style_energy`, if it is not None, is the energy that each style is scaled to;
-    `relative_content` says whether the photo's features are scaled to a mean square of one.
-    """
-
-    content: dict[str, float]
-    style: dict[str, float]
-    total_variation: float
-    neighbors: float = 0.0
-    style_energy: float | None = None
-    relative_content: bool = False
-    temporal: float = 0.0
+    def __or__(self, others: Mapping[str, Any]) -> "Settings":
+        if unknown := others.keys() - set(self.keys()):
+            raise InputError(f"unknown setting: {', '.join(sorted(unknown))}")
+        return dataclasses.replace(self, **others)
 
     @classmethod
-    def of(
-        cls, settings: Mapping[str, Any], rows: int, last_rows: int | None = None
-    ) -> "LossWeights":
-        """The settings' weights at a size, raised or lowered by strength.
+    def keys(cls) -> Iterable[str]:
+        """Returns the names of all values."""
+        return [field.name for field in dataclasses.fields(cls)]
 
-        Strength s multiplies content by (2 (1 - s))^2, all else by (2 s)^2, which is one at 0.5.
-        Content and total variation follow `reference_rows`; the style loss needs no change to mean
-        the same at every size.
+    @property
+    def to_photo(self) -> float:
+        """What strength s multiplies the content by: (2 (1 - s))^2, which is 1 at 0.5."""
+        return (2 * (1 - self.strength)) ** 2
 
-        Args:
-            settings: of a run.
-            rows: of this size.
-            last_rows: of the last size, the result's; None: `rows`.
+    @property
+    def to_painting(self) -> float:
+        """What strength s multiplies all other terms by: (2 s)^2, which is 1 at 0.5."""
+        return (2 * self.strength) ** 2
+
+    @property
+    def filter_exponent(self) -> float:
+        """The exponent of the run's `Preconditioner`; 0: it has none.
+
+        Only our own L-BFGS uses it, and not where pixels are bounded: bounds on them are none on
+        its coordinates.
         """
-        strength = settings["strength"]
-        to_photo, to_painting = (2 * (1 - strength)) ** 2, (2 * strength) ** 2
-        reference = settings["reference_rows"] or rows
-        smaller = ((last_rows or rows) if reference == "last" else reference) / rows
-        content = settings["content_weight"] * to_photo * smaller ** settings["content_exponent"]
-        style = settings["style_weight"] * to_painting
-        return cls(
-            content={layer: content * share for layer, share in settings["content_layers"].items()},
-            style={layer: style * share for layer, share in settings["style_layers"].items()},
-            total_variation=settings["tv_weight"]
-            * to_painting
-            * smaller ** settings["tv_exponent"],
-            neighbors=settings["neighbor_weight"] * to_painting,
-            style_energy=settings["style_energy"],
-            relative_content=settings["relative_content"],
-            temporal=settings["temporal_weight"],
-        )
+        ours = self.optimizer == "lbfgs" and not self.bounded
+        return self.preconditioner if ours else 0.0
+
+
+SETTINGS: dict[str, Setting] = {
+    field.name: field.metadata["setting"]
+    for field in dataclasses.fields(Settings)
+    if "setting" in field.metadata
+}
+UNRECORDED: Sequence[str] = ("memory", "scratch", "tile")  # of the machine; a record has the tiles

@@ -53,6 +53,7 @@ from stylize.runs import metadata
 from stylize.runs.checkpoint import made_alike
 from stylize.runs.job import Job
 from stylize.runs.memory import allowed_mib
+from stylize.runs.settings import Settings
 from stylize.vgg.weights import VGG19Weights
 
 CORES_EACH = 2  # for a scene; to paint several at once, all frames must be searched for cuts first
@@ -93,7 +94,7 @@ def survey(args: argparse.Namespace, image: Image.Image) -> Survey:
         WeightsError: there are none.
     """
     job, _ = photo.plan(argparse.Namespace(**vars(args) | {"base": image}))
-    if job.settings["preserve_colors"] == "luma":
+    if job.settings.preserve_colors == "luma":
         raise InputError("--preserve_colors luma is for photos; give linear or histogram")
     weights = kept_weights(args.weights)
     record, allowed = photo.make_record(args, job, weights), allowed_mib(job.settings)
@@ -130,14 +131,14 @@ def paint_frame(
 
 def _paint_within_gpu(weights, paint, job, *frame):
     """`paint_frame` with all the memory of a worker's GPU, which only the worker can tell."""
-    allowed = _kept_allowed_mib(job.settings["memory"], job.settings["tile"])
+    allowed = _kept_allowed_mib(job.settings.memory, job.settings.tile)
     return paint_frame(weights, paint, job.within(allowed), *frame)
 
 
 @functools.cache
 def _kept_allowed_mib(memory, tile):
     """`allowed_mib` at the first frame: all frames are painted in the same tiles."""
-    return allowed_mib({"memory": memory, "tile": tile})
+    return allowed_mib(Settings(memory=memory, tile=tile))
 
 
 def _paint_here(source, *given):
@@ -279,7 +280,7 @@ def paint_scenes(
             for frame in frames_to_paint(job, own, folder, scene.first):
                 pixels, peak_mib = paint_one(frame)
                 folder.save(frame.number, pixels)
-                begins = frame.previous is None and bool(job.settings["temporal_weight"])
+                begins = frame.previous is None and bool(job.settings.temporal_weight)
                 report.on_frame(frame.number, frame.seconds, begins, peak_mib)
 
     # The longest first, so that none of them is left alone at the end.

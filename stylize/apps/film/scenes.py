@@ -77,7 +77,7 @@ def find_scenes(job: Job, images: Iterable[Image.Image]) -> list[Scene]:
 def _resized(job, image):
     """An image at the size of the result, at which motion is looked for."""
     rows, cols = job.stages[-1][:2]
-    return resize_image(image, rows, cols, job.settings["resample"])
+    return resize_image(image, rows, cols, job.settings.resample)
 
 
 def frames_to_paint(
@@ -91,7 +91,7 @@ def frames_to_paint(
         folder: of the results.
         first: the number of the first.
     """
-    weight = job.settings["temporal_weight"]
+    weight = job.settings.temporal_weight
     before: Image.Image | None = None
     for index, image in enumerate(images, first):
         started = time.monotonic()
