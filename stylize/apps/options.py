@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stylize import __version__
 from stylize.apps.console import Parser, exit_status, underscored
-from stylize.apps.report import WRITTEN_FAST
+from stylize.apps.photo_console import WRITTEN_FAST
 from stylize.images.writing import DEEP_FORMATS, FORMATS, SUFFIXES
 from stylize.runs import metadata
 from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES

@@ -16,6 +16,7 @@ from stylize.runs.recipes import (
     STYLE_LAYERS,  # noqa: F401
 )
 from stylize.runs.validators import (
+    checked,
     fit_area_or_scales,
     folder_or_auto,
     fraction,
@@ -241,6 +242,8 @@ SETTINGS = {
     ),
 }
 UNRECORDED = ("memory", "scratch", "tile")  # of the machine; a record has the tiles chosen
+OF_FILMS = ("temporal_weight",)  # a photo is painted the same whatever they are
+OF_ADAM = ("learning_rate", "beta1", "beta2", "epsilon")
 
 
 def choose_settings(recipe: str | Mapping = DEFAULT_RECIPE, **given: Any) -> dict[str, Any]:
@@ -258,10 +261,7 @@ def choose_settings(recipe: str | Mapping = DEFAULT_RECIPE, **given: Any) -> dic
         if name not in SETTINGS:
             raise InputError(f"unknown setting {name!r}; there are {', '.join(SETTINGS)}")
         if value is not None:
-            try:
-                settings[name] = SETTINGS[name].check(value)
-            except InputError as error:
-                raise InputError(f"{SETTINGS[name].flag} {error}") from None
+            settings[name] = checked(SETTINGS[name].flag, SETTINGS[name].check, value)
     return settings
 
 
