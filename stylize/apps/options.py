@@ -129,7 +129,8 @@ def _add_output(add):
     add(
         "--resume",
         action="store_true",
-        help="go on where the same command was stopped or killed",
+        help="go on with a photo where the same command was stopped or killed; folders and films "
+        "go on without it",
     )
     add(
         "--show",
