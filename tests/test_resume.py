@@ -174,7 +174,7 @@ def no_room(file, array):
 def test_full_disk_leaves_the_earlier_state(state, monkeypatch):
     state.keep(checkpoint(iterations=1))
     before = state.path.read_bytes()
-    monkeypatch.setattr(checkpoint.np.lib.format, "write_array", no_room)
+    monkeypatch.setattr(states.np.lib.format, "write_array", no_room)
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
         state.keep(checkpoint(iterations=2))
     assert state.path.read_bytes() == before
