@@ -6,7 +6,7 @@ python app.py
 
 import sys
 
-from neural_style_transfer import serve
+from stylize.apps.page.command import main
 
 if __name__ == "__main__":
-    sys.exit(serve())
+    sys.exit(main())

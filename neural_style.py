@@ -7,16 +7,8 @@ Options and numbers are that program's (recipe `athalye`); what differs is said 
 """
 
 import sys
-from collections.abc import Sequence
 
-from neural_style_transfer import paint
-from stylize.apps import neural_style
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line, see `stylize/apps/neural_style.py`. Returns the exit status."""
-    return neural_style.main(paint, argv)
-
+from stylize.apps.neural_style import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -37,8 +37,6 @@ import numpy as np
 from PIL import Image
 
 from stylize import __version__  # noqa: F401
-from stylize.apps import photo  # noqa: F401
-from stylize.apps.folder import paint_folder
 from stylize.backend import tensors
 from stylize.backend.memoize import remembered
 from stylize.backend.scratch import Folder, Scratch
@@ -765,18 +763,17 @@ def _last_picture(checkpoint):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line, see `stylize/apps/folder/paint_folder.py`. Returns the exit status."""
-    return paint_folder.main(paint, argv)
+    """Runs the command line, see `stylize/apps/command.py`. Returns the exit status."""
+    from stylize.apps import command  # apps import this module
+
+    return command.main(argv)
 
 
 def serve(argv: Sequence[str] | None = None) -> int:
-    """The web page, see `stylize/apps/page/server.py`. Returns the exit status."""
-    try:
-        from stylize.apps.page import server
-    except ModuleNotFoundError as error:
-        print(f"app.py: error: pip install {error.name}, which the page needs", file=sys.stderr)
-        return 2
-    return server.main(paint, argv)
+    """Serves the web page, see `stylize/apps/page/command.py`. Returns the exit status."""
+    from stylize.apps.page import command
+
+    return command.main(argv)
 
 
 if __name__ == "__main__":

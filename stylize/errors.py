@@ -7,6 +7,22 @@ class InputError(ValueError):
     """Something the caller gave cannot be used."""
 
 
+class SettingError(InputError):
+    """A setting's value cannot be used. A program with options of its own has its own name for it.
+
+    Args:
+        flag: the setting's, as `SETTINGS` has it.
+        problem: what must be otherwise, in words that follow the flag.
+    """
+
+    def __init__(self, flag: str, problem: str):
+        super().__init__(flag, problem)  # both, so that it can be sent between processes
+        self.flag, self.problem = flag, problem
+
+    def __str__(self) -> str:
+        return f"{self.flag} {self.problem}"
+
+
 class NoRoom(InputError):
     """The disk has no room for what a run needs; another machine's may have."""
 

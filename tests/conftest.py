@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 import stylize.vgg.weights as vgg19
-from stylize.apps.film import paint_film
 from stylize.apps.folder import paint_folder
 from stylize.backend.tensors import keras
 from stylize.parallel import pool
@@ -39,7 +38,7 @@ def one_process(monkeypatch):
         with ThreadPoolExecutor(1) as executor:
             yield executor
 
-    for module in (paint_folder, pool, paint_film):
+    for module in (paint_folder, pool):
         monkeypatch.setattr(module, "processes", processes)
 
 

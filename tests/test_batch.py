@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import multiprocessing
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ import stylize
 from stylize.apps import photo
 from stylize.apps.console import failure
 from stylize.apps.folder import paint_folder
+from stylize.apps.photo_console import PhotoConsole
 from stylize.parallel import pool
 from stylize.parallel.pool import Demand
 from stylize.runs import metadata
@@ -135,10 +137,10 @@ def test_bad_picture_is_named_and_does_not_stop_the_rest(one_process, command, p
 def test_fail_fast_begins_nothing_more(one_process, command, photos, tmp_path, monkeypatch):
     run = photo.run
 
-    def fails_at_b(paint, args, *others):
+    def fails_at_b(args, *others):
         if args.base.endswith("b.jpg"):
             raise MemoryError
-        run(paint, args, *others)
+        run(args, *others)
 
     monkeypatch.setattr(photo, "run", fails_at_b)
     assert nst.main([*command, "--fail_fast", "--jobs", "1"]) == 1
@@ -162,7 +164,7 @@ def test_picture_whose_process_is_killed_is_painted_again_at_the_end(
 ):
     """Two are painted at a time; one of the first two dies, with a state, while the other runs."""
     failed, evaluations, lock = deaths == 2, [], threading.RLock()
-    on_evaluation = photo.Terminal.on_evaluation
+    on_evaluation = PhotoConsole.on_evaluation
 
     def dying(self, event):
         on_evaluation(self, event)
@@ -183,7 +185,7 @@ def test_picture_whose_process_is_killed_is_painted_again_at_the_end(
 
     for name in ("paint_photo", "paint_photo_again"):
         monkeypatch.setattr(paint_folder, name, as_broken(getattr(paint_folder, name)))
-    monkeypatch.setattr(photo.Terminal, "on_evaluation", dying)
+    monkeypatch.setattr(PhotoConsole, "on_evaluation", dying)
     assert nst.main([*command, "--iter", "3", "--jobs", "2"]) == failed
     out, err = capsys.readouterr()
     assert out.count("photos/a.png: its process was killed\n") == deaths
@@ -200,7 +202,7 @@ def test_stopped_picture_goes_on_where_it_was(one_process, command, tmp_path, mo
     assert nst.main(command) == 0
     whole = (tmp_path / "results" / "b.png").read_bytes()
     (tmp_path / "results" / "b.png").unlink()
-    on_evaluation, evaluations = photo.Terminal.on_evaluation, []
+    on_evaluation, evaluations = PhotoConsole.on_evaluation, []
 
     def counting(self, event):
         on_evaluation(self, event)
@@ -208,7 +210,7 @@ def test_stopped_picture_goes_on_where_it_was(one_process, command, tmp_path, mo
         if len(evaluations) == 30:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(photo.Terminal, "on_evaluation", counting)
+    monkeypatch.setattr(PhotoConsole, "on_evaluation", counting)
     capsys.readouterr()
     assert nst.main(command) == 130
     assert re.search("interrupted; go on with: .*--jobs 1\n$", capsys.readouterr().err)
@@ -238,14 +240,6 @@ def test_like_serves_a_whole_folder(one_process, command, tmp_path):
 def test_bad_option(options, message, command, capsys):
     assert nst.main([*command, *options]) == 2
     assert message in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("option", [["--jobs", "2"], ["--pairs"], ["--fail_fast"]])
-def test_options_of_folders_are_refused_without_one(option, photo_path, command, capsys):
-    assert nst.main([str(photo_path), *command[1:], *option]) == 2
-    assert (
-        "need a folder of photos or styles; --jobs needs one or a film" in capsys.readouterr().err
-    )
 
 
 @pytest.mark.parametrize("folder", [True, False])
@@ -343,6 +337,21 @@ def test_no_process_is_started_once_an_error_has_ended_them():
         raise ZeroDivisionError
     with pytest.raises(RuntimeError, match="the processes have ended"):
         executor.submit(os.getpid)
+
+
+def test_an_error_ends_our_own_processes_and_no_others():
+    other = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    other.start()
+    try:
+        with pytest.raises(ZeroDivisionError), pool.processes(1) as executor:
+            pid = executor.submit(os.getpid).result()
+            executor.submit(time.sleep, 60)
+            raise ZeroDivisionError
+        assert not psutil.pid_exists(pid)
+        assert other.is_alive()
+    finally:
+        other.kill()
+        other.join()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no process groups there")

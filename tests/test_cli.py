@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import runpy
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from PIL import Image
 import neural_style_transfer as nst
 from stylize.apps import options, photo
 from stylize.apps.console import underscored
-from stylize.images.writing import FORMATS
+from stylize.images.writing import FORMATS, save_image
 from stylize.runs import metadata
 from stylize.runs.settings import SETTINGS
 
@@ -240,7 +241,7 @@ def test_memory_that_will_not_do_is_refused(command, capsys):
 
 
 def test_format_that_cannot_hold_the_result_is_refused_before_the_run(command, monkeypatch, capsys):
-    monkeypatch.setitem(nst.cli.LARGEST_SIDES, "webp", 20)  # 16383 in earnest
+    monkeypatch.setitem(photo.LARGEST_SIDES, "webp", 20)  # 16383 in earnest
     message = "28 pixels do not fit in a .webp, which ends at 20; choose another --format"
     fails([*command, "--format", "webp"], 2, message, capsys)
 
@@ -336,6 +337,71 @@ def test_bad_picture(kind, position, command, tmp_path, capsys):
 )
 def test_bad_option(options, message, command, capsys):
     fails([*command, *options], 2, message, capsys)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--pairs"], "--pairs is for a folder, and .* is a photo; leave it out"),
+        (["--fail_fast"], "--fail_fast is for a folder, and .* is a photo"),
+        (["--jobs", "2"], "--jobs is for a folder or a film, and .* is a photo"),
+        (["--temporal_weight", "0"], "--temporal_weight is for a film, and .* is a photo"),
+        (["--learning_rate", "1"], "--learning_rate needs --optimizer adam, or recipe athalye"),
+        (["--beta1", "0.5"], "--beta1 needs --optimizer adam"),
+        (["--recipe", "crowson", "--beta2", "0.5"], "--beta2 needs --optimizer adam"),
+        (["--recipe", "athalye", "--optimizer", "lbfgs", "--epsilon", "1"], "--epsilon needs"),
+    ],
+)
+def test_option_that_would_do_nothing_is_refused(options, message, command, tmp_path, capsys):
+    fails([*command, *options], 2, message, capsys)
+    assert results(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "options", "message"),
+    [
+        (True, ["--resume"], "--resume is for a photo, and .* is a folder; the same command"),
+        (True, ["--temporal_weight", "5"], "--temporal_weight is for a film, and .* is a folder"),
+        (
+            False,
+            ["--fps", "12", "--resume"],
+            "--resume is for a photo, and .* is a film; the same",
+        ),
+        (False, ["--fps", "12", "--plot"], "--plot is for a photo or a folder, and .* is a film"),
+    ],
+)
+def test_option_of_photos_is_refused_with_others(
+    folder, options, message, command, tmp_path, capsys
+):
+    command[0] = tmp_path if folder else command[0]
+    fails([*command, *options], 2, f"{message}", capsys)
+
+
+@pytest.mark.parametrize("more", [[], ["--optimizer", "lbfgs"]])
+def test_like_a_picture_whose_settings_would_do_nothing_now(more, command, tmp_path):
+    """They are those of Adam, or of a film; only what is given is refused."""
+    adam = ["--recipe", "athalye", "--size", "24", "--optimizer", "adam", "--beta1", "0.8"]
+    assert nst.main([*command, *adam]) == 0
+    path = tmp_path / "results" / "r.png"
+    record = metadata.read_record(path)
+    assert "temporal_weight" not in record["settings"]
+    record["settings"]["temporal_weight"] = 7.0  # as records before 1.1 have it
+    save_image(nst.load_image(path), tmp_path / "earlier.png", description=metadata.to_text(record))
+    like = [*command[:5], "--like", str(tmp_path / "earlier.png")]
+    assert nst.main([*like, *more]) == 0
+    again = metadata.read_record(path)["settings"]
+    assert again["beta1"] == (0.9 if more else 0.8)
+    assert "temporal_weight" not in again
+
+
+def test_the_script_itself_paints_by_the_module_that_apps_import(command, monkeypatch):
+    """Run as a program, it is loaded twice; what is kept for the next picture is there once."""
+    painted, paint = [], nst.paint
+    monkeypatch.setattr(nst, "paint", lambda *given, **more: painted.append(paint(*given, **more)))
+    monkeypatch.setattr(sys, "argv", [SCRIPT, *command])
+    with pytest.raises(SystemExit, match="0"):
+        runpy.run_path(SCRIPT, run_name="__main__")
+    assert len(painted) == 1
 
 
 def test_missing_arguments(capsys):

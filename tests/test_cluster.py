@@ -301,7 +301,7 @@ def test_photo_of_a_worker_whose_disk_is_full_goes_to_another(options):
     ],
 )
 def test_a_full_disk_is_the_workers_fault_and_not_the_photos(
-    error, message, photo_path, painting_path, weights_path, small_vgg19, tmp_path
+    error, message, photo_path, painting_path, weights_path, small_vgg19, tmp_path, monkeypatch
 ):
     """Where a photo is painted on this machine alone, there is no other disk."""
     command = [str(photo_path), str(painting_path), str(tmp_path / "r"), "--size", "24"]
@@ -310,9 +310,10 @@ def test_a_full_disk_is_the_workers_fault_and_not_the_photos(
     def paint(*_, **more):
         raise error
 
-    assert paint_folder.paint_photo(paint, args).error.endswith(message)
+    monkeypatch.setattr(nst, "paint", paint)
+    assert paint_folder.paint_photo(args).error.endswith(message)
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-        paint_folder.paint_photo(paint, args, small_vgg19)
+        paint_folder.paint_photo(args, small_vgg19)
 
 
 def test_frame_is_painted_with_the_weights_that_a_worker_keeps(worker):
@@ -357,7 +358,7 @@ def test_what_goes_wrong_in_a_worker_itself_is_a_line_and_costs_its_photo_only(
 ):
     workers = cluster_of(fails_with(cause))
     for _ in range(2):
-        outcome = paint_folder._paint_there(workers, None, options)
+        outcome = paint_folder._paint_there(workers, options)
         assert outcome.status == "failed"
         assert re.fullmatch(f"{options.base}: {line}", outcome.error)
     assert len(workers.alive) == 1

@@ -1,10 +1,14 @@
-"""Arrows run one way: a room imports only those listed after it, and no module its own importer."""
+"""Arrows run one way: a room imports only those listed after it, and no module its own importer.
+
+And a name is the name of one thing.
+"""
 
 import ast
 import graphlib
 import re
 from pathlib import Path
 
+import neural_style_transfer as nst
 import stylize
 
 PACKAGE = Path(__file__).parent.parent / "stylize"
@@ -52,3 +56,29 @@ def test_only_apps_import_the_script():
         if room(module) != "apps":
             assert "neural_style_transfer import" not in path.read_text(), module
             assert "import neural_style_transfer" not in path.read_text(), module
+
+
+def test_the_script_imports_apps_in_functions_only():
+    """They import it, so that it must be whole before them."""
+    at_import = ast.parse(Path(nst.__file__).read_text()).body
+    named = [node.module or "" for node in at_import if isinstance(node, ast.ImportFrom)]
+    assert [name for name in named if name.startswith("stylize")]
+    assert not [name for name in named if name.startswith("stylize.apps")]
+
+
+def test_paint_is_imported_and_never_handed_over():
+    for path in [Path(nst.__file__), *MODULES.values()]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.arguments):
+                parameters = [*node.posonlyargs, *node.args, *node.kwonlyargs]
+                assert "paint" not in [parameter.arg for parameter in parameters], path
+
+
+def test_a_class_name_is_the_name_of_one_class():
+    names = [
+        node.name
+        for path in MODULES.values()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert len(names) == len(set(names)), sorted(n for n in names if names.count(n) > 1)

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 import neural_style_transfer as nst
+from stylize.apps import photo as photo_app
+from stylize.apps.photo_console import PhotoConsole
 from stylize.errors import InputError
 from stylize.optimize.state import Losses, Step
 from stylize.runs import checkpoint as states
@@ -172,7 +174,7 @@ def no_room(file, array):
 def test_full_disk_leaves_the_earlier_state(state, monkeypatch):
     state.keep(checkpoint(iterations=1))
     before = state.path.read_bytes()
-    monkeypatch.setattr(checkpoint.np.lib.format, "write_array", no_room)
+    monkeypatch.setattr(states.np.lib.format, "write_array", no_room)
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
         state.keep(checkpoint(iterations=2))
     assert state.path.read_bytes() == before
@@ -194,14 +196,14 @@ def command(photo_path, painting_path, weights_path, tmp_path):
 
 def stop_at(monkeypatch, evaluation, error):
     """Raises an error at an evaluation of the next run."""
-    on_evaluation = nst.cli.Terminal.on_evaluation
+    on_evaluation = PhotoConsole.on_evaluation
 
     def stopping(self, event):
         on_evaluation(self, event)
         if self.evaluations == evaluation:
             raise error
 
-    monkeypatch.setattr(nst.cli.Terminal, "on_evaluation", stopping)
+    monkeypatch.setattr(PhotoConsole, "on_evaluation", stopping)
 
 
 @pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, 130), (MemoryError, 1)])
@@ -279,7 +281,7 @@ def test_scratch_folder_that_vanishes_ends_the_run_in_a_line(
 ):
     """What has no name stays; the next file that is needed cannot be made."""
     monkeypatch.setitem(memory.STATE_BYTES, "lbfgs", 10**9)
-    folder, on_evaluation = tmp_path / "scratch", nst.cli.Terminal.on_evaluation
+    folder, on_evaluation = tmp_path / "scratch", PhotoConsole.on_evaluation
     folder.mkdir()
 
     def vanishing(self, event):
@@ -288,7 +290,7 @@ def test_scratch_folder_that_vanishes_ends_the_run_in_a_line(
             folder.rmdir()
 
     with monkeypatch.context() as patch:
-        patch.setattr(nst.cli.Terminal, "on_evaluation", vanishing)
+        patch.setattr(PhotoConsole, "on_evaluation", vanishing)
         command = [*command, "--memory", "9", "--scratch", str(folder)]
         assert nst.main(command) == 1
     error = capsys.readouterr().err
@@ -315,7 +317,7 @@ def test_disk_that_is_full_on_the_way_keeps_the_pictures_and_the_state(
     assert nst.main(command) == 0
     whole = (tmp_path / "r.png").read_bytes()
     (tmp_path / "r.png").unlink()
-    save, on_iterate = nst.cli.Terminal._save, []
+    save, on_iterate = PhotoConsole._save, []
 
     def filling(self, iterate, name):
         if name == "_at_iteration_1":
@@ -325,7 +327,7 @@ def test_disk_that_is_full_on_the_way_keeps_the_pictures_and_the_state(
         save(self, iterate, name)
 
     with monkeypatch.context() as patch:
-        patch.setattr(nst.cli.Terminal, "_save", filling)
+        patch.setattr(PhotoConsole, "_save", filling)
         assert nst.main(command) == 1
     error = capsys.readouterr().err
     assert "File too large; the last picture is " in error and error.endswith(" --resume\n")
@@ -350,7 +352,7 @@ def largest_file(size):
 
 def test_disk_without_room_is_found_before_the_run(command, monkeypatch, capsys):
     monkeypatch.setitem(memory.STATE_BYTES, "lbfgs", 10**9)
-    monkeypatch.setattr(nst.cli, "free_disk", lambda folder: 0.1)
+    monkeypatch.setattr(photo_app, "free_disk", lambda folder: 0.1)
     assert nst.main([*command, "--memory", "9"]) == 2
     assert "GiB of disk are needed for the optimiser's arrays and 0.0 are free; choose" in (
         capsys.readouterr().err

@@ -1,11 +1,12 @@
 """The settings and the recipes."""
 
 import math
+import pickle
 
 import pytest
 from PIL import Image
 
-from stylize.errors import InputError
+from stylize.errors import InputError, SettingError
 from stylize.runs import recipes, settings, validators
 
 
@@ -85,3 +86,10 @@ def test_a_single_value_stands_for_a_list_of_one():
 def test_shares_that_add_up_to_infinity_are_refused():
     with pytest.raises(InputError, match="add up to a finite number"):
         recipes.choose_settings("keras", style_blend=[1e308, 1e308])
+
+
+def test_error_of_a_setting_survives_the_way_from_another_process():
+    with pytest.raises(SettingError) as caught:
+        recipes.choose_settings(epsilon=0)
+    sent = pickle.loads(pickle.dumps(caught.value))
+    assert (sent.flag, str(sent)) == ("--epsilon", "--epsilon must be above 0, received 0")

@@ -18,7 +18,7 @@ import pytest
 from conftest import smooth_picture
 from PIL import Image
 
-from neural_style_transfer import paint
+import neural_style_transfer as nst
 from stylize.images.clips import open_clip
 from stylize.images.ffmpeg import Mp4Writer, find_ffmpeg
 from stylize.images.reading import load_image
@@ -37,7 +37,7 @@ def studio(small_vgg19, tmp_path):
     """It may paint up to 64 pixels, for a minute, four photos at once, or a clip of four frames."""
     limits = {"max_size": 64, "max_seconds": 60, "max_photos": 4, "max_frames": 4}
     (tmp_path / "page").mkdir()
-    return studios.Studio(paint, small_vgg19, tmp_path / "page", **limits)
+    return studios.Studio(small_vgg19, tmp_path / "page", **limits)
 
 
 @pytest.fixture
@@ -194,13 +194,15 @@ def test_time_limit_holds_for_each_photo(studio, painting_of, three):
     assert "stopped by the time limit" in limit and "dog.png" in limit
 
 
-def test_too_little_memory_for_a_photo_does_not_stop_the_rest(studio, painting_of, three):
+def test_too_little_memory_for_a_photo_does_not_stop_the_rest(painting_of, three, monkeypatch):
+    paint = nst.paint
+
     def paint_small(job, *arguments):
         if job.stages[-1].cols > 28:
             raise MemoryError
         return paint(job, *arguments)
 
-    studio._paint = paint_small
+    monkeypatch.setattr(nst, "paint", paint_small)
     load_image(three[0]).resize((96, 40)).save(three[0])
     first, short = last_words(painting_of(1, photos=three)).split("\n\n")
     assert first == "Done: 2 of 3 painted"

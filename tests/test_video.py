@@ -489,11 +489,11 @@ def test_without_weight_frames_are_pictures(small_vgg19, painting, tmp_path):
 
 
 def test_time_left_is_that_of_frames_like_those_to_come(capsys):
-    report = paint_film.Report()
-    report.length = 5
-    report.on_frame(0, 40.0, True)
-    report.on_frame(1, 2.0, False)
-    report.on_frame(2, 30.0, True)
+    console = paint_film.FilmConsole()
+    console.length = 5
+    console.on_frame(0, 40.0, True)
+    console.on_frame(1, 2.0, False)
+    console.on_frame(2, 30.0, True)
     assert capsys.readouterr().out.splitlines() == [
         "Frame 1 of 5 in 40.0s, the first of a scene",
         "Frame 2 of 5 in 2.0s, about 6s left",
@@ -520,12 +520,12 @@ def test_time_left_leaves_out_what_was_finished_before(painting, tmp_path, monke
     made = {"settings": {}, "recipe": "", "base": {}, "program": "unknown", "weights": {}}
     folder = FrameFolder(tmp_path / "frames", made | {"format": "png", "bits": 8})
     folder.save(0, frame(0))
-    report = paint_film.Report()
-    report.length = 3
-    report.start(len(folder.finished(3)))
+    console = paint_film.FilmConsole()
+    console.length = 3
+    console.start(len(folder.finished(3)))
     clip = clips.Clip(read, 25, 3)
     with ThreadPoolExecutor(1) as threads:
-        paint_film.paint_scenes([WHOLE], paint_one, job, clip, folder, report, threads)
+        paint_film.paint_scenes([WHOLE], paint_one, job, clip, folder, console, threads)
     assert capsys.readouterr().out.splitlines() == [
         "1 of 3 frames are finished",
         "Frame 2 of 3 in 2.0s, about 2s left",
@@ -573,9 +573,9 @@ def test_scenes_painted_at_once_give_the_same_film(command, tmp_path, capsys):
 
 def test_looking_for_scenes_says_how_far_it_is(monkeypatch, capsys):
     monkeypatch.setattr(paint_film, "SAID_EVERY", 2)
-    report = paint_film.Report()
-    report.length = 5
-    assert list(report.count(range(5))) == [0, 1, 2, 3, 4]
+    console = paint_film.FilmConsole()
+    console.length = 5
+    assert list(console.count(range(5))) == [0, 1, 2, 3, 4]
     assert capsys.readouterr().out.splitlines() == [
         "Looking for scenes in 5 frames",
         "2 of 5 frames searched",
@@ -590,11 +590,11 @@ def test_frames_on_a_gpu_are_all_painted_in_the_same_tiles(monkeypatch, painting
     free, stages = iter([small, 2 * small]), []
     monkeypatch.setattr(paint_film, "allowed_mib", lambda settings: next(free))
     monkeypatch.setattr(
-        paint_film, "paint_frame", lambda weights, paint, job, *_: stages.append(job.stages[-1])
+        paint_film, "paint_frame", lambda weights, job, *_: stages.append(job.stages[-1])
     )
     paint_film._kept_allowed_mib.cache_clear()
     for _ in range(2):
-        paint_film._paint_within_gpu(None, None, job, None, None)
+        paint_film._paint_within_gpu(None, job, None, None)
     assert stages[0] == stages[1] != job.stages[-1]
     paint_film._kept_allowed_mib.cache_clear()
 
@@ -751,7 +751,7 @@ def test_neighbours_are_looked_up_where_a_frame_is_new(half_new, small_vgg19, mo
 
 @pytest.mark.parametrize("rate", ["fast", "1/0", [25], float("inf"), "1e400"])
 def test_record_with_an_odd_rate_is_refused(rate, monkeypatch):
-    monkeypatch.setattr(paint_film.records, "read_record", lambda path: {"rate": rate})
+    monkeypatch.setattr(paint_film.metadata, "read_record", lambda path: {"rate": rate})
     with pytest.raises(InputError, match=r"film.mp4: says that it has .* frames per second"):
         paint_film._rate_of("film.mp4")
 
@@ -793,9 +793,9 @@ def test_start_picture_of_ones_own_is_that_of_every_scene(painting, photo):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--gif"], "--gif is for photos, and .*clip.mp4 is a film"),
+        (["--gif"], "--gif is for a photo or a folder, and .*clip.mp4 is a film; leave it out"),
         (["--jobs", "0"], "--jobs must be at least 1, received 0"),
-        (["--every_iteration"], "--every_iteration is for photos"),
+        (["--every_iteration"], "--every_iteration is for a photo or a folder"),
         (["--fps", "12"], "--fps is for a folder of frames; with that, give --frames too"),
         (["--frames"], "clip.mp4: --frames needs a folder of numbered frames"),
     ],

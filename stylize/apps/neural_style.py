@@ -7,27 +7,37 @@ import argparse
 import functools
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import neural_style_transfer as nst
 from stylize.apps.console import Parser, check_writable, exit_status
-from stylize.errors import InputError
+from stylize.errors import InputError, SettingError
 from stylize.images.reading import load_image
 from stylize.images.writing import save_image, suffix_of
 from stylize.runs import metadata
-from stylize.runs.job import prepare
+from stylize.runs.job import Job, prepare
 from stylize.runs.progress import Progress
 from stylize.runs.recipes import RECIPES, STYLE_LAYERS
 from stylize.runs.settings import EVALUATIONS_PER_ITERATION
-from stylize.runs.validators import fraction, positive
+from stylize.runs.validators import checked, fraction, positive
 from stylize.vgg.download import load_weights
 
 PROGRAM = "neural_style.py"
 NETWORK = "imagenet-vgg-verydeep-19.mat"  # taken where it lies in the folder, as tutorials have it
 RECIPE = RECIPES["athalye"]
 ITERATIONS = RECIPE.iterations * EVALUATIONS_PER_ITERATION
+OWN_FLAGS = {  # of settings that this program spells otherwise than with other hyphens
+    "--size": "--width",
+    "--style_scale": "--style-scales",
+    "--style_blend": "--style-blend-weights",
+    "--style_layers": "--style-layer-weight-exp",
+    "--epsilon": "--eps",
+    "--init": "--initial",
+    "--noise_blend": "--initial-noiseblend",
+}
 
 
 def build_parser() -> Parser:
@@ -99,9 +109,9 @@ def checkpoint_path(pattern: str, step: int) -> str:
 
 def settings_of(options: argparse.Namespace) -> dict[str, Any]:
     """The engine's settings: recipe `athalye` with the options in place."""
-    blend = fraction(options.content_weight_blend)
+    blend = checked("--content-weight-blend", fraction, options.content_weight_blend)
     exponents = range(len(STYLE_LAYERS))
-    growth = positive(options.style_layer_weight_exp)
+    growth = checked("--style-layer-weight-exp", positive, options.style_layer_weight_exp)
     init, noise = options.initial, options.initial_noiseblend
     if noise is None:
         noise = 0.0 if init else 1.0
@@ -132,19 +142,30 @@ def settings_of(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-class Terminal(Progress):
+def own_flag(flag: str) -> str:
+    """Returns the name that this program has for another's option."""
+    return OWN_FLAGS.get(flag, flag.replace("_", "-"))
+
+
+class NeuralStyleConsole(Progress):
     """Prints losses and progress, and writes checkpoints, as a run goes on.
+
+    Args:
+        options: the command line's.
 
     Attributes:
         saved: the path of the last picture, None before the first.
-        record: how the pictures are made, as `metadata.make_record` has it.
     """
 
     def __init__(self, options: argparse.Namespace):
         super().__init__()
         self.saved: str | None = None
-        self.record: dict = {}
+        self._record: Mapping[str, Any] = {}
         self._options = options
+
+    def begin(self, record: Mapping[str, Any]) -> None:
+        """Gets ready to save pictures made as `record`, of `metadata.make_record`, says."""
+        self._record = record
 
     def on_evaluation(self, evaluation):
         """Prints the losses before the first step and after the steps that are due."""
@@ -173,7 +194,7 @@ class Terminal(Progress):
     def save(self, iterate, path):
         """Writes a picture, and in it how it was made."""
         more = {"iteration": iterate.iteration, "losses": iterate.losses._asdict()}
-        save_image(iterate.image, path, description=metadata.to_text(self.record, **more))
+        save_image(iterate.image, path, description=metadata.to_text(self._record, **more))
         self.saved = path
 
     def kept(self):
@@ -181,23 +202,31 @@ class Terminal(Progress):
         return f"the last picture is {self.saved}" if self.saved else "no picture was finished"
 
 
-def run(paint: Callable, options: argparse.Namespace, terminal: Terminal) -> None:
-    """Checks what is cheap to check, paints, and writes the best picture of all steps."""
-    check(options)
+def plan(options: argparse.Namespace) -> Job:
+    """The job that the options ask for. Raises InputError, in which they have their own names."""
     content = load_image(options.content)
     size = None
     if options.width:
         size = int(content.height / content.width * options.width), options.width
-    job = prepare(content, options.styles, "athalye", 1, size=size, **settings_of(options))
+    try:
+        return prepare(content, options.styles, "athalye", 1, size=size, **settings_of(options))
+    except SettingError as error:
+        raise InputError(f"{own_flag(error.flag)} {error.problem}") from None
+
+
+def run(options: argparse.Namespace, console: NeuralStyleConsole) -> None:
+    """Checks what is cheap to check, paints, and writes the best picture of all steps."""
+    check(options)
+    job = plan(options)
     network = options.network or (NETWORK if Path(NETWORK).is_file() else "imagenet")
     weights = load_weights(network)
     suffix = suffix_of(options.output)
-    terminal.record = metadata.make_record(job, weights, options.content, options.styles, suffix)
-    terminal.save(paint(job, weights, terminal), options.output)
+    console.begin(metadata.make_record(job, weights, options.content, options.styles, suffix))
+    console.save(nst.paint(job, weights, console), options.output)
 
 
-def main(paint: Callable, argv: Sequence[str] | None = None) -> int:
-    """The command line. Returns the exit status, see `exit_status`."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line. Returns the exit status, see `exit_status`."""
     options = build_parser().parse_args(sys.argv[1:] if argv is None else argv)
-    terminal = Terminal(options)
-    return exit_status(PROGRAM, lambda: run(paint, options, terminal), terminal.kept)
+    console = NeuralStyleConsole(options)
+    return exit_status(PROGRAM, lambda: run(options, console), console.kept)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stylize import __version__
 from stylize.apps.console import Parser, exit_status, underscored
-from stylize.apps.report import WRITTEN_FAST
+from stylize.apps.photo_console import WRITTEN_FAST
 from stylize.images.writing import DEEP_FORMATS, FORMATS, SUFFIXES
 from stylize.runs import metadata
 from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
@@ -129,7 +129,8 @@ def _add_output(add):
     add(
         "--resume",
         action="store_true",
-        help="go on where the same command was stopped or killed",
+        help="go on with a photo where the same command was stopped or killed; folders and films "
+        "go on without it",
     )
     add(
         "--show",

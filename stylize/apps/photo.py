@@ -1,22 +1,24 @@
-"""One photo on the command line of `neural_style_transfer.py`."""
+"""Paints one photo, by the options of `neural_style_transfer.py`."""
 
 import argparse
 import contextlib
 import math
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import neural_style_transfer as nst
 from stylize.apps.console import check_kept, check_writable, exit_status
 from stylize.apps.options import PROGRAM, follow_record, follow_suffix
-from stylize.apps.report import Terminal
+from stylize.apps.photo_console import PhotoConsole
 from stylize.apps.timelapse import Film
 from stylize.backend import tensors
 from stylize.backend.files import remove_leftovers
 from stylize.errors import InputError, NonFiniteLoss, NoRoom
 from stylize.images.writing import DEEP_FORMATS, LARGEST_SIDES
+from stylize.parallel.pool import CORES_EACH, import_cluster
 from stylize.runs import memory, metadata
 from stylize.runs.checkpoint import StateFile, made_alike
 from stylize.runs.job import Job, prepare
@@ -30,23 +32,23 @@ FILMS = ("gif", "mp4")
 
 
 def find_checkpoint(
-    state: StateFile, resume: bool, job: Job, terminal: Terminal
+    state: StateFile, args: argparse.Namespace, job: Job, console: PhotoConsole
 ) -> Checkpoint | None:
     """The checkpoint to go on from, None to start anew. Raises InputError."""
-    if not resume:
+    if not args.resume:
         if state.path.exists():
-            terminal.warn(f"{state.path} is of a run that did not finish, and will be replaced")
+            console.warn(f"{state.path} is of a run that did not finish, and will be replaced")
         return None
     if not state.path.exists():
-        terminal.print(f"There is no {state.path} to go on from; starting anew")
+        console.print(f"There is no {state.path} to go on from; starting anew")
         return None
     checkpoint = state.load()
     stage = job.stages[checkpoint.stage]
-    terminal.print(f"Going on at {stage.cols}x{stage.rows} pixels")
+    console.print(f"Going on at {stage.cols}x{stage.rows} pixels")
     if job.settings.optimizer == "scipy" and not job.settings.restart:
-        terminal.warn("SciPy's L-BFGS starts anew, so the picture will differ a little")
-    if terminal.films:
-        terminal.warn("the film begins here")
+        console.warn("SciPy's L-BFGS starts anew, so the picture will differ a little")
+    if args.gif or args.mp4:
+        console.warn("the film begins here")
     return checkpoint
 
 
@@ -64,10 +66,12 @@ def plan(args: argparse.Namespace) -> tuple[Job, dict]:
     return prepare(args.base, _styles(args), recipe, evaluations, **given), earlier
 
 
-def make_record(args: argparse.Namespace, job: Job, weights: VGG19Weights) -> dict:
+def make_record(
+    args: argparse.Namespace, job: Job, weights: VGG19Weights, of_film: bool = False
+) -> dict:
     """How the result that the options ask for is made. Of the job, only its settings count."""
     suffix, bits = args.format or "png", args.bits or 8
-    return metadata.make_record(job, weights, args.base, _styles(args), suffix, bits)
+    return metadata.make_record(job, weights, args.base, _styles(args), suffix, bits, of_film)
 
 
 def _styles(args):
@@ -126,20 +130,20 @@ def needs(job: Job) -> str:
     return words + (f", and {files / 1024:.1f} GiB of disk" if tell else "")
 
 
-def announce(words: str, job: Job, args: argparse.Namespace, terminal: Terminal) -> None:
+def announce(words: str, job: Job, args: argparse.Namespace, console: PhotoConsole) -> None:
     """Says, after some words, what a job needs; warns of too little. Raises NoRoom."""
-    terminal.print(f"{words} about {needs(job)}")
-    check_disk(job, args.result_prefix, terminal)
+    console.print(f"{words} about {needs(job)}")
+    check_disk(job, args.result_prefix, console)
     if warning := memory.warning(job.needed_mib, job.stages[-1]):
-        terminal.warn(warning)
+        console.warn(warning)
 
 
-def check_disk(job: Job, prefix: str, terminal: Terminal) -> None:
+def check_disk(job: Job, prefix: str, console: PhotoConsole) -> None:
     """Raises NoRoom where the disk has none for a job's files; warns if it has none for its state.
 
     Args:
         job: of a result with this prefix.
-        terminal: is told.
+        console: is told.
     """
     scratch, (files, state) = Path(job.settings.scratch), job.needed_disk_mib
     if files > (free := free_disk(scratch)):
@@ -152,7 +156,7 @@ def check_disk(job: Job, prefix: str, terminal: Terminal) -> None:
     if folder.stat().st_dev == scratch.stat().st_dev:
         state += files
     if state > (free := free_disk(folder)):
-        terminal.warn(
+        console.warn(
             f"{folder}: {free / 1024:.1f} GiB of disk are free, of {state / 1024:.1f} that files "
             "of this run may take; if they run out, --resume will not go on with it"
         )
@@ -163,9 +167,10 @@ def free_disk(folder: str | os.PathLike) -> float:
     return shutil.disk_usage(folder).free / 2**20
 
 
-def _check_format(job, suffix, bits):
+def _check_format(job, args):
     """Raises InputError where a format cannot hold the result."""
-    if bits == 16 and suffix not in DEEP_FORMATS:
+    suffix = args.format or "png"
+    if args.bits == 16 and suffix not in DEEP_FORMATS:
         raise InputError(f"--bits 16 needs --format {' or '.join(DEEP_FORMATS)}")
     longest = max(job.stages[-1][:2])
     if longest > (most := LARGEST_SIDES.get(suffix, math.inf)):
@@ -176,19 +181,17 @@ def _check_format(job, suffix, bits):
 
 
 def run(
-    paint: Callable,
-    args: argparse.Namespace,
-    terminal: Terminal,
-    weights: VGG19Weights | None = None,
+    args: argparse.Namespace, console: PhotoConsole, weights: VGG19Weights | None = None
 ) -> None:
     """Checks everything that is cheap to check, then paints one photo.
 
     Args:
-        paint: the script's.
         args: the options.
-        terminal: is told of the run.
+        console: is told of the run.
         weights: None: loaded as the options say, when all else has been checked.
     """
+    if args.ray:
+        args.tile = args.tile or str(import_cluster().TILE)
     job, earlier = plan(args)
     check_writable(args.result_prefix)
     check_kept(
@@ -196,39 +199,36 @@ def run(
         pictures_given(args),
     )
     remove_leftovers(args.result_prefix)
-    terminal.suffix, terminal.bits = args.format or "png", args.bits or 8
-    terminal.every_iteration = args.every_iteration
-    _check_format(job, terminal.suffix, terminal.bits)
-    announce("This needs", job, args, terminal)
+    _check_format(job, args)
+    announce("This needs", job, args, console)
     weights = weights or load_weights(args.weights, quiet=args.quiet)
-    terminal.print(f"Using {weights.source}")
-    terminal.record = make_record(args, job, weights)
-    if earlier and (others := metadata.differences(earlier, terminal.record)):
-        terminal.warn(
-            f"the result will differ a little from {args.like}: other {', '.join(others)}"
-        )
-    rows, cols = job.stages[-1][:2]
-    terminal.films = [
-        Film(f"{args.result_prefix}.{kind}", rows, cols) for kind in FILMS if getattr(args, kind)
-    ]
-    state = state_file(args, terminal.record, table=terminal.table, empty=job.empty)
-    if args.resume and is_finished(args, terminal.record):
-        terminal.print(f"{result_paths(args)[0]} is finished: nothing is left to paint")
+    console.print(f"Using {weights.source}")
+    record = make_record(args, job, weights)
+    if earlier and (others := metadata.differences(earlier, record)):
+        console.warn(f"the result will differ a little from {args.like}: other {', '.join(others)}")
+    if args.resume and is_finished(args, record):
+        console.print(f"{result_paths(args)[0]} is finished: nothing is left to paint")
         return
-    checkpoint = find_checkpoint(state, args.resume, job, terminal)
-    planned, job = job, job.with_tiles(terminal.record["tiles"])
+    state = state_file(args, record, table=console.table, empty=job.empty)
+    checkpoint = find_checkpoint(state, args, job, console)
+    planned, job = job, job.with_tiles(state.record["tiles"])
     if job.stages != planned.stages:
-        announce("Keeping the earlier run's tiling, which needs", job, args, terminal)
-    _paint_and_keep(paint, args, terminal, weights, job, state, checkpoint)
+        announce("Keeping the earlier run's tiling, which needs", job, args, console)
+    rows, cols = job.stages[-1][:2]
+    kinds = [kind for kind in FILMS if getattr(args, kind)]
+    films = [Film(f"{args.result_prefix}.{kind}", rows, cols) for kind in kinds]
+    console.begin(state.record, films, args.every_iteration)
+    _paint_and_keep(args, console, weights, job, state, checkpoint)
     if args.verbose:
         for where, mib in tensors.peak_memory().items():
-            terminal.print(f"Peak memory of the {where}: {mib:.0f} MiB")
+            console.print(f"Peak memory of the {where}: {mib:.0f} MiB")
 
 
-def _paint_and_keep(paint, args, terminal, weights, job, state, checkpoint):
+def _paint_and_keep(args, console, weights, job, state, checkpoint):
     """Paints a job. Removes its state only when all files of the result are written."""
     try:
-        paint(job, weights, terminal, checkpoint=checkpoint, keep=terminal.keeper(state))
+        with _shared_out(job, args, console) as job:
+            nst.paint(job, weights, console, checkpoint=checkpoint, keep=console.keeper(state))
     except NonFiniteLoss:  # as it would be again
         state.remove()
         raise
@@ -238,23 +238,30 @@ def _paint_and_keep(paint, args, terminal, weights, job, state, checkpoint):
                 state.write()
         finally:  # a second Ctrl-C leaves the last state that is whole
             if state.written:
-                terminal.resumable = args.command if args.resume else f"{args.command} --resume"
+                console.goes_on_with(args.command if args.resume else f"{args.command} --resume")
         raise
     finally:
-        terminal.save_extras(args.plot)
+        console.save_extras(args.plot)
     state.path.unlink(missing_ok=True)
 
 
-def main(paint: Callable, args: argparse.Namespace) -> int:
+@contextlib.contextmanager
+def _shared_out(job: Job, args: argparse.Namespace, console: PhotoConsole) -> Iterator[Job]:
+    """The job, with its tiles on the Ray cluster that the options name. Raises InputError."""
+    if not args.ray:
+        yield job
+        return
+    connected = import_cluster().connect_for_tiles(job, args.ray, CORES_EACH, console.warn)
+    with connected as cluster:
+        yield job._replace(passes=cluster.passes)
+
+
+def main(args: argparse.Namespace) -> int:
     """Paints one photo. Returns the exit status, see `exit_status`.
 
     Args:
-        paint: the script's.
         args: from `parse`.
     """
     follow_suffix(args)
-    terminal = Terminal(args.result_prefix, args.quiet)
-    try:
-        return exit_status(PROGRAM, lambda: run(paint, args, terminal), terminal.kept)
-    finally:
-        terminal.close()
+    with contextlib.closing(PhotoConsole(args.result_prefix, args.quiet)) as console:
+        return exit_status(PROGRAM, lambda: run(args, console), console.kept)

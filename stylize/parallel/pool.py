@@ -57,45 +57,58 @@ class Painters(NamedTuple):
     workers: Any = None
 
 
-def choose_painters(
-    stack: contextlib.ExitStack,
-    executor: Executor,
-    args: Any,
-    demand: Demand,
-    on_death: Callable[[str], None],
-) -> Painters:
-    """The painters that the options ask for.
+class Crew:
+    """A context that owns a scout, one process, and after it the painters; all end with it.
 
     Args:
-        stack: of contexts; they end with it.
-        executor: a process of this stack, which goes on where one is enough, and ends if not.
         args: the options.
-        demand: on the painters.
-        on_death: is told in a line that a worker has died.
-
-    Raises:
-        InputError: there is no such cluster, or no Ray.
     """
-    if args.ray:
-        weights = result(executor.submit(kept_weights, args.weights))
-        stack.close()
-        return _on_cluster(stack, args, demand, weights, on_death)
-    jobs = choose_jobs(demand, machine.count_cores(), args.jobs)
-    if jobs > 1:
-        stack.close()
-        executor = stack.enter_context(processes(jobs, demand.gpus))
-    return Painters(executor, jobs, memory_each(demand, jobs))
 
+    def __init__(self, args: Any):
+        self._args, self._contexts = args, contextlib.ExitStack()
 
-def _on_cluster(stack, args, demand, weights, on_death):
-    """Workers of a Ray cluster. Raises InputError."""
-    most = min(args.jobs or demand.number, demand.number)
-    connected = import_cluster().connect(args.ray, demand.needed_mib, CORES_EACH, most, on_death)
-    workers = stack.enter_context(connected)
-    workers.keep_weights(weights)
-    allowed = min(workers.memory_mib, demand.allowed_mib if args.memory else math.inf)
-    memory_mib = None if math.isinf(allowed) else allowed
-    return Painters(workers.executor, len(workers.alive), memory_mib, workers)
+    def __enter__(self) -> "Crew":
+        self._scout = self._contexts.enter_context(processes(1))
+        return self
+
+    def __exit__(self, *error: Any) -> bool | None:
+        return self._contexts.__exit__(*error)
+
+    def ask(self, function: Callable, *given: Any) -> Any:
+        """Returns what a function finds in the scout. Raises ChildProcessError: it was killed."""
+        return result(self._scout.submit(function, *given))
+
+    def painters(self, demand: Demand, on_death: Callable[[str], None]) -> Painters:
+        """Returns the painters that the options ask for: the scout alone, or others in its place.
+
+        Args:
+            demand: on the painters.
+            on_death: is told in a line that a worker has died.
+
+        Raises:
+            InputError: there is no such cluster, or no Ray.
+        """
+        if self._args.ray:
+            weights = self.ask(kept_weights, self._args.weights)
+            self._contexts.close()
+            return self._on_cluster(demand, weights, on_death)
+        jobs = choose_jobs(demand, machine.count_cores(), self._args.jobs)
+        executor = self._scout
+        if jobs > 1:
+            self._contexts.close()
+            executor = self._contexts.enter_context(processes(jobs, demand.gpus))
+        return Painters(executor, jobs, memory_each(demand, jobs))
+
+    def _on_cluster(self, demand, weights, on_death):
+        """Workers of a Ray cluster. Raises InputError."""
+        args, cluster = self._args, import_cluster()
+        most = min(args.jobs or demand.number, demand.number)
+        connected = cluster.connect(args.ray, demand.needed_mib, CORES_EACH, most, on_death)
+        workers = self._contexts.enter_context(connected)
+        workers.keep_weights(weights)
+        allowed = min(workers.memory_mib, demand.allowed_mib if args.memory else math.inf)
+        memory_mib = None if math.isinf(allowed) else allowed
+        return Painters(workers.executor, len(workers.alive), memory_mib, workers)
 
 
 def require_jobs(jobs: int | None) -> None:

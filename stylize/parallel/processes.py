@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
 from tqdm import tqdm
@@ -20,6 +21,20 @@ from stylize.backend import machine
 from stylize.backend.signals import TERMINATED
 
 STOP_SECONDS = 30  # that a process without a parent has to keep its state
+
+
+class _Remembering(SpawnContext):  # spawned: Keras's threads do not survive a fork
+    """Starts processes, and remembers them: the calling program may have others of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[SpawnProcess] = []
+
+    def Process(self, *args: Any, **options: Any) -> SpawnProcess:  # type: ignore[override]
+        """A process, as `multiprocessing.Process` makes it."""
+        process = SpawnProcess(*args, **options)
+        self.started.append(process)
+        return process
 
 
 class Processes(Executor):
@@ -34,15 +49,15 @@ class Processes(Executor):
 
     def __init__(self, number: int, gpus: int = 0):
         self._gpus, self._closed, self._lock = gpus, False, threading.Lock()
+        self._context = _Remembering()
         self._pools = [self._start(index) for index in range(number)]
         self._idle: queue.SimpleQueue[int] = queue.SimpleQueue()
         for index in range(number):
             self._idle.put(index)
 
     def _start(self, index):
-        context = multiprocessing.get_context("spawn")  # Keras's threads do not survive a fork
         gpu = index % self._gpus if self._gpus else None
-        return ProcessPoolExecutor(1, context, _start_process, (gpu,))
+        return ProcessPoolExecutor(1, self._context, _start_process, (gpu,))
 
     def submit(self, function: Callable, /, *args: Any, **options: Any) -> Future:
         """Has a process call a function. The future raises BrokenProcessPool if it was killed.
@@ -73,6 +88,13 @@ class Processes(Executor):
         with self._lock:
             self._closed = True
 
+    def terminate(self) -> None:
+        """Takes no more work, and asks the processes to stop what they are doing."""
+        self.close()
+        for process in self._context.started:
+            if process.is_alive():
+                process.terminate()
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Ends the processes once they have finished what they are doing."""
         self.close()
@@ -92,9 +114,7 @@ def processes(number: int, gpus: int = 0) -> Iterator[Executor]:
         try:
             yield executor
         except BaseException:
-            executor.close()
-            for process in multiprocessing.active_children():
-                process.terminate()
+            executor.terminate()
             raise
         finally:
             executor.shutdown(cancel_futures=True)

@@ -1,9 +1,10 @@
 """The workers of a Ray cluster: processes, on one machine or many, that paint pictures or tiles.
 
-    connect           joins a cluster, or starts one on this machine, and places workers on it
-    Cluster.run       has a worker paint a photo, with files
-    Cluster.call      has a worker call a function, without
-    with_tiles_there  has all of them run the tiles of one large picture
+    connect            joins a cluster, or starts one on this machine, and places workers on it
+    connect_for_tiles  does so for the tiles of one large picture
+    Cluster.run        has a worker paint a photo, with files
+    Cluster.call       has a worker call a function, without
+    Cluster.passes     has all of them run tiles
 
 Files travel with the work: what the options name is sent to the worker, and what the worker has
 written comes back and is written here, completely or not at all. So machines need no shared folder,
@@ -26,7 +27,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +48,7 @@ from stylize.backend.machine import THREADS
 from stylize.backend.tensors import keras
 from stylize.errors import InputError, one_line
 from stylize.parallel.ray_worker import Worker, input_files, state_path
+from stylize.runs.job import Job
 from stylize.runs.memory import SHARE
 from stylize.vgg.weights import VGG19Weights
 
@@ -416,35 +417,26 @@ def _cause(error):
     return one_line(str(error).strip().splitlines()[-1])
 
 
-def importable(function: Callable) -> Callable:
-    """The same function where other processes can import it from: a script's own is `__main__`."""
-    if function.__module__ != "__main__":
-        return function
-    script = Path(str(sys.modules["__main__"].__file__))
-    return getattr(import_module(script.stem), function.__name__)
-
-
-def with_tiles_there(paint: Callable, address: str, cores_each: int) -> Callable:
-    """The script's `paint`, with the tiles of its picture on workers.
+@contextlib.contextmanager
+def connect_for_tiles(
+    job: Job, address: str, cores_each: int, on_death: Callable[[str], None]
+) -> Iterator[Cluster]:
+    """A cluster with workers for the tiles of one picture: paint the job with its `passes`.
 
     Args:
-        paint: the script's. What is returned takes the same, its progress a `cli.Terminal`, and
-            raises InputError where the picture is too small to be cut.
-        address, cores_each: as for `connect`.
+        job: of the picture.
+        address, cores_each, on_death: as for `connect`.
+
+    Raises:
+        InputError: as `connect`, or the picture is too small to be cut.
     """
-    paint = importable(paint)
-
-    def paint_there(job, weights, terminal, **more):
-        tiled = [stage for stage in job.stages if stage.tile]
-        if not tiled:
-            rows, cols = job.stages[-1][:2]
-            raise InputError(
-                f"--ray has nothing to share out: {cols}x{rows} pixels are one tile; "
-                "give a folder, or a smaller --tile"
-            )
-        most = max(math.ceil(s.rows / s.tile) * math.ceil(s.cols / s.tile) for s in tiled)
-        needed = max(map(job.needed_mib_at, tiled))
-        with connect(address, needed, cores_each, most, terminal.warn) as cluster:
-            return paint(job._replace(passes=cluster.passes), weights, terminal, **more)
-
-    return paint_there
+    tiles = [math.ceil(s.rows / s.tile) * math.ceil(s.cols / s.tile) for s in job.stages if s.tile]
+    if not tiles:
+        rows, cols = job.stages[-1][:2]
+        raise InputError(
+            f"--ray has nothing to share out: {cols}x{rows} pixels are one tile; "
+            "give a folder, or a smaller --tile"
+        )
+    needed = max(job.needed_mib_at(stage) for stage in job.stages if stage.tile)
+    with connect(address, needed, cores_each, max(tiles), on_death) as cluster:
+        yield cluster

@@ -35,10 +35,14 @@ class StateFile:
 
     Args:
         path: of the file, such as `results/photo_state.npz`.
-        record: how the run's pictures are made, as `records.make_record` has it. `load` puts the
-            earlier run's tiles into it.
+        record: how the run's pictures are made, as `metadata.make_record` has it.
         table: of losses; it is kept too.
         empty: makes the arrays that are read, float32 of a shape.
+
+    Attributes:
+        path: as given.
+        record: as given; after `load`, with the earlier run's tiles.
+        written: whether the file holds a checkpoint of this run.
     """
 
     def __init__(
@@ -49,8 +53,8 @@ class StateFile:
         empty: Callable[[tuple[int, ...]], np.ndarray] = empty_in_memory,
     ):
         self.path, self._empty = Path(path), empty
-        self.written = False  # or loaded: whether the file holds a checkpoint of this run
-        self.record, self._table = record, table or LossTable()
+        self.written = False
+        self.record, self._table = dict(record), table or LossTable()
         self._new: Checkpoint | None = None  # the last one, while it is not in the file
         self._place, self._time = (0, 0), time.monotonic()  # stage and iteration; of the last write
 

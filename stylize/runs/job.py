@@ -11,7 +11,7 @@ from PIL import Image
 from stylize.backend import tensors
 from stylize.backend.arrays import NUMPY, ArrayNamespace, array_namespace
 from stylize.backend.scratch import empty_in_file, empty_in_memory, file_arrays
-from stylize.errors import InputError
+from stylize.errors import InputError, SettingError
 from stylize.images.colors import COLOR_TRANSFERS, keep_luma, recoloring, shade_limits, within_range
 from stylize.images.detail import detail_map
 from stylize.images.masks import load_mask, resize_mask
@@ -33,7 +33,7 @@ from stylize.runs import memory
 from stylize.runs.progress import Stage
 from stylize.runs.pyramid import plan_stages
 from stylize.runs.recipes import DEFAULT_RECIPE, choose_settings
-from stylize.runs.settings import EVALUATIONS_PER_ITERATION, Settings
+from stylize.runs.settings import EVALUATIONS_PER_ITERATION, OF_ADAM, SETTINGS, Settings
 from stylize.vgg.preprocess import preprocess_image, rgb_values
 from stylize.vgg.weights import IMAGENET_MEAN_BGR
 
@@ -386,13 +386,23 @@ def prepare(
         InputError: a picture or a setting that cannot be used.
     """
     settings = choose_settings(recipe, **given)
-    if settings.style_turns and not settings.neighbor_weight:
-        raise InputError("--style_turns needs a --neighbor_weight above 0, or recipe neighbors")
+    _refuse_idle(settings, given)
     inputs = _read_inputs(base, style_reference, settings)
     stages = plan_stages(inputs.base, settings, evaluations_per_iteration)
     name = recipe if isinstance(recipe, str) else "custom"
     job = Job(name, settings, inputs, stages, evaluations_per_iteration)
     return job.within(memory.allowed_mib(settings))
+
+
+def _refuse_idle(settings, given):
+    """Raises SettingError where a setting that was given would change nothing."""
+    if settings.style_turns and not settings.neighbor_weight:
+        raise SettingError(
+            "--style_turns", "needs a --neighbor_weight above 0, or recipe neighbors"
+        )
+    for name in OF_ADAM:
+        if given.get(name) is not None and settings.optimizer != "adam":
+            raise SettingError(SETTINGS[name].flag, "needs --optimizer adam, or recipe athalye")
 
 
 def _with_room(job, stage, allowed, remedy=""):
@@ -427,7 +437,9 @@ def _read_inputs(base, style_reference, settings):
     scales = scales * len(styles) if len(scales) == 1 else scales
     for flag, given in [("style_scale", scales), ("style_blend", blend), ("style_masks", masks)]:
         if len(given) != len(styles):
-            raise InputError(f"--{flag}: give one for each style: {len(styles)}, not {len(given)}")
+            raise SettingError(
+                f"--{flag}", f"must have one for each style: {len(styles)}, not {len(given)}"
+            )
     init, noise = settings.init, settings.noise_blend
     return Inputs(
         base=base,

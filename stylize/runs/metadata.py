@@ -23,7 +23,7 @@ from stylize.images.reading import read_description
 from stylize.images.writing import FORMATS
 from stylize.optimize.state import Losses
 from stylize.runs.job import Job
-from stylize.runs.settings import SETTINGS, UNRECORDED
+from stylize.runs.settings import OF_ADAM, OF_FILMS, SETTINGS, UNRECORDED
 from stylize.vgg.weights import VGG19Weights
 
 PICTURE_SETTINGS = ("init", "style_masks", "content_mask")  # those that may name files
@@ -53,6 +53,7 @@ def make_record(
     styles: Sequence[str | os.PathLike],
     suffix: str = "png",
     bits: int = 8,
+    of_film: bool = False,
 ) -> dict[str, Any]:
     """What is to be known to make a result again, but for the pictures themselves.
 
@@ -61,17 +62,19 @@ def make_record(
         weights: the network's.
         base, styles: the path of the base, and those of the styles.
         suffix, bits: of the result.
+        of_film: whether it is a film.
 
     Returns:
         A dictionary that JSON can hold. Files appear by name and SHA-256, never by folder.
     """
+    left_out = UNRECORDED if of_film else UNRECORDED + OF_FILMS
     settings = job.settings | {"precision": job.stages[-1].precision}
     used = {name: settings[name] for name in PICTURE_SETTINGS if settings[name] not in WORDS}
     names = {name: _describe(files, lambda path: Path(path).name) for name, files in used.items()}
     return {
         "program": f"neural_style_transfer {__version__}",
         "recipe": job.recipe,
-        "settings": {n: settings[n] for n in SETTINGS if n not in UNRECORDED} | names,
+        "settings": {n: settings[n] for n in SETTINGS if n not in left_out} | names,
         "evaluations_per_iteration": job.evaluations_per_iteration,
         "base": describe_file(base),
         "styles": [describe_file(style) for style in styles],
@@ -177,7 +180,7 @@ def _is_record(record):
 def settings_like(
     record: Mapping[str, Any], given: Mapping[str, Any], path: str | os.PathLike
 ) -> dict[str, Any]:
-    """The settings of a record, but for those that are `given` (not None).
+    """The settings of a record, but for those that are `given` (not None), or would do nothing.
 
     Raises:
         InputError: it was made with pictures (masks, say) that are not given.
@@ -186,6 +189,9 @@ def settings_like(
     before_1_0 = record["program"].startswith("neural_style_transfer 0.")
     if before_1_0 and recorded.get("optimizer") == "lbfgs":
         recorded["optimizer"] = "scipy"  # its name since then
+    optimizer = given["optimizer"] or recorded.get("optimizer")
+    if optimizer != "adam":
+        recorded = {name: value for name, value in recorded.items() if name not in OF_ADAM}
     for name in PICTURE_SETTINGS:
         if recorded.get(name) not in WORDS and given[name] is None:
             without = "base" if name == "init" else "none"

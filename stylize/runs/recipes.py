@@ -8,6 +8,7 @@ from PIL import Image
 
 from stylize.errors import InputError
 from stylize.runs.settings import SETTINGS, STYLE_LAYERS, Settings
+from stylize.runs.validators import checked
 
 RECIPES = {"keras": Settings()}  # the Keras example script's, number for number
 RECIPES["pyramid"] = RECIPES["keras"] | {
@@ -138,16 +139,13 @@ def choose_settings(recipe: str | Settings | Mapping = DEFAULT_RECIPE, **given: 
     Raises:
         InputError: an unknown recipe or setting, or a value out of range.
     """
-    settings, checked = _recipe_settings(recipe), {}
+    settings, values = _recipe_settings(recipe), {}
     for name, value in given.items():
         if name not in SETTINGS:
             raise InputError(f"unknown setting {name!r}; there are {', '.join(SETTINGS)}")
         if value is not None:
-            try:
-                checked[name] = SETTINGS[name].check(value)
-            except InputError as error:
-                raise InputError(f"{SETTINGS[name].flag} {error}") from None
-    return settings | checked
+            values[name] = checked(SETTINGS[name].flag, SETTINGS[name].check, value)
+    return settings | values
 
 
 def _recipe_settings(recipe):

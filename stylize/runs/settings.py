@@ -131,7 +131,7 @@ class Recipe:
 class Settings(Recipe):
     """A value for everything that decides how a picture comes out: a recipe, a person's choices.
 
-    Like a mapping, it has values by name, `settings["size"]`, and `settings | {"size": 800}` is a
+    Like a mapping, it has values by name, `settings.size`, and `settings | {"size": 800}` is a
     copy with another one. Neither checks anything: `choose_settings` does.
     """
 
@@ -401,3 +401,5 @@ SETTINGS: dict[str, Setting] = {
     if "setting" in field.metadata
 }
 UNRECORDED: Sequence[str] = ("memory", "scratch", "tile")  # of the machine; a record has the tiles
+OF_FILMS = ("temporal_weight",)  # a photo is painted the same whatever they are
+OF_ADAM = ("learning_rate", "beta1", "beta2", "epsilon")

@@ -5,9 +5,17 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from stylize.errors import InputError
+from stylize.errors import InputError, SettingError
 from stylize.images.resize import SMALLEST_SIDE
 from stylize.vgg.weights import CONVOLUTIONS
+
+
+def checked(flag, check, value):
+    """Returns what `check`, a function of this module, makes of `value`. Raises SettingError."""
+    try:
+        return check(value)
+    except InputError as error:
+        raise SettingError(flag, str(error)) from None
 
 
 def whole_number(value, minimum=1, maximum=math.inf):

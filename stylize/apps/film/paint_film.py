@@ -1,4 +1,4 @@
-"""A film in place of a photo: painted frame by frame, several scenes at once, with its sound.
+"""Paints a film frame by frame, several scenes at once, and keeps its sound.
 
     main                    checks the options, paints the film, writes it
       survey                in a process: settings, memory, weights
@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+import neural_style_transfer as nst
 from stylize.apps import photo
 from stylize.apps.console import check_kept, check_writable, exit_status, in_words
 from stylize.apps.film.scenes import WHOLE, Frame, FrameFolder, Scene, find_scenes, frames_to_paint
@@ -39,16 +40,14 @@ from stylize.errors import InputError
 from stylize.images.clips import SLOWEST, SUFFIXES, Clip, encode, open_clip
 from stylize.images.optical_flow import Previous, require_opencv
 from stylize.parallel.pool import (
+    Crew,
     Demand,
     Painters,
     choose_jobs,
-    choose_painters,
-    import_cluster,
     kept_weights,
     require_jobs,
     result,
 )
-from stylize.parallel.processes import processes
 from stylize.runs import metadata
 from stylize.runs.checkpoint import made_alike
 from stylize.runs.job import Job
@@ -58,9 +57,6 @@ from stylize.vgg.weights import VGG19Weights
 
 CORES_EACH = 2  # for a scene; to paint several at once, all frames must be searched for cuts first
 SAID_EVERY = 500  # frames that are searched, which takes some 20 seconds
-OF_PICTURES = (  # options
-    *("pairs", "fail_fast", "format", "bits", "every_iteration", "plot", "gif", "mp4"),
-)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -68,7 +64,7 @@ OF_PICTURES = (  # options
 # ---------------------------------------------------------------------------------------------
 
 
-class Survey(NamedTuple):
+class FilmSurvey(NamedTuple):
     """What a process found before anything is painted.
 
     Attributes:
@@ -86,7 +82,7 @@ class Survey(NamedTuple):
     allowed_mib: float
 
 
-def survey(args: argparse.Namespace, image: Image.Image) -> Survey:
+def survey(args: argparse.Namespace, image: Image.Image) -> FilmSurvey:
     """Checks and plans a film by its options and its first frame.
 
     Raises:
@@ -97,8 +93,8 @@ def survey(args: argparse.Namespace, image: Image.Image) -> Survey:
     if job.settings.preserve_colors == "luma":
         raise InputError("--preserve_colors luma is for photos; give linear or histogram")
     weights = kept_weights(args.weights)
-    record, allowed = photo.make_record(args, job, weights), allowed_mib(job.settings)
-    return Survey(job, record, weights.source, tensors.count_gpus(), allowed)
+    record, allowed = photo.make_record(args, job, weights, of_film=True), allowed_mib(job.settings)
+    return FilmSurvey(job, record, weights.source, tensors.count_gpus(), allowed)
 
 
 class Painted(NamedTuple):
@@ -109,30 +105,25 @@ class Painted(NamedTuple):
 
 
 def paint_frame(
-    weights: VGG19Weights,
-    paint: Callable,
-    job: Job,
-    image: Image.Image,
-    previous: Previous | None,
+    weights: VGG19Weights, job: Job, image: Image.Image, previous: Previous | None
 ) -> Painted:
     """Paints a frame.
 
     Args:
         weights: the network's.
-        paint: the script's.
         job: of the film's first frame.
         image, previous: of a `Frame`.
     """
     gc.freeze()  # what is loaded by now stays; to look at it after each frame would take a while
-    pixels = paint(job.frame(image, previous), weights).pixels
+    pixels = nst.paint(job.frame(image, previous), weights).pixels
     gc.collect()  # compiled functions hold each other, and their tensors, until then
     return Painted(pixels, max(tensors.peak_memory().values(), default=0.0))
 
 
-def _paint_within_gpu(weights, paint, job, *frame):
+def _paint_within_gpu(weights, job, *frame):
     """`paint_frame` with all the memory of a worker's GPU, which only the worker can tell."""
     allowed = _kept_allowed_mib(job.settings.memory, job.settings.tile)
-    return paint_frame(weights, paint, job.within(allowed), *frame)
+    return paint_frame(weights, job.within(allowed), *frame)
 
 
 @functools.cache
@@ -151,7 +142,7 @@ def _paint_here(source, *given):
 # ---------------------------------------------------------------------------------------------
 
 
-class Report:
+class FilmConsole:
     """Says how far a film is. May be told of frames in several threads.
 
     Args:
@@ -223,8 +214,6 @@ def is_film(args: argparse.Namespace) -> bool:
 
 def _check(args):
     """Raises InputError where the options do not go together, or OpenCV is not there."""
-    if given := [name for name in OF_PICTURES if getattr(args, name)]:
-        raise InputError(f"--{given[0]} is for photos, and {args.base} is a film")
     if args.fps is not None and not args.frames:
         raise InputError("--fps is for a folder of frames; with that, give --frames too")
     if args.fps is not None and not SLOWEST <= args.fps < math.inf:
@@ -256,7 +245,7 @@ def paint_scenes(
     job: Job,
     clip: Clip,
     folder: FrameFolder,
-    report: Report,
+    console: FilmConsole,
     threads: ThreadPoolExecutor,
 ) -> None:
     """Paints every frame that is not in the folder yet, scene by scene.
@@ -267,7 +256,7 @@ def paint_scenes(
         job: of the first frame.
         clip: the film.
         folder: of the results.
-        report: is told of each frame.
+        console: is told of each frame.
         threads: as many as there are scenes to be painted at once. They end with this, or, where it
             ends by an error, as soon as `paint_one` fails.
     """
@@ -281,7 +270,7 @@ def paint_scenes(
                 pixels, peak_mib = paint_one(frame)
                 folder.save(frame.number, pixels)
                 begins = frame.previous is None and bool(job.settings.temporal_weight)
-                report.on_frame(frame.number, frame.seconds, begins, peak_mib)
+                console.on_frame(frame.number, frame.seconds, begins, peak_mib)
 
     # The longest first, so that none of them is left alone at the end.
     ordered = sorted(scenes, key=lambda scene: scene.first - (scene.end or 0))
@@ -303,18 +292,17 @@ def _rate_of(path):
         raise InputError(f"{path}: says that it has {rate} frames per second; give --fps") from None
 
 
-def _painting(painters: Painters, paint: Callable, job: Job, args: argparse.Namespace) -> Callable:
+def _painting(painters: Painters, job: Job, args: argparse.Namespace) -> Callable:
     """The function that has a `Frame` painted by one of the painters, and waits for it."""
     if painters.memory_mib is not None:
         fewer = "give fewer --jobs, a smaller size or a larger --memory"
         job = job.within(painters.memory_mib, fewer if painters.number > 1 else "")
     if painters.workers is None:
-        there: tuple = (_paint_here, args.weights, paint, job)
+        there: tuple = (_paint_here, args.weights, job)
     else:
         job = job._replace(settings=job.settings | {"scratch": "auto"})  # of its own machine
-        paint = import_cluster().importable(paint)
         paint_there = _paint_within_gpu if painters.memory_mib is None else paint_frame
-        there = painters.workers.call, args.base, paint_there, paint, painters.workers.share(job)
+        there = painters.workers.call, args.base, paint_there, painters.workers.share(job)
 
     def paint_one(frame):
         given = *there, frame.image, frame.previous
@@ -326,86 +314,83 @@ def _painting(painters: Painters, paint: Callable, job: Job, args: argparse.Name
     return paint_one
 
 
-def _paint_all(paint, args, clip, report):
+def _paint_all(args, clip, console):
     """Paints all frames that are not finished.
 
     Returns the folder that has them all, None if the film itself is finished; and how it is made.
     """
     film, path = result_paths(args.result_prefix)
-    # The threads end last: they wait for what the other stack ends.
-    with contextlib.ExitStack() as last, contextlib.ExitStack() as stack:
-        executor = stack.enter_context(processes(1))
-        seen = result(executor.submit(survey, args, next(clip.frames())))
-        report.print(f"A scene needs about {seen.job.needed_mib / 1024:.1f} GiB of memory")
-        report.print(f"Using {seen.source}")
+    # The threads end last: they wait for what the crew ends.
+    with contextlib.ExitStack() as last, Crew(args) as crew:
+        seen = crew.ask(survey, args, next(clip.frames()))
+        console.print(f"A scene needs about {seen.job.needed_mib / 1024:.1f} GiB of memory")
+        console.print(f"Using {seen.source}")
         folder, scenes = FrameFolder(path, seen.record), [WHOLE]
         made = seen.record | {"rate": str(clip.rate)}
         if is_finished(film, made) and not path.exists():
             return None, made
         demand = Demand(clip.length, seen.job.needed_mib, seen.gpus, seen.allowed_mib, CORES_EACH)
-        report.start(len(folder.finished(clip.length)))
-        if not report.finished and path.exists():
-            report.print("Frames of an earlier run were made differently and are painted again")
+        console.start(len(folder.finished(clip.length)))
+        if not console.finished and path.exists():
+            console.print("Frames of an earlier run were made differently and are painted again")
         if args.ray or choose_jobs(demand, machine.count_cores(), args.jobs) > 1:
-            scenes = find_scenes(seen.job, report.count(clip.frames()))
-            report.length = scenes[-1].frames.stop
-        finished = folder.finished(report.length)
+            scenes = find_scenes(seen.job, console.count(clip.frames()))
+            console.length = scenes[-1].frames.stop
+        finished = folder.finished(console.length)
         scenes = [s for s in scenes if s is WHOLE or not finished.issuperset(s.frames)]
         if not scenes:
             return folder, made
         demand = demand._replace(number=len(scenes))
-        painters = choose_painters(stack, executor, args, demand, report.print)
+        painters = crew.painters(demand, console.print)
         if scenes != [WHOLE]:
             several = "scenes" if len(scenes) > 1 else "scene"
-            report.print(f"{len(scenes)} {several} to paint, {painters.number} at once")
-        report.at_once = painters.number
+            console.print(f"{len(scenes)} {several} to paint, {painters.number} at once")
+        console.at_once = painters.number
         threads = last.enter_context(ThreadPoolExecutor(painters.number))
-        paint_one = _painting(painters, paint, seen.job, args)
-        paint_scenes(scenes, paint_one, seen.job, clip, folder, report, threads)
+        paint_one = _painting(painters, seen.job, args)
+        paint_scenes(scenes, paint_one, seen.job, clip, folder, console, threads)
     return folder, made
 
 
-def run(paint: Callable, args: argparse.Namespace, report: Report) -> None:
+def run(args: argparse.Namespace, console: FilmConsole) -> None:
     """Checks everything that is cheap to check, then paints a film.
 
     Args:
-        paint: the script's.
         args: the options.
-        report: is told of the run.
+        console: is told of the run.
     """
     if args.frames and args.fps is None and args.like:
         args.fps = _rate_of(args.like)
     _check(args)
     check_kept(result_paths(args.result_prefix), [args.base])
     clip = open_clip(args.base, args.frames, args.fps)
-    report.length = clip.length
+    console.length = clip.length
     film, _ = result_paths(args.result_prefix)
     check_writable(args.result_prefix)
     remove_leftovers(args.result_prefix)
-    folder, made = _paint_all(paint, args, clip, report)
+    folder, made = _paint_all(args, clip, console)
     if folder is None:
-        report.print(f"{film} is finished: nothing is left to paint")
+        console.print(f"{film} is finished: nothing is left to paint")
         return
     with_sound = encode(film, folder.files(), clip, metadata.to_text(made))
     folder.remove()
-    report.print(f"Film saved as {film}")
+    console.print(f"Film saved as {film}")
     if not with_sound:
-        report.warn(f"{film} has no sound: the clip's could not be converted")
+        console.warn(f"{film} has no sound: the clip's could not be converted")
     if args.verbose:
-        report.print(f"Peak memory of a process: {report.peak_mib:.0f} MiB")
+        console.print(f"Peak memory of a process: {console.peak_mib:.0f} MiB")
 
 
-def main(paint: Callable, args: argparse.Namespace) -> int:
+def main(args: argparse.Namespace) -> int:
     """Paints a film. Returns the exit status, see `exit_status`.
 
     Args:
-        paint: the script's.
         args: from `options.parse`.
     """
     args.result_prefix = re.sub(r"\.mp4$", "", args.result_prefix, flags=re.IGNORECASE)
-    report = Report(args.quiet)
+    console = FilmConsole(args.quiet)
 
     def kept():
-        return f"{report.kept()}; go on with: {args.command}" if report.kept() else ""
+        return f"{console.kept()}; go on with: {args.command}" if console.kept() else ""
 
-    return exit_status(PROGRAM, lambda: run(paint, args, report), kept)
+    return exit_status(PROGRAM, lambda: run(args, console), kept)

@@ -1,11 +1,10 @@
-"""The command line: one photo by `cli`, a film by `video`, folders in several processes.
+"""Paints folders: every photo in every style, several at once.
 
-    main                    reads the options, then goes on with one of the three
-      survey                in a process: what is finished, what cannot be painted, what is left
-      paint_photo           in the others, or on a cluster's workers: paints one picture
+    main            checks the options, paints what is not finished, tells of it
+      survey        in a process: what is finished, what cannot be painted, what is left
+      paint_photo   in the others, or on a cluster's workers: paints one picture
 
-For a folder, Keras is imported in these processes only, so that each has its own share of the
-machine.
+Keras is imported in these processes only, so that each has its own share of the machine.
 """
 
 import argparse
@@ -18,7 +17,7 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -26,22 +25,19 @@ from typing import NamedTuple
 
 from stylize.apps import photo
 from stylize.apps.console import check_kept, check_writable, exit_status, failure
-from stylize.apps.film import paint_film
 from stylize.apps.folder.ledger import INDEX, LOG, Ledger, Outcome
 from stylize.apps.folder.pictures import check_index, plan_tasks
-from stylize.apps.options import PROGRAM, follow_record, parse
+from stylize.apps.options import PROGRAM, follow_record
+from stylize.apps.photo_console import PhotoConsole
 from stylize.backend import tensors
 from stylize.backend.signals import TERMINATED, Terminated, sigterm_raises
 from stylize.errors import InputError, one_line
 from stylize.parallel.pool import (
-    CORES_EACH,
+    Crew,
     Demand,
     Painters,
-    choose_painters,
-    import_cluster,
     kept_weights,
     require_jobs,
-    result,
 )
 from stylize.parallel.processes import processes
 from stylize.runs.memory import allowed_mib
@@ -53,7 +49,7 @@ KILLED = (
 )
 
 
-class Survey(NamedTuple):
+class FolderSurvey(NamedTuple):
     """What a process found before anything is painted.
 
     Attributes:
@@ -74,7 +70,7 @@ class Survey(NamedTuple):
 # ---------------------------------------------------------------------------------------------
 
 
-def survey(tasks: Sequence[argparse.Namespace]) -> Survey:
+def survey(tasks: Sequence[argparse.Namespace]) -> FolderSurvey:
     """Looks at every task, given by its options. Raises WeightsError."""
     weights = kept_weights(tasks[0].weights)
     outcomes, settings = [], None
@@ -93,7 +89,7 @@ def survey(tasks: Sequence[argparse.Namespace]) -> Survey:
             outcomes.append(Outcome("failed", _message(args, error)))
     allowed = allowed_mib(settings) if settings else math.inf
     precision = job.stages[-1].precision if job else None
-    return Survey(outcomes, tensors.count_gpus(), allowed, precision)
+    return FolderSurvey(outcomes, tensors.count_gpus(), allowed, precision)
 
 
 def _look_closer(args, record):
@@ -113,13 +109,10 @@ def _is_resumable(args, record):
     return True
 
 
-def paint_photo(
-    paint: Callable, args: argparse.Namespace, weights: VGG19Weights | None = None
-) -> Outcome:
+def paint_photo(args: argparse.Namespace, weights: VGG19Weights | None = None) -> Outcome:
     """Paints a photo as `photo.run` does, without a word.
 
     Args:
-        paint: the script's.
         args: the options.
         weights: those that a cluster's worker was sent; None: this process's own.
 
@@ -127,10 +120,10 @@ def paint_photo(
         OSError: the disk of the worker's machine is full; another machine may paint the photo.
     """
     started = time.monotonic()
-    terminal = photo.Terminal(args.result_prefix, quiet=True)
+    console = PhotoConsole(args.result_prefix, quiet=True)
     try:
-        with sigterm_raises(), contextlib.closing(terminal):
-            photo.run(paint, args, terminal, weights or kept_weights(args.weights))
+        with sigterm_raises(), contextlib.closing(console):
+            photo.run(args, console, weights or kept_weights(args.weights))
     except Terminated:
         os._exit(TERMINATED)  # its state is kept, and whoever waits for it wants the process to end
     except Exception as error:
@@ -142,12 +135,12 @@ def paint_photo(
     return Outcome("painted", seconds=seconds, peak_mib=max(peaks.values(), default=0.0))
 
 
-def paint_photo_again(paint: Callable, args: argparse.Namespace) -> Outcome:
+def paint_photo_again(args: argparse.Namespace) -> Outcome:
     """`paint_photo` for a photo whose process was killed: goes on where that stopped."""
     with contextlib.suppress(Exception):  # painting says what is wrong
         record = photo.make_record(args, photo.plan(args)[0], kept_weights(args.weights))
         args.resume = _is_resumable(args, record)
-    return paint_photo(paint, args)
+    return paint_photo(args)
 
 
 def _message(args, error):
@@ -168,16 +161,25 @@ def _message(args, error):
 def _options(args, task):
     """The options that paint one task."""
     photo, style, prefix = map(str, task)
-    own = {"base": photo, "style_reference": style, "result_prefix": prefix, "quiet": True}
-    return argparse.Namespace(**vars(args) | own)
+    own = {"base": photo, "style_reference": style, "result_prefix": prefix}
+    whole = {"ray": None, "quiet": True}  # a picture is painted in one place
+    return argparse.Namespace(**vars(args) | own | whole)
 
 
-def run(paint: Callable, args: argparse.Namespace) -> int:
+def has_folder(args: argparse.Namespace) -> bool:
+    """Whether the options name a folder, of photos or of styles."""
+    return _is_folder(args.base) or _is_folder(args.style_reference)
+
+
+def _is_folder(path):
+    """Whether a path is a folder; False where that cannot be found out: reading it says why."""
+    with contextlib.suppress(OSError):
+        return Path(path).is_dir()
+    return False
+
+
+def run(args: argparse.Namespace) -> int:
     """Paints what is not finished. Returns the exit status: 1 if something failed."""
-    if not (Path(args.base).is_dir() or Path(args.style_reference).is_dir()):
-        raise InputError(
-            "--pairs and --fail_fast need a folder of photos or styles; --jobs needs one or a film"
-        )
     require_jobs(args.jobs)
     if args.like:
         follow_record(args.like, args)
@@ -192,7 +194,7 @@ def run(paint: Callable, args: argparse.Namespace) -> int:
     check_index(folder / INDEX)
     results = [photo.result_paths(own)[0] for own in options]
     with contextlib.closing(Ledger(tasks, results, folder, args.quiet)) as ledger:
-        _paint_all(paint, args, options, ledger)
+        _paint_all(args, options, ledger)
     failed = ledger.count("failed")
     ledger.print(
         f"{ledger.count('painted')} painted, {ledger.count('finished')} already finished, "
@@ -204,12 +206,11 @@ def run(paint: Callable, args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _paint_all(paint, args, options, ledger):
+def _paint_all(args, options, ledger):
     """Looks at all tasks and paints those that wait, each given by its options."""
-    with contextlib.ExitStack() as stack:
-        executor = stack.enter_context(processes(1))
+    with Crew(args) as crew:
         ledger.print(f"Checking {_pictures(len(options))}")  # takes minutes if there are many
-        seen = result(executor.submit(survey, options))
+        seen = crew.ask(survey, options)
         for index, outcome in enumerate(seen.outcomes):
             ledger.add(index, outcome)
         waiting = {i: o for i, o in enumerate(seen.outcomes) if o.status == "waiting"}
@@ -217,24 +218,22 @@ def _paint_all(paint, args, options, ledger):
             return
         largest = max(outcome.needed_mib for outcome in waiting.values())
         demand = Demand(len(waiting), largest, seen.gpus, seen.allowed_mib)
-        painters = choose_painters(stack, executor, args, demand, ledger.print)
+        painters = crew.painters(demand, ledger.print)
         before = f"; {finished} already finished" if (finished := ledger.count("finished")) else ""
         ledger.print(f"{_pictures(len(waiting))} to paint, {painters.number} at once{before}")
         ledger.begin(painters.number)
         for index, outcome in waiting.items():
             vars(options[index]).update(_share(painters, seen), resume=outcome.resumable)
-        paint_one = _painting(painters, paint)
-        killed = _paint_queue(painters, paint_one, args, options, waiting, ledger)
+        killed = _paint_queue(painters, _painting(painters), args, options, waiting, ledger)
     if killed and not (args.fail_fast and ledger.count("failed")):
-        _paint_again(paint, args, options, killed, ledger)
+        _paint_again(args, options, killed, ledger)
 
 
-def _painting(painters, paint):
+def _painting(painters):
     """The function from options to an `Outcome` that the painters call."""
     if not painters.workers:
-        return functools.partial(paint_photo, paint)
-    there = import_cluster().importable(paint)
-    return functools.partial(_paint_there, painters.workers, there)
+        return paint_photo
+    return functools.partial(_paint_there, painters.workers)
 
 
 def _paint_queue(painters, paint_one, args, options, tasks, ledger):
@@ -259,16 +258,15 @@ def _paint_queue(painters, paint_one, args, options, tasks, ledger):
     return killed
 
 
-def _paint_again(paint, args, options, tasks, ledger):
+def _paint_again(args, options, tasks, ledger):
     """Paints tasks whose process was killed, one by one: each has all the memory."""
     ledger.print(f"{_pictures(len(tasks))} to paint again, one at a time")
     for index in tasks:
         options[index].memory = args.memory
     ledger.again(tasks)
-    again = functools.partial(paint_photo_again, paint)
     with processes(1) as executor:
         alone = Painters(executor, 1, None)
-        for index in _paint_queue(alone, again, args, options, tasks, ledger):
+        for index in _paint_queue(alone, paint_photo_again, args, options, tasks, ledger):
             ledger.add(index, Outcome("failed", f"{options[index].base}: {KILLED}"))
 
 
@@ -285,43 +283,20 @@ def _share(painters, seen):
     return share
 
 
-def _paint_there(workers, paint, args):
+def _paint_there(workers, args):
     """The `Outcome` of a photo that a worker paints. Raises ConnectionError: none is left."""
     try:
-        return workers.run(functools.partial(paint_photo, paint), args)
+        return workers.run(paint_photo, args)
     except ConnectionError:
         raise
     except OSError as error:
         return Outcome("failed", _message(args, error))
 
 
-def _with_tiles_there(paint, args):
-    """`paint` with the tiles of one large picture on a Ray cluster. Raises InputError: no Ray."""
-    cluster = import_cluster()
-    args.tile = args.tile or str(cluster.TILE)
-    return cluster.with_tiles_there(paint, args.ray, CORES_EACH)
-
-
-def _is_folder(path):
-    """Whether a path is a folder; False where that cannot be found out: reading it says why."""
-    with contextlib.suppress(OSError):
-        return Path(path).is_dir()
-    return False
-
-
-def main(paint: Callable, argv: Sequence[str] | None = None) -> int:
-    """The command line. Returns the exit status, see `exit_status`.
+def main(args: argparse.Namespace) -> int:
+    """Paints folders. Returns the exit status, see `exit_status`.
 
     Args:
-        paint: the script's.
-        argv: the arguments; None: those of the process.
+        args: from `parse`.
     """
-    args = parse(argv)
-    if paint_film.is_film(args):
-        return paint_film.main(paint, args)
-    folders = _is_folder(args.base) or _is_folder(args.style_reference)
-    if not (folders or args.pairs or args.fail_fast or args.jobs is not None):
-        if not args.ray:
-            return photo.main(paint, args)
-        return exit_status(PROGRAM, lambda: photo.main(_with_tiles_there(paint, args), args))
-    return exit_status(PROGRAM, lambda: run(paint, args), lambda: f"go on with: {args.command}")
+    return exit_status(PROGRAM, lambda: run(args), lambda: f"go on with: {args.command}")

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -197,14 +197,14 @@ def build_parser() -> Parser:
     return parser
 
 
-def serve(paint: Callable, args: argparse.Namespace) -> None:
+def serve(args: argparse.Namespace) -> None:
     """Serves the page until Ctrl-C, with all that visitors leave in a temporary folder."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up then too
     with tempfile.TemporaryDirectory(prefix="style_transfer_") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         limits = args.max_size, args.max_seconds, args.max_photos, args.max_frames
-        studio = Studio(paint, load_weights(args.weights), folder, *limits)
+        studio = Studio(load_weights(args.weights), folder, *limits)
         studio.warm_up()
         page = build_page(studio, args.max_size).queue(max_size=20)
         try:
@@ -222,7 +222,7 @@ def serve(paint: Callable, args: argparse.Namespace) -> None:
             ) from None
 
 
-def main(paint: Callable, argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """The page's command line. Returns the exit status, see `exit_status`."""
     args = build_parser().parse_args(underscored(sys.argv[1:] if argv is None else argv))
-    return exit_status(PROGRAM, lambda: serve(paint, args))
+    return exit_status(PROGRAM, lambda: serve(args))

@@ -14,13 +14,14 @@ import tempfile
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
 from PIL import Image
 
+import neural_style_transfer as nst
 from stylize.apps.console import in_words
 from stylize.apps.film.scenes import FrameFolder, frames_to_paint
 from stylize.apps.page.watch import Stopped, Watch
@@ -153,7 +154,6 @@ class Studio:
     """What the page's events call.
 
     Args:
-        paint: the script's.
         weights: the network's.
         folder: where results are kept.
         max_size: pixels of a result's longer side, at most.
@@ -164,7 +164,6 @@ class Studio:
 
     def __init__(
         self,
-        paint: Callable,
         weights: VGG19Weights,
         folder: str,
         max_size: int,
@@ -172,7 +171,7 @@ class Studio:
         max_photos: int,
         max_frames: int,
     ):
-        self._paint, self._weights, self._folder = paint, weights, folder
+        self._weights, self._folder = weights, folder
         self._max_size, self._max_seconds = max_size, max_seconds
         self._max_photos, self._max_frames = max_photos, max_frames
         # session -> (what stops its next run, what it asked for last)
@@ -182,7 +181,7 @@ class Studio:
     def warm_up(self) -> None:
         """Builds the network, which stays, before the first visitor needs it."""
         gray = Image.new("RGB", (32, 32), "gray")
-        self._paint(prepare(gray, gray, iterations=1, size=32, tolerance=1), self._weights)
+        nst.paint(prepare(gray, gray, iterations=1, size=32, tolerance=1), self._weights)
 
     def enter(self, request: gr.Request, *asked: Any) -> Shown:
         """A visitor asks for pictures, and waits from now on.
@@ -292,7 +291,7 @@ class Studio:
     def _follow(self, job, watch, say):
         """Paints a job. Yields what is shown; raises what ended the run, but for `Stopped`."""
         before = None
-        for iterate in watch.follow(lambda w: self._paint(job, self._weights, w)):
+        for iterate in watch.follow(lambda w: nst.paint(job, self._weights, w)):
             if iterate is None:
                 yield Shown(say(watch))
                 continue
@@ -312,7 +311,8 @@ class Studio:
         clip = self._open_clip(path)
         with tempfile.TemporaryDirectory(dir=self._folder) as kept:
             job = self._prepare(next(clip.frames()), style, given)
-            folder = FrameFolder(kept, metadata.make_record(job, self._weights, path, [style]))
+            record = metadata.make_record(job, self._weights, path, [style], of_film=True)
+            folder = FrameFolder(kept, record)
             ended = yield from self._paint_frames(job, clip, folder, stop)
             files = folder.files()
             words = f"{ended}: {len(files)} of {clip.length} frames".capitalize()

@@ -3,7 +3,9 @@
 import contextlib
 import math
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -16,7 +18,7 @@ from stylize.runs.progress import Progress
 WRITTEN_FAST = 8_000_000  # pixels, of a picture that takes a second or two
 
 
-class Terminal(Progress):
+class PhotoConsole(Progress):
     """Prints, shows progress and saves as a run goes on.
 
     Args:
@@ -24,22 +26,17 @@ class Terminal(Progress):
         quiet: print nothing.
 
     Attributes:
-        suffix, bits: of the pictures.
-        every_iteration: whether a large picture is saved after each iteration, as small ones are.
         saved: the path of the last picture, None before the first.
-        record: how they are made, as `metadata.make_record` has it.
-        films: the `Film`s to add to.
         table: of the losses.
-        resumable: the command that goes on with a run that did not finish; "" where none does.
     """
 
     def __init__(self, prefix: str, quiet: bool = False):
         super().__init__()
-        self.suffix, self.bits, self.every_iteration = "png", 8, False
         self.saved: Path | None = None
-        self.record: dict = {}
-        self.films: list[Film] = []
-        self.table, self.resumable = metadata.LossTable(), ""
+        self.table = metadata.LossTable()
+        self._record: Mapping[str, Any] = {}
+        self._films: Sequence[Film] = ()
+        self._every_iteration, self._command = False, ""
         self._prefix, self._quiet = prefix, quiet
         self._bar = tqdm(
             bar_format="{percentage:3.0f}%|{bar}| {elapsed}{postfix}",
@@ -47,6 +44,18 @@ class Terminal(Progress):
             leave=False,
             disable=True if quiet else None,  # None: only on a terminal
         )
+
+    def begin(
+        self, record: Mapping[str, Any], films: Sequence[Film] = (), every_iteration: bool = False
+    ) -> None:
+        """Gets ready to save pictures; call it before any is painted.
+
+        Args:
+            record: how they are made, as `metadata.make_record` has it.
+            films: to add to.
+            every_iteration: save a large picture after each iteration, as small ones are.
+        """
+        self._record, self._films, self._every_iteration = record, films, every_iteration
 
     def print(self, line):
         """Prints a line above the progress bar."""
@@ -61,7 +70,7 @@ class Terminal(Progress):
 
     def on_resume(self, checkpoint):
         super().on_resume(checkpoint)
-        earlier = Path(f"{self._prefix}_at_iteration_{self.iteration - 1}.{self.suffix}")
+        earlier = Path(f"{self._prefix}_at_iteration_{self.iteration - 1}.{self._record['format']}")
         if self.stage is self.stages[-1] and earlier.exists():
             self.saved = earlier
         if self.stage is self.stages[-1] and checkpoint.step.losses:
@@ -76,7 +85,7 @@ class Terminal(Progress):
         super().on_evaluation(evaluation)
         self.table.add(self.iteration, self.seconds, evaluation.losses, self.stage.rows)
         if self.improved:
-            for film in self.films:
+            for film in self._films:
                 film.add(self.fraction, evaluation)
         left = f"about {in_words(self.seconds_left)} left"
         self._bar.set_postfix_str(f"{left}, loss {evaluation.losses.total:.4g}", refresh=False)
@@ -103,7 +112,7 @@ class Terminal(Progress):
             f"total variation {losses.total_variation:.6g}"
             + (f", neighbors {losses.neighbors:.6g}" if losses.neighbors else "")
         )
-        if self.every_iteration or self.stage.rows * self.stage.cols <= WRITTEN_FAST:
+        if self._every_iteration or self.stage.rows * self.stage.cols <= WRITTEN_FAST:
             self._save(iterate, f"_at_iteration_{iterate.iteration}")
         self.print(f"Iteration {iterate.iteration} completed in {iterate.seconds:.0f}s")
         if self.iteration < self.stage.iterations and not iterate.stopped:
@@ -113,11 +122,9 @@ class Terminal(Progress):
 
     def _save(self, iterate, name):
         """Saves the picture of an iterate, and in it how it was made."""
-        path = Path(f"{self._prefix}{name}.{self.suffix}")
+        path, bits = Path(f"{self._prefix}{name}.{self._record['format']}"), self._record["bits"]
         more = {"iteration": iterate.iteration, "losses": iterate.losses._asdict()}
-        save_image(
-            iterate.rounded(self.bits), path, self.bits, metadata.to_text(self.record, **more)
-        )
+        save_image(iterate.rounded(bits), path, bits, metadata.to_text(self._record, **more))
         self.saved = path
         self.print(f"Image saved as {path}")
 
@@ -127,14 +134,14 @@ class Terminal(Progress):
         A run that was interrupted has them too, if it finished a picture.
         """
         if not self.saved:
-            for film in self.films:
+            for film in self._films:
                 film.discard()
             return
         with contextlib.ExitStack() as saving:  # one that fails does not keep the others from it
             saving.callback(self.table.save, f"{self._prefix}_losses.csv")
             if plot:
                 saving.callback(self._save_plot, f"{self._prefix}_losses.png")
-            for film in self.films:
+            for film in self._films:
                 saving.callback(self._save_film, film)
 
     def _save_plot(self, path):
@@ -156,10 +163,14 @@ class Terminal(Progress):
 
         return keep
 
+    def goes_on_with(self, command: str) -> None:
+        """A run that did not finish can be gone on with, by this command."""
+        self._command = command
+
     def kept(self):
         """What is left of a run that did not finish, in words."""
         kept = f"the last picture is {self.saved}" if self.saved else "no picture was finished"
-        return f"{kept}; go on with: {self.resumable}" if self.resumable else kept
+        return f"{kept}; go on with: {self._command}" if self._command else kept
 
     def close(self):
         self._bar.close()

@@ -1,0 +1,63 @@
+"""The command line of `neural_style_transfer.py`: one photo, a film, or folders.
+
+main            reads the options, refuses those that would do nothing, then calls one of these
+  photo         paints one photo, here or with its tiles on a Ray cluster
+  paint_film    paints a film frame by frame
+  paint_folder  paints every photo in every style, in several processes
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from stylize.apps import photo
+from stylize.apps.console import exit_status
+from stylize.apps.film import paint_film
+from stylize.apps.folder import paint_folder
+from stylize.apps.options import PROGRAM, parse
+from stylize.errors import InputError
+
+APPS = {"photo": photo, "film": paint_film, "folder": paint_folder}
+ALONE = {  # options that others than these know nothing of
+    **dict.fromkeys(("pairs", "fail_fast"), ("folder",)),
+    **dict.fromkeys(
+        ("format", "bits", "every_iteration", "plot", "gif", "mp4"), ("photo", "folder")
+    ),
+    "jobs": ("folder", "film"),
+    "temporal_weight": ("film",),
+    "resume": ("photo",),
+}
+INSTEAD = {"resume": "the same command without it goes on where it was stopped"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line. Returns the exit status, see `exit_status`.
+
+    Args:
+        argv: the arguments; None: those of the process.
+    """
+    args = parse(argv)
+    kind = kind_of(args)
+    return exit_status(PROGRAM, lambda: refuse_idle(args, kind)) or APPS[kind].main(args)
+
+
+def kind_of(args: argparse.Namespace) -> str:
+    """Returns what the options ask for, a key of `APPS`."""
+    if paint_film.is_film(args):
+        return "film"
+    return "folder" if paint_folder.has_folder(args) else "photo"
+
+
+def refuse_idle(args: argparse.Namespace, kind: str) -> None:
+    """Raises InputError where an option was given that does nothing in this kind of run.
+
+    What an earlier result's record says, of another kind perhaps, was not given.
+    """
+    for name, kinds in ALONE.items():
+        given = getattr(args, name)
+        if given is None or given is False or kind in kinds:
+            continue
+        wanted, instead = " or a ".join(kinds), INSTEAD.get(name, "leave it out")
+        folder_of_styles = kind == "folder" and not Path(args.base).is_dir()
+        named = args.style_reference if folder_of_styles else args.base
+        raise InputError(f"--{name} is for a {wanted}, and {named} is a {kind}; {instead}")
