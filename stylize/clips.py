@@ -21,6 +21,9 @@ SUFFIXES = (
     *(".3gp", ".avi", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
     *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"),
 )
+# FFmpeg's names of the containers with these suffixes. Whatever else it can open may name other
+# files (playlists, manifests), which a file from a stranger must not have read.
+CONTAINERS = ("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "ogg", "asf")
 KEPT_SOUND = ("aac", "ac3", "alac", "eac3", "flac", "mp3", "opus")  # what an MP4 may hold as it is
 # Painted strokes are what compression blurs first. Players guess BT.601 for small films and BT.709
 # for large ones, so it is said: some versions of FFmpeg heed the frames, some the options. H.264
@@ -120,8 +123,8 @@ def _open_video(path, most):
     """The `Clip` of a video. Raises InputError."""
     if not Path(path).exists():
         raise InputError(f"video {path}: no such file; check the path")
-    file = f"file:{path}"  # else what is before a colon would name a protocol
-    command = [find_ffmpeg(path), "-nostdin", "-i", file]
+    source = _source(path)
+    command = [find_ffmpeg(path), "-nostdin", *source]
     _, said = _ask(command)
     says = re.search(r" Video: .* ([\d.]+)(k?) fps", said)
     rate = frame_rate(float(says[1]) * (1000 if says[2] else 1) if says else DEFAULT_RATE)
@@ -135,9 +138,15 @@ def _open_video(path, most):
     sound: tuple[str, ...] = ()
     if codec := re.search(r" Audio: (\w+)", said):
         kept = "copy" if codec[1] in KEPT_SOUND else "aac"
-        sound = ("-i", file, "-map", "0:v", "-map", "1:a:0", "-c:a", kept)
+        sound = (*source, "-map", "0:v", "-map", "1:a:0", "-c:a", kept)
     frames = functools.partial(_read_frames, reading, path, rate)
     return Clip(frames, rate, int(counts[-1]), sound)
+
+
+def _source(path):
+    """FFmpeg's options that read a video, and no file but this, whatever is written in it."""
+    only = ("-protocol_whitelist", "file,pipe", "-format_whitelist", ",".join(CONTAINERS))
+    return *only, "-i", f"file:{path}"  # else what is before a colon would name a protocol
 
 
 def _ask(command):
@@ -210,7 +219,7 @@ def read_comment(path: str | Path) -> str:
 
     Raises OSError: there is no FFmpeg.
     """
-    command = [find_ffmpeg(path), "-nostdin", "-i", f"file:{path}", "-f", "ffmetadata", "-"]
+    command = [find_ffmpeg(path), "-nostdin", *_source(path), "-f", "ffmetadata", "-"]
     told = subprocess.run(command, capture_output=True).stdout.decode(errors="replace")
     comment = re.search(r"^comment=(.*)$", told, re.MULTILINE)
     return re.sub(r"\\(.)", r"\1", comment[1]) if comment else ""

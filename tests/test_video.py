@@ -131,6 +131,43 @@ def test_colon_in_the_name_of_a_video_is_no_protocol(clip, tmp_path, monkeypatch
     assert "md5=" in sound_of("film.mp4").lower()
 
 
+ENCODED = {  # suffix: as such files are made
+    **dict.fromkeys([".3gp", ".m4v", ".mkv", ".mov", ".mp4", ".m2ts", ".mts", ".ts"], "libx264"),
+    **dict.fromkeys([".mpeg", ".mpg"], "mpeg2video"),
+    **{".avi": "mpeg4", ".ogv": "libtheora", ".webm": "libvpx-vp9", ".wmv": "wmv2"},
+}
+
+
+@pytest.mark.parametrize("suffix", clips.SUFFIXES)
+def test_videos_of_all_suffixes_are_read(suffix, silent, tmp_path):
+    path = tmp_path / f"clip{suffix}"
+    ffmpeg("-i", silent, "-c:v", ENCODED[suffix], "-pix_fmt", "yuv420p", "-r", "24", path)
+    film = clips.open_clip(str(path))
+    assert len(list(film.frames())) == film.length >= FRAMES
+    assert clips.read_comment(path) == ""
+
+
+MANIFESTS = {  # what a file may hold that FFmpeg would follow to other files
+    "DASH": """<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"
+        mediaPresentationDuration="PT1S" profiles="urn:mpeg:dash:profile:isoff-on-demand:2011">
+        <Period duration="PT1S"><AdaptationSet mimeType="video/mp4"><Representation id="0"
+        bandwidth="1000" codecs="avc1.64000a" mimeType="video/mp4"><BaseURL>{0}</BaseURL>
+        </Representation></AdaptationSet></Period></MPD>""",
+    "HLS": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{0}\n#EXT-X-ENDLIST\n",
+    "concat": "ffconcat version 1.0\nfile '{0}'\n",
+}
+
+
+@pytest.mark.parametrize("kind", MANIFESTS)
+@pytest.mark.parametrize("suffix", [".mp4", ".ts", ".webm"])
+def test_file_that_names_other_files_has_none_of_them_read(kind, suffix, clip, tmp_path):
+    path = tmp_path / f"stranger{suffix}"
+    path.write_text(MANIFESTS[kind].format(clip))
+    with pytest.raises(InputError, match="stranger.* has no frames that can be read"):
+        clips.open_clip(str(path))
+    assert clips.read_comment(path) == ""
+
+
 def test_reading_may_begin_and_stop_in_between(clip, tmp_path):
     folder = save_frames(tmp_path / "frames", [f"{i}.png" for i in range(FRAMES)])
     for film in (clips.open_clip(str(clip)), clips.open_clip(str(folder), frames=True)):
