@@ -7,6 +7,7 @@ painters              what paints several pictures at once: processes, or a clus
 processes             the processes that share this machine
 cli, athalye, web     one photo; the TensorFlow neural-style program; the page
 options               those of the main command
+guard                 what the page takes from visitors, and from whom
 studio                what the page's events call: visitors and their turns
 watch                 a run in a thread of its own, which the page may stop
 report                what the command line shows and saves as a run goes on

@@ -4,6 +4,11 @@ import contextlib
 import errno
 import os
 import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +19,8 @@ from PIL import Image
 import stylize.weights as vgg19
 from stylize import batch, painters, video
 from stylize.backend import keras
+
+APP = Path(__file__).parent.parent / "app.py"
 
 # A key of our own to the clusters of these tests; Ray reads them when it is imported.
 os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex())
@@ -155,3 +162,28 @@ def alive(group):
     except ProcessLookupError:
         return False
     return True
+
+
+@contextlib.contextmanager
+def served(folder, weights_path, *options, ends_by=signal.SIGTERM):
+    """The address of a page that runs, with all its files in a folder, and its log."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, APP, "--port", str(port), "--weights", weights_path]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, *options],
+            stdout=log,
+            stderr=log,
+            env=os.environ | {"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"},
+        )
+    try:
+        give_up = time.monotonic() + 60
+        while "Running on local URL" not in (log := (folder / "log").read_text()):
+            assert process.poll() is None and time.monotonic() < give_up, log
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(ends_by)
+        process.wait(30)
