@@ -19,6 +19,7 @@ resume                the state of a run that did not finish
 folders               the pictures in a folder, and the page that shows what became of them
 records               what is saved with a result: how it was made, its losses
 clips                 a video or numbered frames, and their sound, read and written as streams
+apart                 other programs that read what a stranger has sent
 films                 the film of a growing picture
 job                   a run, prepared once: pictures, settings, sizes
 flow                  the optical flow from one frame of a film to another

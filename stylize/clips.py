@@ -4,7 +4,6 @@ import errno
 import functools
 import re
 import subprocess
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from stylize.apart import Ending, ask, kill_at
 from stylize.errors import InputError, one_line
 from stylize.films import Mp4Writer, find_ffmpeg
 from stylize.formats import picture_suffixes
@@ -58,7 +58,12 @@ class Clip(NamedTuple):
 
 
 def open_clip(
-    path: str, frames: bool = False, rate: float | None = None, most: int | None = None
+    path: str,
+    frames: bool = False,
+    rate: float | None = None,
+    most: int | None = None,
+    max_pixels: int | None = None,
+    ending: Ending | None = None,
 ) -> Clip:
     """The film at a path.
 
@@ -67,12 +72,14 @@ def open_clip(
         frames: whether it is a folder of numbered frames.
         rate: of these, per second; None: `DEFAULT_RATE`.
         most: of a video, frames that are counted; None: all.
+        max_pixels: of a video, that a frame may have; None: as many as FFmpeg reads.
+        ending: ends the reading of a video, as if there were no more frames.
 
     Raises:
         InputError: it cannot be read, or has no frames.
     """
     if not frames:
-        return _open_video(path, most)
+        return _open_video(path, most, max_pixels, ending)
     if not Path(path).is_dir():
         raise InputError(f"{path}: --frames needs a folder of numbered frames")
     paths = numbered_frames(path)
@@ -119,20 +126,27 @@ def frame_rate(rate: float) -> Fraction:
     return Fraction(rate).limit_denominator(1000)
 
 
-def _open_video(path, most):
+def _open_video(path, most, max_pixels, ending):
     """The `Clip` of a video. Raises InputError."""
     if not Path(path).exists():
         raise InputError(f"video {path}: no such file; check the path")
-    source = _source(path)
+    if not Path(path).is_file():
+        raise InputError(f"video {path}: is a folder, a device or a pipe, not a file")
+    source = _source(path, max_pixels)
     command = [find_ffmpeg(path), "-nostdin", *source]
-    _, said = _ask(command)
+    _, said = _ask(command, ending)
     says = re.search(r" Video: .* ([\d.]+)(k?) fps", said)
     rate = frame_rate(float(says[1]) * (1000 if says[2] else 1) if says else DEFAULT_RATE)
     limit = ("-frames:v", str(most)) if most else ()
     reading = [*command, "-map", "0:v:0", "-r", str(rate), "-vf"]
-    whole, said = _ask([*reading, _evenly(rate), *limit, "-f", "null", "-"])
+    whole, said = _ask([*reading, _evenly(rate), *limit, "-f", "null", "-"], ending)
     counts = re.findall(r"^frame= *(\d+)", said.replace("\r", "\n"), re.MULTILINE)
     if not whole or not counts or counts[-1] == "0":
+        if "exceeds specified max pixel count" in said:
+            raise InputError(
+                f"video {path}: its frames have more than {max_pixels:,} pixels, the most that are "
+                "taken; make it smaller"
+            )
         last = one_line(said.strip().rpartition("\n")[2])
         raise InputError(f"video {path}: has no frames that can be read ({last})")
     sound: tuple[str, ...] = ()
@@ -143,15 +157,16 @@ def _open_video(path, most):
     return Clip(frames, rate, int(counts[-1]), sound)
 
 
-def _source(path):
+def _source(path, max_pixels=None):
     """FFmpeg's options that read a video, and no file but this, whatever is written in it."""
+    limit = ("-max_pixels", str(max_pixels)) if max_pixels else ()
     only = ("-protocol_whitelist", "file,pipe", "-format_whitelist", ",".join(CONTAINERS))
-    return *only, "-i", f"file:{path}"  # else what is before a colon would name a protocol
+    return *limit, *only, "-i", f"file:{path}"  # else what is before a colon would name a protocol
 
 
-def _ask(command):
+def _ask(command, ending=None):
     """(Whether FFmpeg succeeds, what it says.)"""
-    asked = subprocess.run(command, stderr=subprocess.PIPE)
+    asked = ask(command, ending)
     return asked.returncode == 0, asked.stderr.decode(errors="replace")
 
 
@@ -183,7 +198,7 @@ def _read_pipe(command, path, stop=None):
     # In a session of its own, or Ctrl-C would end it, which would then be what is reported.
     with subprocess.Popen(command, start_new_session=True, **options) as process:
         if stop:
-            threading.Thread(target=_kill_at, args=(stop, process), daemon=True).start()
+            kill_at(stop, process)
         try:
             while not stopped() and process.stdout.readline():  # "P6"
                 yield Image.frombytes("RGB", *_read_pixels(process.stdout))
@@ -194,14 +209,6 @@ def _read_pipe(command, path, stop=None):
                 raise OSError(errno.EIO, "FFmpeg ended before the video did", path) from None
         finally:
             process.kill()
-
-
-def _kill_at(stop, process):
-    """Kills a process when an event is set: it may decode for minutes before its first frame."""
-    while process.poll() is None:
-        if stop.wait(0.5):
-            process.kill()
-            return
 
 
 def _read_pixels(stream):

@@ -7,6 +7,7 @@ import contextlib
 import functools
 import glob
 import io
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -35,7 +36,9 @@ DEEP_FORMATS = ("png", "tiff")  # those that can hold 16 bits a channel
 # ---------------------------------------------------------------------------------------------
 
 
-def load_image(picture: Picture, name: str | None = None) -> Image.Image:
+def load_image(
+    picture: Picture, name: str | None = None, max_pixels: float = math.inf
+) -> Image.Image:
     """Reads a picture as a person sees it: upright, in sRGB, transparency on white.
 
     Args:
@@ -43,14 +46,16 @@ def load_image(picture: Picture, name: str | None = None) -> Image.Image:
             (rows, cols, 4). Of an animation, the first frame counts. A file has one of the formats
             `READABLE`.
         name: what errors call it; None: its path.
+        max_pixels: that a file may have. It is not decoded where it has more.
 
     Returns:
         A Pillow image of mode RGB, not to be changed: it may be the one given.
 
     Raises:
-        InputError: missing, not a picture, damaged, or with a side under `SMALLEST_SIDE` pixels.
+        InputError: missing, not a picture, damaged, too large, or with a side under `SMALLEST_SIDE`
+            pixels.
     """
-    with opened(picture, name) as image:
+    with opened(picture, name, max_pixels) as image:
         if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
             image = ImageOps.exif_transpose(image)
         rgb = _to_rgb(image)

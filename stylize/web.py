@@ -229,6 +229,12 @@ def build_parser() -> Parser:
         "--max_frames", type=int, default=250, help="of a clip (default: %(default)s)"
     )
     parser.add_argument(
+        "--max_pixels",
+        type=int,
+        default=50_000_000,
+        help="of an upload, or a frame of it (default: %(default)s)",
+    )
+    parser.add_argument(
         "--max_gigabytes",
         type=float,
         default=4,
@@ -245,7 +251,8 @@ def serve(paint: Callable, args: argparse.Namespace) -> None:
         os.environ["GRADIO_TEMP_DIR"] = folder
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         limits = args.max_size, args.max_seconds, args.max_photos, args.max_frames
-        studio = Studio(paint, load_weights(args.weights), folder, *limits)
+        weights = load_weights(args.weights)
+        studio = Studio(paint, weights, folder, *limits, args.max_pixels)
         studio.warm_up()
         page = build_page(studio, folder, args.max_size).queue(max_size=20, api_open=False)
         guarded = {"host": args.host, "hosts": args.allow_host, "folder": folder}
