@@ -8,6 +8,7 @@ processes             the processes that share this machine
 cli, athalye, web     one photo; the TensorFlow neural-style program; the page
 options               those of the main command
 guard                 what the page takes from visitors, and from whom
+keeping               the temporary folder of what visitors leave
 studio                what the page's events call: visitors and their turns
 watch                 a run in a thread of its own, which the page may stop
 report                what the command line shows and saves as a run goes on

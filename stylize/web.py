@@ -22,6 +22,7 @@ from stylize.colors import COLOR_METHODS
 from stylize.download import load_weights
 from stylize.errors import InputError
 from stylize.guard import Guard, check_uploads, no_such_event
+from stylize.keeping import own_folder
 from stylize.settings import DEFAULT_RECIPE, RECIPES
 from stylize.studio import DOWNLOAD, Shown, Studio, complaint
 from stylize.terminal import Parser, exit_status, underscored
@@ -62,6 +63,8 @@ class Page(gr.Blocks):
         """See `gr.Blocks`. Raises gr.Error for whatever the page itself does not send."""
         try:
             check_uploads(inputs, self.folder)
+            if inputs == [None]:  # no example: Gradio's own event trips over it
+                raise InputError("Choose one of the examples.")
             return await super().preprocess_data(block_fn, inputs, *more, **options)
         except gr.Error as error:
             error.print_exception = False  # it is no fault of ours
@@ -245,9 +248,12 @@ def build_parser() -> Parser:
 
 def serve(paint: Callable, args: argparse.Namespace) -> None:
     """Serves the page until Ctrl-C, with all that visitors leave in a temporary folder."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up then too
-    with tempfile.TemporaryDirectory(prefix="style_transfer_") as temporary:
-        folder = tempfile.tempdir = os.path.realpath(temporary)  # unfinished uploads go there too
+    for name in ("SIGTERM", "SIGHUP"):  # clean up then too
+        # Windows has no SIGHUP; nohup has it ignored.
+        if (number := getattr(signal, name, None)) and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+    with own_folder() as folder:
+        tempfile.tempdir = folder  # unfinished uploads go there too
         os.environ["GRADIO_TEMP_DIR"] = folder
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         limits = args.max_size, args.max_seconds, args.max_photos, args.max_frames
