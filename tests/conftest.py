@@ -134,6 +134,8 @@ def make_bad_picture(kind, folder):
         path.write_bytes(path.read_bytes()[:3000])
     elif kind == "too small":
         Image.new("RGB", (15, 99)).save(path)
+    elif kind == "a pipe":
+        os.mkfifo(path)
     elif kind == "a bomb":
         Image.new("1", (20000, 20000)).save(path)
     return path
@@ -146,6 +148,7 @@ BAD_PICTURES = {
     "no picture": "not a picture that can be read; save it as JPEG, PNG, WebP, .* HEIC or AVIF",
     "truncated": "damaged or truncated",
     "too small": "15x99 pixels is too small; VGG19 needs at least 16x16",
+    "a pipe": "is a device or a pipe, not a file",
     "a bomb": "too large to be safe",
 }
 

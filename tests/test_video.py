@@ -168,6 +168,26 @@ def test_file_that_names_other_files_has_none_of_them_read(kind, suffix, clip, t
     assert clips.read_comment(path) == ""
 
 
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "clip.mp4")
+    for path in (tmp_path / "clip.mp4", tmp_path, "/dev/zero"):
+        with pytest.raises(InputError, match="is a folder, a device or a pipe"):
+            clips.open_clip(str(path))
+
+
+def test_frames_of_too_many_pixels_are_refused(clip):
+    assert clips.open_clip(str(clip), max_pixels=64 * 48).length == FRAMES
+    with pytest.raises(InputError, match="its frames have more than 3,071 pixels"):
+        clips.open_clip(str(clip), max_pixels=64 * 48 - 1)
+
+
+def test_counting_the_frames_of_a_video_can_be_stopped(clip):
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(InputError):
+        clips.open_clip(str(clip), ending=stop)
+
+
 def test_reading_may_begin_and_stop_in_between(clip, tmp_path):
     folder = save_frames(tmp_path / "frames", [f"{i}.png" for i in range(FRAMES)])
     for film in (clips.open_clip(str(clip)), clips.open_clip(str(folder), frames=True)):
