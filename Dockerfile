@@ -1,6 +1,6 @@
 # The program and its page, on the processor:
 #     docker build -t neural-style-transfer .
-#     docker run --rm -p 7860:7860 -v style-weights:/weights neural-style-transfer
+#     docker run --rm -p 127.0.0.1:7860:7860 -v style-weights:/weights neural-style-transfer
 #     docker run --rm -v style-weights:/weights -v "$PWD:/work" neural-style-transfer \
 #         neural-style-transfer photo.jpg painting.jpg results/painted
 FROM python:3.13-slim

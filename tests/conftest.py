@@ -4,6 +4,11 @@ import contextlib
 import errno
 import os
 import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +20,8 @@ import stylize.vgg.weights as vgg19
 from stylize.apps.folder import paint_folder
 from stylize.backend.tensors import keras
 from stylize.parallel import pool
+
+APP = Path(__file__).parent.parent / "app.py"
 
 # A key of our own to the clusters of these tests; Ray reads them when it is imported.
 os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex())
@@ -128,6 +135,8 @@ def make_bad_picture(kind, folder):
         path.write_bytes(path.read_bytes()[:3000])
     elif kind == "too small":
         Image.new("RGB", (15, 99)).save(path)
+    elif kind == "a pipe":
+        os.mkfifo(path)
     elif kind == "a bomb":
         Image.new("1", (20000, 20000)).save(path)
     return path
@@ -140,6 +149,7 @@ BAD_PICTURES = {
     "no picture": "not a picture that can be read; save it as JPEG, PNG, WebP, .* HEIC or AVIF",
     "truncated": "damaged or truncated",
     "too small": "15x99 pixels is too small; VGG19 needs at least 16x16",
+    "a pipe": "is a device or a pipe, not a file",
     "a bomb": "too large to be safe",
 }
 
@@ -156,3 +166,28 @@ def alive(group):
     except ProcessLookupError:
         return False
     return True
+
+
+@contextlib.contextmanager
+def served(folder, weights_path, *options, ends_by=signal.SIGTERM):
+    """The address of a page that runs, with all its files in a folder, and its log."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, APP, "--port", str(port), "--weights", weights_path]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, *options],
+            stdout=log,
+            stderr=log,
+            env=os.environ | {"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"},
+        )
+    try:
+        give_up = time.monotonic() + 60
+        while "Running on local URL" not in (log := (folder / "log").read_text()):
+            assert process.poll() is None and time.monotonic() < give_up, log
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(ends_by)
+        process.wait(30)

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pillow_heif
@@ -450,3 +451,9 @@ def test_sixteen_bits_are_written_exactly(format, tmp_path):
         )
     np.testing.assert_array_equal(written.reshape(rgb.shape), np.rint(rgb / 255 * 65535))
     np.testing.assert_allclose(reading.load_image(path), rgb, atol=1)
+
+
+def test_picture_for_which_there_is_no_memory_is_not_decoded(photo_path, monkeypatch):
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=2**15))
+    with pytest.raises(InputError, match="48x40 pixels need .* GiB to be read and 0.0 are free"):
+        reading.load_image(photo_path)

@@ -36,6 +36,7 @@ ENDLESS = 10_000  # iterations
 def studio(small_vgg19, tmp_path):
     """It may paint up to 64 pixels, for a minute, four photos at once, or a clip of four frames."""
     limits = {"max_size": 64, "max_seconds": 60, "max_photos": 4, "max_frames": 4}
+    limits["max_pixels"] = 10_000
     (tmp_path / "page").mkdir()
     return studios.Studio(small_vgg19, tmp_path / "page", **limits)
 
@@ -263,7 +264,7 @@ def test_stopped_clip_becomes_a_film_of_what_is_painted(studio, painting_of, tmp
 def test_film_whose_sound_cannot_be_kept_is_silent(painting_of, tmp_path, monkeypatch):
     clip = write_clip(tmp_path / "clip.mp4", 2, sound=1)
     noise = open_clip(clip)._replace(sound=("-i", str(tmp_path / "none.aac"), "-map", "1:a:0"))
-    monkeypatch.setattr(studios, "open_clip", lambda path, most: noise)
+    monkeypatch.setattr(studios, "open_clip", lambda *_, **__: noise)
     *_, last = painting_of(1, photos=[clip])
     assert last.words == "Done: 2 of 2 frames, without sound, which could not be converted"
     film = open_clip(last.download.value["path"])
@@ -274,7 +275,7 @@ def test_clip_that_is_stopped_at_once_or_left_leaves_nothing(studio, painting_of
     clip = write_clip(tmp_path / "clip.mp4", 2)
     events = painting_of(1, photos=[clip])
     studio.stop(VISITOR)
-    assert last_words(events) == "Stopped: 0 of 2 frames"
+    assert last_words(events) == "Stopped; no frame was finished"
     events = painting_of(ENDLESS, photos=[clip])
     until_picture(events)
     events.close()
@@ -282,9 +283,11 @@ def test_clip_that_is_stopped_at_once_or_left_leaves_nothing(studio, painting_of
 
 
 def test_time_that_is_spent_counts():
-    watch = studios.Watch(threading.Event(), 10, spent=11)
+    limit = studios.Limit(threading.Event(), 0.2)
+    assert not limit.is_set() and limit.wait(10)
+    watch = studios.Watch(limit)
     assert list(watch.follow(pytest.fail)) == []
-    assert str(watch.error) == "stopped by the time limit of 10 s"
+    assert str(watch.error) == "stopped by the time limit of 0 s"
 
 
 @pytest.mark.parametrize(
@@ -405,11 +408,13 @@ def test_visitor_who_leaves_while_waiting_is_forgotten(studio, painting_of):
 
 
 def test_visitor_who_leaves_while_uploads_are_decoded(studio, painting_of, monkeypatch):
+    load = studios.load_image_apart
+
     def load_and_leave(*arguments):
         studio.leave(VISITOR)
-        return load_image(*arguments)
+        return load(*arguments)
 
-    monkeypatch.setattr(studios, "load_image", load_and_leave)
+    monkeypatch.setattr(studios, "load_image_apart", load_and_leave)
     assert last_words(painting_of(ENDLESS)) == "Stopped; no picture was finished"
 
 

@@ -132,6 +132,63 @@ def test_colon_in_the_name_of_a_video_is_no_protocol(clip, tmp_path, monkeypatch
     assert "md5=" in sound_of("film.mp4").lower()
 
 
+ENCODED = {  # suffix: as such files are made
+    **dict.fromkeys([".3gp", ".m4v", ".mkv", ".mov", ".mp4", ".m2ts", ".mts", ".ts"], "libx264"),
+    **dict.fromkeys([".mpeg", ".mpg"], "mpeg2video"),
+    **{".avi": "mpeg4", ".ogv": "libtheora", ".webm": "libvpx-vp9", ".wmv": "wmv2"},
+}
+
+
+@pytest.mark.parametrize("suffix", clips.SUFFIXES)
+def test_videos_of_all_suffixes_are_read(suffix, silent, tmp_path):
+    path = tmp_path / f"clip{suffix}"
+    ffmpeg("-i", silent, "-c:v", ENCODED[suffix], "-pix_fmt", "yuv420p", "-r", "24", path)
+    film = clips.open_clip(str(path))
+    assert len(list(film.frames())) == film.length >= FRAMES
+    assert clips.read_comment(path) == ""
+
+
+MANIFESTS = {  # what a file may hold that FFmpeg would follow to other files
+    "DASH": """<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"
+        mediaPresentationDuration="PT1S" profiles="urn:mpeg:dash:profile:isoff-on-demand:2011">
+        <Period duration="PT1S"><AdaptationSet mimeType="video/mp4"><Representation id="0"
+        bandwidth="1000" codecs="avc1.64000a" mimeType="video/mp4"><BaseURL>{0}</BaseURL>
+        </Representation></AdaptationSet></Period></MPD>""",
+    "HLS": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{0}\n#EXT-X-ENDLIST\n",
+    "concat": "ffconcat version 1.0\nfile '{0}'\n",
+}
+
+
+@pytest.mark.parametrize("kind", MANIFESTS)
+@pytest.mark.parametrize("suffix", [".mp4", ".ts", ".webm"])
+def test_file_that_names_other_files_has_none_of_them_read(kind, suffix, clip, tmp_path):
+    path = tmp_path / f"stranger{suffix}"
+    path.write_text(MANIFESTS[kind].format(clip))
+    with pytest.raises(InputError, match="stranger.* has no frames that can be read"):
+        clips.open_clip(str(path))
+    assert clips.read_comment(path) == ""
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "clip.mp4")
+    for path in (tmp_path / "clip.mp4", tmp_path, "/dev/zero"):
+        with pytest.raises(InputError, match="is a folder, a device or a pipe"):
+            clips.open_clip(str(path))
+
+
+def test_frames_of_too_many_pixels_are_refused(clip):
+    assert clips.open_clip(str(clip), max_pixels=64 * 48).length == FRAMES
+    with pytest.raises(InputError, match="its frames have more than 3,071 pixels"):
+        clips.open_clip(str(clip), max_pixels=64 * 48 - 1)
+
+
+def test_counting_the_frames_of_a_video_can_be_stopped(clip):
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(InputError):
+        clips.open_clip(str(clip), ending=stop)
+
+
 def test_reading_may_begin_and_stop_in_between(clip, tmp_path):
     folder = save_frames(tmp_path / "frames", [f"{i}.png" for i in range(FRAMES)])
     for film in (clips.open_clip(str(clip)), clips.open_clip(str(folder), frames=True)):
@@ -702,7 +759,7 @@ def test_following_frame_has_few_evaluations_at_the_last_size(small_vgg19, paint
 @pytest.mark.parametrize(("said", "rate"), [("29.97", Fraction(30000, 1001)), ("1k", 1000)])
 def test_frames_per_second_are_read_as_ffmpeg_says_them(said, rate, tmp_path, monkeypatch):
     says = f"Stream #0: Video: h264, 64x48, {said} fps, {said} tbr\nframe= 7 fps=0"
-    monkeypatch.setattr(clips, "_ask", lambda command: (True, says))
+    monkeypatch.setattr(clips, "_ask", lambda *_: (True, says))
     (tmp_path / "clip.mp4").touch()
     clip = clips.open_clip(str(tmp_path / "clip.mp4"))
     assert (clip.rate, clip.length) == (rate, 7)

@@ -1,17 +1,13 @@
 """The web page in a real browser, as visitors use it, with random weights."""
 
-import os
 import re
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
 import zipfile
-from pathlib import Path
 
 import pytest
+from conftest import APP, served
 from PIL import Image
 
 from stylize.images import reading
@@ -23,7 +19,6 @@ pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
 expect = playwright.expect
 
-APP = Path(__file__).parent.parent / "app.py"
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 SECONDS = 60_000  # milliseconds; what is waited for comes sooner
 QUIET = (  # no talk with Google; as root, no sandbox
@@ -40,26 +35,10 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome i
 @pytest.fixture(scope="module")
 def address(full_weights_path, tmp_path_factory):
     """The page's address. It may paint up to 64 pixels, for a minute."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     folder = tmp_path_factory.mktemp("page")
-    command = [sys.executable, APP, "--port", str(port), "--weights", full_weights_path]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [*command, "--max_size", "64", "--max_seconds", "60"],
-            stdout=log,
-            stderr=log,
-            env=os.environ | {"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"},
-        )
-    give_up = time.monotonic() + 60
-    while "Running on local URL" not in (folder / "log").read_text():
-        assert process.poll() is None and time.monotonic() < give_up, (folder / "log").read_text()
-        time.sleep(0.1)
-    yield f"http://127.0.0.1:{port}"
-    assert list(folder.glob("style_transfer_*"))  # what visitors left ...
-    process.send_signal(signal.SIGTERM)
-    process.wait(30)
+    with served(folder, full_weights_path, "--max_size", "64", "--max_seconds", "60") as address:
+        yield address
+        assert list(folder.glob("style_transfer_*"))  # what visitors left ...
     assert not list(folder.glob("style_transfer_*"))  # ... is gone with the page
     assert "Traceback" not in (folder / "log").read_text()
 
@@ -285,6 +264,9 @@ def test_examples_are_there(visit):
     page.get_by_role("gridcell").first.click()
     expect(page.locator("#photos img")).to_be_visible()
     expect(page.get_by_test_id("image").first.locator("img")).to_be_visible()
+    page.get_by_label("Size").fill("32")
+    paint(page, 1)
+    status(page, "Done: 32x32 pixels")
 
 
 def test_page_takes_any_size_of_upload(visit, painting_path, tmp_path):

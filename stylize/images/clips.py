@@ -4,7 +4,6 @@ import errno
 import functools
 import re
 import subprocess
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +13,7 @@ from PIL import Image
 
 from stylize.backend.files import replacing
 from stylize.errors import InputError, one_line
+from stylize.images.apart import Ending, ask, kill_at
 from stylize.images.ffmpeg import Mp4Writer, find_ffmpeg
 from stylize.images.formats import picture_suffixes
 from stylize.images.reading import load_image
@@ -22,6 +22,9 @@ SUFFIXES = (
     *(".3gp", ".avi", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
     *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"),
 )
+# FFmpeg's names of the containers with these suffixes. Whatever else it can open may name other
+# files (playlists, manifests), which a file from a stranger must not have read.
+CONTAINERS = ("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "ogg", "asf")
 KEPT_SOUND = ("aac", "ac3", "alac", "eac3", "flac", "mp3", "opus")  # what an MP4 may hold as it is
 # Painted strokes are what compression blurs first. Players guess BT.601 for small films and BT.709
 # for large ones, so it is said: some versions of FFmpeg heed the frames, some the options. H.264
@@ -56,7 +59,12 @@ class Clip(NamedTuple):
 
 
 def open_clip(
-    path: str, frames: bool = False, rate: float | None = None, most: int | None = None
+    path: str,
+    frames: bool = False,
+    rate: float | None = None,
+    most: int | None = None,
+    max_pixels: int | None = None,
+    ending: Ending | None = None,
 ) -> Clip:
     """The film at a path.
 
@@ -65,12 +73,14 @@ def open_clip(
         frames: whether it is a folder of numbered frames.
         rate: of these, per second; None: `DEFAULT_RATE`.
         most: of a video, frames that are counted; None: all.
+        max_pixels: of a video, that a frame may have; None: as many as FFmpeg reads.
+        ending: ends the reading of a video, as if there were no more frames.
 
     Raises:
         InputError: it cannot be read, or has no frames.
     """
     if not frames:
-        return _open_video(path, most)
+        return _open_video(path, most, max_pixels, ending)
     if not Path(path).is_dir():
         raise InputError(f"{path}: --frames needs a folder of numbered frames")
     paths = numbered_frames(path)
@@ -117,33 +127,47 @@ def frame_rate(rate: float) -> Fraction:
     return Fraction(rate).limit_denominator(1000)
 
 
-def _open_video(path, most):
+def _open_video(path, most, max_pixels, ending):
     """The `Clip` of a video. Raises InputError."""
     if not Path(path).exists():
         raise InputError(f"video {path}: no such file; check the path")
-    file = f"file:{path}"  # else what is before a colon would name a protocol
-    command = [find_ffmpeg(path), "-nostdin", "-i", file]
-    _, said = _ask(command)
+    if not Path(path).is_file():
+        raise InputError(f"video {path}: is a folder, a device or a pipe, not a file")
+    source = _source(path, max_pixels)
+    command = [find_ffmpeg(path), "-nostdin", *source]
+    _, said = _ask(command, ending)
     says = re.search(r" Video: .* ([\d.]+)(k?) fps", said)
     rate = frame_rate(float(says[1]) * (1000 if says[2] else 1) if says else DEFAULT_RATE)
     limit = ("-frames:v", str(most)) if most else ()
     reading = [*command, "-map", "0:v:0", "-r", str(rate), "-vf"]
-    whole, said = _ask([*reading, _evenly(rate), *limit, "-f", "null", "-"])
+    whole, said = _ask([*reading, _evenly(rate), *limit, "-f", "null", "-"], ending)
     counts = re.findall(r"^frame= *(\d+)", said.replace("\r", "\n"), re.MULTILINE)
     if not whole or not counts or counts[-1] == "0":
+        if "exceeds specified max pixel count" in said:
+            raise InputError(
+                f"video {path}: its frames have more than {max_pixels:,} pixels, the most that are "
+                "taken; make it smaller"
+            )
         last = one_line(said.strip().rpartition("\n")[2])
         raise InputError(f"video {path}: has no frames that can be read ({last})")
     sound: tuple[str, ...] = ()
     if codec := re.search(r" Audio: (\w+)", said):
         kept = "copy" if codec[1] in KEPT_SOUND else "aac"
-        sound = ("-i", file, "-map", "0:v", "-map", "1:a:0", "-c:a", kept)
+        sound = (*source, "-map", "0:v", "-map", "1:a:0", "-c:a", kept)
     frames = functools.partial(_read_frames, reading, path, rate)
     return Clip(frames, rate, int(counts[-1]), sound)
 
 
-def _ask(command):
+def _source(path, max_pixels=None):
+    """FFmpeg's options that read a video, and no file but this, whatever is written in it."""
+    limit = ("-max_pixels", str(max_pixels)) if max_pixels else ()
+    only = ("-protocol_whitelist", "file,pipe", "-format_whitelist", ",".join(CONTAINERS))
+    return *limit, *only, "-i", f"file:{path}"  # else what is before a colon would name a protocol
+
+
+def _ask(command, ending=None):
     """(Whether FFmpeg succeeds, what it says.)"""
-    asked = subprocess.run(command, stderr=subprocess.PIPE)
+    asked = ask(command, ending)
     return asked.returncode == 0, asked.stderr.decode(errors="replace")
 
 
@@ -175,7 +199,7 @@ def _read_pipe(command, path, stop=None):
     # In a session of its own, or Ctrl-C would end it, which would then be what is reported.
     with subprocess.Popen(command, start_new_session=True, **options) as process:
         if stop:
-            threading.Thread(target=_kill_at, args=(stop, process), daemon=True).start()
+            kill_at(stop, process)
         try:
             while not stopped() and process.stdout.readline():  # "P6"
                 yield Image.frombytes("RGB", *_read_pixels(process.stdout))
@@ -186,14 +210,6 @@ def _read_pipe(command, path, stop=None):
                 raise OSError(errno.EIO, "FFmpeg ended before the video did", path) from None
         finally:
             process.kill()
-
-
-def _kill_at(stop, process):
-    """Kills a process when an event is set: it may decode for minutes before its first frame."""
-    while process.poll() is None:
-        if stop.wait(0.5):
-            process.kill()
-            return
 
 
 def _read_pixels(stream):
@@ -211,7 +227,7 @@ def read_comment(path: str | Path) -> str:
 
     Raises OSError: there is no FFmpeg.
     """
-    command = [find_ffmpeg(path), "-nostdin", "-i", f"file:{path}", "-f", "ffmetadata", "-"]
+    command = [find_ffmpeg(path), "-nostdin", *_source(path), "-f", "ffmetadata", "-"]
     told = subprocess.run(command, capture_output=True).stdout.decode(errors="replace")
     comment = re.search(r"^comment=(.*)$", told, re.MULTILINE)
     return re.sub(r"\\(.)", r"\1", comment[1]) if comment else ""

@@ -8,12 +8,15 @@ import ctypes
 import functools
 import io
 import logging
+import math
 import os
 import re
+import stat
 import warnings
 from collections.abc import Iterator
 
 import numpy as np
+import psutil
 from numpy.typing import ArrayLike
 from PIL import Image
 
@@ -34,6 +37,7 @@ READABLE = {  # what people call a format: what Pillow calls it
     "HEIC": "HEIF",  # by pillow-heif
     "AVIF": "AVIF",
 }
+DECODED_BYTES = 27  # for each pixel, at the peak: with transparency, which takes the most
 HEIF_FILE = rb"....ftyp(?!.*avi[fs]).*(hei[cxms]|hev[cxms]|mif1|msf1)"  # an AVIF is a mif1 too
 REASONS = {  # why a picture cannot be read: the first kind of error that fits
     FileNotFoundError: "no such file; check the path",
@@ -62,7 +66,9 @@ def name_of(picture: Picture, name: str | None = None) -> str:
 
 
 @contextlib.contextmanager
-def opened(picture: Picture, name: str | None = None) -> Iterator[Image.Image]:
+def opened(
+    picture: Picture, name: str | None = None, max_pixels: float = math.inf
+) -> Iterator[Image.Image]:
     """The Pillow image, not yet decoded, of anything `load_image` takes.
 
     Whatever goes wrong while it is used, in Pillow or a decoder, becomes an InputError of one
@@ -81,6 +87,7 @@ def opened(picture: Picture, name: str | None = None) -> Iterator[Image.Image]:
                 image = stack.enter_context(_open_image(file))
                 if image.format == "TIFF":
                     _silence_libtiff()
+                _check_size(image, name_of(picture, name), max_pixels)
                 yield image
     except InputError:
         raise
@@ -92,6 +99,22 @@ def _refusal(picture, name, error):
     """The InputError that says in a line why a picture cannot be read."""
     reason = next(text for kind, text in REASONS.items() if isinstance(error, kind))
     return InputError(f"{name_of(picture, name)}: {reason.format(one_line(error))}")
+
+
+def _check_size(image, name, max_pixels):
+    """Raises InputError where a picture has too many pixels to be decoded."""
+    pixels = image.width * image.height
+    if pixels > max_pixels:
+        raise InputError(
+            f"{name}: {image.width}x{image.height} pixels are too many; at most {max_pixels:,} are "
+            "taken: make it smaller"
+        )
+    needed, free = pixels * DECODED_BYTES, psutil.virtual_memory().available
+    if needed > free:
+        raise InputError(
+            f"{name}: {image.width}x{image.height} pixels need {needed / 2**30:.1f} GiB to be read "
+            f"and {free / 2**30:.1f} are free; make it smaller"
+        )
 
 
 def _from_array(array):
@@ -107,12 +130,21 @@ def _from_array(array):
 def _open_file(path, name):
     """The file of a picture."""
     try:
-        return open(path, "rb")
+        file = open(path, "rb", opener=_at_once)  # noqa: SIM115, the caller closes it
     except (FileNotFoundError, IsADirectoryError):
         raise
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{name_of(path, name)}: cannot be read ({reason})") from None
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise InputError(f"{name_of(path, name)}: is a device or a pipe, not a file; save it first")
+    return file
+
+
+def _at_once(path, flags):
+    """Opens what may be a pipe that nobody writes to without waiting for somebody who does."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _open_image(file: io.BufferedReader) -> Image.Image:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import os
 
 import numpy as np
@@ -12,7 +13,9 @@ from stylize.images.formats import Picture, name_of, opened
 from stylize.images.resize import SMALLEST_SIDE
 
 
-def load_image(picture: Picture, name: str | None = None) -> Image.Image:
+def load_image(
+    picture: Picture, name: str | None = None, max_pixels: float = math.inf
+) -> Image.Image:
     """Reads a picture as a person sees it: upright, in sRGB, transparency on white.
 
     Args:
@@ -20,14 +23,16 @@ def load_image(picture: Picture, name: str | None = None) -> Image.Image:
             (rows, cols, 4). Of an animation, the first frame counts. A file has one of the formats
             `READABLE`.
         name: what errors call it; None: its path.
+        max_pixels: that a file may have. It is not decoded where it has more.
 
     Returns:
         A Pillow image of mode RGB, not to be changed: it may be the one given.
 
     Raises:
-        InputError: missing, not a picture, damaged, or with a side under `SMALLEST_SIDE` pixels.
+        InputError: missing, not a picture, damaged, too large, or with a side under `SMALLEST_SIDE`
+            pixels.
     """
-    with opened(picture, name) as image:
+    with opened(picture, name, max_pixels) as image:
         if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
             image = ImageOps.exif_transpose(image)
         rgb = _to_rgb(image)

@@ -6,7 +6,7 @@ differ.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from PIL import Image
@@ -400,6 +400,6 @@ SETTINGS: dict[str, Setting] = {
     for field in dataclasses.fields(Settings)
     if "setting" in field.metadata
 }
-UNRECORDED: Sequence[str] = ("memory", "scratch", "tile")  # of the machine; a record has the tiles
+UNRECORDED = ("memory", "scratch", "tile")  # of the machine; a record has the tiles
 OF_FILMS = ("temporal_weight",)  # a photo is painted the same whatever they are
 OF_ADAM = ("learning_rate", "beta1", "beta2", "epsilon")

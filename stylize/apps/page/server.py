@@ -16,9 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from stylize.apps.console import Parser, exit_status, underscored
-from stylize.apps.page.studio import DOWNLOAD, Shown, Studio
+from stylize.apps.page.guard import Guard, check_uploads, no_such_event
+from stylize.apps.page.keeping import own_folder
+from stylize.apps.page.studio import DOWNLOAD, Shown, Studio, complaint
 from stylize.errors import InputError
 from stylize.images.colors import COLOR_METHODS
 from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
@@ -47,20 +50,47 @@ CSS = """
 THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
 
 
-def build_page(studio: Studio, max_size: int) -> gr.Blocks:
-    """The page, a `gr.Blocks`."""
+class Page(gr.Blocks):
+    """A page that looks at what a browser sends before Gradio does.
+
+    Attributes:
+        folder: of the uploads.
+    """
+
+    folder: str
+
+    async def preprocess_data(self, block_fn, inputs, *more, **options):
+        """See `gr.Blocks`. Raises gr.Error for whatever the page itself does not send."""
+        try:
+            check_uploads(inputs, self.folder)
+            if inputs == [None]:  # no example: Gradio's own event trips over it
+                raise InputError("Choose one of the examples.")
+            return await super().preprocess_data(block_fn, inputs, *more, **options)
+        except gr.Error as error:
+            error.print_exception = False  # it is no fault of ours
+            raise
+        except InputError as error:
+            raise complaint(error) from None
+        except Exception:
+            raise complaint("What was sent is not what this page sends.") from None
+
+
+def build_page(studio: Studio, folder: str, max_size: int) -> Page:
+    """The page, with uploads in a folder."""
 
     def paint(request: gr.Request) -> Iterator[Shown]:
         yield from studio.paint(request.session_hash)
 
-    def enter(request: gr.Request, *asked: Any) -> Shown:  # a method's self would count as an input
-        return studio.enter(request, *asked)
+    def enter(request: gr.Request, photos: Any, painting: Any, *values: Any) -> Shown:
+        painting = painting and painting["path"]
+        return studio.enter(request, _paths(photos), painting, *values)
 
-    with gr.Blocks(
+    with Page(
         title="Neural style transfer",
         analytics_enabled=False,
         delete_cache=(3600, STALE_AFTER),
     ) as page:
+        page.folder = folder
         gr.Markdown(
             "# Neural style transfer\n"
             "A photo, or several, or a short clip, painted in the style of a picture."
@@ -104,7 +134,8 @@ def build_page(studio: Studio, max_size: int) -> gr.Blocks:
                 with gr.Accordion("Losses"):
                     plot = gr.Plot(show_label=False)
         outputs = [words, result, plot, download, gallery]  # as `Shown` has them
-        entered = start.click(enter, inputs, outputs, queue=False)
+        # As the browser sends it: `load_image` and `prepare` say what is wrong.
+        entered = start.click(enter, inputs, outputs, queue=False, preprocess=False)
         entered.then(
             paint,
             None,
@@ -118,15 +149,13 @@ def build_page(studio: Studio, max_size: int) -> gr.Blocks:
 
 
 def _upload(label):
-    """A picture that comes as the path of the upload, unread: `load_image` says what is wrong."""
-    image = gr.Image(label=label, sources=["upload", "clipboard"], height=240)
-    image.preprocess = lambda upload: upload and upload.path
-    return image
+    """Takes a picture."""
+    return gr.Image(label=label, sources=["upload", "clipboard"], height=240)
 
 
 def _upload_several(label):
-    """Pictures or videos that come as the paths of the uploads. A single one fills its place."""
-    gallery = gr.Gallery(
+    """Takes pictures or videos. A single one fills its place."""
+    return gr.Gallery(
         label=label,
         sources=["upload", "clipboard"],
         file_types=["image", "video"],
@@ -136,11 +165,12 @@ def _upload_several(label):
         buttons=[],
         elem_id="photos",
     )
-    gallery.preprocess = lambda uploads: [
-        (each.video if hasattr(each, "video") else each.image).path
-        for each in (uploads.root if uploads else ())
-    ]
-    return gallery
+
+
+def _paths(gallery):
+    """Those of the pictures and videos in what the browser sends of a gallery."""
+    files = [each.get("video") or each.get("image") for each in gallery or ()]
+    return [file["path"] for file in files if file["path"]]
 
 
 def _controls(max_size):
@@ -174,6 +204,13 @@ def build_parser() -> Parser:
     """The command line's parser."""
     parser = Parser(PROGRAM, description="Serves the web page.")
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s, this computer")
+    parser.add_argument(
+        "--allow_host",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="that visitors know the page by, where a server before it has another name",
+    )
     parser.add_argument("--port", type=_port, default=7860, help="default: %(default)s")
     parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
     parser.add_argument(
@@ -194,19 +231,38 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--max_frames", type=int, default=250, help="of a clip (default: %(default)s)"
     )
+    parser.add_argument(
+        "--max_pixels",
+        type=int,
+        default=50_000_000,
+        help="of an upload, or a frame of it (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max_gigabytes",
+        type=float,
+        default=4,
+        help="of all that visitors upload and the page paints in a day (default: %(default)s)",
+    )
     return parser
 
 
 def serve(args: argparse.Namespace) -> None:
     """Serves the page until Ctrl-C, with all that visitors leave in a temporary folder."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up then too
-    with tempfile.TemporaryDirectory(prefix="style_transfer_") as folder:
+    for name in ("SIGTERM", "SIGHUP"):  # clean up then too
+        # Windows has no SIGHUP; nohup has it ignored.
+        if (number := getattr(signal, name, None)) and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+    with own_folder() as folder:
+        tempfile.tempdir = folder  # unfinished uploads go there too
         os.environ["GRADIO_TEMP_DIR"] = folder
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         limits = args.max_size, args.max_seconds, args.max_photos, args.max_frames
-        studio = Studio(load_weights(args.weights), folder, *limits)
+        weights = load_weights(args.weights)
+        studio = Studio(weights, folder, *limits, args.max_pixels)
         studio.warm_up()
-        page = build_page(studio, args.max_size).queue(max_size=20)
+        page = build_page(studio, folder, args.max_size).queue(max_size=20, api_open=False)
+        guarded = {"host": args.host, "hosts": args.allow_host, "folder": folder}
+        guard = Middleware(Guard, **guarded, max_bytes=args.max_gigabytes * 2**30)
         try:
             page.launch(
                 server_name=args.host,
@@ -215,6 +271,11 @@ def serve(args: argparse.Namespace) -> None:
                 css=CSS,
                 footer_links=[],
                 max_file_size="50mb",
+                run_history=False,
+                app_kwargs={
+                    "middleware": [guard],
+                    "exception_handlers": {KeyError: no_such_event},  # of Gradio's, else a 500
+                },
             )
         except OSError:
             raise InputError(

@@ -12,7 +12,6 @@ import itertools
 import os
 import tempfile
 import threading
-import time
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -24,12 +23,12 @@ from PIL import Image
 import neural_style_transfer as nst
 from stylize.apps.console import in_words
 from stylize.apps.film.scenes import FrameFolder, frames_to_paint
-from stylize.apps.page.watch import Stopped, Watch
+from stylize.apps.page.watch import Limit, Stopped, Watch
 from stylize.backend.files import replacing
 from stylize.errors import InputError, NonFiniteLoss
+from stylize.images.apart import load_image_apart
 from stylize.images.clips import SUFFIXES, encode, open_clip
 from stylize.images.optical_flow import require_opencv
-from stylize.images.reading import load_image
 from stylize.images.writing import save_image
 from stylize.runs import metadata
 from stylize.runs.job import Job, prepare
@@ -160,6 +159,7 @@ class Studio:
         max_seconds: that a photo or a clip is painted, at most.
         max_photos: that a visitor may give at once.
         max_frames: that a clip may have.
+        max_pixels: that an upload, or a frame of it, may have.
     """
 
     def __init__(
@@ -170,10 +170,12 @@ class Studio:
         max_seconds: float,
         max_photos: int,
         max_frames: int,
+        max_pixels: int,
     ):
         self._weights, self._folder = weights, folder
         self._max_size, self._max_seconds = max_size, max_seconds
         self._max_photos, self._max_frames = max_photos, max_frames
+        self._max_pixels = max_pixels
         # session -> (what stops its next run, what it asked for last)
         self._asked: dict[str | None, tuple[threading.Event, tuple]] = {}
         self._running: dict[str | None, threading.Event] = {}  # session -> what stops its run
@@ -277,9 +279,14 @@ class Studio:
 
         Yields what is shown. Returns the `Watch`; raises what ended the run, but for `Stopped`.
         """
-        watch = Watch(stop, self._max_seconds)
+        limit = Limit(stop, self._max_seconds)
+        watch = Watch(limit)
         yield Shown(say(watch))
-        job = self._prepare(load_image(photo, "the photo"), style, given)
+        try:
+            job = self._prepare(self._load(photo, "the photo", limit), style, given, limit)
+        except Stopped as error:
+            watch.error = error
+            return watch
         yield from self._follow(job, watch, say)
         if watch.last:
             record = metadata.make_record(job, self._weights, photo, [style])
@@ -308,12 +315,18 @@ class Studio:
         if given["preserve_colors"] == "luma":
             raise InputError("Keep the photo's colours: luma is for photos; choose another way")
         yield Shown("Reading the clip ...")
-        clip = self._open_clip(path)
+        limit = Limit(stop, self._max_seconds)
+        try:
+            clip = self._open_clip(path, limit)
+            first = next(clip.frames(0, limit), None)
+            limit.check()
+            job = self._prepare(first, style, given, limit)
+        except Stopped as error:
+            yield Shown(f"{error}; no frame was finished".capitalize())
+            return
         with tempfile.TemporaryDirectory(dir=self._folder) as kept:
-            job = self._prepare(next(clip.frames()), style, given)
-            record = metadata.make_record(job, self._weights, path, [style], of_film=True)
-            folder = FrameFolder(kept, record)
-            ended = yield from self._paint_frames(job, clip, folder, stop)
+            folder = FrameFolder(kept, metadata.make_record(job, self._weights, path, [style]))
+            ended = yield from self._paint_frames(job, clip, folder, limit)
             files = folder.files()
             words = f"{ended}: {len(files)} of {clip.length} frames".capitalize()
             if not files:
@@ -321,7 +334,7 @@ class Studio:
                 return
             yield Shown(f"{words}; writing the film ...")
             film = self._new_folder() / "painted.mp4"
-            if clip.sound and ended != "done":
+            if clip.sound:  # however long it is
                 seconds = float(len(files) / clip.rate)
                 clip = clip._replace(sound=(*clip.sound, "-t", str(seconds)))
             silent = (
@@ -331,10 +344,10 @@ class Studio:
         download = gr.DownloadButton(DOWNLOAD_FILM, value=str(film), interactive=True)
         yield Shown(f"{words}{silent}", download=download, gallery=gallery)
 
-    def _paint_frames(self, job, clip, folder, stop):
+    def _paint_frames(self, job, clip, folder, limit):
         """Paints a clip into a folder. Yields what is shown; returns how it ended, in words."""
-        started, left = time.monotonic(), ""
-        with contextlib.closing(clip.frames()) as images:
+        left = ""
+        with contextlib.closing(clip.frames(0, limit)) as images:
             for frame in frames_to_paint(job, images, folder):
                 if frame.number >= self._max_frames:  # a header may say less than there is
                     return f"stopped after {self._max_frames} frames, the most of this page"
@@ -343,8 +356,7 @@ class Studio:
                 def say(watch, place=place, left=left):
                     return f"{place}: {watch.fraction:.0%}{left}"
 
-                spent = time.monotonic() - started
-                watch = Watch(stop, self._max_seconds, spent)
+                watch = Watch(limit)
                 yield Shown(say(watch))
                 yield from self._follow(job.frame(frame.image, frame.previous), watch, say)
                 if watch.error:
@@ -353,14 +365,20 @@ class Studio:
                 if frame.previous:  # the first of a scene takes longer than those to come
                     seconds = (clip.length - frame.number - 1) * frame.seconds
                     left = f", about {in_words(seconds)} left"
+        try:
+            limit.check()
+        except Stopped as error:  # while the next frame was read
+            return str(error)
         return "done"
 
-    def _open_clip(self, path):
-        """The `Clip` of an upload. Raises InputError."""
+    def _open_clip(self, path, limit):
+        """The `Clip` of an upload. Raises InputError, or Stopped."""
         require_opencv()
         try:
-            clip = open_clip(path, most=self._max_frames + 1)
+            most = {"most": self._max_frames + 1, "max_pixels": self._max_pixels}
+            clip = open_clip(path, **most, ending=limit)
         except (InputError, OSError) as error:  # OSError: no FFmpeg
+            limit.check()
             message = str(error).replace(f"video {path}", path).replace(path, "the clip")
             raise InputError(message) from None
         if clip.length > self._max_frames:
@@ -370,9 +388,15 @@ class Studio:
             )
         return clip
 
-    def _prepare(self, photo: Image.Image, style: str, given: dict[str, Any]) -> Job:
-        """The `Job` of the uploads. Raises InputError."""
-        job = prepare(photo, load_image(style, "the painting"), **given)
+    def _load(self, path, name, limit):
+        """The picture of an upload. Raises InputError, or Stopped."""
+        image = load_image_apart(path, name, self._max_pixels, limit)
+        limit.check()
+        return image
+
+    def _prepare(self, photo: Image.Image, style: str, given: dict[str, Any], limit: Limit) -> Job:
+        """The `Job` of the uploads. Raises InputError, or Stopped."""
+        job = prepare(photo, self._load(style, "the painting", limit), **given)
         rows, cols = job.stages[-1][:2]
         if max(rows, cols) > self._max_size:
             raise InputError(

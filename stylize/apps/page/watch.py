@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 from stylize.runs.metadata import LossTable
@@ -14,24 +15,59 @@ class Stopped(Exception):
     """A visitor, or the time limit, stops a run. The message says which."""
 
 
+class Limit:
+    """What ends the reading and painting of what a visitor has sent, from now on.
+
+    Args:
+        stop: an event that the visitor sets.
+        max_seconds: after which it is stopped.
+    """
+
+    def __init__(self, stop: threading.Event, max_seconds: float):
+        self._stop, self._max_seconds = stop, max_seconds
+        self._started = time.monotonic()
+
+    @property
+    def _left(self):
+        return self._started + self._max_seconds - time.monotonic()
+
+    def is_set(self) -> bool:
+        """Whether it has ended, as for an event."""
+        return self._stop.is_set() or self._left < 0
+
+    def wait(self, timeout: float) -> bool:
+        """Waits until it ends, for so many seconds at most, as for an event."""
+        self._stop.wait(max(0, min(timeout, self._left)))
+        return self.is_set()
+
+    def check(self) -> None:
+        """Raises Stopped if it has ended."""
+        if self._stop.is_set():
+            raise Stopped("stopped")
+        if self._left < 0:
+            raise Stopped(f"stopped by the time limit of {self._max_seconds:.0f} s")
+
+    def stop(self) -> None:
+        """Ends it."""
+        self._stop.set()
+
+
 class Watch(Progress):
     """A run in a thread of its own, watched by the page.
 
     Args:
-        stop: an event that stops the run.
-        max_seconds: after which the run is stopped.
-        spent: seconds of these that are gone when it starts.
+        limit: ends the run.
 
     Attributes:
         error: what ended the run, None if all went well.
         table: the `LossTable`.
     """
 
-    def __init__(self, stop: threading.Event, max_seconds: float, spent: float = 0.0):
+    def __init__(self, limit: Limit):
         super().__init__()
         self.error: Exception | None = None
         self.table = LossTable()
-        self._stop, self._max_seconds, self._spent = stop, max_seconds, spent
+        self._limit = limit
         self._news: queue.Queue = queue.Queue()  # of each `Iterate`, and None at the end
 
     def follow(self, run: Callable[["Watch"], object]) -> Iterator[Iterate | None]:
@@ -47,14 +83,14 @@ class Watch(Progress):
                 except queue.Empty:
                     yield None
         except GeneratorExit:  # the visitor has gone
-            self._stop.set()
+            self._limit.stop()
             raise
         finally:
             thread.join()
 
     def _run(self, run):
         try:
-            self._check()
+            self._limit.check()
             run(self)
         except Exception as error:
             self.error = error
@@ -63,22 +99,16 @@ class Watch(Progress):
 
     def on_stage(self, index):
         super().on_stage(index)
-        self._check()
+        self._limit.check()
 
     def on_evaluation(self, evaluation):
         super().on_evaluation(evaluation)
         self.table.add(self.iteration, self.seconds, evaluation.losses, self.stage.rows)
-        self._check()
+        self._limit.check()
 
     def on_iterate(self, iterate):
         super().on_iterate(iterate)
         self._news.put(iterate)
-
-    def _check(self):
-        if self._stop.is_set():
-            raise Stopped("stopped")
-        if self._spent + self.seconds > self._max_seconds:
-            raise Stopped(f"stopped by the time limit of {self._max_seconds:.0f} s")
 
     @property
     def left(self) -> str:

@@ -1,0 +1,195 @@
+"""What the page takes from visitors: whose requests, which ones, how much, and which files.
+
+A page that only this computer can reach is open to every other page that its user looks at, and to
+names that their owners make point here (DNS rebinding). So requests that a browser sends for
+another page are refused, and those for a name that is not the page's. Of all that Gradio answers,
+only what the page itself asks for is let through.
+"""
+
+import ipaddress
+import os
+import re
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from anyio import to_thread
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from stylize.errors import InputError
+
+API = "/gradio_api"
+UPLOAD = f"{API}/upload"
+FILE = f"{API}/file="  # before the path of an upload or a result
+ASKED = {  # what the page asks for besides: method, then paths
+    "GET": re.compile(
+        r"/|/(config|favicon\.ico|manifest\.json|robots\.txt|theme\.css)/?|/(assets|static|svelte)/.+"
+        rf"|{API}/(app_id|heartbeat/[^/]+|login_check|queue/data|startup-events|upload_progress)/?"
+    ),
+    "HEAD": re.compile("/"),
+    "POST": re.compile(rf"{API}/(cancel|queue/join|reset|run/predict|upload)/?"),
+}
+LARGEST_REQUEST = 2**20  # bytes of one that uploads nothing
+SMALLEST_FILE = 2**16  # bytes that a file counts at least: so there is an end to their number too
+DEEPEST = 6  # lists and dictionaries within each other, of what the page sends
+PLACE = re.compile("[0-9a-f]{64}")  # of an upload in the page's folder: the hash of its bytes
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+class Guard:
+    """An ASGI middleware that answers what nobody has to ask for, and passes on the rest.
+
+    Args:
+        app: the page.
+        host: what it is served on.
+        hosts: more names of it, such as that of a server that passes requests on to it.
+        folder: of uploads and results.
+        max_bytes: of these.
+    """
+
+    def __init__(
+        self, app: ASGIApp, host: str, hosts: Iterable[str], folder: str, max_bytes: float
+    ) -> None:
+        self._app, self._folder, self._max_bytes = app, folder, max_bytes
+        self._hosts = {name.lower() for name in hosts}
+        self._names = names_of(host) | self._hosts
+        self._any_address = is_unspecified(host)
+        self._coming = 0  # bytes of uploads that have begun
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request, or passes it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif refused := self._refusal(scope["method"], scope["path"], Headers(scope=scope)):
+            status, reason = refused
+            await PlainTextResponse(reason, status)(scope, receive, send)
+        elif scope["path"].rstrip("/") == UPLOAD:
+            await self._upload(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _refusal(self, method, path, headers):
+        """The status and the words for what is not passed on; None for the rest."""
+        host = headers.get("host", "").lower()
+        if not self._is_ours(_name(host)):
+            return 400, "This page is not called so. Whoever runs it can say --allow_host NAME."
+        origin = headers.get("origin", f"http://{host}").lower().partition("://")[2]
+        if origin != host and _name(origin) not in self._hosts:
+            return 403, "Another page has sent this. Open this page itself."
+        if not self._is_asked_for(method, path):
+            return 404, "There is nothing here."
+        if method == "POST":
+            length = headers.get("content-length", "")
+            if not length.isdecimal():
+                return 411, "Say how long it is."
+            if path.rstrip("/") != UPLOAD and int(length) > LARGEST_REQUEST:
+                return 413, "This is too long."
+        return None
+
+    def _is_ours(self, name):
+        """Whether the page may be called so. No stranger can point an address elsewhere."""
+        return name in self._names or (self._any_address and is_address(name))
+
+    def _is_asked_for(self, method, path):
+        """Whether the page itself asks for such things."""
+        if method in ("GET", "HEAD") and path.startswith(f"{FILE}{self._folder}{os.sep}"):
+            return True
+        return method in ASKED and bool(ASKED[method].fullmatch(path))
+
+    async def _upload(self, scope, receive, send):
+        """Passes an upload on, if there is room for it."""
+        length = int(Headers(scope=scope)["content-length"])
+        self._coming += length
+        try:
+            kept = await to_thread.run_sync(bytes_in, self._folder)
+            app = self._app
+            if kept + self._coming > self._max_bytes:
+                app = PlainTextResponse("The page has no room for this now; come back later.", 413)
+            await app(scope, receive, send)
+        finally:
+            self._coming -= length
+
+
+async def no_such_event(request: Request, error: Exception) -> Response:
+    """What a visitor is told who names an event that the page does not have."""
+    return PlainTextResponse("There is no such event.", 404)
+
+
+def _name(host):
+    """The name or the address in a Host header, without the port."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # "[" without "]"
+        return ""
+
+
+def names_of(host: str) -> set[str]:
+    """What a page may be called that is served on `host`, a name or an address."""
+    if is_unspecified(host):
+        return LOOPBACK | {socket.gethostname().lower()}
+    return {host.lower()} | (LOOPBACK if host.lower() in LOOPBACK else set())
+
+
+def is_address(name: str) -> bool:
+    """Whether it is an IP address, not a name."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def is_unspecified(host: str) -> bool:
+    """Whether a page on this `host` is on all addresses of the machine."""
+    return is_address(host) and ipaddress.ip_address(host).is_unspecified
+
+
+def bytes_in(folder: str) -> int:
+    """How much the files in a folder take, however deep; each counts `SMALLEST_FILE` at least."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                size = os.lstat(os.path.join(place, name)).st_size
+            except OSError:  # removed in between
+                continue
+            total += max(SMALLEST_FILE, size)
+    return total
+
+
+def check_uploads(given: Any, folder: str, deepest: int = DEEPEST) -> None:
+    """Checks all files that are named in what a browser sends, wherever they are named.
+
+    Gradio's `ImageData` takes any path where "meta" is left out; elsewhere it fetches addresses.
+
+    Args:
+        given: as JSON has it.
+        folder: of the uploads; each lies in a folder of its own, which no other visitor can guess.
+        deepest: how many lists and dictionaries may be within each other.
+
+    Raises:
+        InputError: something else than a file that was uploaded, or is an example.
+    """
+    if not isinstance(given, dict | list):
+        return
+    if deepest == 0:
+        raise InputError("What was sent is nested too deep.")
+    if isinstance(given, dict) and "path" in given and not is_upload(given["path"], folder):
+        raise InputError("Give pictures or a clip that you have uploaded here, or an example.")
+    for each in given.values() if isinstance(given, dict) else given:
+        check_uploads(each, folder, deepest - 1)
+
+
+def is_upload(path: Any, folder: str) -> bool:
+    """Whether `path` is that of a regular file where the page keeps uploads and examples."""
+    if not isinstance(path, str) or "\0" in path:
+        return False
+    place = Path(path).parent
+    if place.parent != Path(folder) or not PLACE.fullmatch(place.name):
+        return False  # not looked at: whether it exists is nobody's business
+    return os.path.realpath(path) == path and os.path.isfile(path)

@@ -1,0 +1,44 @@
+"""What a stranger has sent is read in processes that can be ended."""
+
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from conftest import BAD_PICTURES, make_bad_picture
+
+from stylize.apps.page.watch import Limit
+from stylize.errors import InputError
+from stylize.images.apart import ask, load_image_apart
+from stylize.images.reading import load_image
+
+GO_ON = threading.Event()
+
+
+def test_picture_is_the_same_as_read_here(photo_path):
+    apart = load_image_apart(str(photo_path), "the photo", 48 * 40, GO_ON)
+    assert np.array_equal(apart, load_image(photo_path))
+
+
+@pytest.mark.parametrize("kind", ["missing", "no picture", "truncated", "a pipe"])
+def test_what_is_wrong_is_said_as_here(kind, tmp_path):
+    path = make_bad_picture(kind, tmp_path)
+    with pytest.raises(InputError, match=f"^the photo: .*{BAD_PICTURES[kind]}"):
+        load_image_apart(str(path), "the photo", 10_000, GO_ON)
+
+
+def test_too_many_pixels_are_not_decoded(photo_path):
+    with pytest.raises(InputError, match="the photo: 48x40 pixels are too many; at most 1,919"):
+        load_image_apart(str(photo_path), "the photo", 48 * 40 - 1, GO_ON)
+
+
+def test_reading_ends_where_it_is_stopped_or_the_time_is_up(photo_path):
+    stop = threading.Event()
+    stop.set()
+    assert load_image_apart(str(photo_path), "the photo", 10_000, stop) is None
+    for ending in (stop, Limit(threading.Event(), 0.2)):
+        started = time.monotonic()
+        told = ask([sys.executable, "-c", "import time; time.sleep(60)"], ending)
+        assert told.returncode != 0
+        assert time.monotonic() - started < 20

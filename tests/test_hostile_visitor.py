@@ -1,0 +1,324 @@
+"""A hostile visitor of the page, who writes requests by hand: what each is answered."""
+
+import itertools
+import json
+import os
+import re
+import signal
+
+import pytest
+from conftest import served
+from PIL import Image
+
+from stylize.apps.page import guard
+
+pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
+httpx = pytest.importorskip("httpx")
+
+NAMES = ("load_example", "enter", "paint", "stop", "leave")
+META = {"_type": "gradio.FileData"}
+CONTROLS = [0.5, 32, 1, "none", 0.025, 1, 1, 0, 0]
+ONLY_UPLOADS = "Give pictures or a clip that you have uploaded here, or an example."
+NOT_OURS = "What was sent is not what this page sends."
+GIGABYTES = 0.01
+
+
+@pytest.fixture(scope="module")
+def page(full_weights_path, tmp_path_factory):
+    """(The page's address, the folder of all its files). It keeps ten megabytes."""
+    folder = tmp_path_factory.mktemp("page")
+    limits = ("--max_size", "64", "--max_seconds", "20", "--max_gigabytes", str(GIGABYTES))
+    limits += ("--max_pixels", "10000")
+    with served(folder, full_weights_path, *limits, ends_by=signal.SIGHUP) as address:
+        yield address, folder
+    assert not list(folder.glob("style_transfer_*"))  # what visitors left is gone, on SIGHUP too
+    assert "Traceback" not in (folder / "log").read_text()
+
+
+@pytest.fixture
+def visitor(page):
+    return Visitor(page[0])
+
+
+class Visitor:
+    """Sends what it likes."""
+
+    sessions = itertools.count()
+
+    def __init__(self, address):
+        # One connection for each request: a refused body leaves the last one unusable.
+        self.client = httpx.Client(base_url=address, headers={"connection": "close"}, timeout=30)
+        self.session = f"visitor{next(self.sessions)}"
+        config = self.client.get("/config").json()
+        self.events = {each["api_name"]: each["id"] for each in config["dependencies"]}
+
+    def upload(self, path):
+        """The file object of an upload."""
+        with open(path, "rb") as file:
+            answer = self.client.post("/gradio_api/upload", files={"files": file})
+        return {"path": answer.json()[0], "meta": META}
+
+    def join(self, event, data, session=None):
+        """Has an event run. Returns the last message about it."""
+        event = self.events[event] if event in NAMES else event
+        asked = {"fn_index": event, "data": data, "session_hash": session or self.session}
+        answer = self.client.post(
+            "/gradio_api/queue/join",
+            content=json.dumps(asked),  # NaN and Infinity too, which httpx does not send
+            headers={"content-type": "application/json"},
+        )
+        if answer.status_code != 200:
+            return answer
+        return self.messages(session or self.session)[-1]
+
+    def messages(self, session):
+        url = "/gradio_api/queue/data"
+        with self.client.stream("GET", url, params={"session_hash": session}) as lines:
+            told = [json.loads(line[6:]) for line in lines.iter_lines() if line]
+        return [each for each in told if each["msg"] == "process_completed"]
+
+    def enter(self, photos, painting, controls=CONTROLS):
+        """What the page says to pictures."""
+        return self.join("enter", [photos, painting, *controls])["output"]
+
+    def paint(self):
+        """The words in which painting ends."""
+        output = self.join("paint", [])["output"]
+        return output.get("error") or output["data"][0]
+
+
+@pytest.fixture
+def photo_of(visitor, photo_path):
+    """The file object of an uploaded photo."""
+    return visitor.upload(photo_path)
+
+
+def in_gallery(file):
+    return [{"image": file, "caption": None}]
+
+
+# ---------------------------------------------------------------------------------------------
+# Files
+# ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def elsewhere(tmp_path, photo_path, page):
+    """Paths of what a visitor has not uploaded."""
+    os.mkfifo(tmp_path / "pipe.png")
+    (own,) = page[1].glob("style_transfer_*")
+    place = own / ("0" * 64)
+    place.mkdir(exist_ok=True)
+    for name, target in (("link.png", photo_path), ("pipe.png", tmp_path / "pipe.png")):
+        if not (place / name).is_symlink():
+            (place / name).symlink_to(target)
+    if not (place / "fifo.png").exists():
+        os.mkfifo(place / "fifo.png")
+    (own / "state.png").write_bytes(photo_path.read_bytes())
+    return [
+        *(str(tmp_path / name) for name in ("photo.png", "pipe.png", "missing.png")),
+        *map(str, (own, own / "state.png")),
+        *(str(place / name) for name in ("link.png", "pipe.png", "fifo.png", "missing.png", "..")),
+        f"{place}/../../../{photo_path}",
+        *("/dev/zero", "/dev/stdin", "/etc/passwd", "/etc/passwd\0.png", "", "\0", "~/a.png"),
+        *("http://127.0.0.1:1/a.png", "file:///etc/passwd", "ftp://example.com/a.png"),
+        *(None, 5, [], {}, True),
+    ]
+
+
+@pytest.mark.parametrize("more", [{}, {"meta": META}, {"meta": {}}, {"url": "/etc/passwd"}])
+def test_only_uploads_are_read(more, visitor, photo_of, elsewhere):
+    for path in elsewhere:
+        file = {"path": path, **more}
+        for photos, painting in (
+            (in_gallery(file), photo_of),
+            ([{"video": file, "caption": None}], photo_of),
+            (in_gallery(photo_of), file),
+        ):
+            assert visitor.enter(photos, painting)["error"] == ONLY_UPLOADS, path
+    for index in range(len(CONTROLS)):
+        controls = [*CONTROLS[:index], {"path": "/etc/passwd", **more}, *CONTROLS[index + 1 :]]
+        assert visitor.enter(in_gallery(photo_of), photo_of, controls)["error"] == ONLY_UPLOADS
+
+
+def test_no_files_but_its_own_are_served(visitor, page):
+    (own,) = page[1].glob("style_transfer_*")
+    for path in ("/etc/passwd", "http://127.0.0.1:1/", f"{own}/%2e%2e/log", str(page[1] / "log")):
+        assert visitor.client.get(f"/gradio_api/file={path}").status_code in (403, 404), path
+
+
+def test_uploaded_page_is_not_shown_as_one(visitor, tmp_path):
+    (tmp_path / "page.html").write_text("<script>alert(1)</script>")
+    path = visitor.upload(tmp_path / "page.html")["path"]
+    headers = visitor.client.get(f"/gradio_api/file={path}").headers
+    assert headers["content-disposition"].startswith("attachment")
+
+
+def test_name_of_an_upload_leads_nowhere_else(visitor, page):
+    files = {"files": ("../../../escaped.png", b"1")}
+    (path,) = visitor.client.post("/gradio_api/upload", files=files).json()
+    (own,) = page[1].glob("style_transfer_*")
+    assert guard.is_upload(path, str(own))
+
+
+# ---------------------------------------------------------------------------------------------
+# Events and endpoints
+# ---------------------------------------------------------------------------------------------
+
+NONSENSE = [None, "x", "", [], {}, [[]], {"a": {}}, True, -1, 1e300, 10**400, float("nan")]
+
+
+def test_nonsense_in_any_field_of_any_event_is_answered(visitor, photo_of):
+    given = [in_gallery(photo_of), photo_of, *CONTROLS]
+    for index, nonsense in itertools.product(range(len(given)), [*NONSENSE, float("inf")]):
+        answer = visitor.join("enter", [*given[:index], nonsense, *given[index + 1 :]])
+        assert answer["success"] or answer["output"]["error"], (index, nonsense)
+    for nonsense in NONSENSE:
+        assert visitor.join("load_example", [nonsense])["msg"] == "process_completed"
+    for event in NAMES:
+        for data in ([], [None], [1] * 50):
+            assert visitor.join(event, data)["msg"] == "process_completed"
+
+
+def test_settings_that_cannot_be_are_answered_in_words(visitor, photo_of):
+    for index, value in ((0, "x"), (1, 10**9), (1, [32, 100]), (3, {"a": 1}), (4, -1), (8, [1])):
+        controls = [*CONTROLS[:index], value, *CONTROLS[index + 1 :]]
+        visitor.enter(in_gallery(photo_of), photo_of, controls)
+        assert re.search("must be|here at most 64|choose a smaller size", visitor.paint())
+
+
+def test_events_that_do_not_exist_are_answered(visitor):
+    for event, status in ((99, 404), (-1, 404), ("x", 422), (None, 400), ([], 422)):
+        assert visitor.join(event, []).status_code == status
+    for body in ("", "[", "[" * 100_000, "{}", "null"):
+        answer = visitor.client.post("/gradio_api/queue/join", content=body)
+        assert answer.status_code in (400, 422)
+
+
+def test_what_is_nested_deep_is_refused(visitor):
+    deep = []
+    for _ in range(400):
+        deep = [deep]
+    assert visitor.enter(deep, None)["error"] == "What was sent is nested too deep."
+
+
+def test_what_the_page_does_not_ask_for_is_not_there(visitor):
+    for name in NAMES:
+        for place in ("run", "api", "call", "call/v2"):
+            answer = visitor.client.post(f"/gradio_api/{place}/{name}", json={"data": []})
+            assert answer.status_code == 404
+    for path in (
+        *("info", "openapi.json", "runs", "run-history/records", "proxy=http://127.0.0.1/"),
+        *("component_server", "process_recording", "vibe-edit", "dev/reload", "token", "user"),
+        *("custom_component/1/client/component/x", "stream/a/b/1/playlist.m3u8", "deep_link"),
+        *("profiling/traces", "file/etc/passwd"),
+    ):
+        for method in ("GET", "POST"):
+            answer = visitor.client.request(method, f"/gradio_api/{path}")
+            assert answer.status_code == 404, path
+    for path in ("/monitoring", "/monitoring/summary", "/login", "/docs", "/redoc", "/logout"):
+        assert visitor.client.get(path).status_code == 404, path
+    for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
+        assert visitor.client.request(method, "/gradio_api/upload").status_code == 404
+    answer = visitor.client.post("/gradio_api/run/predict", json={"fn_index": 2, "data": []})
+    assert answer.status_code == 404  # painting has a queue
+
+
+# ---------------------------------------------------------------------------------------------
+# Other visitors
+# ---------------------------------------------------------------------------------------------
+
+
+def test_one_visitor_neither_stops_nor_sees_another(visitor, page, photo_of):
+    other = Visitor(page[0])
+    visitor.enter(in_gallery(photo_of), photo_of)
+    for session in (other.session, "", "null"):
+        for event in ("stop", "leave", "paint"):
+            other.join(event, [], session=session)
+    assert other.paint() is None  # it has asked for nothing
+    assert visitor.paint() == "Done: 38x32 pixels"
+    for path in ("/config", "/", "/gradio_api/startup-events"):
+        assert visitor.session not in other.client.get(path).text
+    answer = other.client.post(
+        "/gradio_api/cancel", json={"session_hash": "x", "fn_index": 2, "event_id": "x"}
+    )
+    assert answer.json() == {"success": True}  # of nothing
+
+
+# ---------------------------------------------------------------------------------------------
+# Hosts and origins
+# ---------------------------------------------------------------------------------------------
+
+
+def test_foreign_names_are_refused(visitor, page):
+    port = page[0].rpartition(":")[2]
+    for name in ("localhost", "LOCALHOST", "127.0.0.1", "[::1]"):
+        assert visitor.client.get("/", headers={"host": f"{name}:{port}"}).status_code == 200
+    for name in ("evil.example", f"127.0.0.1.evil.example:{port}", "", "[", "0.0.0.0", "10.0.0.1"):
+        for path in ("/", "/config", "/gradio_api/startup-events"):
+            answer = visitor.client.get(path, headers={"host": name})
+            assert answer.status_code == 400, name
+
+
+def test_other_pages_are_refused(visitor, page):
+    own, port = page[0], page[0].rpartition(":")[2]
+    foreign = ("http://evil.example", f"http://evil.example:{port}", "http://localhost:3000")
+    strange = ("null", "file://", "", "http://[", f"{own}.evil.example", f"{own}@evil.example")
+    for origin in (*foreign, *strange):
+        for method, path in (("GET", "/config"), ("POST", "/gradio_api/upload")):
+            answer = visitor.client.request(method, path, headers={"origin": origin})
+            assert answer.status_code == 403, origin
+        asked = {"origin": origin, "access-control-request-method": "POST"}
+        answer = visitor.client.options("/gradio_api/upload", headers=asked)
+        if "//evil" in origin:  # Gradio answers it; what is then sent is refused, see above
+            assert "access-control-allow-origin" not in answer.headers
+    assert visitor.client.get("/config", headers={"origin": own}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "taken", "refused"),
+    [
+        ("127.0.0.1", ["localhost:1", "[::1]:1", "painter.example"], ["10.0.0.1", "x.example"]),
+        ("0.0.0.0", ["localhost", "10.0.0.1:7860", "[fe80::1]"], ["x.example", "10.0.0.1.example"]),
+        ("10.0.0.1", ["10.0.0.1", "painter.example:443"], ["localhost", "10.0.0.2"]),
+    ],
+)
+def test_names_follow_from_where_the_page_is_served(host, taken, refused):
+    page = guard.Guard(None, host, ["painter.example"], "", 0)
+    for name in taken:
+        assert page._refusal("GET", "/", {"host": name}) is None
+    for name in refused:
+        assert page._refusal("GET", "/", {"host": name})[0] == 400
+    behind = {"host": taken[0], "origin": "https://painter.example"}  # a server that is before it
+    assert page._refusal("GET", "/", behind) is None
+
+
+# ---------------------------------------------------------------------------------------------
+# Too much
+# ---------------------------------------------------------------------------------------------
+
+
+def test_picture_of_too_many_pixels_is_not_decoded(visitor, photo_of, tmp_path):
+    Image.new("RGB", (101, 100)).save(tmp_path / "large.png")
+    visitor.enter(in_gallery(photo_of), visitor.upload(tmp_path / "large.png"))
+    words = "the painting: 101x100 pixels are too many; at most 10,000 are taken: make it smaller"
+    assert visitor.paint() == words
+
+
+def test_long_requests_are_refused(visitor):
+    url, long = "/gradio_api/queue/join", b" " * (guard.LARGEST_REQUEST + 1)
+    assert visitor.client.post(url, content=long).status_code == 413
+    assert visitor.client.post(url, content=iter([b"{}"])).status_code == 411  # who knows how long
+
+
+def test_all_uploads_together_have_a_limit(visitor, page):
+    """The last test: nothing more can be uploaded."""
+    (own,) = page[1].glob("style_transfer_*")
+    answers = []
+    for _ in range(12):
+        files = [("files", (f"{i}.png", os.urandom(1000))) for i in range(20)]
+        answers.append(visitor.client.post("/gradio_api/upload", files=files))
+    assert {answer.status_code for answer in answers} == {200, 413}
+    assert answers[-1].text == "The page has no room for this now; come back later."
+    assert guard.bytes_in(str(own)) < GIGABYTES * 2**30 + 20 * guard.SMALLEST_FILE
+    assert visitor.client.get("/").status_code == 200

@@ -1,0 +1,46 @@
+"""The folder of what visitors leave: gone with the page, or with the next one."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stylize.apps.page import keeping
+
+pytest.importorskip("fcntl", reason="Windows has no such locks")
+
+
+def leave(folder):
+    """What a page that was killed leaves."""
+    folder.mkdir()
+    (folder / keeping.LOCK).touch()
+    (folder / "picture.png").touch()
+    return folder
+
+
+def test_folder_is_gone_with_the_page(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with keeping.own_folder() as folder:
+        Path(folder, "picture.png").touch()
+        assert Path(folder).parent == tmp_path
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_next_page_removes_what_a_killed_one_has_left_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    stale = leave(tmp_path / "style_transfer_stale")
+    other = leave(tmp_path / "other")
+    (tmp_path / "style_transfer_link").symlink_to(other)
+    (tmp_path / "style_transfer_file").touch()
+    (tmp_path / "style_transfer_starting").mkdir()
+    waits = tmp_path / "style_transfer_pipe"
+    waits.mkdir()
+    os.mkfifo(waits / keeping.LOCK)
+    (tmp_path / "style_transfer_elsewhere").mkdir()
+    (tmp_path / "style_transfer_elsewhere" / keeping.LOCK).symlink_to(other / keeping.LOCK)
+    with keeping.own_folder() as running, keeping.own_folder():
+        assert Path(running, keeping.LOCK).exists()
+        assert not stale.exists()
+        assert (other / "picture.png").exists()
+    left = {path.name.removeprefix("style_transfer_") for path in tmp_path.iterdir()}
+    assert left - {"pipe"} == {"other", "link", "file", "starting", "elsewhere"}
