@@ -18,7 +18,12 @@ from stylize.job import prepare
 from stylize.machine import count_cores
 from stylize.pictures import save_image
 
-BUSY = "import numpy; a = numpy.ones((300, 300))\nwhile True: a @ a"
+BUSY = """
+import os, numpy
+a, parent = numpy.ones((300, 300)), os.getppid()
+while os.getppid() == parent:  # whatever ends it
+    a @ a
+"""
 ROWS = 400
 
 
