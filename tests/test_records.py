@@ -99,6 +99,17 @@ def test_what_was_called_lbfgs_before_1_0_is_scipys(record):
     assert metadata.settings_like(new, given, "r.png")["optimizer"] == "lbfgs"
 
 
+def test_differences_name_another_machine_but_not_in_records_that_do_not_say(record):
+    cores = record["machine"]["cores"]
+    other = record | {"machine": record["machine"] | {"cores": 99, "TF_ENABLE_ONEDNN_OPTS": "7"}}
+    assert metadata.differences(other, record) == [
+        "TF_ENABLE_ONEDNN_OPTS (7, now none)",
+        f"cores (99, now {cores})",
+    ]
+    del other["machine"]
+    assert metadata.differences(other, record) == []
+
+
 def test_recorded_mask_can_be_dropped(record):
     given = NOTHING_GIVEN | {"init": "base", "content_mask": "none"}
     assert metadata.settings_like(record, given, "r.png")["content_mask"] == "none"

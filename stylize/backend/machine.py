@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import platform
 import re
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,13 @@ THREADS = (  # variables that set their number: for TensorFlow, PyTorch, NumPy, 
     "OPENBLAS_NUM_THREADS",
     "NPROC",
 )
+ROUNDING = (  # variables that choose other code for sums and products
+    "TF_ENABLE_ONEDNN_OPTS",
+    "ONEDNN_MAX_CPU_ISA",
+    "OPENBLAS_CORETYPE",
+    "XLA_FLAGS",
+)
+INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 CONTAINER_LIMITS = (  # files with a container's limit, the memory in use, and the breakdown of that
     ("memory.max", "memory.current", "memory.stat"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
@@ -53,10 +61,32 @@ def use_gpu(number: int) -> None:
 
 def has_bfloat16() -> bool:
     """Whether the processor computes in bfloat16; False where that cannot be told."""
+    flags = _processor_info()
+    return " avx512_bf16" in flags or " amx_bf16" in flags
+
+
+def _processor_info() -> str:
+    """What Linux says of the processors; empty elsewhere."""
     with contextlib.suppress(OSError):
-        flags = Path("/proc/cpuinfo").read_text()
-        return " avx512_bf16" in flags or " amx_bf16" in flags
-    return False
+        return Path("/proc/cpuinfo").read_text()
+    return ""
+
+
+def what_rounding_depends_on() -> dict[str, str | int]:
+    """What the last bits of a result depend on here, beside the versions of libraries.
+
+    Sums are split among the cores, and in registers and caches of the processor's sizes. A
+    processor is named with the instructions for which libraries have code of their own.
+    """
+    info = _processor_info()
+    model = re.search(r"^model name\s*: (.*)$", info, re.MULTILINE)
+    sets = [name for name in INSTRUCTIONS if f" {name}" in info]
+    chosen = {name: os.environ[name] for name in (*THREADS, *ROUNDING) if name in os.environ}
+    return {
+        "processor": " ".join([model[1] if model else platform.machine(), *sets]),
+        "cores": count_cores(),
+        **chosen,
+    }
 
 
 def free_memory() -> float:

@@ -21,7 +21,13 @@ from stylize.runs.metadata import LossTable
 from stylize.runs.progress import Checkpoint
 
 FORMAT = 3  # of the file; it goes up when an older one can no longer be read
-ONE_PICTURE = ("versions", "tiles", "iteration", "losses")  # of records: not what was asked for
+ONE_PICTURE = (
+    "versions",
+    "machine",
+    "tiles",
+    "iteration",
+    "losses",
+)  # of records: not what was asked for
 ANEW = "run without --resume to start anew"
 PIECE = 2**24  # bytes that are read at once
 SECONDS_BETWEEN = 120  # an iteration that takes longer is kept on the way, too
@@ -102,7 +108,8 @@ class StateFile:
         losses = about["step"]["losses"]
         about["step"]["losses"] = losses and Losses(**losses)
         about["tiles"] = about["record"].pop("tiles", None)
-        now = {name: value for name, value in self.record.items() if name != "tiles"}
+        about["record"].pop("machine", None)  # a run may go on on another, but for the last bits
+        now = {n: value for n, value in self.record.items() if n not in ("tiles", "machine")}
         if changed := changes(about["record"], json.loads(json.dumps(now))):
             raise InputError(f"{self.path}: is of another run: {'; '.join(changed)}; {ANEW}")
         return about

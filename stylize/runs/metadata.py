@@ -15,8 +15,9 @@ import PIL
 import scipy
 
 from stylize import __version__
+from stylize.backend import machine
 from stylize.backend.files import replacing
-from stylize.backend.tensors import backend_version, keras
+from stylize.backend.tensors import backend_version, keras, uses_gpu
 from stylize.errors import InputError
 from stylize.images.clips import read_comment
 from stylize.images.reading import read_description
@@ -89,6 +90,7 @@ def make_record(
             "pillow": PIL.__version__,
             "scipy": scipy.__version__,
         },
+        "machine": machine.what_rounding_depends_on() | {"on": "GPU" if uses_gpu() else "CPU"},
         "format": suffix,
         "bits": bits,
     }
@@ -166,7 +168,14 @@ def read_record(path: str | os.PathLike) -> dict[str, Any]:
 def _is_record(record):
     """Whether `record` has what must be there, and nothing of another type than ours."""
     types = {"settings": dict, "recipe": str, "base": dict}
-    optional = {"weights": dict, "versions": dict, "program": str, "format": str, "bits": int}
+    optional = {
+        "weights": dict,
+        "versions": dict,
+        "machine": dict,
+        "program": str,
+        "format": str,
+        "bits": int,
+    }
     optional |= {"evaluations_per_iteration": int, "tiles": list}
     return (
         isinstance(record, dict)
@@ -213,8 +222,9 @@ def differences(record: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     if tiles[0] != tiles[1]:
         before, after = (", ".join(map(str, sizes)) or "none" for sizes in tiles)
         changed.append(f"tiles ({before}, now {after})")
-    then = {"program": record["program"], **record["versions"]}
+    then = {"program": record["program"], **record["versions"], **record.get("machine", {})}
     here = {"program": now["program"], **now["versions"]}
+    here |= now["machine"] if "machine" in record else {}  # earlier records do not say
     for name in sorted((then.keys() | here.keys()) - {"python"}):
         before, after = then.get(name, "none"), here.get(name, "none")
         if before != after:
