@@ -33,15 +33,15 @@ from where_time_goes import seconds_of_ours
 
 import neural_style_transfer as nst
 from stylize.backend.machine import count_cores
-from stylize.losses.tiles import TilePasses, features_by_tile, make_tiles
-from stylize.optimize.state import Losses
+from stylize.losses.tiled import TilePasses
+from stylize.losses.tiles import features_by_tile, make_tiles
 from stylize.parallel.pool import RAY_IS_QUIET
 
 PICTURES = {"8K": (4320, 7680), "32K": (17280, 30720)}
 MACHINES = (1, 2, 4, 8, 16, 32, 64)
 LINKS = (1, 10)  # Gbit/s of the machine that is asked
 EVALUATIONS = 10  # of the default recipe at a large size
-TERMS = len(Losses._fields) - 1  # of a tile: all but their total
+TERMS = 3  # of the loss at a large size, as of recipe pyramid's at any
 
 
 class Counting:
@@ -55,8 +55,7 @@ class Counting:
         self.parts += sum(picture[tile.outer].nbytes for tile in self._tiles)
         self.others += sum(np.asarray(x).nbytes for x in itertools.chain(*others))
         for answer in self._passes.map(name, picture, *others):
-            arrays = answer if isinstance(answer, tuple) else (answer,)
-            self.answers += sum(array.nbytes for array in arrays)
+            self.answers += sum(array.nbytes for array in answer)
             yield answer
 
 
@@ -88,8 +87,8 @@ def compare_bits(weights):
             with ray_cluster.connect(address, 100, cores_each=1, most=number) as workers:
                 made = []
 
-                def passes(network, objective, tiles, *others, there=workers, made=made):
-                    made.append(Counting(there.passes(network, objective, tiles, *others), tiles))
+                def passes(network, terms, tiles, targets, there=workers, made=made):
+                    made.append(Counting(there.passes(network, terms, tiles, targets), tiles))
                     made.append(bytes_travelling(network, tiles, 1))
                     return made[0]
 
@@ -119,10 +118,12 @@ def measure(weights, tile, repeats):
     network, passes = made
     picture, middle = job.start(stage), objective.tiles[4]  # it has margins all around
     part = picture[middle.outer]
-    grams = passes.grams(4, part)
-    _, slopes = objective._style(9 * grams)
-    slopes = objective._split(slopes)
-    first = median_seconds(lambda: passes.grams(4, part), repeats)
+    sums = passes.sums(4, part)
+    slopes = [
+        value_and_grad(9 * own)[1]
+        for (_, value_and_grad), own in zip(objective._of_sums, sums, strict=True)
+    ]
+    first = median_seconds(lambda: passes.sums(4, part), repeats)
     second = median_seconds(lambda: passes.losses(4, part, slopes), repeats)
     given = network, job.settings.content_layers, picture, [middle]
     content = median_seconds(lambda: list(features_by_tile(*given)), repeats)
@@ -131,7 +132,7 @@ def measure(weights, tile, repeats):
         f"{first:.2f} + {second:.2f} s, targets {content:.2f} s",
         flush=True,
     )
-    return network, first + second, content, seconds_of_sums(objective, picture, grams)
+    return network, first + second, content, seconds_of_sums(objective, picture, sums)
 
 
 def median_seconds(function, repeats, cores=None):
@@ -145,14 +146,15 @@ def median_seconds(function, repeats, cores=None):
     return statistics.median(taken) / (cores or count_cores())
 
 
-def seconds_of_sums(objective, picture, grams):
+def seconds_of_sums(objective, picture, sums):
     """Seconds a pixel of what is done here with answers that are there already."""
 
     class Answered:
         def map(self, name, picture, *others):
             for tile in objective.tiles:
                 part = np.ascontiguousarray(picture[tile.outer])
-                yield grams.copy() if name == "grams" else (np.zeros(TERMS), np.zeros_like(part))
+                answers = {"sums": sums, "losses": (np.zeros(TERMS), part)}
+                yield [answer.copy() for answer in answers[name]]
 
     objective._passes, x = Answered(), picture.ravel()
     return median_seconds(lambda: objective(x), 3, cores=1) / math.prod(picture.shape[:2])

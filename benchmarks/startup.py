@@ -36,19 +36,12 @@ def measure(args):
     weights = nst.load_weights(args.weights, quiet=True)
     done("weights read")
     stage = job.stages[0]
-    nst._kept_network(  # as `stage_objective` asks for it
-        weights,
-        job.layers,
-        stage.precision,
-        job.settings.pooling,
-        job.settings.pool_padding,
-        nst.keras.config.image_data_format(),
-        job.settings.edges,
-    )
+    level = job.level(stage)
+    nst._kept_network(weights, job.layers, **level.network_options)  # as `stage_objective` has it
     done("network built")
-    objective = nst.stage_objective(job, weights, stage)
+    objective = nst.stage_objective(job, weights, stage, level=level)
     done("targets and neighbours at the first size")
-    objective(job.start(stage))
+    objective(level.start)
     done("first evaluation, compiled")
     return parts
 

@@ -16,7 +16,8 @@ SECTIONS = {
     "The run": "style_transfer prepare paint Job",
     "What it says as it goes on": "Progress Evaluation Iterate Losses Stage",
     "Pictures and weights": "load_image save_image load_weights",
-    "Losses": "gram_matrix style_loss content_loss total_variation_loss mean_square_variation",
+    "Losses": "gram_matrix style_loss content_loss total_variation_loss neighbor_loss "
+    "mean_square_variation loss_terms stage_objective",
     "Errors": "InputError WeightsError NonFiniteLoss",
 }
 HEAD = """# From Python

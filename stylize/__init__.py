@@ -2,11 +2,11 @@
 
 apps      the commands: one photo, folder, film, page, and the TensorFlow neural-style program
 parallel  several processes of this machine, or of a Ray cluster
-runs      what a person asks for, and what a run is: settings, recipes, sizes, memory, checkpoints
+runs      what is asked for and what a run is: settings, recipes, sizes, memory, checkpoints
 optimize  L-BFGS and Adam, and where they are between two steps
 losses    the terms of the loss, for a whole picture or tile by tile
 images    reading, resizing, recolouring and writing pictures and films
-vgg       the network's weights, and what it expects of a picture
+vgg       VGG19's layers and weights, and what it expects of a picture
 backend   TensorFlow, JAX or PyTorch; the machine, its files and signals
 errors    those that a caller may have to catch
 """

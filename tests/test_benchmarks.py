@@ -16,7 +16,7 @@ import pytest
 import startup
 
 import neural_style_transfer as nst
-from stylize.losses.tiles import TilePasses
+from stylize.losses.tiled import TilePasses
 from stylize.vgg.preprocess import preprocess_image
 
 TINY = ["--rows", "32", "--evaluations", "1"]
@@ -69,8 +69,8 @@ def test_model_of_a_cluster_has_the_bytes_that_travel(small_vgg19):
     job, stage = cluster.prepare(64, 80, 48, "pyramid", "float32")
     made = {}
 
-    def passes(network, objective, tiles, *others):
-        made["counted"] = cluster.Counting(TilePasses(network, objective, tiles, *others), tiles)
+    def passes(network, terms, tiles, targets):
+        made["counted"] = cluster.Counting(TilePasses(network, terms, tiles, targets), tiles)
         made["model"] = cluster.bytes_travelling(network, tiles, 1)
         return made["counted"]
 

@@ -1,14 +1,16 @@
 """What README, guide and recipe pages print is run here as it stands, but small."""
 
 import re
+import runpy
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 import neural_style_transfer as nst
-from stylize.apps import options
+import stylize
 from stylize.images.ffmpeg import Mp4Writer
 from stylize.vgg.weights import read_weights
 
@@ -64,8 +66,14 @@ def test_readme_python(weights_path, tmp_path, monkeypatch):
     exec(program.replace("size=200", "size=24"))
 
 
-def test_readme_lists_every_option():
+def test_page_of_options_is_up_to_date(monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])  # the script adds this folder
+    page = runpy.run_path(str(ROOT / "docs" / "make_options.py"))["page"]
+    assert (ROOT / "docs" / "options.md").read_text() == page(), "python docs/make_options.py"
+
+
+def test_readme_names_the_rooms_as_the_package_does():
+    rooms = [line for line in stylize.__doc__.splitlines() if re.match("[a-z]+  ", line)]
     text = (ROOT / "README.md").read_text()
-    for action in options.build_parser()._actions:
-        for flag in action.option_strings:
-            assert flag in ("-h", "--help", "--version") or f"`{flag}" in text, flag
+    named = re.findall(r"^    ([a-z]+)  +\w", text, re.M)
+    assert named == [line.split()[0] for line in rooms if not line.startswith("errors")]

@@ -17,9 +17,11 @@ import pytest
 
 import neural_style_transfer as nst
 from stylize.backend.tensors import keras
-from stylize.losses import formulas
+from stylize.losses import roughness
+from stylize.losses.tiles import whole_picture
 from stylize.runs.job import prepare
 from stylize.runs.progress import Progress
+from stylize.vgg.layers import replicate_edges
 
 
 class Totals(Progress):
@@ -76,7 +78,7 @@ def padded(x):
 
 def test_replicated_edges_are_numpys():
     x = np.random.default_rng(0).normal(size=(2, 4, 5, 3)).astype("float32")
-    replicated = keras.ops.convert_to_numpy(formulas.replicate_edges(keras.ops.array(x)))
+    replicated = keras.ops.convert_to_numpy(replicate_edges(keras.ops.array(x)))
     np.testing.assert_array_equal(replicated, padded(x))
 
 
@@ -84,7 +86,7 @@ def test_absolute_variation_of_a_ramp():
     """Down 2, right 5, at 3 x 6 and 4 x 5 pairs of pixels with 3 channels each."""
     ramp = 2 * np.arange(4.0)[:, None] + 5 * np.arange(6.0)
     x = keras.ops.array(np.stack([ramp] * 3, axis=-1)[None], "float32")
-    assert float(formulas.absolute_variation(x)) == 3 * (2 * 3 * 6 + 5 * 4 * 5)
+    assert float(roughness.absolute_variation(x)) == 3 * (2 * 3 * 6 + 5 * 4 * 5)
 
 
 def test_nine_point_variation_is_the_loop():
@@ -101,8 +103,8 @@ def test_nine_point_variation_is_the_loop():
             far += np.sum((around[i + 1, j + 1] - around[i, j]) ** 2)
             far += np.sum((around[i + 1, j] - around[i, j + 1]) ** 2)
     near_mean, far_mean = near / (3 * rows * cols), far / (3 * (rows + 1) * (cols + 1))
-    whole = nst.whole_picture(rows, cols)
-    found = formulas.nine_point_variation(keras.ops.array(x, "float32"), whole, (rows, cols))
+    whole = whole_picture(rows, cols)
+    found = roughness.nine_point_variation(keras.ops.array(x, "float32"), whole, (rows, cols))
     assert float(found) == pytest.approx(2 * (near_mean / 3 + far_mean / 12), rel=1e-5)
 
 

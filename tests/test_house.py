@@ -6,6 +6,8 @@ And a name is the name of one thing.
 import ast
 import graphlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import neural_style_transfer as nst
@@ -72,6 +74,19 @@ def test_paint_is_imported_and_never_handed_over():
             if isinstance(node, ast.arguments):
                 parameters = [*node.posonlyargs, *node.args, *node.kwonlyargs]
                 assert "paint" not in [parameter.arg for parameter in parameters], path
+
+
+def test_the_script_is_short_enough_to_be_read():
+    assert len(Path(nst.__file__).read_text().splitlines()) <= 400
+
+
+def test_importing_the_script_waits_for_nothing_large():
+    """`--help` and a mistyped path are answered before any of these is needed."""
+    large = {"keras", "tensorflow", "skimage", "gradio", "h5py"}
+    program = f"import sys, neural_style_transfer; print(sorted({large} & sys.modules.keys()))"
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, cwd=PACKAGE.parent, capture_output=True, text=True)
+    assert (result.stdout, result.stderr) == ("[]\n", "")
 
 
 def test_a_class_name_is_the_name_of_one_class():

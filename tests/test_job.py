@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import stylize.runs.job
 from stylize.backend import tensors
 from stylize.errors import InputError
 from stylize.images import resize, writing
+from stylize.runs import level as levels
 from stylize.runs import memory
 from stylize.runs.job import prepare
 from stylize.runs.recipes import RECIPES
@@ -162,8 +162,8 @@ def test_content_mask_holds_what_the_map_of_detail_would_leave(photo, painting):
     left[:, :24] = 255
     job = prepare(plain, painting, "neighbors", size=40, content_mask=left)
     (stage,) = job.stages
-    np.testing.assert_array_equal(job.content_mask(stage), left / 255)
-    shares = job.query_content(stage)
+    np.testing.assert_array_equal(job.level(stage).content_mask, left / 255)
+    shares = job.level(stage).query_content
     assert (shares[:, :24] == 1).all() and shares[:, 24:] == pytest.approx(0.9)
 
 
@@ -186,17 +186,19 @@ def test_larger_size_begins_with_the_detail_that_the_smaller_could_not_show(
 ):
     """What was the photo, and so lost nothing but its detail, is the photo again."""
     job = prepare(photo, painting, "neighbors", size=40, scales=2, strength=strength)
-    small, large = (job.base(stage) for stage in job.stages)
+    before, level = map(job.level, job.stages)
+    small, large = before.base, level.base
     blurred = resize.enlarge(small, 40, 48)
     assert abs(large - blurred).mean() > 0.5
     expected = blurred + given * (large - blurred)
-    np.testing.assert_allclose(job.enlarged(small, 1), expected, atol=1e-3)
+    np.testing.assert_allclose(level.enlarged(small, before), expected, atol=1e-3)
 
 
 def test_other_recipes_add_nothing_to_a_larger_size(photo, painting):
     job = prepare(photo, painting, "pyramid", size=40, scales=2)
-    x = job.start(job.stages[0])
-    np.testing.assert_array_equal(job.enlarged(x, 1), resize.enlarge(x, 40, 48))
+    before, level = map(job.level, job.stages)
+    x = before.start
+    np.testing.assert_array_equal(level.enlarged(x, before), resize.enlarge(x, 40, 48))
 
 
 def test_turns_without_neighbors_are_refused(photo, painting):
@@ -207,7 +209,7 @@ def test_turns_without_neighbors_are_refused(photo, painting):
 def test_strength_turns_what_is_looked_up(photo, painting):
     def shares(strength):
         job = prepare(photo, painting, "neighbors", size=40, strength=strength)
-        return job.query_content(job.stages[-1])
+        return job.level(job.stages[-1]).query_content
 
     assert (shares(0) == 1).all() and (shares(1) == 0).all()
     assert shares(0.5).min() >= 0.799 and shares(0.5).max() <= 1
@@ -265,7 +267,7 @@ def test_masks_are_resized_and_go_with_their_styles(photo, painting):
     assert first.shape == (40, 48)
     assert (first[:, :20] > 0.9).all() and (first[:, 28:] < 0.1).all()
     np.testing.assert_allclose(first + second, 1, atol=0.01)
-    np.testing.assert_array_equal(job.content_mask(stage), first)
+    np.testing.assert_array_equal(job.level(stage).content_mask, first)
 
 
 def tiles(allowed, size=(800, 1000), **given):
@@ -350,10 +352,10 @@ def test_colours_and_detail_of_a_large_photo_are_measured_on_a_smaller_one(
     def parts():
         job = prepare(photo, painting, "neighbors", size=160, scales=1)
         (stage,) = job.stages
-        return job.start(stage), job.content_mask(stage)
+        return job.start(stage), job.level(stage).content_mask
 
     expected = parts()
-    monkeypatch.setattr(stylize.runs.job, "MEASURED", 80 * 96)
+    monkeypatch.setattr(levels, "MEASURED", 80 * 96)
     monkeypatch.setattr(resize, "STRIP", 2000)  # pixels: ten rows or so at once
     start, mask = parts()
     assert np.abs(start - expected[0]).mean() < 1  # gray level

@@ -9,7 +9,7 @@ from stylize.backend.tensors import LossAndGrads, keras
 from stylize.images import detail
 from stylize.losses import neighbors
 from stylize.losses.neighbors import Candidates
-from stylize.runs.job import Style
+from stylize.losses.style import Painting
 
 CHANNELS = 3
 
@@ -99,10 +99,10 @@ def test_loss_against_numpy(columns):
     targets = candidates / np.linalg.norm(candidates, axis=1, keepdims=True)
     own = queries[:90]
     expected = np.sum(1 - np.diag(numpy_cosines(own, targets)))
-    assert float(neighbors.neighbor_loss([own], [targets])) == pytest.approx(expected, rel=1e-5)
+    assert float(nst.neighbor_loss([own], [targets])) == pytest.approx(expected, rel=1e-5)
     parts = np.split(own, [3, 11], axis=1), np.split(targets, [3, 11], axis=1)
-    assert float(neighbors.neighbor_loss(*parts)) == pytest.approx(expected, rel=1e-5)
-    assert float(neighbors.neighbor_loss([3 * targets], [targets])) == pytest.approx(0, abs=1e-4)
+    assert float(nst.neighbor_loss(*parts)) == pytest.approx(expected, rel=1e-5)
+    assert float(nst.neighbor_loss([3 * targets], [targets])) == pytest.approx(0, abs=1e-4)
 
 
 def test_gradient_of_the_loss_against_finite_differences():
@@ -117,7 +117,7 @@ def test_gradient_of_the_loss_against_finite_differences():
         }
         features = {layer: halved[int(layer[5]) - 1] for layer in neighbors.HYPERCOLUMN_LAYERS}
         columns = neighbors.hypercolumns(features)
-        return keras.ops.stack([1000 * neighbors.neighbor_loss(columns, targets)])
+        return keras.ops.stack([1000 * nst.neighbor_loss(columns, targets)])
 
     objective = LossAndGrads(losses, 16, 20)
     x = rng.normal(0, 1, 16 * 20 * 3)
@@ -177,7 +177,7 @@ def test_search_in_tiles_and_blocks_against_numpy(tile, at_once, turns, monkeypa
         for rows, cols in [(48, 80), (48, 80), (64, 52), (36, 72)]
     )
     left = np.repeat([[1.0, 0.0]], 40, axis=1) * np.ones((48, 1))
-    styles = [Style(pictures[0], 0.5, left), Style(pictures[1], 0.5, 1 - left)]
+    styles = [Painting(pictures[0], 0.5, left), Painting(pictures[1], 0.5, 1 - left)]
     share = np.repeat(rng.random((48 // 4, 80 // 4)), 4, axis=0).repeat(4, axis=1)
     found = neighbors.find_neighbors(network, photo, x, styles, share, turns, tile)
 
@@ -201,7 +201,7 @@ def test_search_of_some_places_finds_what_the_search_of_all_does(tile, small_vgg
     network = nst.build_network(small_vgg19, neighbors.HYPERCOLUMN_LAYERS, pool_padding="same")
     rng = np.random.default_rng(5)
     photo, x, picture = rng.normal(0, 60, (3, 48, 64, 3)).astype(np.float32)
-    given = network, photo, x, [Style(picture)], np.full((48, 64), 0.5)
+    given = network, photo, x, [Painting(picture)], np.full((48, 64), 0.5)
     where = np.zeros((48, 64), bool)
     where[8:30, 20:41] = True
     every, some = (
@@ -223,7 +223,7 @@ def test_styles_share_the_places_that_are_looked_up(small_vgg19):
     photo, *pictures = rng.normal(0, 60, (3, 40, 40, 3)).astype(np.float32)
     where = np.zeros((40, 40), bool)
     where[0, :40] = True  # ten places of four pixels
-    styles = [Style(picture, 0.5) for picture in pictures]
+    styles = [Painting(picture, 0.5) for picture in pictures]
     given = network, photo, photo, styles, np.full((40, 40), 0.5)
     targets = np.concatenate(neighbors.find_neighbors(*given, where=where), axis=-1)[:10]
     own = [numpy_columns(network, picture) for picture in pictures]

@@ -1,6 +1,7 @@
 """The script, in its own order. Oracles are closed forms, naive NumPy, finite differences, Keras's
 own VGG19 and the Keras example; none shares code with what it checks."""
 
+import collections
 import json
 import math
 import os
@@ -13,6 +14,7 @@ import keras_example
 import numpy as np
 import pytest
 import scipy.optimize
+from conftest import named, smooth_picture
 from PIL import Image
 from test_neighbors import numpy_cosines
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -20,25 +22,33 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import neural_style_transfer as nst
 from stylize.backend.tensors import LossAndGrads, keras
 from stylize.errors import InputError, WeightsError
-from stylize.images import resize
 from stylize.images.colors import COLOR_METHODS
 from stylize.images.detail import detail_map
 from stylize.images.optical_flow import Previous
+from stylize.losses.content import Content
+from stylize.losses.formulas import FORMULAS
 from stylize.losses.neighbors import find_neighbors, hypercolumns
-from stylize.optimize.lbfgs import ProjectedLBFGS
-from stylize.optimize.minimize import Iterations, minimize_adam, minimize_lbfgs
-from stylize.runs.job import Style, prepare
-from stylize.runs.loss_weights import LossWeights
-from stylize.runs.recipes import STYLE_LAYERS, choose_settings
+from stylize.losses.style import _mask_scale, half_gram
+from stylize.losses.term import Canvas
+from stylize.optimize.minimize import (
+    Iterations,
+    minimize_adam,
+    minimize_lbfgs,
+    minimize_scipy,
+)
+from stylize.optimize.state import Losses
+from stylize.runs import level as levels
+from stylize.runs.job import prepare
+from stylize.runs.level import Level
+from stylize.runs.recipes import STYLE_LAYERS
 from stylize.runs.settings import EVALUATIONS_PER_ITERATION
-from stylize.vgg import preprocess, weights
+from stylize.vgg import layers, preprocess, weights
 from stylize.vgg.download import load_weights
 from stylize.vgg.weights import VGG19Weights
 
 SCRIPT = nst.__file__
 ROOT = Path(__file__).parent.parent
 KERAS_LAYERS = ["block5_conv2", *STYLE_LAYERS]
-NEAREST = Image.Resampling.NEAREST
 
 
 # --- Importing -----------------------------------------------------------------------------
@@ -105,14 +115,16 @@ def test_style_is_measured_once_a_size_for_all_photos(small_vgg19, photo, painti
 
 def test_kept_network_is_not_that_of_another_data_format(small_vgg19, photo, monkeypatch):
     """Keras may be configured anew between two pictures."""
-    formats = []
-    monkeypatch.setattr(nst, "build_network", lambda *arguments: formats.append(arguments[5]))
-    monkeypatch.setattr(nst, "make_objective", lambda *_: None)
-    job = prepare(photo, photo, "pyramid", size=24)
+    monkeypatch.setattr(layers.tensors, "require_channels_first", lambda: None)  # none is run
+    job, networks = prepare(photo, photo, "pyramid", size=24), []
     for data_format in ("channels_last", "channels_first", "channels_last"):
         monkeypatch.setattr(keras.config, "image_data_format", lambda given=data_format: given)
-        nst.stage_objective(job, small_vgg19, job.stages[0])
-    assert formats == ["channels_last", "channels_first"]
+        options = job.level(job.stages[0]).network_options
+        networks.append(nst._kept_network(small_vgg19, job.layers, **options))
+    first, other, again = networks
+    assert first is again is not other
+    formats = [network.get_layer("block1_conv1").data_format for network in networks]
+    assert formats == ["channels_last", "channels_first", "channels_last"]
 
 
 def test_weights_own_mean_pixel_is_subtracted(small_vgg19, photo):
@@ -227,9 +239,19 @@ def test_gradient_of_the_gram_in_a_loss_that_is_not_symmetric(random_features):
         assert grads[index] == pytest.approx(difference.item(), rel=1e-3, abs=1e-3)
 
 
+def test_gram_with_half_of_the_work_is_the_gram(random_features):
+    features = random_features[0]
+    np.testing.assert_allclose(half_gram(features), nst.gram_matrix(features), rtol=1e-5)
+
+
+def masked_gram(features, mask):
+    """That of a style with a mask."""
+    return half_gram(features, mask) * _mask_scale(mask)
+
+
 def test_gram_with_a_mask_of_ones_is_the_gram(random_features):
     plain = nst.gram_matrix(random_features[0])
-    masked = nst.gram_matrix(random_features[0], np.ones((20, 1), np.float32))
+    masked = masked_gram(random_features[0], np.ones((20, 1), np.float32))
     np.testing.assert_allclose(masked, plain, rtol=1e-5)
 
 
@@ -237,7 +259,7 @@ def test_gram_with_a_mask_sees_only_its_positions(random_features):
     features = random_features[0]
     mask = np.zeros((5, 4), np.float32)
     mask[1:3] = 1
-    masked = nst.gram_matrix(features, mask.reshape(-1, 1))
+    masked = masked_gram(features, mask.reshape(-1, 1))
     np.testing.assert_allclose(masked, numpy_gram(features[1:3]) * 20 / 8, rtol=1e-5)
 
 
@@ -256,42 +278,40 @@ def test_total_variation_against_numpy(photo):
 # --- The objective -------------------------------------------------------------------------
 
 
-def working_pictures(photo, painting, rows=40):
-    """(base, style reference) as the objective takes them."""
-    base = nst.load_image(photo)
-    rows, cols = resize.working_size(base, rows)
-    return [
-        preprocess.preprocess_image(resize.resize_image(image, rows, cols, NEAREST))
-        for image in (base, nst.load_image(painting))
-    ]
+def make_objective(weights, photo, styles, recipe="keras", **given):
+    """(our function from a flat picture to (terms, gradient), the `Level` it is of), in 40 rows."""
+    given = {"size": 40, "scales": 1, "precision": "float32"} | given
+    job = prepare(photo, styles, recipe, **given)
+    (stage,) = job.stages
+    level = job.level(stage)
+    return nst.stage_objective(job, weights, stage, level=level), level
 
 
-def make_objective(weights, base, style, precision="float32", **settings):
-    """Our function from a flat picture to (terms, gradient), with the Keras example's settings."""
-    settings = choose_settings("keras", **settings)
-    layers = {**settings["content_layers"], **settings["style_layers"]}
-    network = nst.build_network(weights, layers, precision)
-    weights = LossWeights.of(settings, base.shape[0])
-    return nst.make_objective(network, base, [Style(style)], weights)
+def near(picture, seed=5):
+    """A flat picture not far from one."""
+    return picture.ravel() + np.random.default_rng(seed).normal(0, 20, picture.size)
 
 
 def test_combination_alone_equals_the_concatenated_batch(full_vgg19, photo, painting):
-    base, style = working_pictures(photo, painting)
-    x = base.ravel() + np.random.default_rng(5).normal(0, 20, base.size)
     weights = {"content_weight": 0.5, "style_weight": 0.3, "tv_weight": 0.01}
-    original = keras_example.concatenated_loss_and_grads(full_vgg19, base, style, **weights)
+    objective, level = make_objective(full_vgg19, photo, painting, **weights)
+    x, (style,) = near(level.base), level.styles
+    original = keras_example.concatenated_loss_and_grads(
+        full_vgg19, level.base, style.picture, **weights
+    )
     expected_loss, expected_grads = original(x)
-    terms, grads = make_objective(full_vgg19, base, style, **weights)(x)
-    assert (terms[:3] > 0).all() and terms[3] == 0
+    terms, grads = objective(x)
+    assert objective.names == ["content", "style", "total_variation"]
+    assert (terms > 0).all()
     assert terms.sum() == pytest.approx(expected_loss, rel=1e-5)
     assert np.linalg.norm(grads - expected_grads) < 1e-5 * np.linalg.norm(expected_grads)
 
 
 def test_gradient_against_finite_differences(small_vgg19, photo, painting):
-    base, style = working_pictures(photo, painting)
-    objective = make_objective(small_vgg19, base, style, content_weight=10, tv_weight=0.01)
+    given = {"content_weight": 10, "tv_weight": 0.01}
+    objective, level = make_objective(small_vgg19, photo, painting, **given)
     rng = np.random.default_rng(7)
-    x = base.ravel() + rng.normal(0, 20, base.size)
+    x = near(level.base)
     _, grads = objective(x)
     for direction in (grads, grads * rng.random(x.size), np.sign(grads)):
         step = direction / np.linalg.norm(direction)
@@ -301,74 +321,72 @@ def test_gradient_against_finite_differences(small_vgg19, photo, painting):
 
 def test_weights_mean_the_same_at_every_size(small_vgg19):
     """A picture tiled 2x2 has four times the pixels and the same look: the same losses."""
-    settings = choose_settings("pyramid", tv_weight=1)
-    layers = {**settings["content_layers"], **settings["style_layers"]}
-    network = nst.build_network(small_vgg19, layers)
     noises = [
         np.random.default_rng(seed).integers(0, 256, (128, 128, 3), np.uint8) for seed in range(3)
     ]
     terms = []
     for copies in (1, 2):
-        base, style, x = (
-            preprocess.preprocess_image(np.tile(noise, (copies, copies, 1))) for noise in noises
-        )
-        weights = LossWeights.of(settings, base.shape[0])
-        objective = nst.make_objective(network, base, [Style(style)], weights)
-        terms.append(objective(x.astype(float).ravel())[0])
+        base, style, x = (np.tile(noise, (copies, copies, 1)) for noise in noises)
+        given = {"size": 128 * copies, "tv_weight": 1}
+        objective, _ = make_objective(small_vgg19, base, style, "pyramid", **given)
+        terms.append(objective(preprocess.preprocess_image(x).ravel())[0])
     np.testing.assert_allclose(terms[1], terms[0], rtol=0.1)  # the border differs a little
 
 
 def test_style_is_weighed_by_its_energy(small_vgg19, photo, painting):
     """Twice the style_energy, twice the loss; at the style's own, that of the plain formula."""
-    base, style = working_pictures(photo, painting)
+    plain, level = make_objective(small_vgg19, photo, painting, style_weight=3)
+    (style,) = level.styles
     grams = {
         layer: numpy_gram(features)
-        for layer, features in numpy_features(small_vgg19, style).items()
+        for layer, features in numpy_features(small_vgg19, style.picture).items()
         if layer in STYLE_LAYERS
     }
     energy = sum(0.2 * np.sum(gram**2) for gram in grams.values()) / (36 * (40 * 48) ** 2)
-    settings = choose_settings("keras", style_weight=3)
-    network = nst.build_network(small_vgg19, KERAS_LAYERS)
-    x = base.astype(float).ravel()
-    plain, same, double = (
-        nst.make_objective(
-            network,
-            base,
-            [Style(style)],
-            LossWeights.of(settings | {"style_energy": energy}, base.shape[0]),
-        )(x)[0][1]
-        for energy in (None, energy, 2 * energy)
+    x = level.base.ravel()
+    expected = plain(x)[0][1]
+    for times in (1, 2):
+        recipe = nst.RECIPES["keras"] | {"style_energy": times * energy}
+        weighed, _ = make_objective(small_vgg19, photo, painting, recipe, style_weight=3)
+        assert weighed(x)[0][1] == pytest.approx(times * expected, rel=1e-4)
+
+
+def test_strength_turns_the_weights_and_is_neutral_in_the_middle(small_vgg19, photo, painting):
+    x = np.random.default_rng(0).normal(0, 60, 40 * 48 * 3)
+
+    def terms(strength):
+        return make_objective(small_vgg19, photo, painting, strength=strength)[0](x)[0]
+
+    settings = nst.RECIPES["keras"]
+    assert settings.strength == 0.5 and settings.to_photo == settings.to_painting == 1
+    neutral = terms(0.5)
+    for strength, to_photo, to_painting in [(0, 4, 0), (0.75, 1 / 4, 9 / 4), (1, 0, 4)]:
+        expected = neutral * [to_photo, to_painting, to_painting]
+        np.testing.assert_allclose(terms(strength), expected, rtol=1e-5)
+
+
+def test_content_weighs_more_at_small_sizes_in_johnson(small_vgg19, photo, painting):
+    """2^3 times as much where the result will have twice the rows; the rest is as it is."""
+    job = prepare(photo, painting, "johnson", size=48, scales=3, precision="float32")
+    stage, *_, last = job.stages
+    assert (stage.rows, last.rows) == (20, 40)
+    x = np.random.default_rng(0).normal(0, 60, 20 * 24 * 3)
+    small, alone = (
+        nst.stage_objective(
+            job, small_vgg19, stage, level=Level(job.settings, job.inputs, stage, last_rows)
+        )(x)[0]
+        for last_rows in (40, 20)
     )
-    np.testing.assert_allclose([same, double], [plain, 2 * plain], rtol=1e-4)
-
-
-def test_strength_turns_the_weights_and_is_neutral_in_the_middle():
-    def weights(strength):
-        return LossWeights.of(choose_settings("keras", strength=strength), 400)
-
-    assert weights(0.5).content == {"block5_conv2": 0.025}
-    assert weights(0.5).total_variation == 1
-    assert weights(1).content == {"block5_conv2": 0}
-    assert set(weights(0).style.values()) == {0}
-    assert weights(0).total_variation == 0
-    assert weights(0.75).content == {"block5_conv2": pytest.approx(0.025 / 4)}
-    assert weights(0.75).style["block1_conv1"] == pytest.approx(0.2 * 9 / 4)
-
-
-def test_content_weighs_more_at_small_sizes_in_johnson():
-    settings = choose_settings("johnson")
-    small, last = LossWeights.of(settings, 100, 200), LossWeights.of(settings, 200, 200)
-    assert (small.content, last.content) == ({"block4_conv2": 40.0}, {"block4_conv2": 5.0})
-    assert small._replace(content=last.content) == last
-    assert LossWeights.of(settings, 200) == last
+    np.testing.assert_allclose(small, alone * [8, 1, 1], rtol=1e-5)
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_lower_precision_points_the_same_way(precision, small_vgg19, photo, painting):
-    base, style = working_pictures(photo, painting)
-    x = base.astype(float).ravel()
-    terms, grads = make_objective(small_vgg19, base, style, tv_weight=0)(x)
-    low_terms, low_grads = make_objective(small_vgg19, base, style, precision, tv_weight=0)(x)
+    objective, level = make_objective(small_vgg19, photo, painting, tv_weight=0)
+    given = {"precision": precision, "tv_weight": 0}
+    low_objective, _ = make_objective(small_vgg19, photo, painting, **given)
+    x = level.base.ravel()
+    (terms, grads), (low_terms, low_grads) = objective(x), low_objective(x)
     assert low_terms[1] != terms[1]
     assert low_terms[1] == pytest.approx(terms[1], rel=0.05)
     cosine = low_grads @ grads / np.linalg.norm(grads) / np.linalg.norm(low_grads)
@@ -376,11 +394,11 @@ def test_lower_precision_points_the_same_way(precision, small_vgg19, photo, pain
 
 
 def test_float16_gradient_that_would_overflow_is_scaled(small_vgg19, photo, painting):
-    base, style = working_pictures(photo, painting)
-    x = base.astype(float).ravel()
     weights = {"style_weight": 1e12, "tv_weight": 0}
-    _, grads = make_objective(small_vgg19, base, style, **weights)(x)
-    _, low_grads = make_objective(small_vgg19, base, style, "float16", **weights)(x)
+    objective, level = make_objective(small_vgg19, photo, painting, **weights)
+    low_objective, _ = make_objective(small_vgg19, photo, painting, precision="float16", **weights)
+    x = level.base.ravel()
+    (_, grads), (_, low_grads) = objective(x), low_objective(x)
     assert np.isfinite(low_grads).all()
     cosine = low_grads @ grads / np.linalg.norm(grads) / np.linalg.norm(low_grads)
     assert cosine > 0.97
@@ -388,7 +406,8 @@ def test_float16_gradient_that_would_overflow_is_scaled(small_vgg19, photo, pain
 
 BACKEND_PROGRAM = """
 import sys, numpy as np, neural_style_transfer as nst
-from stylize import job, weights
+from stylize.runs import job
+from stylize.vgg import weights
 weights.CONVOLUTIONS.update(eval(sys.argv[1]))
 given = np.load(sys.argv[3])
 job = job.prepare(given["photo"], given["painting"], sys.argv[5], **eval(sys.argv[6]))
@@ -544,48 +563,39 @@ def test_recipes_against_numpy(recipe, pooling, small_vgg19, photo, painting):
     content = features(preprocess.preprocess_image(photo))
     expected = oracle(features(x), content, styles, x.astype(float), settings)
     weights = [settings[f"{name}_weight"] for name in ("content", "style", "tv")]
-    np.testing.assert_allclose(terms, [*np.multiply(expected, weights), 0, 0], rtol=1e-4)
-
-
-def masked_objective(weights, base, styles, content_mask=None):
-    settings = choose_settings("keras")
-    layers = {**settings["content_layers"], **settings["style_layers"]}
-    network = nst.build_network(weights, layers)
-    loss_weights = LossWeights.of(settings, base.shape[0])
-    return nst.make_objective(network, base, styles, loss_weights, content_mask=content_mask)
+    np.testing.assert_allclose(terms, np.multiply(expected, weights), rtol=1e-4)
 
 
 def test_mask_of_ones_is_no_mask(small_vgg19, photo, painting):
-    base, style = working_pictures(photo, painting)
-    ones = np.ones(base.shape[:2], np.float32)
-    x = base.ravel() + np.random.default_rng(5).normal(0, 20, base.size)
-    plain, _ = masked_objective(small_vgg19, base, [Style(style)])(x)
-    masked, _ = masked_objective(small_vgg19, base, [Style(style, 1.0, ones)], ones)(x)
-    np.testing.assert_allclose(masked, plain, rtol=1e-4)
+    ones = np.full((40, 48), 255, np.uint8)
+    plain, level = make_objective(small_vgg19, photo, painting)
+    given = {"style_masks": [ones], "content_mask": ones}
+    masked, _ = make_objective(small_vgg19, photo, painting, **given)
+    x = near(level.base)
+    np.testing.assert_allclose(masked(x)[0], plain(x)[0], rtol=1e-4)
 
 
 def test_complementary_masks_give_each_half_its_own_style(small_vgg19, photo, painting):
     """A style pulls only where its mask is white (as far as deep layers can tell positions)."""
-    base, style = working_pictures(np.tile(photo, (4, 1, 1)), painting, rows=160)
-    left = np.zeros(base.shape[:2], np.float32)
-    left[:80] = 1
-    x = base.astype(float).ravel()
-    nothing = {"content_weight": 0, "tv_weight": 0, "style_layers": ["block1_conv1"]}
-    settings = choose_settings("keras", **nothing)
-    network = nst.build_network(small_vgg19, ["block1_conv1", "block5_conv2"])
-    weights = LossWeights.of(settings, 160)
+    tall = np.tile(photo, (4, 1, 1))
+    upper, lower = np.zeros((2, 160, 48), np.uint8)
+    upper[:80], lower[80:] = 255, 255
+    given = {"content_weight": 0, "tv_weight": 0, "style_layers": ["block1_conv1"], "size": 160}
+    styles = [painting, painting[::-1] // 2]
 
-    def objective(*styles):
-        return nst.make_objective(network, base, list(styles), weights)(x)
+    def losses(styles, masks):
+        objective, level = make_objective(small_vgg19, tall, styles, style_masks=masks, **given)
+        return objective(level.base.ravel())
 
-    upper, lower = Style(style, 0.5, left), Style(style[::-1] / 2, 0.5, 1 - left)
-    both, both_grads = objective(upper, lower)
-    of_upper, upper_grads = objective(upper)
-    of_lower, lower_grads = objective(lower)
-    assert both[1] == pytest.approx(of_upper[1] + of_lower[1], rel=1e-4)
-    np.testing.assert_allclose(both_grads, upper_grads + lower_grads, atol=1e-3 * both_grads.max())
-    assert not upper_grads.reshape(base.shape)[82:].any()
-    assert not lower_grads.reshape(base.shape)[:78].any()
+    both, both_grads = losses(styles, [upper, lower])
+    (of_upper, upper_grads), (of_lower, lower_grads) = (
+        losses([style], [mask]) for style, mask in zip(styles, (upper, lower), strict=True)
+    )
+    assert both[1] == pytest.approx((of_upper[1] + of_lower[1]) / 2, rel=1e-4)  # equal shares
+    expected = (upper_grads + lower_grads) / 2
+    np.testing.assert_allclose(both_grads, expected, atol=1e-3 * both_grads.max())
+    assert not upper_grads.reshape(160, 48, 3)[82:].any()
+    assert not lower_grads.reshape(160, 48, 3)[:78].any()
     assert upper_grads.any() and lower_grads.any()
 
 
@@ -694,10 +704,11 @@ def test_neighbors_are_looked_up_anew_at_each_size(small_vgg19, photo, painting,
         seen.append(x)
         return find_neighbors(network, base, x, *arguments)
 
-    monkeypatch.setattr(nst, "find_neighbors", find)
+    monkeypatch.setattr(levels, "find_neighbors", find)
     nst.paint(job, small_vgg19, callback=paintings.append)
     assert [x.shape for x in seen] == [(20, 24, 3), (40, 48, 3)]
-    expected = job.enlarged(np.reshape(paintings[0].x, (20, 24, 3)), 1)
+    small, large = map(job.level, job.stages)
+    expected = large.enlarged(np.reshape(paintings[0].x, (20, 24, 3)), small)
     np.testing.assert_array_equal(seen[1], expected)
 
 
@@ -713,17 +724,24 @@ def test_turned_copies_are_looked_in_too(small_vgg19, photo):
 
 
 def test_content_mask_frees_what_is_black(small_vgg19, photo, painting):
-    base, style = working_pictures(photo, painting)
-    mask = np.zeros(base.shape[:2], np.float32)
-    objective = masked_objective(small_vgg19, base, [Style(style, 0.0)], mask)
-    x = base.ravel() + np.random.default_rng(5).normal(0, 20, base.size)
-    assert objective(x)[0][0] == 0
+    network = nst.build_network(small_vgg19, ["block5_conv2"])
+    base = preprocess.preprocess_image(photo)
+    given = nst.content_loss, Canvas(network, 40, 48), {"block5_conv2": 1.0}, FORMULAS["keras"]
+    x = near(base).astype(np.float32).reshape(1, 40, 48, 3)
+
+    def content(mask):
+        term = Content(*given, base, mask)
+        return float(term.value(x, network(x), given[1].tiles[0], term.targets[0]))
+
+    assert content(np.zeros((40, 48), np.float32)) == 0
+    assert content(None) > 0
+    assert content(np.ones((40, 48), np.float32)) == pytest.approx(content(None), rel=1e-5)
 
 
 def test_term_with_weight_zero_is_zero(small_vgg19, photo, painting):
-    base, style = working_pictures(photo, painting)
-    objective = make_objective(small_vgg19, base, style, style_weight=0, tv_weight=0)
-    terms, grads = objective(base.astype(float).ravel())
+    given = {"style_weight": 0, "tv_weight": 0}
+    objective, level = make_objective(small_vgg19, photo, painting, **given)
+    terms, grads = objective(level.base.ravel())
     assert not terms.any()
     assert not grads.any()
 
@@ -737,13 +755,16 @@ def test_temporal_term_against_numpy(small_vgg19, photo, painting):
     x, before = rng.uniform(-100, 100, (2, 40, 48, 3)).astype(np.float32)
     hold = rng.uniform(0, 1, (40, 48)).astype(np.float32)
     following = job.frame(nst.load_image(photo), Previous(before, hold))
-    terms, grads = nst.stage_objective(following, small_vgg19, following.stages[0])(x.ravel())
+    objective = nst.stage_objective(following, small_vgg19, following.stages[0])
+    terms, grads = objective(x.ravel())
     weighted = hold.astype(float)[..., np.newaxis] * (x.astype(float) - before)
-    assert terms[4] == pytest.approx(7 * (weighted * (x - before)).sum() / (40 * 48 * 3), rel=1e-5)
-    assert not terms[:4].any()
+    assert objective.names == ["content", "style", "total_variation", "temporal"]
+    assert terms[3] == pytest.approx(7 * (weighted * (x - before)).sum() / (40 * 48 * 3), rel=1e-5)
+    assert not terms[:3].any()
     np.testing.assert_allclose(grads, 2 * 7 / (40 * 48 * 3) * weighted.ravel(), atol=1e-6)
-    terms, _ = nst.stage_objective(job, small_vgg19, job.stages[0])(x.ravel())
-    assert not terms.any()
+    alone = nst.stage_objective(job, small_vgg19, job.stages[0])
+    assert "temporal" not in alone.names
+    assert not alone(x.ravel())[0].any()
 
 
 # --- The Evaluator -------------------------------------------------------------------------
@@ -751,6 +772,8 @@ def test_temporal_term_against_numpy(small_vgg19, photo, painting):
 
 class CountedQuadratic:
     """(x - 3)^2 as content, 2 (x + 1)^2 as style, with a count of how often it was asked."""
+
+    names = ("content", "style", "total_variation")
 
     def __init__(self):
         self.calls = 0
@@ -793,7 +816,17 @@ def test_evaluator_reports_every_evaluation():
     seen = []
     evaluator = nst.Evaluator(CountedQuadratic(), lambda losses, x: seen.append((losses, x[0])))
     evaluator.loss(np.zeros(1)), evaluator.loss(np.ones(1))
-    assert seen == [(nst.Losses(11, 9, 2, 0), 0), (nst.Losses(12, 4, 8, 0), 1)]
+    first = Losses(11, {"content": 9, "style": 2, "total_variation": 0})
+    second = Losses(12, {"content": 4, "style": 8, "total_variation": 0})
+    assert seen == [(first, 0), (second, 1)]
+
+
+def test_losses_are_had_by_the_names_of_their_terms():
+    losses = Losses(11.0, {"content": 9.0, "style": 2.0})
+    assert (losses.content, losses.style, losses.temporal) == (9, 2, 0)  # it has no such term
+    assert losses.as_dict() == {"total": 11, "content": 9, "style": 2}
+    with pytest.raises(AttributeError, match="the loss has no term 'contents'"):
+        _ = losses.contents
 
 
 @pytest.mark.parametrize(
@@ -805,13 +838,13 @@ def test_evaluator_reports_every_evaluation():
     ],
 )
 def test_evaluator_names_the_term_that_is_not_finite(terms, message):
-    evaluator = nst.Evaluator(lambda x: (np.array(terms), x))
+    evaluator = nst.Evaluator(named(lambda x: (np.array(terms), x)))
     with pytest.raises(nst.NonFiniteLoss, match=f"{message} at evaluation 1; lower its weight"):
         evaluator.loss(np.zeros(2))
 
 
 def test_evaluator_refuses_an_infinite_gradient():
-    evaluator = nst.Evaluator(lambda x: (np.zeros(3), x / 0.0))
+    evaluator = nst.Evaluator(named(lambda x: (np.zeros(3), x / 0.0)))
     with np.errstate(divide="ignore"), pytest.raises(nst.NonFiniteLoss, match="gradient"):
         evaluator.grads(np.ones(2))
 
@@ -833,19 +866,15 @@ class Rosenbrock:
     on_device = __call__
 
 
-def minimize_with_ours(iterations, x, bounds=None):
-    return minimize_lbfgs(iterations, ProjectedLBFGS(x, *(bounds or ())))
-
-
-def run_minimize(function, count, minimize=nst.minimize_scipy, bounds=None, tolerance=0.0):
+def run_minimize(function, count, minimize=minimize_scipy, bounds=None, tolerance=0.0):
     """([(loss, evaluations, stopped) of each iteration], the last x)."""
-    evaluator, seen = nst.Evaluator(function), []
+    evaluator, seen = nst.Evaluator(named(function)), []
 
     def on_iteration(x, losses, stopped):
         seen.append((losses.total, evaluator.evaluations, stopped))
 
     iterations = Iterations(evaluator, count, 20, on_iteration, tolerance)
-    return seen, minimize(iterations, np.full(50, -1.0), bounds)
+    return seen, minimize(iterations, np.full(50, -1.0), *([bounds] if bounds else []))
 
 
 def test_one_run_reports_every_twenty_evaluations_and_beats_restarts():
@@ -859,7 +888,7 @@ def test_one_run_reports_every_twenty_evaluations_and_beats_restarts():
 
 def test_our_lbfgs_reports_as_scipys_does_and_keeps_bounds():
     bounds = np.full(50, -2.0), np.full(50, 0.5)
-    seen, x = run_minimize(Rosenbrock(), 4, minimize_with_ours, bounds)
+    seen, x = run_minimize(Rosenbrock(), 4, minimize_lbfgs, bounds)
     assert [stopped for *_, stopped in seen] == [""] * 4
     assert [evaluations for _, evaluations, _ in seen][-1] == 80
     assert x.max() == 0.5  # the minimum is at 1
@@ -868,7 +897,7 @@ def test_our_lbfgs_reports_as_scipys_does_and_keeps_bounds():
 
 def test_our_lbfgs_stops_where_no_lower_point_is_found():
     function = Rosenbrock(lying_below=100)
-    seen, x = run_minimize(function, 100, minimize_with_ours)
+    seen, x = run_minimize(function, 100, minimize_lbfgs)
     assert seen[-1][2] == "L-BFGS finds no lower point"
     assert scipy.optimize.rosen(x.astype(float)) == pytest.approx(seen[-1][0], rel=1e-3)
     assert function.calls < 200
@@ -899,7 +928,7 @@ def test_bounds_are_kept():
     assert x.max() == 0.5  # the minimum is at 1
 
 
-@pytest.mark.parametrize("minimize", [nst.minimize_keras, nst.minimize_scipy])
+@pytest.mark.parametrize("minimize", [nst.minimize_keras, minimize_scipy])
 def test_scipy_has_one_thread_of_blas_and_the_network_all(minimize, monkeypatch):
     def threads():
         libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
@@ -911,7 +940,7 @@ def test_scipy_has_one_thread_of_blas_and_the_network_all(minimize, monkeypatch)
 
     fmin, of_scipy, of_network = scipy.optimize.fmin_l_bfgs_b, [], []
     monkeypatch.setattr(scipy.optimize, "fmin_l_bfgs_b", watched_fmin)
-    rosenbrock = Rosenbrock()
+    rosenbrock = named(Rosenbrock())
     evaluator = nst.Evaluator(rosenbrock, lambda losses, x: of_network.append(threads()))
     with threadpool_limits(2, "blas"):
         iterations = Iterations(evaluator, 1, 20, lambda x, losses, stopped: None)
@@ -926,10 +955,9 @@ class Quadratic:
 
     def __new__(cls, shape):
         def losses(x):
-            content = keras.ops.sum(keras.ops.square(x - 3.0)) / 10
-            return keras.ops.stack([content, 0 * content, 0 * content])
+            return keras.ops.stack([keras.ops.sum(keras.ops.square(x - 3.0)) / 10])
 
-        return LossAndGrads(losses, *shape)
+        return LossAndGrads(losses, *shape, names=["content"])
 
 
 def test_adam_follows_numpys_adam_for_twenty_steps():
@@ -1066,6 +1094,31 @@ def test_pyramid_reports_small_sizes_as_not_final(small_vgg19, photo, painting):
     np.testing.assert_array_equal(result, seen[-1].image)
 
 
+def test_pictures_of_a_size_are_made_once(small_vgg19, monkeypatch):
+    """In a default run of four sizes; the search for neighbours, which makes none, is left out."""
+    made = collections.Counter()
+
+    def counted(name):
+        function = getattr(levels, name)
+
+        def count(*arguments):
+            made[name] += 1
+            return function(*arguments)
+
+        monkeypatch.setattr(levels, name, count)
+
+    for name in ("resize_image", "recoloring", "detail_map"):
+        counted(name)
+    monkeypatch.setattr(levels, "find_neighbors", lambda *arguments: None)
+    photo, painting = smooth_picture(300, 400, seed=1), smooth_picture(90, 70, seed=2)
+    job = prepare(photo, painting, evaluations_per_iteration=1, iterations=1)
+    assert [stage.rows for stage in job.stages] == [48, 97, 197, 400]
+    nst.paint(job, small_vgg19)
+    assert made["resize_image"] <= 12
+    assert made["recoloring"] <= 4 and made["detail_map"] <= 4
+    assert len(made) == 3
+
+
 @pytest.mark.parametrize("recipe", ["pyramid", "neighbors"])
 def test_strength_zero_gives_the_photo_back(recipe, small_vgg19, photo, painting):
     given = {"recipe": recipe, "size": 40, "strength": 0, "scales": 2}
@@ -1074,8 +1127,10 @@ def test_strength_zero_gives_the_photo_back(recipe, small_vgg19, photo, painting
 
 
 def test_every_iteration_is_that_of_the_keras_example(full_vgg19, photo, painting):
-    base, style = working_pictures(photo, painting)
-    original = keras_example.concatenated_loss_and_grads(full_vgg19, base, style)
+    job = prepare(photo, painting, "keras", size=40)
+    (stage,) = job.stages
+    base, (style,) = job.base(stage), job.styles(stage)
+    original = keras_example.concatenated_loss_and_grads(full_vgg19, base, style.picture)
     expected = [loss for _, loss in keras_example.run(original, base.astype(float), iterations=2)]
     seen = []
     nst.style_transfer(photo, painting, 2, seen.append, recipe="keras", weights=full_vgg19, size=40)
@@ -1105,7 +1160,7 @@ def test_style_transfer_reports_iterates_and_returns_the_last(small_vgg19, photo
     np.testing.assert_array_equal(result, seen[-1].image)
     assert seen[-1].evaluations == len(evaluations) >= 2 * EVALUATIONS_PER_ITERATION
     assert seen[1].losses.total < seen[0].losses.total < evaluations[0].total
-    assert seen[0].losses.total == pytest.approx(sum(seen[0].losses[1:]))
+    assert seen[0].losses.total == pytest.approx(sum(seen[0].losses.terms.values()))
     assert seen[0].seconds > 0
 
 

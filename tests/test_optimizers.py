@@ -5,15 +5,15 @@ import math
 
 import numpy as np
 import pytest
+from conftest import named
 
 import neural_style_transfer as nst
 from stylize.backend.arrays import NUMPY, device_arrays
 from stylize.backend.tensors import LossAndGrads, keras
 from stylize.errors import NonFiniteLoss
-from stylize.optimize.lbfgs import ProjectedLBFGS
 from stylize.optimize.minimize import Iterations, minimize_adam, minimize_lbfgs
-from stylize.optimize.state import NO_STEP, Step
-from stylize.runs import job
+from stylize.optimize.state import NO_STEP
+from stylize.runs import level
 
 SHAPE = (1, 6, 7, 3)
 KINDS = {"numpy": lambda: NUMPY, "device": device_arrays}
@@ -26,7 +26,7 @@ def terms(function):
         content = keras.ops.sum(function(x))
         return keras.ops.stack([content, 0 * content, 0 * content])
 
-    return LossAndGrads(losses, *SHAPE[1:3])
+    return named(LossAndGrads(losses, *SHAPE[1:3]))
 
 
 def barrier():
@@ -34,39 +34,44 @@ def barrier():
     return terms(lambda x: -keras.ops.log(keras.ops.maximum(1 - x, 0)) - 4 * x)
 
 
-def valley():
-    """Rosenbrock's, from each value to the one below it."""
-    return terms(lambda x: 100 * (x[:, 1:] - x[:, :-1] ** 2) ** 2 + (1 - x[:, :-1]) ** 2)
+def valley(width=1.0):
+    """Rosenbrock's, from each value to the one below it, of values so many times as large."""
+
+    def rosenbrock(x):
+        x = x / width
+        return 100 * (x[:, 1:] - x[:, :-1] ** 2) ** 2 + (1 - x[:, :-1]) ** 2
+
+    return terms(rosenbrock)
 
 
-def run(objective, search, count=3, each=10, step=NO_STEP, stop_after=math.inf):
-    """([(loss, evaluations, stopped, state) of each iteration], its `Evaluator`'s losses)."""
+def run(objective, x, bounds=(), count=3, each=10, step=NO_STEP, keep=lambda step: None, **options):
+    """([(losses, evaluations, stopped, x) of each iteration], its `Evaluator`'s losses)."""
     seen, totals = [], []
     evaluator = nst.Evaluator(
         objective, lambda losses, x: totals.append(losses.total), step.evaluations
     )
 
     def on_iteration(x, losses, stopped):
-        seen.append((losses, evaluator.evaluations, stopped, search.state()))
-        if len(seen) == stop_after:
-            raise KeyboardInterrupt
+        x = keras.ops.convert_to_numpy(x).copy()
+        seen.append((losses, evaluator.evaluations, stopped, x))
 
-    minimize_lbfgs(Iterations(evaluator, count, each, on_iteration, step=step), search)
+    iterations = Iterations(evaluator, count, each, on_iteration, step=step, on_step=keep)
+    minimize_lbfgs(iterations, x, bounds, **options)
     return seen, totals
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_infinite_loss_inside_a_line_search_is_stepped_back_from(kind):
-    search = ProjectedLBFGS(np.zeros(SHAPE), arrays=KINDS[kind]())
-    seen, totals = run(barrier(), search)  # the first step goes to 4
+    seen, totals = run(barrier(), np.zeros(SHAPE), arrays=KINDS[kind]())  # first it goes to 4
     assert np.isfinite(totals).all()
-    assert seen[-1][1] > len(totals)  # an evaluation that is not reported still counts
-    np.testing.assert_allclose(search.state()["x"], 0.75, atol=1e-3)
+    _, evaluations, _, x = seen[-1]
+    assert evaluations > len(totals)  # an evaluation that is not reported still counts
+    np.testing.assert_allclose(x, 0.75, atol=1e-3)
 
 
 def test_infinite_loss_at_the_start_is_an_error():
     with pytest.raises(NonFiniteLoss, match="content loss became inf at evaluation 1"):
-        run(barrier(), ProjectedLBFGS(np.full(SHAPE, 2.0)))
+        run(barrier(), np.full(SHAPE, 2.0))
 
 
 def test_loss_that_is_infinite_everywhere_else_ends_the_run_and_says_so():
@@ -74,35 +79,36 @@ def test_loss_that_is_infinite_everywhere_else_ends_the_run_and_says_so():
         return np.array([0.0 if not x.any() else np.inf, 0, 0]), np.ones_like(x)
 
     evaluate.on_device = evaluate
-    seen, _ = run(evaluate, ProjectedLBFGS(np.zeros(SHAPE)), each=100)
+    seen, _ = run(named(evaluate), np.zeros(SHAPE), each=100)
     assert [stopped for _, _, stopped, _ in seen] == ["L-BFGS finds no lower point"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("stop_after", [1, 2])
 def test_interrupted_run_goes_on_bit_for_bit(kind, stop_after):
-    arrays, start = KINDS[kind](), np.random.default_rng(0).uniform(-2, 2, SHAPE)
+    start = np.random.default_rng(0).uniform(-80, 80, SHAPE)
+    given, options = (valley(40), start, (-60, 60)), {"arrays": KINDS[kind]()}
+    file, interrupted = io.BytesIO(), []
 
-    def search():
-        return ProjectedLBFGS(start, -1.5, 1.5, first_step=0.1, arrays=arrays)
+    def interrupt(step):
+        if step.iterations == stop_after:
+            interrupted.append(step._replace(state=None))
+            np.savez(file, **step.state)
+            raise KeyboardInterrupt
 
-    whole, _ = run(valley(), search())
-    file, interrupted = io.BytesIO(), search()
+    whole, _ = run(*given, **options)
     with pytest.raises(KeyboardInterrupt):
-        run(valley(), interrupted, stop_after=stop_after)
-    losses, spent, _, state = whole[stop_after - 1]
-    np.savez(file, **interrupted.state())
+        run(*given, keep=interrupt, **options)
+    (step,) = interrupted
     file.seek(0)
-    loaded = ProjectedLBFGS.from_state(np.load(file), arrays)
-    step = Step(stop_after, spent, losses.total, losses, state)
-    rest, totals = run(valley(), loaded, step=step)
+    step = step._replace(state=dict(np.load(file)))
+    rest, totals = run(*given, step=step, **options)
     assert len(rest) == len(whole) - stop_after
     assert totals  # and none of them at the point where it was interrupted
-    assert losses.total not in totals
-    for (losses, evaluations, stopped, state), again in zip(whole[stop_after:], rest, strict=True):
-        assert again[:3] == (losses, evaluations, stopped)
-        for name, array in state.items():
-            np.testing.assert_array_equal(again[3][name], array)
+    assert step.losses.total not in totals
+    for expected, again in zip(whole[stop_after:], rest, strict=True):
+        assert again[:3] == expected[:3]
+        np.testing.assert_array_equal(again[3], expected[3])
 
 
 def test_only_scalars_and_pictures_asked_for_leave_the_device(monkeypatch):
@@ -112,13 +118,13 @@ def test_only_scalars_and_pictures_asked_for_leave_the_device(monkeypatch):
         sizes.append(math.prod(tensor.shape))
         return convert(tensor)
 
-    search = ProjectedLBFGS(np.zeros(SHAPE), -1.5, 1.5, first_step=0.1, arrays=device_arrays())
-    evaluator = nst.Evaluator(valley())
+    evaluator = nst.Evaluator(valley(40))
     iterations = Iterations(evaluator, 3, 10, lambda x, losses, stopped: None)
+    arrays, pairs = device_arrays(), 5
     monkeypatch.setattr(keras.ops, "convert_to_numpy", watched)
-    minimize_lbfgs(iterations, search)
+    minimize_lbfgs(iterations, np.zeros(SHAPE), (-60, 60), arrays=arrays, pairs=pairs)
     assert evaluator.evaluations == 30
-    products = 3 * search.pairs + 2
+    products = 3 * pairs + 2
     assert set(sizes) == {3, products}  # the terms of the loss, and of pairs with the new one
 
 
@@ -134,7 +140,7 @@ def test_painting_with_the_vectors_on_the_device_comes_to_the_same(
         )
 
     on_host = paint()
-    monkeypatch.setattr(job, "array_namespace", device_arrays)
+    monkeypatch.setattr(level, "array_namespace", device_arrays)
     on_device = paint()
     assert np.abs(on_device - on_host).max() <= 1  # gray level
 

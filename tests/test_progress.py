@@ -11,7 +11,7 @@ from stylize.runs import progress
 from stylize.runs.job import prepare
 from stylize.runs.progress import Checkpoint, Evaluation, Progress
 
-LOSSES = Losses(3.0, 1.0, 1.0, 1.0)
+LOSSES = Losses(3.0, {"content": 3.0})
 
 
 @pytest.fixture
@@ -22,16 +22,17 @@ def clock(monkeypatch):
     return now
 
 
-def replay(stages, seconds, clock):
+def replay(stages, seconds, clock, run=None):
     """Runs a `Progress` through stages. Returns (time, seconds that it says are left) as it goes.
 
     Args:
         stages: of the run.
         seconds: for each stage, those of its evaluations, the first with all that comes before it.
         clock: that of the test.
+        run: the `Progress`; None: a new one.
     """
-    run, told = Progress(), []
-    run.on_start(stages)
+    run, told = run or Progress(), []
+    run.start_run(stages)
     for index, each in enumerate(seconds):
         run.on_stage(index)
         for taken in each:
@@ -106,6 +107,21 @@ def test_time_left_is_unknown_at_first_and_nothing_at_the_end(clock):
     assert math.isinf(Progress().seconds_left)
     told = replay(stages, [[1.0] * stage.total_evaluations for stage in stages], clock)
     assert told[-1][1] == pytest.approx(0, abs=1e-6)
+
+
+def test_progress_that_is_used_again_starts_anew(clock):
+    stages = prepare(Image.new("RGB", (64, 64)), Image.new("RGB", (64, 64)), size=64).stages
+    seconds = [[1.0] * stage.total_evaluations for stage in stages]
+    run = Progress()
+    first = replay(stages, seconds, clock, run)
+    assert (run.evaluations, run.fraction) == (len(first), 1)
+    clock[0] += 1000  # in between
+    began = clock[0]
+    run.start_run(stages)
+    assert (run.evaluations, run.fraction, run.seconds, run.last) == (0, 0, 0, None)
+    again = replay(stages, seconds, clock, run)
+    assert [(now - began, left) for now, left in again] == first
+    assert (run.evaluations, run.fraction, run.seconds) == (len(first), 1, len(first))
 
 
 def test_a_size_that_ends_early_makes_no_other_size_seem_faster(clock):

@@ -148,8 +148,22 @@ def test_differences_name_tiles_where_there_are_any(before, now, said, record):
 def table():
     result = metadata.LossTable()
     for size in (20, 20, 40, 40):
-        result.add(0, 0.5, Losses(total=3.0, content=1.0, style=0.0, total_variation=2.0), size)
+        terms = {"content": 1.0, "style": 0.0, "total_variation": 2.0}
+        result.add(0, 0.5, Losses(3.0, terms), size)
     return result
+
+
+def test_term_that_a_size_lacks_is_zero_there(tmp_path):
+    mixed = metadata.LossTable()
+    mixed.add(0, 0.5, Losses(3.0, {"content": 1.0, "neighbors": 2.0}), 20)
+    mixed.add(0, 1.0, Losses(1.0, {"content": 1.0}), 40)
+    mixed.save(tmp_path / "losses.csv")
+    head, *rows = (tmp_path / "losses.csv").read_text().split()
+    assert head == "iteration,evaluation,seconds,content,neighbors,total,size"
+    assert rows == ["0,1,0.5,1.0,2.0,3.0,20", "0,2,1.0,1.0,0.0,1.0,40"]
+    assert [line.get_label() for line in mixed.figure().axes[0].get_lines()[:3]] == [
+        *("total", "content", "neighbors")
+    ]
 
 
 def test_plot_shows_every_term_and_where_the_size_changes():

@@ -63,6 +63,15 @@ def test_goes_on_bit_for_bit_from_any_checkpoint(recipe, photo, painting, small_
         np.testing.assert_array_equal(again, whole)
 
 
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_checkpoint_can_be_used_twice(recipe, photo, painting, small_vgg19):
+    job = job_of(photo, painting, **RECIPES[recipe])
+    whole, kept = paint_all(job, small_vgg19)
+    for _ in range(2):
+        again, _ = paint_all(job, small_vgg19, kept[len(kept) // 2])
+        np.testing.assert_array_equal(again, whole)
+
+
 def test_scipys_single_run_goes_on_from_the_end_of_an_iteration(photo, painting, small_vgg19):
     job = job_of(photo, painting, recipe="pyramid", optimizer="scipy")
     _, kept = paint_all(job, small_vgg19)
@@ -92,7 +101,7 @@ def test_progress_goes_on_too(photo, painting, small_vgg19):
 
 
 def checkpoint(stage=0, iterations=1, x=0.0):
-    losses = Losses(6.0, 1.0, 2.0, 3.0)
+    losses = Losses(6.0, {"content": 1.0, "style": 2.0, "total_variation": 3.0})
     state = {"x": np.full((1, 2, 2, 3), x, np.float32), "pairs": 10}
     step = Step(iterations, 20 * iterations, 7.5, losses, state)
     return Checkpoint(stage, np.zeros((2, 2, 3), np.float32), 30, 1.5, step)
@@ -102,7 +111,7 @@ def checkpoint(stage=0, iterations=1, x=0.0):
 def state(tmp_path):
     table = LossTable()
     for _ in range(40):  # more than the checkpoint's: of the step that was broken off
-        table.add(0, 0.1, Losses(6.0, 1.0, 2.0, 3.0), 400)
+        table.add(0, 0.1, Losses(6.0, {"content": 1.0, "style": 2.0, "total_variation": 3.0}), 400)
     return states.StateFile(tmp_path / "r_state.npz", {"settings": {"size": 400}}, table)
 
 

@@ -14,7 +14,9 @@ from stylize.backend.tensors import keras
 from stylize.images.optical_flow import Previous
 from stylize.losses import neighbors, tiles
 from stylize.losses.neighbors import HYPERCOLUMN_LAYERS, find_neighbors
+from stylize.losses.style import style_grams
 from stylize.losses.tiles import make_tiles
+from stylize.runs import level as levels
 from stylize.runs.job import prepare
 from stylize.runs.recipes import RECIPES, STYLE_LAYERS
 from stylize.vgg import weights
@@ -67,7 +69,7 @@ def both(size, tile, recipe, styles=1, masks=False, side=None, **given):
         found.append(found[0] if found else find_neighbors(*arguments))
         return found[0]
 
-    with mock.patch.object(nst, "find_neighbors", find_once):
+    with mock.patch.object(levels, "find_neighbors", find_once):
         return [
             nst.stage_objective(job, small_weights(side), stage._replace(tile=size), x)(x.ravel())
             for size in (None, tile)
@@ -187,7 +189,8 @@ def test_style_of_tiles_is_that_of_the_whole(eagerly):
     picture = noise(131, 97, 0).astype(np.float32)
     shapes = network.compute_output_shape((1, 40, 40, 3))
     whole, tiled = (
-        nst.style_targets(network, picture, STYLE_LAYERS, shapes, tile) for tile in (None, 48)
+        style_grams(network, picture, STYLE_LAYERS, shapes, tile, nst.gram_matrix)
+        for tile in (None, 48)
     )
     for layer in STYLE_LAYERS:
         np.testing.assert_allclose(tiled[layer], whole[layer], atol=1e-5 * np.max(whole[layer]))

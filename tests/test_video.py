@@ -29,6 +29,7 @@ from stylize.errors import InputError
 from stylize.images import clips
 from stylize.images.ffmpeg import Mp4Writer
 from stylize.images.optical_flow import Previous
+from stylize.runs import level as levels
 from stylize.runs.job import prepare
 from stylize.vgg.weights import IMAGENET_MEAN_BGR
 
@@ -597,7 +598,7 @@ def test_weight_is_in_proportion_to_the_loss_it_is_added_to(recipe, small_vgg19,
     stage = job.stages[-1]
     losses, _ = nst.stage_objective(job, small_vgg19, stage)(job.start(stage)[np.newaxis])
     weight = job.settings["temporal_weight"]
-    assert 1e-5 < weight / np.sum(nst.backend.to_numpy(losses)) < 1e-2
+    assert 1e-5 < weight / np.sum(losses) < 1e-2
 
 
 def test_scenes_begin_anew(small_vgg19, painting, tmp_path):
@@ -780,12 +781,15 @@ def test_steps_change_what_is_new_and_hardly_what_is_held(
     arrays, half_new, small_vgg19, monkeypatch
 ):
     """With one gain for all pixels both would change alike; all stay within black and white."""
-    found, minimize = [], nst.optimizers.minimize_lbfgs
-    monkeypatch.setattr(
-        nst.optimizers, "minimize_lbfgs", lambda *given: found.append(minimize(*given)) or found[-1]
-    )
+    found, minimize = [], nst.minimize.minimize_lbfgs
+
+    def watched(*given, **options):
+        found.append(minimize(*given, **options))
+        return found[-1]
+
+    monkeypatch.setattr(nst.minimize, "minimize_lbfgs", watched)
     if arrays:
-        monkeypatch.setattr("stylize.runs.job.array_namespace", arrays)
+        monkeypatch.setattr("stylize.runs.level.array_namespace", arrays)
     nst.paint(half_new, small_vgg19)
     assert len(found) == 1
     picture = to_numpy(found[0])[0]
@@ -797,9 +801,9 @@ def test_steps_change_what_is_new_and_hardly_what_is_held(
 
 
 def test_neighbours_are_looked_up_where_a_frame_is_new(half_new, small_vgg19, monkeypatch):
-    found, find = [], nst.find_neighbors
+    found, find = [], levels.find_neighbors
     monkeypatch.setattr(
-        nst, "find_neighbors", lambda *given: found.append(find(*given)) or found[-1]
+        levels, "find_neighbors", lambda *given: found.append(find(*given)) or found[-1]
     )
     nst.paint(half_new, small_vgg19)
     targets = sum(np.abs(to_numpy(layer)).sum(-1) for layer in found[0]).reshape(12, 16)

@@ -193,7 +193,7 @@ class NeuralStyleConsole(Progress):
 
     def save(self, iterate, path):
         """Writes a picture, and in it how it was made."""
-        more = {"iteration": iterate.iteration, "losses": iterate.losses._asdict()}
+        more = {"iteration": iterate.iteration, "losses": iterate.losses.as_dict()}
         save_image(iterate.image, path, description=metadata.to_text(self._record, **more))
         self.saved = path
 

@@ -210,7 +210,7 @@ def run(
         console.print(f"{result_paths(args)[0]} is finished: nothing is left to paint")
         return
     state = state_file(args, record, table=console.table, empty=job.empty)
-    checkpoint = find_checkpoint(state, args, job, console)
+    found = [find_checkpoint(state, args, job, console)]  # a list, so that the run alone holds it
     planned, job = job, job.with_tiles(state.record["tiles"])
     if job.stages != planned.stages:
         announce("Keeping the earlier run's tiling, which needs", job, args, console)
@@ -218,17 +218,17 @@ def run(
     kinds = [kind for kind in FILMS if getattr(args, kind)]
     films = [Film(f"{args.result_prefix}.{kind}", rows, cols) for kind in kinds]
     console.begin(state.record, films, args.every_iteration)
-    _paint_and_keep(args, console, weights, job, state, checkpoint)
+    _paint_and_keep(args, console, weights, job, state, found)
     if args.verbose:
         for where, mib in tensors.peak_memory().items():
             console.print(f"Peak memory of the {where}: {mib:.0f} MiB")
 
 
-def _paint_and_keep(args, console, weights, job, state, checkpoint):
+def _paint_and_keep(args, console, weights, job, state, found):
     """Paints a job. Removes its state only when all files of the result are written."""
     try:
         with _shared_out(job, args, console) as job:
-            nst.paint(job, weights, console, checkpoint=checkpoint, keep=console.keeper(state))
+            nst.paint(job, weights, console, checkpoint=found.pop(), keep=console.keeper(state))
     except NonFiniteLoss:  # as it would be again
         state.remove()
         raise

@@ -123,7 +123,7 @@ class PhotoConsole(Progress):
     def _save(self, iterate, name):
         """Saves the picture of an iterate, and in it how it was made."""
         path, bits = Path(f"{self._prefix}{name}.{self._record['format']}"), self._record["bits"]
-        more = {"iteration": iterate.iteration, "losses": iterate.losses._asdict()}
+        more = {"iteration": iterate.iteration, "losses": iterate.losses.as_dict()}
         save_image(iterate.rounded(bits), path, bits, metadata.to_text(self._record, **more))
         self.saved = path
         self.print(f"Image saved as {path}")

@@ -10,7 +10,7 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -115,10 +115,11 @@ class LossAndGrads:
     Args:
         losses: function from a float32 tensor (1, rows, cols, 3) to a tensor (n,).
         rows, cols: of the picture.
+        names: of the n losses.
     """
 
-    def __init__(self, losses: Callable, rows: int, cols: int):
-        self.shape = (1, rows, cols, 3)
+    def __init__(self, losses: Callable, rows: int, cols: int, names: Sequence[str] = ()):
+        self.shape, self.names = (1, rows, cols, 3), names
         self._value_and_grad = ValueAndGrad(losses)
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,6 @@
 
 import numpy as np
 from PIL import Image
-from skimage.morphology import reconstruction
 
 
 def detail_map(image: Image.Image, rows: int, cols: int) -> np.ndarray:
@@ -19,6 +18,8 @@ def detail_map(image: Image.Image, rows: int, cols: int) -> np.ndarray:
     Returns:
         (rows, cols), float32, 0..1.
     """
+    from skimage.morphology import reconstruction  # takes a second to import
+
     luma = np.asarray(image.convert("L"), np.float32)
     slope = np.hypot(*np.gradient(luma))
     radius = max(1, min(luma.shape) // 20)

@@ -9,13 +9,14 @@ matrices, content and total variation may be terms of the same objective.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from stylize.backend.tensors import keras
 from stylize.images.masks import layer_mask
+from stylize.losses.term import Canvas, Term
 from stylize.losses.tiles import Tile, features_by_tile, make_tiles
 
 # VGG16's convolutions up to block4_conv3, but for block1, whose features of single pixels, averaged
@@ -182,23 +183,36 @@ def share_out(scores: np.ndarray, shares: np.ndarray) -> np.ndarray:
     return chosen
 
 
-def neighbor_loss(columns: Sequence[Any], targets: Sequence[Any]) -> Any:
-    """How unlike the combination's places are to their neighbours: the sum of 1 - cosine.
+class Neighbors(Term):
+    """How unlike the combination's positions are to their nearest neighbours in the styles.
 
     Args:
-        columns: (places, channels) of each layer, from `hypercolumns`.
-        targets: the same of the neighbours, all layers together of length 1 or 0.
-
-    Returns:
-        A scalar, 0..places for features after a ReLU; 0 where all are parallel.
-
-    Source: Kolkin et al. 2022, eq. 2, where it is a mean.
+        distance: the script's `neighbor_loss`.
+        canvas: the picture that is painted.
+        targets: (positions, channels) of each layer, from `find_neighbors`.
+        weight: of the term.
     """
-    products = sum(
-        keras.ops.sum(own * target, axis=-1) for own, target in zip(columns, targets, strict=True)
-    )
-    squares = sum(keras.ops.sum(keras.ops.square(own), axis=-1) for own in columns)
-    return keras.ops.sum(1.0 - products / keras.ops.sqrt(keras.ops.maximum(squares, 1e-12)))
+
+    name = column = "neighbors"
+
+    def __init__(
+        self,
+        distance: Callable[[Sequence[Any], Sequence[Any]], Any],
+        canvas: Canvas,
+        targets: Sequence[Any],
+        weight: float,
+    ):
+        shapes, grid = canvas.shapes, canvas.shapes[GRID_LAYER]
+        positions, _ = canvas.positions_and_channels(GRID_LAYER)
+        self._distance, self._scale = distance, weight / positions
+        self.targets = canvas.keep(
+            ([tile.positions(own, GRID_LAYER, grid) for own in targets], resizing(shapes, tile))
+            for tile in canvas.tiles
+        )
+
+    def value(self, combination, features, tile, targets):
+        nearest, weights = targets
+        return self._scale * self._distance(hypercolumns(features, tile, weights), nearest)
 
 
 class Candidates(NamedTuple):

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from stylize.backend.arrays import ArrayNamespace
+from stylize.backend.arrays import NUMPY, ArrayNamespace
 from stylize.backend.tensors import keras
 from stylize.errors import NonFiniteLoss
 from stylize.optimize.lbfgs import ProjectedLBFGS, UnitStepLBFGS
-from stylize.optimize.preconditioner import Coordinates, Preconditioner, Scaling
+from stylize.optimize.preconditioner import Preconditioner, Scaling
 from stylize.optimize.state import NO_STEP, Losses, Step
 
 SEARCHES = {"lbfgs": ProjectedLBFGS, "torch": UnitStepLBFGS}  # by the name of the optimizer
@@ -169,57 +169,69 @@ def one_blas_thread() -> Iterator[Callable[[Callable], Callable]]:
         yield with_all_threads
 
 
-def start_lbfgs(
-    x: np.ndarray,
-    bounds: tuple,
-    step: Step,
-    arrays: ArrayNamespace,
-    optimizer: str = "lbfgs",
-    pairs: int | None = None,
-    exponent: float = 0.0,
-    gains: np.ndarray | None = None,
-) -> tuple[ProjectedLBFGS, Coordinates | None]:
-    """What `minimize_lbfgs` takes: the search, and its coordinates; None: the pixels.
+def minimize_scipy(iterations: Iterations, x: np.ndarray, bounds: Any = None) -> np.ndarray:
+    """Lowers the loss with one run of SciPy's L-BFGS.
+
+    Where it gives up early (its line search finds no lower point, or the loss changes by less than
+    float32 can tell), it is started once more from there.
 
     Args:
-        x: the start, (1, rows, cols, 3).
-        bounds: (lowest, highest) values, (cols, 3), or ().
-        step: where an earlier run was; its state is emptied.
-        arrays: what its vectors are.
-        optimizer: a name in `SEARCHES`.
-        pairs: how many steps our own L-BFGS remembers; PyTorch has its own number.
-        exponent: of the `Preconditioner`; 0: none.
-        gains: those of a `Scaling`, (rows, cols), or None. Only our own L-BFGS uses them.
+        iterations: with the `Evaluator`.
+        x: the start, a flat float64 vector.
+        bounds: (lowest, highest) value of each element of x, two flat vectors, or None.
+
+    Returns:
+        The last x.
     """
-    kind, ours = SEARCHES[optimizer], optimizer == "lbfgs"
-    coordinates: Scaling | Preconditioner | None = None
-    if gains is not None and ours:
-        coordinates = scaling = Scaling(x, gains, arrays)
-        bounds = tuple(scaling.bounds(bounds))
-    elif exponent:
-        coordinates = Preconditioner(x, exponent, arrays)
-    if step.state:
-        search = kind.from_state(step.state, arrays)
-        step.state.clear()  # so that they go when the search forgets them
-        return search, coordinates
-    start = np.zeros(x.shape, np.float32) if coordinates else x
-    low, high = bounds or (-math.inf, math.inf)
-    return kind(start, low, high, pairs if ours else None, arrays=arrays), coordinates
+    evaluator = iterations.evaluator
+    iterations.start(evaluator.losses(x))
+    for _ in range(2):
+        x = fmin_l_bfgs_b(
+            evaluator.loss,
+            x,
+            evaluator.grads,
+            bounds,
+            maxfun=iterations.evaluations_left,
+            callback=iterations.after_step,
+        )
+        if iterations.ended:
+            return x
+        if iterations.evaluations_left <= 0:
+            iterations.finish(x, evaluator.losses(x))
+            return x
+    iterations.finish(x, evaluator.losses(x), "L-BFGS finds no lower point")
+    return x
 
 
 def minimize_lbfgs(
-    iterations: Iterations, search: ProjectedLBFGS, coordinates: Coordinates | None = None
+    iterations: Iterations,
+    x: np.ndarray,
+    bounds: tuple = (),
+    optimizer: str = "lbfgs",
+    arrays: ArrayNamespace = NUMPY,
+    pairs: int | None = None,
+    exponent: float = 0.0,
+    gains: np.ndarray | None = None,
 ) -> Any:
     """Lowers the loss with `ProjectedLBFGS`, for which bounds cost next to nothing.
 
     Args:
-        iterations: with an `Evaluator` of a `LossAndGrads`.
-        search: at its starting point, (1, rows, cols, 3), or where the iterations' `step` left it.
-        coordinates: what `search` works in; None: the pixels.
+        iterations: with an `Evaluator` of a `LossAndGrads`. Where their `step` has a state, the
+            search goes on from there.
+        x: the start, (1, rows, cols, 3).
+        bounds: (lowest, highest) values, (cols, 3), or ().
+        optimizer: a name in `SEARCHES`. Only our own has gains and a number of pairs.
+        arrays: what its vectors are.
+        pairs: how many steps it remembers; None: `default_pairs`.
+        exponent: of the `Preconditioner`; 0: none.
+        gains: those of a `Scaling`, (rows, cols), or None.
 
     Returns:
         The last picture, an array of the search's kind.
     """
+    search, coordinates = _start_lbfgs(
+        x, bounds, iterations.step.state, arrays, optimizer, pairs, exponent, gains
+    )
     evaluator, losses = iterations.evaluator, iterations.step.losses
     evaluated = losses
     to_picture = coordinates.picture if coordinates else lambda z: z
@@ -228,7 +240,7 @@ def minimize_lbfgs(
     def evaluate(z):
         nonlocal evaluated
         evaluated, gradient = evaluator.on_device(to_picture(z))
-        loss = math.fsum(evaluated[1:])  # not a float32 sum
+        loss = math.fsum(evaluated.terms.values())  # not a float32 sum
         return loss, from_picture(search.arrays.asarray(gradient))
 
     def evaluate_trial(z):
@@ -254,6 +266,24 @@ def minimize_lbfgs(
     if not iterations.ended:
         iterations.finish(to_picture(search.x), losses)
     return to_picture(search.x)
+
+
+def _start_lbfgs(x, bounds, state, arrays, optimizer, pairs, exponent, gains):
+    """The search at its start, or where a state left it, and its coordinates; None: the pixels."""
+    kind, ours = SEARCHES[optimizer], optimizer == "lbfgs"
+    coordinates: Scaling | Preconditioner | None = None
+    if gains is not None and ours:
+        coordinates = scaling = Scaling(x, gains, arrays)
+        bounds = tuple(scaling.bounds(bounds))
+    elif exponent:
+        coordinates = Preconditioner(x, exponent, arrays)
+    if state:
+        search = kind.from_state(state, arrays)
+        state.clear()  # so that arrays go when the search forgets them
+        return search, coordinates
+    start = np.zeros(x.shape, np.float32) if coordinates else x
+    low, high = bounds or (-math.inf, math.inf)
+    return kind(start, low, high, pairs if ours else None, arrays=arrays), coordinates
 
 
 def minimize_adam(

@@ -1,25 +1,41 @@
 """Where an optimiser is: the losses at its point, and all that it needs to go on."""
 
+import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from stylize.errors import NonFiniteLoss
+from stylize.losses.term import Term
 
 
-class Losses(NamedTuple):
-    """The loss and its weighted terms: `total` is their sum."""
+@dataclasses.dataclass(frozen=True)
+class Losses:
+    """The loss and its terms.
+
+    Terms can be had as attributes, too: `losses.total_variation`; one that the loss lacks is 0.
+
+    Attributes:
+        total: their sum.
+        terms: name -> weighted value.
+    """
 
     total: float
-    content: float
-    style: float
-    total_variation: float
-    neighbors: float = 0.0
-    temporal: float = 0.0
+    terms: Mapping[str, float]
+
+    def __getattr__(self, name: str) -> float:
+        if name not in Term.columns:
+            raise AttributeError(f"the loss has no term {name!r}")
+        return self.terms.get(name, 0.0)
+
+    def as_dict(self) -> dict[str, float]:
+        """Returns total and terms in one dictionary, as records have them."""
+        return {"total": self.total, **self.terms}
 
     def require_finite(self, grads_are_finite: bool, evaluation: int) -> None:
         """Raises NonFiniteLoss, naming the term, unless every number is finite."""
-        for name in self._fields[1:]:
-            if not math.isfinite(value := getattr(self, name)):
+        for name, value in self.terms.items():
+            if not math.isfinite(value):
                 raise NonFiniteLoss(
                     f"the {name.replace('_', ' ')} loss became {value} at evaluation "
                     f"{evaluation}; lower its weight"

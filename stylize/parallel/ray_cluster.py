@@ -260,15 +260,13 @@ class ClusterPasses:
 
     Args:
         cluster: the workers.
-        network, objective, tiles, masks, targets: as for `TilePasses`.
+        network, terms, tiles, targets: as for `TilePasses`.
     """
 
-    def __init__(
-        self, cluster: Cluster, network: Any, objective: Any, tiles: Any, masks: Any, targets: Any
-    ):
+    def __init__(self, cluster: Cluster, network: Any, terms: Any, tiles: Any, targets: Any):
         self._cluster, self._number = cluster, next(cluster.numbers)
-        self._tiles, self._masks, self._targets = tiles, masks, targets
-        given = ray.put((network, objective, tiles))
+        self._tiles, self._targets = tiles, targets
+        given = ray.put((network, terms, tiles))
         for worker in cluster.alive:
             worker.begin_tiles.remote(self._number, given)
         self._owners = [self._give(index) for index in range(len(tiles))]
@@ -276,8 +274,7 @@ class ClusterPasses:
     def _give(self, index):
         """Has a worker keep a tile. Returns the worker."""
         worker = self._cluster.living(index)
-        kept = _as_numpy((self._masks[index], self._targets[index]))
-        worker.keep_tile.remote(self._number, index, *kept)
+        worker.keep_tile.remote(self._number, index, _as_numpy(self._targets[index]))
         return worker
 
     def map(self, name: str, picture: np.ndarray, *others: Any) -> Iterator:

@@ -16,7 +16,7 @@ import ray
 
 from stylize import __version__
 from stylize.backend.files import replacing
-from stylize.losses.tiles import TilePasses
+from stylize.losses.tiled import TilePasses
 from stylize.runs.metadata import PICTURE_SETTINGS, WORDS
 from stylize.vgg.weights import VGG19Weights
 
@@ -33,7 +33,7 @@ class Worker:
     def __init__(self, environment: Mapping[str, str]):
         os.environ.update(environment)
         self._folder = ""  # of copies, and of what is written; made when it is needed
-        self._tiles: dict[int, tuple[TilePasses, dict, dict]] = {}
+        self._tiles: dict[int, tuple[TilePasses, dict]] = {}
         self._weights: VGG19Weights
 
     def version(self) -> str:
@@ -95,17 +95,15 @@ class Worker:
         return function(self._weights, *arguments)
 
     def begin_tiles(self, number: int, given: Any) -> None:
-        """Tiles of another picture begin: their network, objective and places."""
-        masks: dict = {}
+        """Tiles of another picture begin: their network, the terms of the loss, and the tiles."""
         targets: dict = {}
-        network, objective, tiles = given
-        passes = TilePasses(network, objective, tiles, masks, targets)
-        self._tiles = {number: (passes, masks, targets)}
+        network, terms, tiles = given
+        self._tiles = {number: (TilePasses(network, terms, tiles, targets), targets)}
 
-    def keep_tile(self, number: int, index: int, masks: Any, targets: Any) -> None:
+    def keep_tile(self, number: int, index: int, targets: Any) -> None:
         """Keeps what a tile is compared with."""
-        _, all_masks, all_targets = self._tiles[number]
-        all_masks[index], all_targets[index] = masks, targets
+        _, all_targets = self._tiles[number]
+        all_targets[index] = targets
 
     def run_tile(self, number: int, name: str, *arguments: Any) -> Any:
         """What a method of `TilePasses` returns."""

@@ -1,6 +1,7 @@
 """The state of a run that did not finish, in a file beside its results."""
 
 import contextlib
+import dataclasses
 import errno
 import json
 import os
@@ -20,7 +21,7 @@ from stylize.optimize.state import Losses, Step
 from stylize.runs.metadata import LossTable
 from stylize.runs.progress import Checkpoint
 
-FORMAT = 3  # of the file; it goes up when an older one can no longer be read
+FORMAT = 4  # of the file; it goes up when an older one can no longer be read
 ONE_PICTURE = (
     "versions",
     "machine",
@@ -82,7 +83,7 @@ class StateFile:
         start, step = arrays.pop("start"), about["step"]
         step = Step(**step, state=arrays or None)
         self.record["tiles"] = about["tiles"]  # other tiles would round otherwise
-        self._table.rows = [tuple(row) for row in about["table"]]
+        self._table.rows = about["table"]
         checkpoint = Checkpoint(start=start, step=step, **about["checkpoint"])
         self._place, self.written = (checkpoint.stage, step.iterations), True
         return checkpoint
@@ -143,7 +144,7 @@ class StateFile:
                 "iterations": step.iterations,
                 "evaluations": step.evaluations,
                 "before": step.before,
-                "losses": step.losses and step.losses._asdict(),
+                "losses": step.losses and dataclasses.asdict(step.losses),
             },
         }
         arrays = {"about": json.dumps(about), "start": checkpoint.start, **(step.state or {})}

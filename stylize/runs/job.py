@@ -8,59 +8,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from stylize.backend import tensors
-from stylize.backend.arrays import NUMPY, ArrayNamespace, array_namespace
-from stylize.backend.scratch import empty_in_file, empty_in_memory, file_arrays
+from stylize.backend.scratch import empty_in_file, empty_in_memory
 from stylize.errors import InputError, SettingError
-from stylize.images.colors import COLOR_TRANSFERS, keep_luma, recoloring, shade_limits, within_range
-from stylize.images.detail import detail_map
-from stylize.images.masks import load_mask, resize_mask
+from stylize.images.masks import load_mask
 from stylize.images.optical_flow import Previous
 from stylize.images.reading import load_image
-from stylize.images.resize import (
-    SMALLEST_SIDE,
-    enlarge,
-    enlarged_channels,
-    fitted_size,
-    resize_image,
-    scaled_size,
-    strips,
-)
-from stylize.images.writing import quantize
 from stylize.losses.neighbors import HYPERCOLUMN_LAYERS
-from stylize.losses.tiles import TilePasses
+from stylize.losses.style import Painting
+from stylize.losses.tiled import TilePasses
 from stylize.runs import memory
+from stylize.runs.level import Inputs, Level, style_size
 from stylize.runs.progress import Stage
 from stylize.runs.pyramid import plan_stages
 from stylize.runs.recipes import DEFAULT_RECIPE, choose_settings
 from stylize.runs.settings import EVALUATIONS_PER_ITERATION, OF_ADAM, SETTINGS, Settings
-from stylize.vgg.preprocess import preprocess_image, rgb_values
-from stylize.vgg.weights import IMAGENET_MEAN_BGR
 
 TRIED = 2**20  # pixels of an evaluation that is made to foresee the seconds, at most
-MEASURED = 2**20  # pixels of which a photo's colours and detail are measured, at most
 STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
-
-
-class Style(NamedTuple):
-    """A style at one size of the combination."""
-
-    picture: np.ndarray  # (rows, cols, 3), as `preprocess_image` makes it, of any size
-    share: float = 1.0
-    mask: np.ndarray | None = None  # (rows, cols) of the combination, 0..1: where the style goes
-
-
-class Inputs(NamedTuple):
-    """The pictures of a run, read and checked."""
-
-    base: Image.Image
-    styles: list[Image.Image]
-    style_scales: list[float | str]  # for each style: a number, "fit" or "area"
-    style_shares: list[float]
-    style_masks: list[Image.Image | None]  # for each style, gray
-    content_mask: Image.Image | None
-    start: Image.Image
-    noise: float  # share of noise in the start
 
 
 class Job(NamedTuple):
@@ -146,7 +110,7 @@ class Job(NamedTuple):
     def needed_mib_at(self, stage: Stage) -> float:
         """About the peak MiB for one stage alone."""
         sizes = [
-            math.prod(self._style_size(image, scale, stage))
+            math.prod(style_size(image, scale, stage, self.settings))
             for image, scale in zip(self.inputs.styles, self.inputs.style_scales, strict=True)
         ]
         given = stage, self.settings, self.layers, sizes, self.has_neighbors(stage)
@@ -171,199 +135,37 @@ class Job(NamedTuple):
 
     def has_neighbors(self, stage: Stage) -> bool:
         """Whether the loss has a term of neighbours at this stage."""
-        return bool(self.settings.neighbor_weight) and not stage.refines
+        return self.level(stage).has_neighbors
+
+    def level(self, stage: Stage) -> Level:
+        """Returns the pictures that one of the stages needs, each made once."""
+        return Level(self.settings, self.inputs, stage, self.stages[-1].rows, self.previous)
 
     def start(self, stage: Stage) -> np.ndarray:
-        """The first combination, (rows, cols, 3), as `preprocess_image` makes it."""
-        if self.previous is None:
-            return self._kept(self._own_start(stage), stage)
-        # Too few evaluations follow to paint over noise, or another picture.
-        own_colors = isinstance(self.settings.init, str) and self.settings.init == "base"
-        photo = self._preprocessed(self.inputs.base, stage, recolor=not own_colors)
-        return self._kept(self.previous.start(photo), stage)
-
-    def _own_start(self, stage):
-        """The same without a frame before."""
-        recolor = isinstance(self.settings.init, str) and self.settings.init == "recolored"
-        x = self._preprocessed(self.inputs.start, stage, recolor)
-        share = self.inputs.noise
-        if share:
-            rng = np.random.default_rng(self.settings.seed)
-            noise = rng.normal(0, self.settings.noise, x.shape)
-            x = ((1 - share) * x + share * noise).astype(np.float32)
-        return x
+        """Returns the first combination, (rows, cols, 3), as `preprocess_image` makes it."""
+        return self.level(stage).start
 
     def base(self, stage: Stage) -> np.ndarray:
-        """What content is compared with, (rows, cols, 3), as `preprocess_image` makes it."""
-        recolor = self.settings.content_colors == "recolored"
-        return self._preprocessed(self.inputs.base, stage, recolor)
+        """Returns what content is compared with, of the same kind."""
+        return self.level(stage).base
 
-    def styles(self, stage: Stage) -> list[Style]:
-        """The styles, in the base's colours if `preserve_colors` asks for that."""
-        inputs, resample = self.inputs, self.settings.resample
-        recolor = COLOR_TRANSFERS.get(self.settings.preserve_colors)
-        styles = []
-        for image, scale, share, mask in zip(
-            inputs.styles, inputs.style_scales, inputs.style_shares, inputs.style_masks, strict=True
-        ):
-            picture = resize_image(image, *self._style_size(image, scale, stage), resample)
-            if recolor:
-                picture = recolor(picture, self._resized(inputs.base, stage))
-            styles.append(Style(preprocess_image(picture), share, _resized_mask(mask, stage)))
-        return styles
+    def styles(self, stage: Stage) -> list[Painting]:
+        """Returns the styles, in the base's colours if `preserve_colors` asks for that."""
+        return self.level(stage).styles
 
-    def enlarged(self, x: np.ndarray, index: int) -> np.ndarray:
-        """The last combination of the stage before, at the size of the stage of this index.
+    def to_pixels(self, stage: Stage) -> Callable[..., np.ndarray]:
+        """Returns the function from a combination of any shape to RGB 0..255, (rows, cols, 3).
 
-        It gets the detail that the photo has at this size and could not have at the smaller one:
-        small faces have their eyes again before they are painted on.
-
-        Args:
-            x: (rows, cols, 3) of the stage before.
-            index: of the stage, above 0.
+        It returns float64, or, given a number of bits, whole numbers of so many.
         """
-        stage, before = self.stages[index], self.stages[index - 1]
-        x = enlarge(x, stage.rows, stage.cols)
-        share = self.settings.handover * min(1.0, 2 * (1 - self.settings.strength))
-        init = self.settings.init
-        from_photo = isinstance(init, str) and init in ("base", "recolored")
-        if not (share and from_photo and self.settings.content_weight):
-            return self._kept(x, stage)
-        photo = self.base(stage)
-        without = enlarged_channels(self.base(before), stage.rows, stage.cols)
-        for channel, enlarged in enumerate(without):  # one after another, for memory's sake
-            x[..., channel] += share * (photo[..., channel] - enlarged)
-        return self._kept(x, stage)
-
-    @property
-    def scratch(self) -> str | None:
-        """The folder for files without a name; None: the system's folder for temporary files."""
-        return None if self.settings.scratch == "auto" else self.settings.scratch
-
-    def arrays(self, stage: Stage) -> ArrayNamespace:
-        """The arrays that our own L-BFGS computes with."""
-        if stage.in_files:
-            return file_arrays(self.scratch)
-        return NUMPY if stage.tile else array_namespace()
+        return self.level(stage).to_pixels
 
     @property
     def empty(self) -> Callable[[tuple[int, ...]], np.ndarray]:
         """Makes an array for a state that is read: in a file if those of any stage are."""
         if any(stage.in_files for stage in self.stages):
-            return functools.partial(empty_in_file, folder=self.scratch)
+            return functools.partial(empty_in_file, folder=self.settings.scratch_folder)
         return empty_in_memory
-
-    def _kept(self, x, stage):
-        """A combination, in a file where those of the stage are to be."""
-        return self.arrays(stage).asarray(x) if stage.in_files else x
-
-    def content_mask(self, stage: Stage) -> np.ndarray | None:
-        """(rows, cols), 0..1: how much the content counts where; None: the same everywhere."""
-        kept = self.settings.detail_content * min(1.0, 2 * self.settings.strength)
-        if self.inputs.content_mask is not None or not kept:
-            return _resized_mask(self.inputs.content_mask, stage)
-        return 1 - kept + kept * self._detail(stage)
-
-    def query_content(self, stage: Stage) -> np.ndarray:
-        """(rows, cols), 0..1: how much of the queries for neighbours comes from the photo.
-
-        Strength s takes a share a to 1 - 2 s (1 - a) below 0.5, and to 2 (1 - s) a above.
-        """
-        plain, detailed = self.settings.query_content
-        share = plain + (detailed - plain) * self._detail(stage)
-        strength = self.settings.strength
-        return np.where(strength <= 0.5, 1 - 2 * strength * (1 - share), 2 * (1 - strength) * share)
-
-    def _detail(self, stage):
-        """Where the photo has detail, or the content mask says that it is to be kept."""
-        small = _measurable(stage)
-        detail = detail_map(self._resized(self.inputs.base, small), small.rows, small.cols)
-        if small is not stage:
-            size = stage.cols, stage.rows
-            image = Image.fromarray(detail).resize(size, Image.Resampling.BILINEAR)
-            detail = np.asarray(image)
-        mask = _resized_mask(self.inputs.content_mask, stage)
-        return detail if mask is None else np.maximum(detail, mask)
-
-    def _preprocessed(self, image, stage, recolor):
-        """An image as `preprocess_image` makes it; in the styles' colours, turned by strength."""
-        picture = preprocess_image(self._resized(image, stage))
-        if not recolor:
-            return picture
-        small, black = _measurable(stage), np.negative(IMAGENET_MEAN_BGR)
-        is_small = small is stage
-        measured = picture if is_small else preprocess_image(self._resized(image, small))
-        shares = self._shares(small)
-        move = recoloring(measured, [style.picture for style in self.styles(small)], shares)
-        limits = shade_limits(move(measured, shares) - black)
-        amount = min(1.0, 2 * self.settings.strength)
-        shares = shares if is_small else self._shares(stage)
-        for rows in strips(stage.rows, stage.cols):
-            part = picture[rows]
-            own = [share if np.isscalar(share) else share[rows] for share in shares]
-            moved = black + within_range(move(part, own) - black, limits)
-            picture[rows] = part + amount * (moved - part)
-        return picture
-
-    def _shares(self, stage):
-        """The share of each style: a number, or (rows, cols) where it has a mask."""
-        return [
-            share if mask is None else share * _resized_mask(mask, stage)
-            for share, mask in zip(self.inputs.style_shares, self.inputs.style_masks, strict=True)
-        ]
-
-    def to_pixels(self, stage: Stage) -> Callable[..., np.ndarray]:
-        """The function from a combination of any shape to RGB 0..255, (rows, cols, 3).
-
-        It returns float64, or, given a number of bits, whole numbers of so many.
-        """
-        keep_colors = self.settings.preserve_colors == "luma"
-        base = np.asarray(self._resized(self.inputs.base, stage)) if keep_colors else None
-
-        def values(x, rows):
-            return (
-                rgb_values(x[rows]) if base is None else keep_luma(rgb_values(x[rows]), base[rows])
-            )
-
-        def to_pixels(x, bits=None):
-            x = tensors.to_numpy(x).reshape(stage.rows, stage.cols, 3)
-            if bits is None:
-                return values(x, slice(None))
-            return np.concatenate(
-                [quantize(values(x, rows), bits) for rows in strips(stage.rows, stage.cols)]
-            )
-
-        return to_pixels
-
-    def _style_size(self, image: Image.Image, scale: float | str, stage: Stage) -> tuple[int, int]:
-        """(rows, cols) that a style is resized to, by its `style_scale`."""
-        if scale == "fit":
-            return stage.rows, stage.cols
-        if scale == "area":
-            area = stage.rows * stage.cols / (image.width * image.height)
-            return scaled_size(image, math.sqrt(area))
-        if self.settings.longer_side:
-            longer = float(scale) * max(stage.rows, stage.cols)
-            if not self.settings.enlarge_styles:
-                longer = min(longer, max(image.size))
-            rows, cols = fitted_size(image, longer, self.settings.longer_side)
-            return max(rows, SMALLEST_SIDE), max(cols, SMALLEST_SIDE)
-        return scaled_size(image, float(scale) * stage.cols / image.width)
-
-    def _resized(self, image, stage):
-        return resize_image(image, stage.rows, stage.cols, self.settings.resample)
-
-
-def _resized_mask(mask, stage):
-    return None if mask is None else resize_mask(mask, stage.rows, stage.cols)
-
-
-def _measurable(stage):
-    """The stage, or a smaller one with its aspect: what is measured there holds at any size."""
-    factor = math.sqrt(MEASURED / (stage.rows * stage.cols))
-    if factor >= 1:
-        return stage
-    return stage._replace(rows=round(stage.rows * factor), cols=round(stage.cols * factor))
 
 
 def prepare(

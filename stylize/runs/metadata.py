@@ -3,6 +3,7 @@
 import csv
 import functools
 import hashlib
+import itertools
 import json
 import os
 import platform
@@ -22,6 +23,7 @@ from stylize.errors import InputError
 from stylize.images.clips import read_comment
 from stylize.images.reading import read_description
 from stylize.images.writing import FORMATS
+from stylize.losses.term import Term
 from stylize.optimize.state import Losses
 from stylize.runs.job import Job
 from stylize.runs.settings import OF_ADAM, OF_FILMS, SETTINGS, UNRECORDED
@@ -29,17 +31,6 @@ from stylize.vgg.weights import VGG19Weights
 
 PICTURE_SETTINGS = ("init", "style_masks", "content_mask")  # those that may name files
 WORDS = (None, "none", "base", "recolored", "noise")  # that these may have instead
-LOSS_COLUMNS = (
-    "iteration",
-    "evaluation",
-    "seconds",
-    "content",
-    "style",
-    "tv",
-    "neighbors",
-    "total",
-    "size",  # rows
-)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -243,21 +234,30 @@ def _digests(files):
 
 
 class LossTable:
-    """The losses of all evaluations, row by row as `LOSS_COLUMNS` names them."""
+    """The losses of all evaluations: a row for each, by column."""
 
     def __init__(self) -> None:
-        self.rows: list[tuple] = []
+        self.rows: list[dict[str, float]] = []
 
     def add(self, iteration: int, seconds: float, losses: Losses, size: int) -> None:
         """Adds an evaluation: its iteration, seconds since the start, losses, and rows."""
-        total, *terms, _ = losses  # the last is of films, which have no table
-        self.rows.append((iteration, len(self.rows) + 1, round(seconds, 3), *terms, total, size))
+        row = {"iteration": iteration, "evaluation": len(self.rows) + 1}
+        terms = {Term.columns[name]: value for name, value in losses.terms.items()}
+        seconds = round(seconds, 3)
+        self.rows.append(row | {"seconds": seconds, **terms, "total": losses.total, "size": size})
+
+    @property
+    def terms(self) -> list[str]:
+        """The columns of the terms, of all sizes together."""
+        every = dict.fromkeys(itertools.chain.from_iterable(self.rows))
+        return [column for column in every if column in Term.columns.values()]
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes a CSV file, whole or not at all. Raises OSError."""
+        columns = ["iteration", "evaluation", "seconds", *self.terms, "total", "size"]
         with replacing(path) as temporary, temporary.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(LOSS_COLUMNS)
+            writer = csv.DictWriter(file, columns, restval=0.0)  # of a term that a size lacks
+            writer.writeheader()
             writer.writerows(self.rows)
 
     def plot(self, path: str | os.PathLike) -> None:
@@ -266,22 +266,23 @@ class LossTable:
             self.figure().savefig(temporary, dpi=120)
 
     def figure(self) -> Any:
-        """The plot as a Matplotlib figure."""
+        """Returns the plot, a Matplotlib figure."""
         from matplotlib.figure import Figure
 
-        columns = dict(zip(LOSS_COLUMNS, np.array(self.rows, float).T, strict=True))
         figure = Figure(figsize=(7, 4), layout="constrained")
         axes = figure.subplots()
-        for name in ("total", "content", "style", "tv", "neighbors"):
-            if name == "neighbors" and not columns[name].any():
-                continue
-            losses = np.where(columns[name] > 0, columns[name], np.nan)  # a weight may be 0
-            axes.semilogy(columns["evaluation"], losses, label=name)
-        changes = np.flatnonzero(np.diff(columns["size"]))
+        for name in ("total", *self.terms):
+            losses = self._column(name)
+            shown = np.where(losses > 0, losses, np.nan)  # a weight may be 0
+            axes.semilogy(self._column("evaluation"), shown, label=name)
+        changes = np.flatnonzero(np.diff(self._column("size")))
         for index in changes:
-            axes.axvline(columns["evaluation"][index] + 0.5, color="gray", linewidth=0.5)
+            axes.axvline(index + 1.5, color="gray", linewidth=0.5)
         # A line search may try a point millions of times too high; it would flatten all the rest.
-        axes.set_ylim(top=10 * np.median(columns["total"]))
+        axes.set_ylim(top=10 * np.median(self._column("total")))
         axes.set(xlabel="evaluations", ylabel="loss")
         figure.legend(loc="outside right center")  # the curves may be anywhere in the plot
         return figure
+
+    def _column(self, name):
+        return np.array([row.get(name, 0.0) for row in self.rows], float)

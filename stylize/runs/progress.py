@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from stylize.optimize.minimize import Iterations
 from stylize.optimize.state import NO_STEP, Losses, Step
 
 
@@ -72,6 +73,14 @@ class Checkpoint(NamedTuple):
     evaluations: int = 0
     seconds: float = 0.0
     step: Step = NO_STEP
+
+    def copy(self) -> "Checkpoint":
+        """Returns one whose step has a state of its own, of the same arrays.
+
+        An optimiser that goes on from it empties that, so that arrays go when it forgets them.
+        """
+        state = self.step.state
+        return self._replace(step=self.step._replace(state=state and dict(state)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,12 +150,17 @@ class Progress:
     """
 
     def __init__(self) -> None:
-        self.stages: Sequence[Stage] = ()
+        self._callback: Callable[[Iterate], None] | None = None
+        self._to_pixels: Callable[..., np.ndarray] = np.asarray
+        self._reset(())
+
+    def _reset(self, stages):
+        self.stages: Sequence[Stage] = stages
         self.stage: Stage | None = None
         self.iteration = self.evaluations = 0
         self.lowest, self.improved = math.inf, False
         self.last: Iterate | None = None
-        self._started = time.perf_counter()
+        self._started = self._iteration_started = time.perf_counter()
         self._done = 0.0  # work of the evaluations
         self._to_prepare = 0.0  # work still to come before the first evaluations
         self._began = 0.0, self._started  # work that was done, and when, as this process began
@@ -175,9 +189,8 @@ class Progress:
         return max(0.0, left) * self._pace if math.isfinite(self._pace) else math.inf
 
     def on_start(self, stages: Sequence[Stage]) -> None:
-        """The run starts."""
-        self.stages, self._started = stages, time.perf_counter()
-        self._began = 0.0, self._started
+        """A run starts; one that this has been told of before no longer counts."""
+        self._reset(stages)
 
     def on_estimate(self, seconds: float) -> None:
         """The run will take about so many more seconds."""
@@ -228,6 +241,55 @@ class Progress:
         self.iteration += 1
         self.last = iterate
 
+    # What a run calls, and nobody overrides:
+
+    @property
+    def result(self) -> Iterate:
+        """The last `Iterate` of a run that has ended."""
+        assert self.last  # every stage has an iteration
+        return self.last
+
+    def start_run(
+        self, stages: Sequence[Stage], callback: Callable[[Iterate], None] | None = None
+    ) -> None:
+        """Starts to watch a run. The callback is called with every `Iterate`, too."""
+        self._callback = callback
+        self.on_start(stages)
+
+    def begin_stage(
+        self, index: int, to_pixels: Callable[..., np.ndarray], resumed: Checkpoint | None = None
+    ) -> None:
+        """Begins the stage of this index, perhaps from where an earlier run stopped in it."""
+        self._to_pixels = to_pixels
+        self.on_stage(index)
+        if resumed:
+            self.on_resume(resumed)
+
+    def targets_ready(self) -> None:
+        """Notes that all is computed which the combination is compared with: iterations begin."""
+        self._iteration_started = time.perf_counter()
+
+    def evaluated(self, losses: Losses, x: Any) -> None:
+        """Tells of an evaluation at x."""
+        self.on_evaluation(Evaluation(losses, x, self._to_pixels))
+
+    def iterated(self, x: Any, losses: Losses, stopped: str) -> None:
+        """Tells of an iteration that ended at x; it is the last where `stopped` says why."""
+        iterate = Iterate(
+            losses=losses,
+            x=x,
+            to_pixels=self._to_pixels,
+            iteration=self.iteration,
+            evaluations=self.evaluations,
+            seconds=time.perf_counter() - self._iteration_started,
+            final=self.stage is self.stages[-1],
+            stopped=stopped,
+        )
+        self.on_iterate(iterate)
+        if self._callback:
+            self._callback(iterate)
+        self._iteration_started = time.perf_counter()
+
 
 def estimate_seconds(objective: Callable, checkpoint: Checkpoint, stages: Sequence[Stage]) -> float:
     """The seconds that the rest of a stage and those after it will take, from one evaluation."""
@@ -240,49 +302,36 @@ def estimate_seconds(objective: Callable, checkpoint: Checkpoint, stages: Sequen
     return seconds * (left * stage.work_each + sum(s.work_before + s.work for s in later))
 
 
-class Reports:
-    """Tells a `Progress` and a callback of the evaluations and iterations of one stage.
+def follow(
+    evaluator: Any,
+    stage: Stage,
+    tolerance: float,
+    checkpoint: Checkpoint,
+    progress: Progress,
+    keep: Callable[[Checkpoint], None],
+) -> Iterations:
+    """Returns the iterations of a stage, which tell a progress, and keep checkpoints.
 
     Args:
-        progress: is told of both.
-        callback: called with every `Iterate`, or None.
-        to_pixels: as `Evaluation` has it.
-        final: as `Iterate` has it.
-
-    Attributes:
-        progress: as given.
-        last: the last `Iterate`, None before the first.
+        evaluator: the script's `Evaluator`.
+        stage: has their number.
+        tolerance: as for `Iterations`.
+        checkpoint: where they begin or go on.
+        progress: is told of every iteration.
+        keep: called with every checkpoint that is reached.
     """
+    progress.targets_ready()
 
-    def __init__(
-        self,
-        progress: Progress,
-        callback: Callable[[Iterate], None] | None,
-        to_pixels: Callable[..., np.ndarray],
-        final: bool,
-    ):
-        self.last: Iterate | None = None
-        self.progress, self._callback = progress, callback
-        self._to_pixels, self._final = to_pixels, final
-        self._iteration_started = time.perf_counter()
+    def keep_step(step):
+        now = {"evaluations": progress.evaluations, "seconds": progress.seconds}
+        keep(checkpoint._replace(step=step, **now))
 
-    def on_evaluation(self, losses: Losses, x: Any) -> None:
-        """An evaluation was made at x."""
-        self.progress.on_evaluation(Evaluation(losses, x, self._to_pixels))
-
-    def on_iteration(self, x: Any, losses: Losses, stopped: str) -> None:
-        """An iteration has ended at x; it is the last where `stopped` says why."""
-        self.last = Iterate(
-            losses=losses,
-            x=x,
-            to_pixels=self._to_pixels,
-            iteration=self.progress.iteration,
-            evaluations=self.progress.evaluations,
-            seconds=time.perf_counter() - self._iteration_started,
-            final=self._final,
-            stopped=stopped,
-        )
-        self.progress.on_iterate(self.last)
-        if self._callback:
-            self._callback(self.last)
-        self._iteration_started = time.perf_counter()
+    return Iterations(
+        evaluator,
+        stage.iterations,
+        stage.evaluations_per_iteration,
+        progress.iterated,
+        tolerance,
+        checkpoint.step,
+        keep_step,
+    )

@@ -385,6 +385,11 @@ class Settings(Recipe):
         return (2 * self.strength) ** 2
 
     @property
+    def scratch_folder(self) -> Any:
+        """The folder for files without a name; None: the system's folder for temporary files."""
+        return None if self.scratch == "auto" else self.scratch
+
+    @property
     def filter_exponent(self) -> float:
         """The exponent of the run's `Preconditioner`; 0: it has none.
 

@@ -11,7 +11,6 @@ import re
 import warnings
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from stylize.errors import WeightsError, one_line
@@ -92,6 +91,8 @@ def read_weights(path: str | os.PathLike) -> VGG19Weights:
 
 def write_h5(weights: VGG19Weights, path: str | os.PathLike) -> None:
     """Writes `VGG19Weights` in the layout of Keras's "notop" .h5 files (BGR, no mean pixel)."""
+    import h5py  # a fifth of a second, which only those who use it should wait for
+
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = [name.encode() for name in weights.layers]
         for name, (kernel, bias) in weights.layers.items():
@@ -103,6 +104,8 @@ def write_h5(weights: VGG19Weights, path: str | os.PathLike) -> None:
 
 def _read_h5(path):
     """Keras HDF5: the old layouts (notop, full, whole model) and Keras 3's .weights.h5."""
+    import h5py
+
     found = {}
 
     def visit(name, node):

@@ -290,7 +290,7 @@ class Studio:
         yield from self._follow(job, watch, say)
         if watch.last:
             record = metadata.make_record(job, self._weights, photo, [style])
-            more = {"iteration": watch.last.iteration, "losses": watch.last.losses._asdict()}
+            more = {"iteration": watch.last.iteration, "losses": watch.last.losses.as_dict()}
             description = metadata.to_text(record, **more)
             save_image(watch.last.rounded(), path, description=description)
         return watch

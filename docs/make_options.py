@@ -1,0 +1,46 @@
+"""Writes docs/options.md from the command line's own help: `python docs/make_options.py`."""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from stylize.apps import options
+
+HEAD = """# Options
+
+Made from the command line's own help by `python docs/make_options.py`. The defaults are those of
+recipe `neighbors`; other recipes have [their own](api.md#settings-and-recipes). Hyphens do as well
+as underscores: `--content-weight`."""
+TABLE = ["| option | default | what it does |", "|---|---|---|"]
+
+
+def row(parser, action):
+    """The Markdown row of an option: how it is typed, its default, what it does."""
+    text = parser._get_formatter()._expand_help(action).replace("|", r"\|")
+    text, _, default = re.fullmatch(r"(.*?)( \(default: (.*)\))?", text).groups("")
+    metavar = action.metavar or ("|".join(map(str, action.choices)) if action.choices else "")
+    if action.nargs == "+":
+        metavar += " ..."
+    typed = f"{action.option_strings[-1]} {metavar}".strip().replace("|", r"\|")
+    return f"| `{typed}` | {f'`{default}`' if default else ''} | {text} |"
+
+
+def page():
+    """All of docs/options.md."""
+    parser, parts = options.build_parser(), [HEAD]
+    for group in parser._action_groups:
+        rows = [row(parser, action) for action in group._group_actions if action.option_strings]
+        if group.title in options.GROUPS:
+            title = f"## {group.title.capitalize()}: {group.description}"
+            parts += [
+                title,
+                "\n".join(["| option | default | what it does |", "|---|---|---|", *rows]),
+            ]
+    return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    (ROOT / "docs" / "options.md").write_text(page())

@@ -1,0 +1,88 @@
+"""VGG19's layers with given weights, and what comes before and after them."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from stylize.backend import tensors
+from stylize.backend.tensors import keras
+from stylize.vgg.weights import IMAGENET_MEAN_BGR, VGG19Weights, passes_through
+
+
+def vgg19_layers(
+    weights: VGG19Weights,
+    precision: str = "float32",
+    pooling: str = "max",
+    pool_padding: str = "valid",
+    edges: str = "zero",
+    data_format: str = "channels_last",
+) -> Iterator[tuple[str, Callable[[Any], Any]]]:
+    """Yields the name and the function of each layer, from block1_conv1 to the last convolution.
+
+    Args:
+        weights: of the convolutions. One that only passes its input through is not computed.
+        precision: of the convolutions, one of `PRECISIONS`.
+        pooling: "max" or "avg".
+        pool_padding: what happens to an odd last row: "valid" leaves it out, "same" pools it alone.
+        edges: what lies around the picture: "zero", or with "replicate" its outermost pixels.
+        data_format: of what goes through the layers.
+    """
+    pool_class = {"max": keras.layers.MaxPooling2D, "avg": keras.layers.AveragePooling2D}[pooling]
+    options = {"dtype": precision, "data_format": data_format}
+    block, padding = "block1", {"zero": "same", "replicate": "valid"}[edges]
+    for name, (kernel, bias) in weights.layers.items():
+        if not name.startswith(block):
+            pool = f"{block}_pool"
+            yield pool, pool_class(2, padding=pool_padding, name=pool, **options)
+            block = name.partition("_")[0]
+        if passes_through(kernel, bias):
+            yield name, lambda x: x
+        else:
+            yield name, _convolution(name, kernel, bias, padding, options)
+            padding = "same"
+
+
+def _convolution(name, kernel, bias, padding, options):
+    """A convolution with a ReLU, as a function: weights can be set when the layer has an input."""
+    layer = keras.layers.Conv2D(
+        kernel.shape[-1], 3, padding=padding, activation="relu", name=name, **options
+    )
+
+    def convolve(x):
+        y = layer(x)
+        layer.set_weights((kernel, bias))
+        return y
+
+    return convolve
+
+
+def to_network(x: Any, weights: VGG19Weights, edges: str, data_format: str) -> Any:
+    """Makes of pictures, as `preprocess_image` makes them, what the first layer takes."""
+    if tuple(weights.mean_bgr) != IMAGENET_MEAN_BGR:
+        x = x + np.float32(np.subtract(IMAGENET_MEAN_BGR, weights.mean_bgr))
+    if edges == "replicate":
+        x = replicate_edges(x)
+    if data_format == "channels_first":
+        tensors.require_channels_first()
+        x = keras.ops.transpose(x, (0, 3, 1, 2))
+    return x
+
+
+def from_network(x: Any, data_format: str) -> Any:
+    """Makes of a layer's output float32 features (n, rows, cols, channels)."""
+    if data_format == "channels_first":
+        x = keras.ops.transpose(x, (0, 2, 3, 1))
+    return keras.ops.cast(x, "float32")
+
+
+def replicate_edges(x: Any, rows: tuple[int, int] = (1, 1), cols: tuple[int, int] = (1, 1)) -> Any:
+    """Pictures (n, rows, cols, channels) with their outermost pixels once more around them.
+
+    Args:
+        x: the pictures.
+        rows, cols: 1 where that is wanted, 0 where not: (above, below), (left, right).
+    """
+    (above, below), (left, right) = rows, cols
+    x = keras.ops.concatenate([x[:, :1]] * above + [x] + [x[:, -1:]] * below, axis=1)
+    return keras.ops.concatenate([x[:, :, :1]] * left + [x] + [x[:, :, -1:]] * right, axis=2)
