@@ -7,13 +7,14 @@
 The result, or combination C, starts as the photo, or base B, in the colours of the painting, or
 style reference S. L-BFGS changes C until the loss is small, at one size after another:
 
-    loss            = content + style + total variation + neighbors + temporal
+    loss            = content + style + total variation + neighbors + laplacian + temporal
     content         = content_weight * sum (F(B) - F(C))^2
     style           = style_weight/5 * sum over block1..5_conv1 of
                       sum (G(S) - G(C))^2 / (4 * 3^2 * (rows * cols)^2),      G = F^T F
     total variation = tv_weight * sum ((C[i,j] - C[i+1,j])^2 + (C[i,j] - C[i,j+1])^2)^1.25
     neighbors       = neighbor_weight * mean over positions of 1 - cosine of a position's features
                       and those of the most similar position in S
+    laplacian       = laplacian_weight * mean (D(C) - D(B))^2, D the Laplacian; 0 if not asked for
     temporal        = temporal_weight * mean (C - C of the frame before, moved)^2, in films only
 
 F are VGG19's features after the ReLU: a row for each position, a column for each channel. The
@@ -43,6 +44,7 @@ from stylize.images.reading import load_image as load_image
 from stylize.images.writing import save_image as save_image
 from stylize.losses.content import Content
 from stylize.losses.formulas import FORMULAS
+from stylize.losses.laplacian import Laplacian
 from stylize.losses.neighbors import BEYOND, Neighbors
 from stylize.losses.roughness import mean_square_variation as mean_square_variation
 from stylize.losses.style import Style
@@ -52,9 +54,10 @@ from stylize.losses.tiled import TiledLossAndGrads
 from stylize.losses.total_variation import TotalVariation
 from stylize.optimize import minimize
 from stylize.optimize.state import Losses
+from stylize.runs.iterations import follow
 from stylize.runs.job import Job, prepare
 from stylize.runs.level import Level
-from stylize.runs.progress import Checkpoint, Iterate, Progress, Stage, estimate_seconds, follow
+from stylize.runs.progress import Checkpoint, Iterate, Progress, Stage, estimate_seconds
 from stylize.runs.recipes import DEFAULT_RECIPE
 from stylize.runs.recipes import RECIPES as RECIPES
 from stylize.runs.settings import EVALUATIONS_PER_ITERATION
@@ -141,10 +144,7 @@ def content_loss(base_features: Any, combination_features: Any) -> Any:
 
 
 def total_variation_loss(x: Any) -> Any:
-    """Returns the roughness of a picture, a scalar: the sum of (down^2 + right^2)^1.25.
-
-    Args:
-        x: pictures (n, rows, cols, 3).
+    """Returns the roughness of x, (n, rows, cols, 3), a scalar: sum of (down^2 + right^2)^1.25.
 
     Source: Mahendran and Vedaldi 2014, sec. 3, with beta = 2.5. Not in Gatys.
     """
@@ -191,6 +191,8 @@ def loss_terms(canvas: Canvas, level: Level, neighbors: Sequence | None) -> list
     ]
     if neighbors is not None:
         terms.append(Neighbors(neighbor_loss, canvas, neighbors, s.neighbor_weight * s.to_painting))
+    if weight := s.laplacian_weight * s.to_photo:
+        terms.append(Laplacian(content_loss, canvas, level.base, weight))
     if level.previous is not None:
         terms.append(Temporal(canvas, level.previous, s.temporal_weight))
     return terms
@@ -202,14 +204,13 @@ def stage_objective(
     """Returns the function to minimise at a size: the loss and its gradient.
 
     Args:
-        job, weights: the run's, and the network's.
-        stage: of the job's.
+        job, weights, stage: the run's, the network's, and one of the job's.
         x: the combination whose neighbours are looked up, (rows, cols, 3); None: the start.
         level: the pictures of the stage; None: they are made.
     """
     s, level = job.settings, level or job.level(stage)
     network = _kept_network(weights, job.layers, **level.network_options)
-    neighbors = level.find_neighbors(network, level.start if x is None else x)
+    neighbors = level.find_neighbors(network, x)
     around = BEYOND if neighbors else None
     canvas = Canvas(network, stage.rows, stage.cols, stage.tile, around, s.scratch_folder)
     terms = loss_terms(canvas, level, neighbors)
@@ -293,13 +294,10 @@ def minimize_keras(iterations: minimize.Iterations, x: np.ndarray, bounds: Any =
 def lower_loss(
     level: Level, objective: Any, checkpoint: Checkpoint, progress: Progress, keep: Callable
 ) -> np.ndarray:
-    """Lowers the loss at a size from a checkpoint on, by the method that the settings name.
-
-    Returns the last combination, (rows, cols, 3). Arguments as in `paint`.
-    """
+    """Lowers the loss at a size, from a checkpoint on. Returns the last x, (rows, cols, 3)."""
     s, state = level.settings, checkpoint.step.state
     evaluator = Evaluator(objective, progress.evaluated, checkpoint.evaluations)
-    iterations = follow(evaluator, level.stage, s.tolerance, checkpoint, progress, keep)
+    iterations = follow(evaluator, level, checkpoint, progress, keep)
     x = (state["x"] if state else checkpoint.start).reshape(objective.shape)
     if s.optimizer == "scipy":
         method = minimize_keras if s.restart else minimize.minimize_scipy

@@ -169,6 +169,15 @@ class Level:
         """A combination, in a file where those of the stage are to be."""
         return self.arrays.asarray(x) if self.stage.in_files else x
 
+    def release(self) -> None:
+        """Lets go of the pictures, but for the one that the next size is compared with."""
+        self._resized_images.clear()
+        made = {"start", "base", "styles", "content_mask", "_detail", "_recolored_photo"}
+        if self.stage.rows < self.last_rows:
+            made -= {"base"}
+        for name in made:
+            self.__dict__.pop(name, None)
+
     @functools.cached_property
     def content_mask(self) -> np.ndarray | None:
         """(rows, cols), 0..1: how much the content counts where; None: the same everywhere."""
@@ -221,12 +230,12 @@ class Level:
             picture[rows] = part + amount * (moved - part)
         return picture
 
-    def find_neighbors(self, network: Any, x: np.ndarray) -> Sequence | None:
+    def find_neighbors(self, network: Any, x: np.ndarray | None = None) -> Sequence | None:
         """Returns what the term of neighbours compares x with; None: the loss has no such term.
 
         Args:
             network: gives the features.
-            x: the combination, (rows, cols, 3).
+            x: the combination, (rows, cols, 3); None: the start.
         """
         new = None if self.previous is None else self.previous.new
         if not self.has_neighbors or (new is not None and not new.any()):
@@ -234,7 +243,7 @@ class Level:
         return find_neighbors(
             network,
             self.base,
-            x,
+            self.start if x is None else x,
             self.styles,
             self.query_content,
             self.settings.style_turns,

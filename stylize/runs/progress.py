@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from stylize.optimize.minimize import Iterations
 from stylize.optimize.state import NO_STEP, Losses, Step
 
 
@@ -300,38 +299,3 @@ def estimate_seconds(objective: Callable, checkpoint: Checkpoint, stages: Sequen
     seconds = (time.perf_counter() - start) / stage.work_each
     left = stage.total_evaluations - checkpoint.step.evaluations  # it is prepared already
     return seconds * (left * stage.work_each + sum(s.work_before + s.work for s in later))
-
-
-def follow(
-    evaluator: Any,
-    stage: Stage,
-    tolerance: float,
-    checkpoint: Checkpoint,
-    progress: Progress,
-    keep: Callable[[Checkpoint], None],
-) -> Iterations:
-    """Returns the iterations of a stage, which tell a progress, and keep checkpoints.
-
-    Args:
-        evaluator: the script's `Evaluator`.
-        stage: has their number.
-        tolerance: as for `Iterations`.
-        checkpoint: where they begin or go on.
-        progress: is told of every iteration.
-        keep: called with every checkpoint that is reached.
-    """
-    progress.targets_ready()
-
-    def keep_step(step):
-        now = {"evaluations": progress.evaluations, "seconds": progress.seconds}
-        keep(checkpoint._replace(step=step, **now))
-
-    return Iterations(
-        evaluator,
-        stage.iterations,
-        stage.evaluations_per_iteration,
-        progress.iterated,
-        tolerance,
-        checkpoint.step,
-        keep_step,
-    )

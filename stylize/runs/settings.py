@@ -165,6 +165,14 @@ class Settings(Recipe):
     tv_weight: float = _setting(
         1.0, "--tv_weight", weight, "W", "look", "smoothness (total variation)"
     )
+    laplacian_weight: float = _setting(
+        0.0,
+        "--laplacian_weight",
+        weight,
+        "W",
+        "look",
+        "how closely edges follow the photo's; 0: they are free (docs/recipes/laplacian.md)",
+    )
     # A thousandth of the whole loss of a photo, or up to a hundredth. Those of recipes athalye,
     # johnson and crowson are scaled to that, not judged by eye.
     temporal_weight: float = _setting(
