@@ -1,4 +1,4 @@
-"""TensorFlow, JAX or PyTorch under Keras: the only module that knows which of them computes.
+"""Losses, gradients and devices of whatever computes under Keras: TensorFlow, JAX or PyTorch.
 
 `keras` is imported when first used. `LossAndGrads` turns a function of tensors into the loss and
 gradient that an optimiser needs. The rest asks the backend: devices, memory, precision.
@@ -7,7 +7,6 @@ gradient that an optimiser needs. The rest asks the backend: devices, memory, pr
 import contextlib
 import importlib
 import logging
-import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from stylize.backend import machine
+from stylize.backend.frameworks import FRAMEWORKS
 from stylize.errors import InputError
 
 OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "out of memory", "OOM when", "can't allocate memory")
@@ -44,17 +44,17 @@ def _import_keras():
     asked = os.environ.get("KERAS_BACKEND", "")
     try:
         # Asked first: to import a backend that cannot be used may need what is not there.
-        if not asked or asked in _GRADIENTS:
+        if not asked or asked in FRAMEWORKS:
             package = importlib.import_module("keras")
             asked = package.backend.backend()  # by Keras's own file, if not by the variable
-            if asked in _GRADIENTS:
+            if asked in FRAMEWORKS:
                 return package
     except ModuleNotFoundError as error:
         raise InputError(
             f"the backend {asked or 'of Keras'} needs the package {error.name}, which is not "
             f"installed: pip install {error.name}, or set KERAS_BACKEND to another"
         ) from None
-    raise InputError(f"KERAS_BACKEND={asked}: must be one of {', '.join(_GRADIENTS)}")
+    raise InputError(f"KERAS_BACKEND={asked}: must be one of {', '.join(FRAMEWORKS)}")
 
 
 @contextlib.contextmanager
@@ -87,7 +87,7 @@ class ValueAndGrad:
     """
 
     def __init__(self, function: Callable):
-        self._value_and_grad = _GRADIENTS[keras.backend.backend()](function)
+        self._value_and_grad = framework().value_and_grad(function)
         self._scale = np.float32(1)
 
     def __call__(self, x: Any, *others: Any) -> tuple[Any, Any]:
@@ -156,117 +156,9 @@ def is_finite(array: Any) -> bool:
     return bool(ops.all(ops.isfinite(array)))
 
 
-def _tensorflow_value_and_grad(function):
-    import tensorflow as tf
-
-    @_tensorflow_compiled
-    def value_and_grad(x, scale, *others):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            values = function(x, *others)
-            total = scale * tf.reduce_sum(values)
-        return values, tape.gradient(total, x)
-
-    return lambda x, scale, *others: value_and_grad(
-        tf.convert_to_tensor(x), tf.convert_to_tensor(scale), *others
-    )
-
-
-def _jax_value_and_grad(function):
-    import jax
-
-    def total(x, scale, *others):
-        values = function(x, *others)
-        return scale * values.sum(), values
-
-    value_and_grad = jax.jit(jax.value_and_grad(total, has_aux=True))
-
-    def without_total(x, scale, *others):
-        (_, values), gradient = value_and_grad(x, scale, *others)
-        return values, gradient
-
-    return without_total
-
-
-def _torch_value_and_grad(function):
-    import torch
-
-    def value_and_grad(x, scale, *others):
-        x = keras.ops.convert_to_tensor(x).detach().requires_grad_()
-        values = function(x, *others)
-        (gradient,) = torch.autograd.grad(float(scale) * values.sum(), x)
-        return values.detach(), gradient
-
-    return value_and_grad
-
-
-_GRADIENTS = {
-    "tensorflow": _tensorflow_value_and_grad,
-    "jax": _jax_value_and_grad,
-    "torch": _torch_value_and_grad,
-}
-
-
 def compiler() -> Callable[[Callable], Callable]:
     """The backend's own way to compile a function of tensors and lists of tensors."""
-    return _COMPILERS[keras.backend.backend()]
-
-
-def _tensorflow_compiled(function):
-    import tensorflow as tf
-
-    # There is nothing in our functions for autograph to rewrite: a second saved.
-    graph = tf.function(function, autograph=False)
-
-    def call(*arguments):
-        with _sums_in_order():
-            return graph(*arguments)
-
-    return call
-
-
-@contextlib.contextmanager
-def _sums_in_order() -> Iterator[None]:
-    """Keeps TensorFlow's memory optimizer away from functions first called meanwhile.
-
-    Where it takes memory to be short, on a CPU from 205 MiB on (about 200 rows), it turns sums of
-    three tensors or more into additions to a variable, in the order in which they happen to be
-    ready. The last bits of a gradient then differ from call to call, and pictures from run to run.
-    `tf.config` can only switch off all optimizers, and for the user's functions too; this is for
-    the calls of one thread.
-    """
-    import tensorflow as tf
-    from tensorflow.python.eager import context
-
-    eager = context.context()
-    before = eager.function_call_options
-    config = tf.compat.v1.ConfigProto.FromString(before.config_proto_serialized)
-    rewriting = config.graph_options.rewrite_options
-    rewriting.memory_optimization = rewriting.NO_MEM_OPT
-    eager.function_call_options = context.FunctionCallOptions(before.executor_type, config)
-    try:
-        yield
-    finally:
-        eager.function_call_options = before
-
-
-def _jax_compiled(function):
-    import jax
-
-    return jax.jit(function)
-
-
-def _torch_compiled(function):
-    import torch
-
-    return torch.no_grad()(function)
-
-
-_COMPILERS = {
-    "tensorflow": _tensorflow_compiled,
-    "jax": _jax_compiled,
-    "torch": _torch_compiled,
-}
+    return framework().compiled
 
 
 # ---------------------------------------------------------------------------------------------
@@ -279,33 +171,19 @@ def backend_version() -> str:
     return importlib.import_module(keras.backend.backend()).__version__
 
 
+def framework() -> Any:
+    """What computes under Keras, a `Framework`."""
+    return FRAMEWORKS[keras.backend.backend()]
+
+
 def uses_gpu() -> bool:
     """Whether the backend computes on a GPU."""
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        return bool(_tensorflow_gpus())
-    module = importlib.import_module(backend)
-    return module.cuda.is_available() if backend == "torch" else module.default_backend() != "cpu"
-
-
-def _tensorflow_gpus():
-    import tensorflow as tf
-
-    return tf.config.list_physical_devices("GPU")
+    return count_gpus() > 0
 
 
 def count_gpus() -> int:
     """How many GPUs the backend finds."""
-    if not uses_gpu():
-        return 0
-    return _GPU_COUNTS[keras.backend.backend()]()
-
-
-_GPU_COUNTS: dict[str, Callable[[], int]] = {
-    "tensorflow": lambda: len(_tensorflow_gpus()),
-    "jax": lambda: importlib.import_module("jax").local_device_count(),
-    "torch": lambda: importlib.import_module("torch").cuda.device_count(),
-}
+    return framework().count_gpus()
 
 
 def bfloat16_is_fast() -> bool:
@@ -320,7 +198,7 @@ def bfloat16_is_fast() -> bool:
 
 def require_channels_first() -> None:
     """Raises InputError where this machine's backend has no channels_first convolution."""
-    if keras.backend.backend() == "tensorflow" and not _tensorflow_gpus():
+    if keras.backend.backend() == "tensorflow" and not uses_gpu():
         raise InputError(
             "TensorFlow has no channels_first convolution on a CPU; set image_data_format to "
             "channels_last in ~/.keras/keras.json, or KERAS_BACKEND to jax or torch"
@@ -330,66 +208,15 @@ def require_channels_first() -> None:
 def free_memory() -> float:
     """MiB that this process may still take and has taken: the GPU's, where it computes on one."""
     if uses_gpu():
-        return _GPU_FREE[keras.backend.backend()]() / 2**20
+        return framework().gpu_free() / 2**20
     return machine.free_memory()
-
-
-def _tensorflow_gpu_free():
-    from tensorflow.python.client import device_lib
-
-    devices = device_lib.list_local_devices()
-    return max(d.memory_limit for d in devices if d.device_type == "GPU")
-
-
-def _jax_gpu_free():
-    import jax
-
-    return (jax.devices()[0].memory_stats() or {}).get("bytes_limit", math.inf)
-
-
-def _torch_gpu_free():
-    import torch
-
-    return torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved()
-
-
-_GPU_FREE = {
-    "tensorflow": _tensorflow_gpu_free,
-    "jax": _jax_gpu_free,
-    "torch": _torch_gpu_free,
-}
 
 
 def peak_memory() -> dict[str, float]:
     """Peak MiB so far of this process, and of the backend's GPU where it has one."""
-    gpu = _GPU_PEAKS[keras.backend.backend()]() / 2**20
+    gpu = framework().gpu_peak() / 2**20
     peaks = {"process": machine.peak_memory(), "GPU": gpu}
     return {where: mib for where, mib in peaks.items() if mib}
-
-
-def _tensorflow_gpu_peak():
-    import tensorflow as tf
-
-    return tf.config.experimental.get_memory_info("GPU:0")["peak"] if _tensorflow_gpus() else 0
-
-
-def _jax_gpu_peak():
-    import jax
-
-    return (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use", 0)
-
-
-def _torch_gpu_peak():
-    import torch
-
-    return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
-
-
-_GPU_PEAKS = {
-    "tensorflow": _tensorflow_gpu_peak,
-    "jax": _jax_gpu_peak,
-    "torch": _torch_gpu_peak,
-}
 
 
 @contextlib.contextmanager
