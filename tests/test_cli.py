@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 import tifffile
-from conftest import BAD_PICTURES, disk_full, make_bad_picture
+from conftest import BAD_PICTURES, disk_full, make_bad_picture, named
 from PIL import Image
 
 import neural_style_transfer as nst
@@ -440,14 +440,14 @@ def test_infinite_loss_names_the_term(command, tmp_path, capsys):
 
 
 def test_infinite_loss_keeps_the_last_good_picture(command, tmp_path, capsys, monkeypatch):
-    evaluate = nst.Evaluator._evaluate
+    losses = nst.Evaluator.losses
 
     def fails_in_iteration_1(self, x):
         if self.evaluations == 25:
-            self._loss_and_grads = lambda x: (np.array([0, np.nan, 0]), x)
-        evaluate(self, x)
+            self._loss_and_grads = named(lambda x: (np.array([0, np.nan, 0]), x))
+        return losses(self, x)
 
-    monkeypatch.setattr(nst.Evaluator, "_evaluate", fails_in_iteration_1)
+    monkeypatch.setattr(nst.Evaluator, "losses", fails_in_iteration_1)
     message = r"style loss became nan.*the last picture is .*_at_iteration_0.png\n"
     fails([*command, "--recipe", "keras"], 1, message, capsys)
     nst.load_image(tmp_path / "results" / "r_at_iteration_0.png")
