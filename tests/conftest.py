@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import os
 import secrets
 import signal
@@ -96,6 +97,32 @@ def named(objective, names=("content", "style", "total_variation")):
     """A stand-in for an objective, with the names of its losses, which an `Evaluator` asks for."""
     objective.names = names
     return objective
+
+
+@functools.cache
+def small_weights(side=None):
+    """VGG19 with 4 to 8 channels; where a side is given, convolutions see nothing but that.
+
+    Their features then depend on pixels as far away as any can, and on these alone; positive
+    weights let no layer fall silent.
+    """
+    small = {
+        name: (inputs if inputs == 3 else max(4, inputs // 64), max(4, outputs // 64))
+        for name, (inputs, outputs) in vgg19.CONVOLUTIONS.items()
+    }
+    random = random_weights(small)
+    if side:
+        for kernel, _ in random.layers.values():
+            tap = 1.5 * np.abs(kernel[side])
+            kernel[:] = 0
+            kernel[side] = tap
+    return random
+
+
+def numpy_cosines(queries, candidates):
+    """The cosines of all pairs, float64 (queries, candidates)."""
+    q, c = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (queries, candidates))
+    return q.astype(float) @ c.astype(float).T
 
 
 def smooth_picture(rows, cols, seed):

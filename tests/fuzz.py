@@ -108,7 +108,7 @@ def make_pictures(folder: Path) -> None:
 def make_weights(folder: Path) -> None:
     """Weight files of a small VGG19 in every layout."""
     from conftest import random_weights
-    from test_weights import FORMATS
+    from weight_files import FORMATS
 
     small = random_weights(SMALL_VGG19)
     for name, write in FORMATS.items():

@@ -47,7 +47,7 @@ def test_documented_commands(
     commands = documented_commands()
     assert len(commands) > 10
     for command in commands:
-        if "--ray" in command:  # in test_cluster.py
+        if "--ray" in command:  # in parallel/test_ray_cluster.py
             continue
         try:
             status = nst.main([*command.split(), *quick])

@@ -14,9 +14,8 @@ import keras_example
 import numpy as np
 import pytest
 import scipy.optimize
-from conftest import named, smooth_picture
+from conftest import named, numpy_cosines, smooth_picture
 from PIL import Image
-from test_neighbors import numpy_cosines
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import neural_style_transfer as nst

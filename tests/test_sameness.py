@@ -1,6 +1,7 @@
 """The same bits every time: at a size where the backend might save memory, on a busy machine.
 
-Below 200 rows TensorFlow rewrites no sums (`stylize/backend/frameworks.py`), and nothing here could fail.
+Below 200 rows TensorFlow rewrites no sums (see `stylize/backend/frameworks.py`), and nothing here
+could fail.
 """
 
 import subprocess

@@ -16,10 +16,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import smooth_picture
+from conftest import small_weights, smooth_picture
 from PIL import Image
 from test_documentation import ROOT, documented_commands
-from test_tiles import small_weights
 
 import neural_style_transfer as nst
 from stylize.apps.folder import paint_folder

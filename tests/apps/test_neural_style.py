@@ -190,11 +190,11 @@ def test_wrong_network_is_named(folder, capsys):
 
 def readme_commands():
     """Every `neural_style.py` command line of the README."""
-    text = (Path(__file__).parent.parent / "README.md").read_text()
+    text = (Path(__file__).parents[2] / "README.md").read_text()
     return re.findall(r"^ +python neural_style\.py (.+)$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("line", readme_commands())
 def test_readme_command(line, folder):
-    Path("img").symlink_to(Path(__file__).parent.parent / "img")
+    Path("img").symlink_to(Path(__file__).parents[2] / "img")
     assert run(f"{line} --iterations 1 --width 32") == 0

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import numpy_cosines
 from PIL import Image
 
 import neural_style_transfer as nst
@@ -67,11 +68,6 @@ def columns():
     """(queries, candidates), of places and channels."""
     rng = np.random.default_rng(1)
     return rng.normal(size=(150, 20)).astype(np.float32), rng.normal(size=(90, 20)).astype("f")
-
-
-def numpy_cosines(queries, candidates):
-    q, c = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (queries, candidates))
-    return q.astype(float) @ c.astype(float).T
 
 
 @pytest.mark.parametrize("at_once", [2**25, 64 * 90])

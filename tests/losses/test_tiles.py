@@ -1,11 +1,10 @@
 """Tiles against the whole picture. The oracle is the objective that does not cut it."""
 
-import functools
 from unittest import mock
 
 import numpy as np
 import pytest
-from conftest import random_weights, smooth_picture
+from conftest import small_weights, smooth_picture
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -23,26 +22,6 @@ from stylize.vgg import weights
 from stylize.vgg.preprocess import preprocess_image
 
 SIDES = [(0, 1), (1, 0), (1, 2), (2, 1)]  # above, left, right, below
-
-
-@functools.cache
-def small_weights(side=None):
-    """VGG19 with 4 to 8 channels; where a side is given, convolutions see nothing but that.
-
-    Their features then depend on pixels as far away as any can, and on these alone; positive
-    weights let no layer fall silent.
-    """
-    small = {
-        name: (inputs if inputs == 3 else max(4, inputs // 64), max(4, outputs // 64))
-        for name, (inputs, outputs) in weights.CONVOLUTIONS.items()
-    }
-    random = random_weights(small)
-    if side:
-        for kernel, _ in random.layers.values():
-            tap = 1.5 * np.abs(kernel[side])
-            kernel[:] = 0
-            kernel[side] = tap
-    return random
 
 
 def noise(rows, cols, seed):
