@@ -1,6 +1,7 @@
 """The machine: its cores and memory, which GPU a process sees. Knows nothing of Keras."""
 
 import contextlib
+import ctypes
 import math
 import os
 import platform
@@ -25,6 +26,11 @@ ROUNDING = (  # variables that choose other code for sums and products
     "XLA_FLAGS",
 )
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
+MALLOC_PARAMETERS = {  # of the GNU C library, by their numbers in malloc.h
+    -8: 1,  # M_ARENA_MAX: other arenas, those of threads, cannot hold large arrays
+    -4: 0,  # M_MMAP_MAX: no array gets pages of its own
+    -1: 2**31 - 1,  # M_TRIM_THRESHOLD: bytes at the end of the heap, from which they are returned
+}
 CONTAINER_LIMITS = (  # files with a container's limit, the memory in use, and the breakdown of that
     ("memory.max", "memory.current", "memory.stat"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
@@ -87,6 +93,19 @@ def what_rounding_depends_on() -> dict[str, str | int]:
         "cores": count_cores(),
         **chosen,
     }
+
+
+def keep_freed_memory() -> None:
+    """Has the C library keep memory that is freed, for what is allocated next.
+
+    Else each array of more than 32 MiB is given back to the system when it is freed. The next one
+    gets new pages, each of which the system clears when it is first touched: at 400 rows that
+    took a fifth of an evaluation. Only the GNU C library has these parameters.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another library; Windows
+        set_parameter = ctypes.CDLL(None).mallopt
+        for parameter, value in MALLOC_PARAMETERS.items():
+            set_parameter(parameter, value)
 
 
 def free_memory() -> float:

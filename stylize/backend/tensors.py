@@ -31,6 +31,7 @@ class _Keras:
     def __getattr__(self, name: str) -> Any:
         if "keras" not in sys.modules:
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+            machine.keep_freed_memory()
             with _silenced_stderr():
                 keras = _import_keras()
                 keras.ops.zeros(())  # the backend starts its devices here
@@ -145,6 +146,19 @@ def compiled(function: Callable) -> Callable:
     return lambda *arguments: compiled_function(*to_tensors(arguments))
 
 
+def after(x: Any, tensor: Any) -> Any:
+    """The same tensor, but what is made of it is not computed before x is.
+
+    TensorFlow would compute all that depends on no argument first, and hold it until it is used.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return tensor
+    import tensorflow as tf
+
+    with tf.control_dependencies([x]):
+        return tf.identity(tensor)
+
+
 def to_numpy(array: Any) -> np.ndarray:
     """A tensor of the backend as a NumPy array; one that is such an array already, itself."""
     return array if isinstance(array, np.ndarray) else keras.ops.convert_to_numpy(array)
@@ -194,6 +208,19 @@ def bfloat16_is_fast() -> bool:
     """
     on_cpu = keras.backend.backend() == "tensorflow" and not uses_gpu()
     return on_cpu and machine.has_bfloat16()
+
+
+def convolves_slowly() -> bool:
+    """Whether this is TensorFlow on a CPU with its own convolutions, not those of oneDNN.
+
+    oneDNN is in use on Linux where the processor has AVX-512 with VNNI, or where
+    `TF_ENABLE_ONEDNN_OPTS` asks for it.
+    """
+    if keras.backend.backend() != "tensorflow" or uses_gpu():
+        return False
+    from tensorflow.python.util import _pywrap_util_port
+
+    return not _pywrap_util_port.IsMklEnabled()
 
 
 def require_channels_first() -> None:

@@ -7,7 +7,10 @@ import numpy as np
 
 from stylize.backend import tensors
 from stylize.backend.tensors import keras
+from stylize.vgg.convolution import convolution
 from stylize.vgg.weights import IMAGENET_MEAN_BGR, VGG19Weights, passes_through
+
+OURS = {"dtype": "float32", "data_format": "channels_last"}  # what our `convolution` takes
 
 
 def vgg19_layers(
@@ -48,6 +51,8 @@ def _convolution(name, kernel, bias, padding, options):
     layer = keras.layers.Conv2D(
         kernel.shape[-1], 3, padding=padding, activation="relu", name=name, **options
     )
+    if padding == "same" and options == OURS and tensors.convolves_slowly():
+        layer.convolution_op = convolution
 
     def convolve(x):
         y = layer(x)

@@ -1,7 +1,11 @@
 """The machine, as files and variables of a system tell of it."""
 
+import ctypes
 import math
 import os
+import platform
+import subprocess
+import sys
 
 import pytest
 
@@ -33,3 +37,33 @@ def test_a_containers_limit_counts(tmp_path, limit, used, how):
     assert machine._free_in_container(tmp_path) == math.inf
     (tmp_path / limit).write_text("5000\n")
     assert machine._free_in_container(tmp_path) == 2500  # 500 are only files kept in case
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only the GNU C library has this")
+def test_memory_that_is_freed_is_kept():
+    code = """
+import resource
+import numpy as np
+from stylize.backend import machine
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones(2**24, np.float32)  # 64 MiB: 16384 pages
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+print(faults(), faults())
+machine.keep_freed_memory()
+print(faults(), faults())
+"""
+    output = subprocess.check_output([sys.executable, "-c", code], text=True)
+    (_, before), (_, after) = [map(int, line.split()) for line in output.splitlines()]
+    assert after < 100 < before
+
+
+@pytest.mark.parametrize("error", [AttributeError, OSError, TypeError])
+def test_another_c_library_is_left_as_it_is(error, monkeypatch):
+    def no_such_library(name):
+        raise error
+
+    monkeypatch.setattr(ctypes, "CDLL", no_such_library)
+    machine.keep_freed_memory()
