@@ -1,6 +1,7 @@
 """The command line, as people type it, with random weights."""
 
 import csv
+import io
 import json
 import os
 import re
@@ -404,6 +405,33 @@ def test_the_script_itself_paints_by_the_module_that_apps_import(command, monkey
     assert len(painted) == 1
 
 
+def test_names_that_the_output_cannot_show(command, tmp_path, monkeypatch):
+    """As on Windows, where output that goes to a file is cp1252."""
+    command[2] = str(tmp_path / "results" / "\u732b")
+    said = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(said, encoding="cp1252"))
+    assert nst.main(command) == 0
+    assert rb"\u732b.png" in said.getvalue()
+    assert "\u732b.png" in results(tmp_path)
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_output_that_is_closed(closed, command, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, closed, None)  # as Python has it then
+    assert nst.main([*command, "--plot"]) == 0
+    getattr(sys, closed).close()
+    assert "r_losses.png" in results(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell that can close files")
+def test_no_file_of_ours_takes_the_number_of_output_that_is_closed():
+    """What a library prints would be written into it."""
+    program = "import sys; from stylize.apps.console import make_printable as ready; ready(); "
+    program += "sys.exit(open(sys.executable).fileno() <= 2)"
+    command = ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", program]
+    assert subprocess.run(command, cwd=os.path.dirname(SCRIPT)).returncode == 0
+
+
 def test_missing_arguments(capsys):
     fails(["base.jpg"], 2, "required: style_reference, result_prefix", capsys)
 
@@ -416,6 +444,23 @@ def test_prefix_that_cannot_be_written_is_found_before_the_network_loads(
     fails(command, 2, "photo.png/r: cannot write in .*; choose another folder", capsys)
     command[2] = "/proc/none/r"
     fails(command, 2, "cannot write in /proc/none", capsys)
+
+
+def test_prefix_whose_longest_name_is_too_long_is_found_before_the_network_loads(
+    command, tmp_path, capsys, monkeypatch
+):
+    """The result alone would fit; the names of pictures on the way do not."""
+    monkeypatch.setattr(photo, "load_weights", None)
+    command[2] = str(tmp_path / ("r" * 230))
+    fails(command, 2, "is too long for names such as r*_at_iteration_1.png; choose a sh", capsys)
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("prefix", ["loop/r", "loop/"])
+def test_prefix_in_a_loop_of_links(prefix, command, tmp_path, capsys):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    command[2] = f"{tmp_path}/{prefix}"
+    fails(command, 2, "loop", capsys)
 
 
 def test_bad_weights(command, tmp_path, capsys):

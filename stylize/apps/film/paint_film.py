@@ -366,7 +366,7 @@ def run(args: argparse.Namespace, console: FilmConsole) -> None:
     clip = open_clip(args.base, args.frames, args.fps)
     console.length = clip.length
     film, _ = result_paths(args.result_prefix)
-    check_writable(args.result_prefix)
+    check_writable(args.result_prefix, film.suffix)
     remove_leftovers(args.result_prefix)
     folder, made = _paint_all(args, clip, console)
     if folder is None:
