@@ -13,7 +13,6 @@ import sys
 import time
 
 import numpy as np
-import psutil
 import pytest
 import tifffile
 from conftest import BAD_PICTURES, disk_full, make_bad_picture
@@ -22,6 +21,7 @@ from PIL import Image
 import neural_style_transfer as nst
 from stylize.apps import options, photo
 from stylize.apps.console import underscored
+from stylize.backend import machine
 from stylize.images.writing import FORMATS, save_image
 from stylize.runs import metadata
 from stylize.runs.settings import SETTINGS
@@ -65,8 +65,7 @@ def test_prints_the_originals_words_and_saves_each_iteration(command, tmp_path, 
 
 
 def test_quiet_prints_nothing(command, tmp_path, capsys, monkeypatch):
-    little = psutil.virtual_memory()._replace(available=2**20)  # there would be a warning
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: little)
+    monkeypatch.setattr(machine, "free_memory", lambda: 1.0)  # there would be a warning
     assert nst.main([*command, "--quiet", "--tile", "off"]) == 0
     assert capsys.readouterr() == ("", "")
     assert len(results(tmp_path)) == 3
@@ -223,8 +222,7 @@ def test_losses_are_tabled(command, tmp_path):
 
 
 def test_memory_that_will_not_do_is_warned_of(command, monkeypatch, capsys):
-    little = psutil.virtual_memory()._replace(available=2**20)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: little)
+    monkeypatch.setattr(machine, "free_memory", lambda: 1.0)  # whether a container's or all
     assert nst.main([*command, "--iter", "1", "--tile", "off"]) == 0
     assert re.fullmatch(
         "warning: 28x24 pixels need about 0.. GiB of memory and 0.0 GiB are free; "
@@ -331,6 +329,16 @@ def test_bad_picture(kind, position, command, tmp_path, capsys):
         (["--style_weight", "nan"], "--style_weight must be a finite number of at least 0"),
         (["--tv_weight", "inf"], "--tv_weight must be a finite number of at least 0"),
         (["--size", "15"], "--size must be a whole number of at least 16"),
+        (["--size", "9" * 401], r"--size must be .* at most 1000000, received '9+\.\.\.$"),
+        (["--scales", "2000"], "--scales must be a whole number of at least 1 and at most 100"),
+        (
+            ["--size", "100", "--scales", "4"],
+            "--scales must be smaller: the first of 4 sizes up to",
+        ),
+        (["--style_scale", "1e308"], "--style_scale must be at most 1000, received '1e308'"),
+        (["--recipe", "athalye", "--beta1", "1"], "--beta1 must be at least 0 and below 1"),
+        (["--recipe", "athalye", "--beta2", "1"], "--beta2 must be at least 0 and below 1"),
+        (["--iter", "9" * 20], "--iter must be .* at most 1000000000, received '9+'"),
         (["--recipe", "magic"], "--recipe: invalid choice: 'magic'"),
         (["--format", "bmp"], "--format: invalid choice: 'bmp'"),
         (["--magic"], "unrecognized arguments: --magic"),
@@ -461,6 +469,11 @@ def test_prefix_in_a_loop_of_links(prefix, command, tmp_path, capsys):
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     command[2] = f"{tmp_path}/{prefix}"
     fails(command, 2, "loop", capsys)
+
+
+def test_any_number_of_iterations_begins_at_once(command, capsys):
+    """The names of their pictures are not listed."""
+    fails([*command, "--iter", "1000000000", "--weights", "none.h5"], 1, "none.h5: no such", capsys)
 
 
 def test_bad_weights(command, tmp_path, capsys):

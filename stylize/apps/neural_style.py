@@ -22,7 +22,7 @@ from stylize.runs.job import Job, prepare
 from stylize.runs.progress import Progress
 from stylize.runs.recipes import RECIPES, STYLE_LAYERS
 from stylize.runs.settings import EVALUATIONS_PER_ITERATION
-from stylize.runs.validators import checked, fraction, positive
+from stylize.runs.validators import checked, factor, fraction, rows_or_own
 from stylize.vgg.download import load_weights
 
 PROGRAM = "neural_style.py"
@@ -30,6 +30,7 @@ NETWORK = "imagenet-vgg-verydeep-19.mat"  # taken where it lies in the folder, a
 RECIPE = RECIPES["athalye"]
 ITERATIONS = RECIPE.iterations * EVALUATIONS_PER_ITERATION
 OWN_FLAGS = {  # of settings that this program spells otherwise than with other hyphens
+    "--iter": "--iterations",
     "--size": "--width",
     "--style_scale": "--style-scales",
     "--style_blend": "--style-blend-weights",
@@ -111,7 +112,7 @@ def settings_of(options: argparse.Namespace) -> dict[str, Any]:
     """The engine's settings: recipe `athalye` with the options in place."""
     blend = checked("--content-weight-blend", fraction, options.content_weight_blend)
     exponents = range(len(STYLE_LAYERS))
-    growth = checked("--style-layer-weight-exp", positive, options.style_layer_weight_exp)
+    growth = checked("--style-layer-weight-exp", factor, options.style_layer_weight_exp)
     init, noise = options.initial, options.initial_noiseblend
     if noise is None:
         noise = 0.0 if init else 1.0
@@ -207,7 +208,8 @@ def plan(options: argparse.Namespace) -> Job:
     content = load_image(options.content)
     size = None
     if options.width:
-        size = int(content.height / content.width * options.width), options.width
+        width = checked("--width", rows_or_own, options.width)
+        size = int(content.height / content.width * width), width
     try:
         return prepare(content, options.styles, "athalye", 1, size=size, **settings_of(options))
     except SettingError as error:
