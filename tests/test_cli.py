@@ -1,11 +1,14 @@
 """The command line, as people type it, with random weights."""
 
+import contextlib
 import csv
+import errno
 import io
 import json
 import os
 import re
 import runpy
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,7 +22,7 @@ from conftest import BAD_PICTURES, disk_full, make_bad_picture
 from PIL import Image
 
 import neural_style_transfer as nst
-from stylize.apps import options, photo
+from stylize.apps import console, options, photo
 from stylize.apps.console import underscored
 from stylize.backend import machine
 from stylize.images.writing import FORMATS, save_image
@@ -471,6 +474,24 @@ def test_prefix_in_a_loop_of_links(prefix, command, tmp_path, capsys):
     fails(command, 2, "loop", capsys)
 
 
+def test_folder_that_cannot_be_written_is_named_and_not_an_option(
+    command, tmp_path, capsys, monkeypatch
+):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as root, everything can be written
+    monkeypatch.setattr(console, "Unfinished", refuse)
+    fails(command, 2, f"cannot write in {tmp_path / 'results'} .Permission denied.; ch", capsys)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
+def test_output_on_a_full_disk_is_named(command, capsys, monkeypatch):
+    with contextlib.closing(io.FileIO("/dev/full", "w")) as full:
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(full, write_through=True))
+        fails(command, 1, "standard output: No space left on device; no picture was", capsys)
+
+
 def test_any_number_of_iterations_begins_at_once(command, capsys):
     """The names of their pictures are not listed."""
     fails([*command, "--iter", "1000000000", "--weights", "none.h5"], 1, "none.h5: no such", capsys)
@@ -487,7 +508,7 @@ def test_disk_full_keeps_what_is_there(command, tmp_path, capsys, monkeypatch):
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "r_at_iteration_0.png").write_bytes(b"precious")
     monkeypatch.setattr(Image.Image, "save", disk_full)
-    fails(command, 1, "cannot write: No space left on device; no picture was finished", capsys)
+    fails(command, 1, "r_at_iteration_0.png: No space left on device; no picture was", capsys)
     assert results(tmp_path) == ["r_at_iteration_0.png", "r_state.npz"]  # to go on from
     assert (tmp_path / "results" / "r_at_iteration_0.png").read_bytes() == b"precious"
 
@@ -514,7 +535,11 @@ def test_infinite_loss_keeps_the_last_good_picture(command, tmp_path, capsys, mo
 
 @pytest.mark.parametrize(
     ("signal_sent", "status", "words"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "terminated"),
+        (signal.SIGHUP, 143, "terminated"),
+    ],
 )
 def test_stop_keeps_the_last_picture(
     signal_sent, status, words, photo_path, painting_path, full_weights_path, tmp_path
@@ -618,3 +643,17 @@ def test_pictures_that_are_given_are_never_replaced(
     assert nst.main([str(base), str(style), str(prefix), *command[3:], *options]) == 2
     assert f"{mine}: would be overwritten by a result; choose" in capsys.readouterr().err
     assert mine.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("given", "again"),
+    [
+        (["--", "-x.jpg", "S", "P"], ["--resume", "--", "-x.jpg", "S", "P"]),
+        (["B", "S", "P", "--styles", "T"], ["B", "S", "P", "--styles", "T", "--resume"]),
+        (["--res", "B", "S", "P"], ["--res", "B", "S", "P"]),
+    ],
+)
+def test_command_to_go_on_with_is_one_that_works(given, again):
+    command = shlex.split(options.parse(given).resume_command)
+    assert command[-len(again) :] == again and "--resume" not in command[: -len(again)]
+    assert options.parse(again).resume

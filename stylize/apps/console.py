@@ -11,7 +11,9 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from stylize.backend.files import Unfinished
+from tqdm import tqdm
+
+from stylize.backend.files import Unfinished, naming
 from stylize.backend.signals import INTERRUPTED, TERMINATED, Terminated, sigterm_raises
 from stylize.errors import InputError, NonFiniteLoss, WeightsError
 
@@ -120,6 +122,13 @@ def failure(error: BaseException) -> tuple[int, str]:
     raise error
 
 
+def say(line: str) -> None:
+    """Prints a line above the progress bar, where there is one. Raises OSError."""
+    with naming("standard output"):
+        tqdm.write(line)
+        sys.stdout.flush()
+
+
 def make_printable() -> None:
     """Has every line reach the terminal, the file or nobody, whatever names are in it."""
     if sys.stdout is None or sys.stderr is None:  # closed, as by `>&-`
@@ -154,7 +163,7 @@ def exit_status(
         kept: a function that says what is left of an action that did not finish.
 
     Returns:
-        0, 1 (it failed), 2 (it cannot be done as asked), 130 (Ctrl-C) or 143 (SIGTERM).
+        0, 1 (it failed), 2 (it cannot be done as asked), 130 (Ctrl-C) or 143 (SIGTERM, SIGHUP).
     """
 
     make_printable()
@@ -167,5 +176,6 @@ def exit_status(
     except BaseException as error:
         status, message = failure(error)
         left = "" if isinstance(error, InputError | WeightsError) else kept()
-        print(f"{program}: error: {message}{'; ' if left else ''}{left}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # the terminal is gone
+            print(f"{program}: error: {message}{'; ' if left else ''}{left}", file=sys.stderr)
         return status

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import neural_style_transfer as nst
-from stylize.apps.console import Parser, check_writable, exit_status
+from stylize.apps.console import Parser, check_writable, exit_status, say
 from stylize.errors import InputError, SettingError
 from stylize.images.reading import load_image
 from stylize.images.writing import save_image, suffix_of
@@ -174,10 +174,10 @@ class NeuralStyleConsole(Progress):
         options, step, losses = self._options, self.evaluations - 2, evaluation.losses
         due = step < 0 or step % (options.print_iterations or 1) == 0
         if options.print_iterations and (due or step + 1 == options.iterations):
-            print(f"  content loss: {losses.content:g}")
-            print(f"    style loss: {losses.style:g}")
-            print(f"       tv loss: {losses.total_variation:g}")
-            print(f"    total loss: {losses.total:g}", flush=True)
+            say(f"  content loss: {losses.content:g}")
+            say(f"    style loss: {losses.style:g}")
+            say(f"       tv loss: {losses.total_variation:g}")
+            say(f"    total loss: {losses.total:g}")
 
     def on_iterate(self, iterate):
         """Prints progress, twenty times a run, and writes the best picture so far where due."""
@@ -188,7 +188,7 @@ class NeuralStyleConsole(Progress):
             left = self.seconds / self.iteration * (options.iterations - self.iteration)
             times = (timedelta(seconds=round(seconds)) for seconds in (self.seconds, left))
             line = "Iteration {:4d}/{:4d} ({} elapsed, {} remaining)"
-            print(line.format(self.iteration, options.iterations, *times), flush=True)
+            say(line.format(self.iteration, options.iterations, *times))
         if options.checkpoint_iterations and (step % options.checkpoint_iterations == 0 or last):
             self.save(iterate, checkpoint_path(options.checkpoint_output, step))
 

@@ -262,7 +262,7 @@ def _paint_and_keep(args, console, weights, job, state, found):
                 state.write()
         finally:  # a second Ctrl-C leaves the last state that is whole
             if state.written:
-                console.goes_on_with(args.command if args.resume else f"{args.command} --resume")
+                console.goes_on_with(args.resume_command)
         raise
     finally:
         console.save_extras(args.plot)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from stylize.backend.files import replacing
+from stylize.backend.files import naming, replacing
 from stylize.errors import InputError
 from stylize.images.formats import picture_suffixes
 from stylize.images.reading import load_image
@@ -173,7 +173,7 @@ def unique_names(paths: Sequence[Path]) -> list[Path]:
 
 def append_line(path: str | os.PathLike, **entry: object) -> None:
     """Adds an entry to a log of JSON lines. Raises OSError."""
-    with open(path, "a", encoding="utf-8") as file:
+    with naming(path), open(path, "a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
 
 
