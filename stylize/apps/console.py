@@ -3,12 +3,17 @@
 import argparse
 import contextlib
 import difflib
+import errno
+import io
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from tqdm import tqdm
+
+from stylize.backend.files import Unfinished, naming
 from stylize.backend.signals import INTERRUPTED, TERMINATED, Terminated, sigterm_raises
 from stylize.errors import InputError, NonFiniteLoss, WeightsError
 
@@ -41,19 +46,26 @@ def underscored(arguments: Sequence[str]) -> list[str]:
     return result
 
 
-def check_writable(prefix: str | os.PathLike) -> None:
-    """Raises InputError unless files can be created under `prefix`. Touches no other file."""
+def check_writable(prefix: str | os.PathLike, longest: str = "") -> None:
+    """Raises InputError unless files can be created under `prefix`. Touches no other file.
+
+    Args:
+        prefix: their names begin with.
+        longest: how the longest of their names goes on.
+    """
     if not os.path.basename(prefix):
         raise InputError(
             f"{prefix}: is a folder; add the name that the result is to have, such as {prefix}photo"
         )
-    folder = Path(f"{prefix}_").parent
-    probe = folder / f".{os.getpid()}.probe"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch(exist_ok=False)
-        probe.unlink()
+        Unfinished(f"{prefix}{longest}").discard()
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise InputError(
+                f"{prefix}: is too long for names such as {os.path.basename(prefix)}{longest}; "
+                "choose a shorter one"
+            ) from None
+        folder = Path(f"{prefix}_").parent
         raise InputError(
             f"{prefix}: cannot write in {folder} ({error.strerror}); choose another folder"
         ) from None
@@ -110,6 +122,36 @@ def failure(error: BaseException) -> tuple[int, str]:
     raise error
 
 
+def say(line: str) -> None:
+    """Prints a line above the progress bar, where there is one. Raises OSError."""
+    with naming("standard output"):
+        tqdm.write(line)
+        sys.stdout.flush()
+
+
+def make_printable() -> None:
+    """Has every line reach the terminal, the file or nobody, whatever names are in it."""
+    if sys.stdout is None or sys.stderr is None:  # closed, as by `>&-`
+        _occupy_standard_files()
+    sys.stdout, sys.stderr = (
+        stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, until the program ends
+        for stream in (sys.stdout, sys.stderr)
+    )
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _occupy_standard_files() -> None:
+    """Opens those of the numbers 0 to 2 that are closed, lest a file of ours has one of them.
+
+    What a library prints, here or in another process of ours, would be written into it.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+
+
 def exit_status(
     program: str, action: Callable[[], int | None], kept: Callable[[], str] = lambda: ""
 ) -> int:
@@ -121,9 +163,10 @@ def exit_status(
         kept: a function that says what is left of an action that did not finish.
 
     Returns:
-        0, 1 (it failed), 2 (it cannot be done as asked), 130 (Ctrl-C) or 143 (SIGTERM).
+        0, 1 (it failed), 2 (it cannot be done as asked), 130 (Ctrl-C) or 143 (SIGTERM, SIGHUP).
     """
 
+    make_printable()
     try:
         with sigterm_raises(), warnings.catch_warnings():
             # They are for the libraries' developers, and would come with a line of source.
@@ -133,5 +176,6 @@ def exit_status(
     except BaseException as error:
         status, message = failure(error)
         left = "" if isinstance(error, InputError | WeightsError) else kept()
-        print(f"{program}: error: {message}{'; ' if left else ''}{left}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # the terminal is gone
+            print(f"{program}: error: {message}{'; ' if left else ''}{left}", file=sys.stderr)
         return status

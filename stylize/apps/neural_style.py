@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import neural_style_transfer as nst
-from stylize.apps.console import Parser, check_writable, exit_status
+from stylize.apps.console import Parser, check_writable, exit_status, say
 from stylize.errors import InputError, SettingError
 from stylize.images.reading import load_image
 from stylize.images.writing import save_image, suffix_of
@@ -22,7 +22,7 @@ from stylize.runs.job import Job, prepare
 from stylize.runs.progress import Progress
 from stylize.runs.recipes import RECIPES, STYLE_LAYERS
 from stylize.runs.settings import EVALUATIONS_PER_ITERATION
-from stylize.runs.validators import checked, fraction, positive
+from stylize.runs.validators import checked, factor, fraction, rows_or_own
 from stylize.vgg.download import load_weights
 
 PROGRAM = "neural_style.py"
@@ -30,6 +30,7 @@ NETWORK = "imagenet-vgg-verydeep-19.mat"  # taken where it lies in the folder, a
 RECIPE = RECIPES["athalye"]
 ITERATIONS = RECIPE.iterations * EVALUATIONS_PER_ITERATION
 OWN_FLAGS = {  # of settings that this program spells otherwise than with other hyphens
+    "--iter": "--iterations",
     "--size": "--width",
     "--style_scale": "--style-scales",
     "--style_blend": "--style-blend-weights",
@@ -111,7 +112,7 @@ def settings_of(options: argparse.Namespace) -> dict[str, Any]:
     """The engine's settings: recipe `athalye` with the options in place."""
     blend = checked("--content-weight-blend", fraction, options.content_weight_blend)
     exponents = range(len(STYLE_LAYERS))
-    growth = checked("--style-layer-weight-exp", positive, options.style_layer_weight_exp)
+    growth = checked("--style-layer-weight-exp", factor, options.style_layer_weight_exp)
     init, noise = options.initial, options.initial_noiseblend
     if noise is None:
         noise = 0.0 if init else 1.0
@@ -173,10 +174,10 @@ class NeuralStyleConsole(Progress):
         options, step, losses = self._options, self.evaluations - 2, evaluation.losses
         due = step < 0 or step % (options.print_iterations or 1) == 0
         if options.print_iterations and (due or step + 1 == options.iterations):
-            print(f"  content loss: {losses.content:g}")
-            print(f"    style loss: {losses.style:g}")
-            print(f"       tv loss: {losses.total_variation:g}")
-            print(f"    total loss: {losses.total:g}", flush=True)
+            say(f"  content loss: {losses.content:g}")
+            say(f"    style loss: {losses.style:g}")
+            say(f"       tv loss: {losses.total_variation:g}")
+            say(f"    total loss: {losses.total:g}")
 
     def on_iterate(self, iterate):
         """Prints progress, twenty times a run, and writes the best picture so far where due."""
@@ -187,7 +188,7 @@ class NeuralStyleConsole(Progress):
             left = self.seconds / self.iteration * (options.iterations - self.iteration)
             times = (timedelta(seconds=round(seconds)) for seconds in (self.seconds, left))
             line = "Iteration {:4d}/{:4d} ({} elapsed, {} remaining)"
-            print(line.format(self.iteration, options.iterations, *times), flush=True)
+            say(line.format(self.iteration, options.iterations, *times))
         if options.checkpoint_iterations and (step % options.checkpoint_iterations == 0 or last):
             self.save(iterate, checkpoint_path(options.checkpoint_output, step))
 
@@ -207,7 +208,8 @@ def plan(options: argparse.Namespace) -> Job:
     content = load_image(options.content)
     size = None
     if options.width:
-        size = int(content.height / content.width * options.width), options.width
+        width = checked("--width", rows_or_own, options.width)
+        size = int(content.height / content.width * width), width
     try:
         return prepare(content, options.styles, "athalye", 1, size=size, **settings_of(options))
     except SettingError as error:

@@ -173,7 +173,11 @@ def started_as() -> list[str]:
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """The options, with the `command` that they are from; None: the arguments of the process."""
+    """The options, with the `command` that they are from and the `resume_command` to go on with.
+
+    Args:
+        argv: the arguments; None: those of the process.
+    """
     parser = build_parser()
     if "_ARGCOMPLETE" in os.environ:  # the shell asks for completions
         import argcomplete
@@ -182,7 +186,15 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     argv = sys.argv[1:] if argv is None else argv
     args = parser.parse_args(underscored(argv))
     args.command = shlex.join([*started_as(), *argv])
+    again = argv if args.resume else _with_resume(argv)
+    args.resume_command = shlex.join([*started_as(), *again])
     return args
+
+
+def _with_resume(argv: Sequence[str]) -> list[str]:
+    """Returns the arguments with --resume: before "--", since no options come after that."""
+    end = argv.index("--") if "--" in argv else len(argv)
+    return [*argv[:end], "--resume", *argv[end:]]
 
 
 def follow_suffix(args: argparse.Namespace) -> None:

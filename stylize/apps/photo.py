@@ -4,8 +4,9 @@ import argparse
 import contextlib
 import math
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from stylize.vgg.download import load_weights
 from stylize.vgg.weights import VGG19Weights
 
 FILMS = ("gif", "mp4")
+ON_THE_WAY = re.compile(r"_at_iteration_([0-9]{1,9})$")  # how the names of such pictures end
 
 
 def find_checkpoint(
@@ -60,10 +62,12 @@ def plan(args: argparse.Namespace) -> tuple[Job, dict]:
     earlier = follow_record(args.like, args) if args.like else {}
     given = {name: getattr(args, name) for name in SETTINGS}
     evaluations = earlier.get("evaluations_per_iteration", EVALUATIONS_PER_ITERATION)
-    if given["scratch"] in (None, "auto"):
-        given["scratch"] = existing_folder(args.result_prefix)
     recipe = args.recipe or DEFAULT_RECIPE
-    return prepare(args.base, _styles(args), recipe, evaluations, **given), earlier
+    job = prepare(args.base, _styles(args), recipe, evaluations, **given)
+    if job.settings.scratch == "auto":  # whether the result's folder can be written shows later
+        beside = existing_folder(args.result_prefix)
+        job = job._replace(settings=job.settings | {"scratch": beside})
+    return job, earlier
 
 
 def make_record(
@@ -84,10 +88,30 @@ def result_paths(args: argparse.Namespace) -> list[Path]:
     return [Path(f"{args.result_prefix}{end}") for end in ends + ["_losses.png"] * args.plot]
 
 
-def paths_on_the_way(args: argparse.Namespace, iterations: int) -> list[Path]:
-    """The pictures that may be saved before the result."""
-    suffix = args.format or "png"
-    return [Path(f"{args.result_prefix}_at_iteration_{i}.{suffix}") for i in range(iterations)]
+def end_on_the_way(args: argparse.Namespace, iteration: int) -> str:
+    """How the name of the picture after an iteration, the longest of all, ends after the prefix."""
+    return f"_at_iteration_{iteration}.{args.format or 'png'}"
+
+
+def paths_on_the_way(args: argparse.Namespace, iterations: Iterable[int]) -> list[Path]:
+    """The pictures that may be saved after some iterations, before the result."""
+    return [Path(f"{args.result_prefix}{end_on_the_way(args, i)}") for i in iterations]
+
+
+def iterations_named(pictures: Iterable[Any]) -> set[int]:
+    """The iterations that pictures, given by their paths, are named after.
+
+    No other picture on the way can take the place of one of them, so that there may be millions.
+    """
+    found = (ON_THE_WAY.search(_real_stem(path)) for path in pictures if path)
+    return {int(match[1]) for match in found if match}
+
+
+def _real_stem(path):
+    """The name, without its suffix, of the file that a path leads to; "": it is no path."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return Path(os.path.realpath(path)).stem
+    return ""
 
 
 def pictures_given(args: argparse.Namespace) -> list:
@@ -193,11 +217,11 @@ def run(
     if args.ray:
         args.tile = args.tile or str(import_cluster().TILE)
     job, earlier = plan(args)
-    check_writable(args.result_prefix)
-    check_kept(
-        result_paths(args) + paths_on_the_way(args, job.settings.iterations),
-        pictures_given(args),
-    )
+    last = job.settings.iterations - 1
+    check_writable(args.result_prefix, end_on_the_way(args, last))
+    given = pictures_given(args)
+    saved = [i for i in iterations_named(given) if i <= last]
+    check_kept(result_paths(args) + paths_on_the_way(args, saved), given)
     remove_leftovers(args.result_prefix)
     _check_format(job, args)
     announce("This needs", job, args, console)
@@ -238,7 +262,7 @@ def _paint_and_keep(args, console, weights, job, state, found):
                 state.write()
         finally:  # a second Ctrl-C leaves the last state that is whole
             if state.written:
-                console.goes_on_with(args.command if args.resume else f"{args.command} --resume")
+                console.goes_on_with(args.resume_command)
         raise
     finally:
         console.save_extras(args.plot)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from stylize.apps.console import in_words
+from stylize.apps.console import in_words, say
 from stylize.apps.timelapse import Film
 from stylize.images.writing import save_image
 from stylize.runs import metadata
@@ -60,8 +60,7 @@ class PhotoConsole(Progress):
     def print(self, line):
         """Prints a line above the progress bar."""
         if not self._quiet:
-            self._bar.write(line)
-            sys.stdout.flush()
+            say(line)
 
     def warn(self, line):
         """Prints a warning, on stderr."""

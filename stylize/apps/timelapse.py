@@ -1,12 +1,13 @@
 """Films of the growing picture, written frame by frame: only one frame at a time is in memory."""
 
+import contextlib
 import weakref
 from pathlib import Path
 from typing import Protocol
 
 from PIL import GifImagePlugin, Image
 
-from stylize.backend.files import temporary_name
+from stylize.backend.files import Unfinished, naming
 from stylize.images.ffmpeg import FRAMES_PER_SECOND, Mp4Writer
 from stylize.runs.progress import Evaluation
 
@@ -91,6 +92,7 @@ class Film:
         self._latest: Image.Image | None = None  # not written yet: it may be the last one
         self._part = -1  # of the run, 0 .. FILM_FRAMES - 1, that `_latest` is of
         self._writer: Writer | None = None
+        self._file: Unfinished | None = None
         self._error: OSError | None = None
         self._let_go = lambda: None
 
@@ -126,9 +128,10 @@ class Film:
             if self._error:
                 raise self._error
             self._write(1 + HELD)
-            if self._writer:
-                self._writer.finish()
-                temporary_name(self.path).replace(self.path)
+            if self._writer and self._file:
+                with naming(self.path):
+                    self._writer.finish()
+                    self._file.finish()
         finally:
             self.discard()
 
@@ -136,15 +139,16 @@ class Film:
         """Writes the frame that waits, if one does, to stay as long as `count` frames."""
         if self._latest is None:
             return
-        if self._writer is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = temporary_name(self.path)
-            self._writer = WRITERS[self.path.suffix](temporary, self._size)
-            self._let_go = weakref.finalize(self, _let_go, self._writer, temporary)
-        self._writer.write(self._latest, count)
+        with naming(self.path):
+            if self._writer is None:
+                self._begin()
+            self._writer.write(self._latest, count)
 
-
-def _let_go(writer, temporary):
-    """Ends a writer and removes what it wrote."""
-    writer.abort()
-    temporary.unlink(missing_ok=True)
+    def _begin(self):
+        """Creates the file, and what writes it; both are let go of together."""
+        with contextlib.ExitStack() as started:
+            self._file = Unfinished(self.path)
+            started.callback(self._file.discard)
+            self._writer = WRITERS[self.path.suffix](self._file.path, self._size)
+            started.callback(self._writer.abort)
+            self._let_go = weakref.finalize(self, started.pop_all().close)

@@ -3,43 +3,123 @@
 import contextlib
 import glob
 import os
+import re
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-import psutil
+try:
+    import fcntl
+except ImportError:  # on Windows, which neither renames nor removes a file that is open
+    fcntl = None  # type: ignore[assignment]
+
+UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.tmp\.\w+")  # the names that `Unfinished` gives
+
+
+class Unfinished:
+    """A file that takes the place of another when it is whole.
+
+    It lies beside that one, under a hidden name with the same suffix that nobody can foresee. It
+    is locked until then, so that no other run takes it for a leftover: numbers of processes say
+    nothing where several machines or containers share a folder.
+
+    Args:
+        path: of the other one. Its folder is created where it is missing.
+
+    Attributes:
+        path: to write to.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self._whole = Path(path)
+        with naming(self._whole):
+            self._whole.parent.mkdir(parents=True, exist_ok=True)
+            self.path, self._file = _create_locked(self._whole)
+
+    def finish(self) -> None:
+        """Gives the file its name. Raises OSError."""
+        os.fsync(self._file.fileno())  # on the disk before the name is, come a power cut
+        if not fcntl:
+            self._file.close()
+        os.replace(self.path, self._whole)
+
+    def discard(self) -> None:
+        """Leaves no file but one that is finished. May be called after anything, and twice."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+
+def _create_locked(whole: Path) -> tuple[Path, BinaryIO]:
+    """Creates the file that is to become `whole`; returns its path, and the file with its lock."""
+    while True:
+        path = whole.with_name(f".{whole.stem}.{secrets.token_hex(4)}.tmp{whole.suffix}")
+        file = path.open("xb")  # follows no link that somebody has put there
+        try:
+            _lock(file)
+        except BlockingIOError:  # `remove_leftovers` of another run was faster
+            pass
+        except OSError:  # a disk without locks, where nothing counts as a leftover
+            return path, file
+        if path.exists():
+            return path, file
+        file.close()
+
+
+def _lock(file: BinaryIO) -> None:
+    """Locks a file until it is closed. Raises OSError: another process has it locked."""
+    if fcntl:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """A path to write to, which takes the place of `path` when all went well, and is gone if not.
 
-    The folder is created where it is missing. Raises OSError.
+    The folder is created where it is missing. Raises OSError, which names `path`.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_name(path)
+    unfinished = Unfinished(path)
     try:
-        yield temporary
-        with temporary.open("r+b") as file:  # on the disk before the name is, come a power cut
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with naming(path):
+            yield unfinished.path
+            unfinished.finish()
     finally:
-        temporary.unlink(missing_ok=True)
+        unfinished.discard()
 
 
-def temporary_name(path: Path) -> Path:
-    """What `path` is called until it is whole: a hidden name beside it with the same suffix."""
-    return path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+@contextlib.contextmanager
+def naming(path: str | os.PathLike) -> Iterator[None]:
+    """Has the system's errors name `path`, where they name no file or an unfinished one."""
+    try:
+        yield
+    except OSError as error:
+        named = error.filename
+        if error.errno and (named is None or UNFINISHED.fullmatch(Path(str(named)).name)):
+            error.filename, error.filename2 = os.fspath(path), None
+        raise
 
 
 def remove_leftovers(prefix: str | os.PathLike) -> None:
-    """Removes the files that runs which were killed left unfinished. Raises OSError.
+    """Removes the files that runs which were killed left unfinished; those of others stay.
 
     Args:
-        prefix: their names begin with, after the dot of `temporary_name`.
+        prefix: their names begin with, after the dot of an `Unfinished`.
     """
     prefix = Path(prefix)
     for path in prefix.parent.glob(f".{glob.escape(prefix.name)}[._]*.tmp.*"):
-        process = path.name.split(".")[-3]
-        if process.isdecimal() and not psutil.pid_exists(int(process)):
-            path.unlink(missing_ok=True)
+        if UNFINISHED.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+            with contextlib.suppress(OSError):  # a run has it locked, or another has removed it
+                _remove_unlocked(path)
+
+
+def _remove_unlocked(path: Path) -> None:
+    """Removes a file. Raises OSError: a process is writing it."""
+    if not fcntl:
+        path.unlink()
+        return
+    with path.open("r+b") as file:
+        _lock(file)
+        path.unlink()

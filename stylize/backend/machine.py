@@ -110,8 +110,12 @@ def keep_freed_memory() -> None:
 
 def free_memory() -> float:
     """MiB that this process has taken or may still take."""
-    own = psutil.Process().memory_info().rss
-    return (min(psutil.virtual_memory().available, _free_in_container()) + own) / 2**20
+    return memory_left() + psutil.Process().memory_info().rss / 2**20
+
+
+def memory_left() -> float:
+    """MiB that this process may still take."""
+    return min(psutil.virtual_memory().available, _free_in_container()) / 2**20
 
 
 def _free_in_container(root: Path = Path("/sys/fs/cgroup")) -> float:

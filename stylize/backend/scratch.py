@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from stylize.backend.arrays import ArrayNamespace, numpy_arrays
+from stylize.backend.files import naming
 
 Folder = str | None  # to keep files in; None: the system's for temporary ones
 
@@ -27,12 +28,13 @@ class Scratch(Sequence):
     """
 
     def __init__(self, items: Iterable, folder: Folder = None):
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115, it lives as long as the list
-        weakref.finalize(self, self._file.close)
         self._offsets = []
-        for item in items:
-            self._offsets.append(self._file.tell())
-            pickle.dump(item, self._file, protocol=5)
+        with naming(folder or tempfile.gettempdir()):
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115, it lives as the list
+            weakref.finalize(self, self._file.close)
+            for item in items:
+                self._offsets.append(self._file.tell())
+                pickle.dump(item, self._file, protocol=5)
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -49,7 +51,8 @@ def empty_in_memory(shape: tuple[int, ...]) -> np.ndarray:
 
 def empty_in_file(shape: tuple[int, ...], folder: Folder = None) -> np.ndarray:
     """A float32 array in a file, which goes with the array. Raises OSError: no room for it."""
-    with tempfile.TemporaryFile(dir=folder) as file:
+    named = naming(folder or tempfile.gettempdir())
+    with named, tempfile.TemporaryFile(dir=folder) as file:
         size = max(1, math.prod(shape)) * np.dtype(np.float32).itemsize
         if hasattr(os, "posix_fallocate"):  # where a full disk is found later, it ends the process
             os.posix_fallocate(file.fileno(), 0, size)

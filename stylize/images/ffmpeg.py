@@ -1,6 +1,7 @@
 """FFmpeg: the program, and an MP4 that frames are piped to."""
 
 import contextlib
+import errno
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ def find_ffmpeg(path: str | Path) -> str:
     try:
         return imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError as error:
-        raise OSError(f"{path}: no FFmpeg ({one_line(error)})") from None
+        raise OSError(errno.EIO, f"no FFmpeg ({one_line(error)})", str(path)) from None
 
 
 class Mp4Writer:
@@ -84,7 +85,8 @@ class Mp4Writer:
         self._said.seek(0)
         lines = self._said.read().decode(errors="replace").split("\n")
         last = next((line for line in reversed(lines) if line.strip()), "it gave up")
-        return OSError(f"{self._path}: FFmpeg cannot write it ({one_line(last)})")
+        said = f"FFmpeg cannot write it ({one_line(last)})"
+        return OSError(errno.EIO, said, str(self._path))
 
     def abort(self) -> None:
         """See `Writer`."""

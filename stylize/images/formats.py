@@ -16,10 +16,10 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
-import psutil
 from numpy.typing import ArrayLike
 from PIL import Image
 
+from stylize.backend import machine
 from stylize.errors import InputError, one_line
 
 # Python prints what a library logs and nobody handles; Pillow also raises what it logs.
@@ -109,7 +109,7 @@ def _check_size(image, name, max_pixels):
             f"{name}: {image.width}x{image.height} pixels are too many; at most {max_pixels:,} are "
             "taken: make it smaller"
         )
-    needed, free = pixels * DECODED_BYTES, psutil.virtual_memory().available
+    needed, free = pixels * DECODED_BYTES, machine.memory_left() * 2**20
     if needed > free:
         raise InputError(
             f"{name}: {image.width}x{image.height} pixels need {needed / 2**30:.1f} GiB to be read "

@@ -4,9 +4,7 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 
-import psutil
-
-from stylize.backend import tensors
+from stylize.backend import machine, tensors
 from stylize.losses.neighbors import HYPERCOLUMN_LAYERS, SIMILARITIES
 from stylize.optimize.lbfgs import UnitStepLBFGS
 from stylize.runs.progress import Stage
@@ -120,7 +118,7 @@ def warning(needed_mib: float, stage: Stage) -> str:
 
     On a GPU it is the GPU's memory that counts, of which nothing is known here.
     """
-    free = psutil.virtual_memory().available / 2**20
+    free = machine.free_memory()
     if needed_mib <= free or tensors.uses_gpu():
         return ""
     return (

@@ -5,6 +5,7 @@ import math
 from PIL import Image
 
 from stylize.backend import tensors
+from stylize.errors import InputError, SettingError
 from stylize.images.resize import SMALLEST_SIDE, working_size
 from stylize.runs.progress import Stage
 from stylize.runs.settings import Settings
@@ -25,7 +26,7 @@ def plan_stages(
         evaluations_per_iteration: before the recipe's `effort`.
 
     Raises:
-        InputError: the result is too small for VGG19.
+        InputError: the result is too small for VGG19, or the first of many sizes would be.
     """
     precision = settings.precision
     if precision == "auto":
@@ -50,7 +51,7 @@ def plan_stages(
 
 
 def plan_sizes(base: Image.Image, settings: Settings) -> list[tuple[int, int]]:
-    """(rows, cols) from the coarsest to the result. Raises InputError: that is too small."""
+    """(rows, cols) from the coarsest to the result. Raises InputError: one is too small."""
     longer_side = settings.longer_side
     rows, cols = working_size(base, settings.size, longer_side)
     if settings.strength == 0:  # the photo, which small sizes would only blur
@@ -68,5 +69,14 @@ def plan_sizes(base: Image.Image, settings: Settings) -> list[tuple[int, int]]:
         if settings.scales == "auto":  # a panorama's short side may become too short
             ratios = [ratio for ratio in ratios if int(short * ratio) > SMALLEST_SIDE]
     size = max(rows, cols) if longer_side else rows
-    smaller = (working_size(base, round(size * ratio), longer_side) for ratio in ratios)
+    try:
+        smaller = [working_size(base, round(size * ratio), longer_side) for ratio in ratios]
+    except InputError:
+        if settings.scales == "auto":
+            raise
+        raise SettingError(
+            "--scales",
+            f"must be smaller: the first of {scales} sizes up to {cols}x{rows} pixels would have "
+            f"a side below the {SMALLEST_SIDE} that VGG19 needs",
+        ) from None
     return [*smaller, (rows, cols)]

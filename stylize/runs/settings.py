@@ -14,6 +14,7 @@ from PIL import Image
 from stylize.errors import InputError
 from stylize.images.colors import COLOR_METHODS
 from stylize.runs.validators import (
+    below_one,
     fit_area_or_scales,
     folder_or_auto,
     fraction,
@@ -298,7 +299,7 @@ class Settings(Recipe):
     seed: int = _setting(
         0,
         "--seed",
-        functools.partial(whole_number, minimum=0),
+        functools.partial(whole_number, minimum=0, maximum=2**64 - 1),
         "N",
         "optimisation",
         "seed of the noise",
@@ -315,10 +316,10 @@ class Settings(Recipe):
         10.0, "--learning_rate", positive, "RATE", "optimisation", "Adam's learning rate"
     )
     beta1: float = _setting(
-        0.9, "--beta1", fraction, "0..1", "optimisation", "Adam: decay of the mean"
+        0.9, "--beta1", below_one, "0..1", "optimisation", "Adam: decay of the mean"
     )
     beta2: float = _setting(
-        0.999, "--beta2", fraction, "0..1", "optimisation", "Adam: decay of the mean square"
+        0.999, "--beta2", below_one, "0..1", "optimisation", "Adam: decay of the mean square"
     )
     epsilon: float = _setting(
         1e-8, "--epsilon", positive, "E", "optimisation", "Adam: added to the root mean square"

@@ -9,6 +9,9 @@ from stylize.errors import InputError, SettingError
 from stylize.images.resize import SMALLEST_SIDE
 from stylize.vgg.weights import CONVOLUTIONS
 
+# What nobody wants more of; far beyond it, numbers that are computed from these overflow.
+LARGEST, LARGEST_SIDE, LARGEST_FACTOR, MOST_SCALES = 10**9, 10**6, 1000, 100
+
 
 def checked(flag, check, value):
     """Returns what `check`, a function of this module, makes of `value`. Raises SettingError."""
@@ -18,7 +21,13 @@ def checked(flag, check, value):
         raise SettingError(flag, str(error)) from None
 
 
-def whole_number(value, minimum=1, maximum=math.inf):
+def _shown(value):
+    """Returns a value as a message shows it: in a line, however long it is."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}..."
+
+
+def whole_number(value, minimum=1, maximum=LARGEST):
     """Returns `value` as an int from `minimum` to `maximum`. Raises InputError."""
     try:
         number = int(value)
@@ -26,8 +35,10 @@ def whole_number(value, minimum=1, maximum=math.inf):
     except (TypeError, ValueError, OverflowError):
         number, whole = 0, False
     if not whole or not minimum <= number <= maximum:
-        most = f" and at most {maximum}" if maximum < math.inf else ""
-        raise InputError(f"must be a whole number of at least {minimum}{most}, received {value!r}")
+        most = f" and at most {maximum}" if maximum < LARGEST or number > maximum else ""
+        raise InputError(
+            f"must be a whole number of at least {minimum}{most}, received {_shown(value)}"
+        )
     return number
 
 
@@ -35,10 +46,10 @@ def weight(value):
     """Returns `value` as a finite float of at least 0. Raises InputError."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not 0 <= number < math.inf:
-        raise InputError(f"must be a finite number of at least 0, received {value!r}")
+        raise InputError(f"must be a finite number of at least 0, received {_shown(value)}")
     return number
 
 
@@ -46,7 +57,15 @@ def fraction(value):
     """Returns `value` as a float from 0 to 1. Raises InputError."""
     number = weight(value)
     if number > 1:
-        raise InputError(f"must be from 0 to 1, received {value!r}")
+        raise InputError(f"must be from 0 to 1, received {_shown(value)}")
+    return number
+
+
+def below_one(value):
+    """Returns `value` as a float of at least 0 and below 1. Raises InputError."""
+    number = weight(value)
+    if number >= 1:
+        raise InputError(f"must be at least 0 and below 1, received {_shown(value)}")
     return number
 
 
@@ -54,14 +73,22 @@ def positive(value):
     """Returns `value` as a finite float above 0. Raises InputError."""
     number = weight(value)
     if number == 0:
-        raise InputError(f"must be above 0, received {value!r}")
+        raise InputError(f"must be above 0, received {_shown(value)}")
+    return number
+
+
+def factor(value):
+    """Returns `value` as a float above 0, up to `LARGEST_FACTOR`. Raises InputError."""
+    number = positive(value)
+    if number > LARGEST_FACTOR:
+        raise InputError(f"must be at most {LARGEST_FACTOR}, received {_shown(value)}")
     return number
 
 
 def fit_area_or_scales(value):
     """Returns "fit", "area", or `value`, a number or several, as a list of floats above 0."""
     values = [value] if isinstance(value, (str, int, float)) else list(value)
-    return values[0] if values in (["fit"], ["area"]) else [positive(scale) for scale in values]
+    return values[0] if values in (["fit"], ["area"]) else [factor(scale) for scale in values]
 
 
 def shares(value):
@@ -80,9 +107,9 @@ def rows_or_own(value):
     Only Python's callers can give (rows, cols). Raises InputError.
     """
     if isinstance(value, (list, tuple)):
-        rows, cols = (whole_number(side, minimum=SMALLEST_SIDE) for side in value)
+        rows, cols = (whole_number(side, SMALLEST_SIDE, LARGEST_SIDE) for side in value)
         return rows, cols
-    return value if value == "own" else whole_number(value, minimum=SMALLEST_SIDE)
+    return value if value == "own" else whole_number(value, SMALLEST_SIDE, LARGEST_SIDE)
 
 
 def picture_or_word(value):
@@ -102,8 +129,8 @@ def masks_or_none(value):
 
 
 def scale_count(value):
-    """Returns "auto" or `value` as an int of at least 1. Raises InputError."""
-    return value if value == "auto" else whole_number(value)
+    """Returns "auto" or `value` as an int from 1 to `MOST_SCALES`. Raises InputError."""
+    return value if value == "auto" else whole_number(value, maximum=MOST_SCALES)
 
 
 def gibibytes(value):
@@ -128,7 +155,7 @@ def one_of(*names):
 
     def check(value):
         if value not in names:
-            raise InputError(f"must be one of {', '.join(names)}, received {value!r}")
+            raise InputError(f"must be one of {', '.join(names)}, received {_shown(value)}")
         return value
 
     return check

@@ -192,7 +192,12 @@ def _package_index():
 
 def _models_folder():
     """Keras's cache of model files, created where it is missing."""
-    folder = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models"
+    try:
+        folder = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models"
+    except RuntimeError:  # neither HOME nor an entry for the user
+        raise WeightsError(
+            "there is no home folder for the weights cache; set KERAS_HOME to a writable folder"
+        ) from None
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -153,6 +153,16 @@ def test_network_of_the_folder_else_imagenet(folder, monkeypatch):
         ("--eps 0", "--eps must be above 0, received 0.0"),
         ("--initial-noiseblend 2", "--initial-noiseblend must be from 0 to 1, received 2.0"),
         ("--width 5", "--width must be a whole number of at least 16"),
+        (
+            f"--width {'9' * 401}",
+            "--width must be a whole number of at least 16 and at most 1000000",
+        ),
+        ("--style-layer-weight-exp 1e308", "--style-layer-weight-exp must be at most 1000"),
+        (
+            f"--iterations {10**20}",
+            "--iterations must be a whole number of at least 1 and at most 10",
+        ),
+        ("--beta1 1", "--beta1 must be at least 0 and below 1"),
         ("--iterations 0", "--iterations must be at least 1, received 0"),
         ("--iterations x", "--iterations: invalid int value"),
         ("--checkpoint-output a.jpg --checkpoint-iterations 1", "a.jpg: must contain %s"),

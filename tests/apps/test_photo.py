@@ -1,10 +1,14 @@
 """The command line, as people type it, with random weights."""
 
+import contextlib
 import csv
+import errno
+import io
 import json
 import os
 import re
 import runpy
+import shlex
 import shutil
 import signal
 import subprocess
@@ -12,15 +16,15 @@ import sys
 import time
 
 import numpy as np
-import psutil
 import pytest
 import tifffile
 from conftest import BAD_PICTURES, disk_full, make_bad_picture, named
 from PIL import Image
 
 import neural_style_transfer as nst
-from stylize.apps import options, photo
+from stylize.apps import console, options, photo
 from stylize.apps.console import underscored
+from stylize.backend import machine
 from stylize.images.writing import FORMATS, save_image
 from stylize.runs import metadata
 from stylize.runs.settings import SETTINGS
@@ -64,8 +68,7 @@ def test_prints_the_originals_words_and_saves_each_iteration(command, tmp_path, 
 
 
 def test_quiet_prints_nothing(command, tmp_path, capsys, monkeypatch):
-    little = psutil.virtual_memory()._replace(available=2**20)  # there would be a warning
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: little)
+    monkeypatch.setattr(machine, "free_memory", lambda: 1.0)  # there would be a warning
     assert nst.main([*command, "--quiet", "--tile", "off"]) == 0
     assert capsys.readouterr() == ("", "")
     assert len(results(tmp_path)) == 3
@@ -222,8 +225,7 @@ def test_losses_are_tabled(command, tmp_path):
 
 
 def test_memory_that_will_not_do_is_warned_of(command, monkeypatch, capsys):
-    little = psutil.virtual_memory()._replace(available=2**20)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: little)
+    monkeypatch.setattr(machine, "free_memory", lambda: 1.0)  # whether a container's or all
     assert nst.main([*command, "--iter", "1", "--tile", "off"]) == 0
     assert re.fullmatch(
         "warning: 28x24 pixels need about 0.. GiB of memory and 0.0 GiB are free; "
@@ -330,6 +332,16 @@ def test_bad_picture(kind, position, command, tmp_path, capsys):
         (["--style_weight", "nan"], "--style_weight must be a finite number of at least 0"),
         (["--tv_weight", "inf"], "--tv_weight must be a finite number of at least 0"),
         (["--size", "15"], "--size must be a whole number of at least 16"),
+        (["--size", "9" * 401], r"--size must be .* at most 1000000, received '9+\.\.\.$"),
+        (["--scales", "2000"], "--scales must be a whole number of at least 1 and at most 100"),
+        (
+            ["--size", "100", "--scales", "4"],
+            "--scales must be smaller: the first of 4 sizes up to",
+        ),
+        (["--style_scale", "1e308"], "--style_scale must be at most 1000, received '1e308'"),
+        (["--recipe", "athalye", "--beta1", "1"], "--beta1 must be at least 0 and below 1"),
+        (["--recipe", "athalye", "--beta2", "1"], "--beta2 must be at least 0 and below 1"),
+        (["--iter", "9" * 20], "--iter must be .* at most 1000000000, received '9+'"),
         (["--recipe", "magic"], "--recipe: invalid choice: 'magic'"),
         (["--format", "bmp"], "--format: invalid choice: 'bmp'"),
         (["--magic"], "unrecognized arguments: --magic"),
@@ -404,6 +416,33 @@ def test_the_script_itself_paints_by_the_module_that_apps_import(command, monkey
     assert len(painted) == 1
 
 
+def test_names_that_the_output_cannot_show(command, tmp_path, monkeypatch):
+    """As on Windows, where output that goes to a file is cp1252."""
+    command[2] = str(tmp_path / "results" / "\u732b")
+    said = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(said, encoding="cp1252"))
+    assert nst.main(command) == 0
+    assert rb"\u732b.png" in said.getvalue()
+    assert "\u732b.png" in results(tmp_path)
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_output_that_is_closed(closed, command, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, closed, None)  # as Python has it then
+    assert nst.main([*command, "--plot"]) == 0
+    getattr(sys, closed).close()
+    assert "r_losses.png" in results(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell that can close files")
+def test_no_file_of_ours_takes_the_number_of_output_that_is_closed():
+    """What a library prints would be written into it."""
+    program = "import sys; from stylize.apps.console import make_printable as ready; ready(); "
+    program += "sys.exit(open(sys.executable).fileno() <= 2)"
+    command = ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", program]
+    assert subprocess.run(command, cwd=os.path.dirname(SCRIPT)).returncode == 0
+
+
 def test_missing_arguments(capsys):
     fails(["base.jpg"], 2, "required: style_reference, result_prefix", capsys)
 
@@ -418,6 +457,46 @@ def test_prefix_that_cannot_be_written_is_found_before_the_network_loads(
     fails(command, 2, "cannot write in /proc/none", capsys)
 
 
+def test_prefix_whose_longest_name_is_too_long_is_found_before_the_network_loads(
+    command, tmp_path, capsys, monkeypatch
+):
+    """The result alone would fit; the names of pictures on the way do not."""
+    monkeypatch.setattr(photo, "load_weights", None)
+    command[2] = str(tmp_path / ("r" * 230))
+    fails(command, 2, "is too long for names such as r*_at_iteration_1.png; choose a sh", capsys)
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("prefix", ["loop/r", "loop/"])
+def test_prefix_in_a_loop_of_links(prefix, command, tmp_path, capsys):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    command[2] = f"{tmp_path}/{prefix}"
+    fails(command, 2, "loop", capsys)
+
+
+def test_folder_that_cannot_be_written_is_named_and_not_an_option(
+    command, tmp_path, capsys, monkeypatch
+):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as root, everything can be written
+    monkeypatch.setattr(console, "Unfinished", refuse)
+    fails(command, 2, f"cannot write in {tmp_path / 'results'} .Permission denied.; ch", capsys)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
+def test_output_on_a_full_disk_is_named(command, capsys, monkeypatch):
+    with contextlib.closing(io.FileIO("/dev/full", "w")) as full:
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(full, write_through=True))
+        fails(command, 1, "standard output: No space left on device; no picture was", capsys)
+
+
+def test_any_number_of_iterations_begins_at_once(command, capsys):
+    """The names of their pictures are not listed."""
+    fails([*command, "--iter", "1000000000", "--weights", "none.h5"], 1, "none.h5: no such", capsys)
+
+
 def test_bad_weights(command, tmp_path, capsys):
     fails([*command, "--weights", tmp_path / "none.h5"], 1, "none.h5: no such file", capsys)
     (tmp_path / "bad.h5").write_bytes(b"bad")
@@ -429,7 +508,7 @@ def test_disk_full_keeps_what_is_there(command, tmp_path, capsys, monkeypatch):
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "r_at_iteration_0.png").write_bytes(b"precious")
     monkeypatch.setattr(Image.Image, "save", disk_full)
-    fails(command, 1, "cannot write: No space left on device; no picture was finished", capsys)
+    fails(command, 1, "r_at_iteration_0.png: No space left on device; no picture was", capsys)
     assert results(tmp_path) == ["r_at_iteration_0.png", "r_state.npz"]  # to go on from
     assert (tmp_path / "results" / "r_at_iteration_0.png").read_bytes() == b"precious"
 
@@ -456,7 +535,11 @@ def test_infinite_loss_keeps_the_last_good_picture(command, tmp_path, capsys, mo
 
 @pytest.mark.parametrize(
     ("signal_sent", "status", "words"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "terminated"),
+        (signal.SIGHUP, 143, "terminated"),
+    ],
 )
 def test_stop_keeps_the_last_picture(
     signal_sent, status, words, photo_path, painting_path, full_weights_path, tmp_path
@@ -560,3 +643,17 @@ def test_pictures_that_are_given_are_never_replaced(
     assert nst.main([str(base), str(style), str(prefix), *command[3:], *options]) == 2
     assert f"{mine}: would be overwritten by a result; choose" in capsys.readouterr().err
     assert mine.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("given", "again"),
+    [
+        (["--", "-x.jpg", "S", "P"], ["--resume", "--", "-x.jpg", "S", "P"]),
+        (["B", "S", "P", "--styles", "T"], ["B", "S", "P", "--styles", "T", "--resume"]),
+        (["--res", "B", "S", "P"], ["--res", "B", "S", "P"]),
+    ],
+)
+def test_command_to_go_on_with_is_one_that_works(given, again):
+    command = shlex.split(options.parse(given).resume_command)
+    assert command[-len(again) :] == again and "--resume" not in command[: -len(again)]
+    assert options.parse(again).resume

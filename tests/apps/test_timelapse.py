@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from stylize.apps.timelapse import FILM_COLS, FILM_FRAMES, FILM_ROWS, HELD, Film, GifWriter
+from stylize.backend.files import Unfinished
 from stylize.optimize.state import Losses
 from stylize.runs.progress import Evaluation
 
@@ -178,20 +179,25 @@ def test_missing_ffmpeg_does_not_end_the_run(tmp_path, monkeypatch):
         film.save()
 
 
+class OnAFullDisk(Unfinished):
+    def __init__(self, path):
+        super().__init__(path)
+        self.path.unlink()
+        self.path.symlink_to("/dev/full")
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
 @pytest.mark.parametrize("frames", [1, 100])
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_full_disk_leaves_nothing(suffix, frames, tmp_path, monkeypatch):
     """Whether it is full at the first frame or when the last bytes are written."""
-    device = tmp_path / f"full.{suffix}"
-    device.symlink_to("/dev/full")
-    monkeypatch.setattr("stylize.apps.timelapse.temporary_name", lambda path: device)
+    monkeypatch.setattr("stylize.apps.timelapse.Unfinished", OnAFullDisk)
     film = Film(tmp_path / f"film.{suffix}", 400, 500)
     noise = np.random.default_rng(0).uniform(0, 255, (400, 500, 3))
     for step in range(frames):
         film.add(step / 100, shown(noise))
     with pytest.raises(OSError, match="No space left|FFmpeg cannot write it") as caught:
         film.save()
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and f"film.{suffix}" in str(caught.value)
     assert os.listdir(tmp_path) == []
     assert not [child for child in psutil.Process().children() if "ffmpeg" in child.name()]

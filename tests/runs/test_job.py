@@ -76,7 +76,7 @@ def test_pyramid_doubles_up_to_the_size_from_about_100_pixels():
     assert sizes(300, 400, size=600) == [(150, 112), (300, 225), (600, 450)]
     assert sizes(300, 300, size=150) == [(150, 150)]
     assert sizes(300, 300, size=80, scales=2) == [(40, 40), (80, 80)]
-    with pytest.raises(InputError, match="at least 16"):
+    with pytest.raises(InputError, match="--scales must be smaller: the first of 4 sizes"):
         sizes(300, 300, size=64, scales=4)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import http.server
 import logging
+import os
 import threading
 import zipfile
 
@@ -347,6 +348,14 @@ def test_nothing_reachable_names_the_ways_out(storage, package_index, caplog):
         assert part in message
     assert "--weights mirror" in message
     assert "\n" not in message
+
+
+def test_user_without_a_home_is_told_to_name_a_folder(monkeypatch):
+    """As in a container whose user has no entry."""
+    monkeypatch.delenv("KERAS_HOME")
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as it does then
+    with pytest.raises(WeightsError, match="there is no home folder .*; set KERAS_HOME"):
+        load_weights("mirror")
 
 
 def test_cache_that_cannot_be_made_is_named(tmp_path, monkeypatch):

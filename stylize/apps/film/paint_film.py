@@ -31,7 +31,7 @@ from PIL import Image
 
 import neural_style_transfer as nst
 from stylize.apps import photo
-from stylize.apps.console import check_kept, check_writable, exit_status, in_words
+from stylize.apps.console import check_kept, check_writable, exit_status, in_words, say
 from stylize.apps.film.scenes import WHOLE, Frame, FrameFolder, Scene, find_scenes, frames_to_paint
 from stylize.apps.options import PROGRAM
 from stylize.backend import machine, tensors
@@ -164,7 +164,7 @@ class FilmConsole:
     def print(self, line: str) -> None:
         """Prints a line."""
         if not self._quiet:
-            print(line, flush=True)
+            say(line)
 
     def warn(self, line: str) -> None:
         """Prints a warning, on stderr."""
@@ -366,7 +366,7 @@ def run(args: argparse.Namespace, console: FilmConsole) -> None:
     clip = open_clip(args.base, args.frames, args.fps)
     console.length = clip.length
     film, _ = result_paths(args.result_prefix)
-    check_writable(args.result_prefix)
+    check_writable(args.result_prefix, film.suffix)
     remove_leftovers(args.result_prefix)
     folder, made = _paint_all(args, clip, console)
     if folder is None:

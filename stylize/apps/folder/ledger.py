@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from stylize.apps.console import in_words
+from stylize.apps.console import in_words, say
 from stylize.apps.folder.pictures import Task, append_line, write_index
 from stylize.apps.options import PROGRAM
 
@@ -161,8 +161,7 @@ class Ledger:
     def print(self, line: str) -> None:
         """Prints a line above the progress bar."""
         if not self._quiet:
-            self._bar.write(line)
-            sys.stdout.flush()
+            say(line)
 
     def close(self) -> None:
         """Writes the page, where there is something new to show. Raises OSError."""

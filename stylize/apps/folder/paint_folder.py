@@ -187,10 +187,7 @@ def run(args: argparse.Namespace) -> int:
     tasks = plan_tasks(args.base, args.style_reference, folder, args.pairs)
     check_writable(folder / LOG)
     options = [_options(args, task) for task in tasks]
-    check_kept(
-        itertools.chain.from_iterable(map(photo.result_paths, options)),
-        itertools.chain.from_iterable(map(photo.pictures_given, options)),
-    )
+    check_kept(*_written_and_given(options))
     check_index(folder / INDEX)
     results = [photo.result_paths(own)[0] for own in options]
     with contextlib.closing(Ledger(tasks, results, folder, args.quiet)) as ledger:
@@ -204,6 +201,14 @@ def run(args: argparse.Namespace) -> int:
         peak = max(outcome.peak_mib for outcome in ledger.outcomes)
         ledger.print(f"Peak memory of a process: {peak:.0f} MiB")
     return 1 if failed else 0
+
+
+def _written_and_given(tasks):
+    """The files that tasks, given by their options, may write, and the pictures that they take."""
+    given = [path for own in tasks for path in photo.pictures_given(own)]
+    named = photo.iterations_named(set(map(str, given)))
+    on_the_way = itertools.chain.from_iterable(photo.paths_on_the_way(o, named) for o in tasks)
+    return itertools.chain(*map(photo.result_paths, tasks), on_the_way), given
 
 
 def _paint_all(args, options, ledger):

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from stylize.backend.files import replacing
+from stylize.backend.files import naming, replacing
 from stylize.errors import InputError
 from stylize.images.formats import picture_suffixes
 from stylize.images.reading import load_image
@@ -70,13 +70,13 @@ def find_pictures(folder: str | os.PathLike, results: str | os.PathLike) -> list
     def fail(error):
         raise error
 
-    folder, results = Path(folder), Path(results).resolve()
+    folder, results = Path(folder), os.path.realpath(results)
     pictures = []
     for path, folders, files in os.walk(folder, onerror=fail):
         folders[:] = [
             name
             for name in folders
-            if not name.startswith(".") and Path(path, name).resolve() != results
+            if not name.startswith(".") and os.path.realpath(Path(path, name)) != results
         ]
         pictures += [Path(path, name) for name in files if not name.startswith(".")]
     suffixes = picture_suffixes()
@@ -173,7 +173,7 @@ def unique_names(paths: Sequence[Path]) -> list[Path]:
 
 def append_line(path: str | os.PathLike, **entry: object) -> None:
     """Adds an entry to a log of JSON lines. Raises OSError."""
-    with open(path, "a", encoding="utf-8") as file:
+    with naming(path), open(path, "a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
 
 
@@ -200,7 +200,8 @@ def write_index(path: str | os.PathLike, rows: Iterable[tuple[Path, Path, Path |
     )
     with replacing(path) as temporary:
         title = html.escape(path.parent.name)
-        temporary.write_text(PAGE.format(title=title, rows=text), encoding="utf-8")
+        page = PAGE.format(title=title, rows=text)
+        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def _common_folder(cells):
@@ -225,11 +226,12 @@ def _cell(cell, root, folder):
 
 def _address(path, folder):
     """A path as the address that a page in `folder` has for it."""
+    path, folder = os.path.realpath(path), os.path.realpath(folder)
     try:
-        relative = os.path.relpath(path.resolve(), folder.resolve())
+        relative = os.path.relpath(path, folder)
     except ValueError:  # on another drive of Windows
-        return path.resolve().as_uri()
-    return urllib.parse.quote(Path(relative).as_posix())
+        return Path(path).as_uri()
+    return urllib.parse.quote(os.fsencode(Path(relative).as_posix()))  # as bytes: any name has them
 
 
 @functools.lru_cache(maxsize=1024)  # a style is in many rows

@@ -22,6 +22,7 @@ from stylize.apps.console import Parser, exit_status, underscored
 from stylize.apps.page.guard import Guard, check_uploads, no_such_event
 from stylize.apps.page.keeping import own_folder
 from stylize.apps.page.studio import DOWNLOAD, Shown, Studio, complaint
+from stylize.backend.signals import stopping_signals
 from stylize.errors import InputError
 from stylize.images.colors import COLOR_METHODS
 from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
@@ -248,10 +249,8 @@ def build_parser() -> Parser:
 
 def serve(args: argparse.Namespace) -> None:
     """Serves the page until Ctrl-C, with all that visitors leave in a temporary folder."""
-    for name in ("SIGTERM", "SIGHUP"):  # clean up then too
-        # Windows has no SIGHUP; nohup has it ignored.
-        if (number := getattr(signal, name, None)) and signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
+    for number in stopping_signals():  # clean up then too
+        signal.signal(number, signal.default_int_handler)
     with own_folder() as folder:
         tempfile.tempdir = folder  # unfinished uploads go there too
         os.environ["GRADIO_TEMP_DIR"] = folder

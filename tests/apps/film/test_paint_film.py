@@ -503,7 +503,7 @@ def kept_frames(job, weights, images, path):
 def test_frames_that_are_not_the_films_stay(tmp_path):
     folder = FrameFolder(tmp_path / "frames", {"settings": {}, "recipe": "", "base": {}})
     folder.save(0, np.zeros((16, 16, 3)))
-    (folder.path / ".000001.99999999.tmp.png").touch()  # of a run that was killed
+    (folder.path / ".000001.0badcafe.tmp.png").touch()  # of a run that was killed
     folder.remove()
     assert not folder.path.exists()
     folder.save(0, np.zeros((16, 16, 3)))

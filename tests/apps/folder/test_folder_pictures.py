@@ -148,6 +148,20 @@ def test_page_tells_pictures_of_one_name_apart(tmp_path):
     assert "x/1.pngstyle.pngnot painted yet" in text and "y/1.pngstyle.pngnot painted yet" in text
 
 
+def test_page_shows_pictures_whose_names_are_not_utf_8(tmp_path):
+    photo = put(tmp_path / os.fsdecode(b"caf\xe9.png"))
+    pictures.write_index(tmp_path / "index.html", [(photo, photo, photo)])
+    page = Page(tmp_path / "index.html")
+    assert page.linked == ["caf%E9.png"] * 3
+    assert "caf\\udce9.png" in page.text
+
+
+def test_results_in_a_loop_of_links(tmp_path):
+    photo, loop = put(tmp_path / "photos/photo.png"), tmp_path / "loop"
+    loop.symlink_to(loop)
+    assert pictures.find_pictures(tmp_path / "photos", loop) == [photo]
+
+
 @pytest.mark.parametrize("kind", BAD_PICTURES)
 def test_page_says_what_went_wrong(kind, tmp_path):
     bad = (

@@ -409,6 +409,15 @@ def test_photos_are_never_replaced_by_their_results(one_process, command, tmp_pa
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
+def test_photos_are_never_replaced_by_pictures_on_the_way(one_process, command, tmp_path, capsys):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in ("a.jpg", "a_at_iteration_0.png"):
+        Image.new("RGB", (20, 20)).save(folder / name)
+    assert nst.main([str(folder), command[1], str(folder), *command[3:]]) == 2
+    assert "a_at_iteration_0.png: would be overwritten by a result" in capsys.readouterr().err
+
+
 def test_a_page_of_the_user_is_not_replaced(one_process, command, tmp_path, capsys):
     page = Path(command[2]) / "index.html"
     page.parent.mkdir(parents=True)

@@ -1,0 +1,101 @@
+"""Files that are written whole or not at all, by several runs in one folder."""
+
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from stylize.backend import files
+from stylize.backend.files import Unfinished, remove_leftovers, replacing
+
+KILLED = """
+import os, sys
+from stylize.backend.files import Unfinished
+print(Unfinished(sys.argv[1]).path, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def leftover(path):
+    """What a run that was killed has left of a file."""
+    command = [sys.executable, "-c", KILLED, str(path)]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def test_a_file_is_whole_or_not_there(tmp_path):
+    path = tmp_path / "new" / "photo.png"
+    with replacing(path) as temporary:
+        temporary.write_text("half")
+        assert not path.exists() and temporary.suffix == ".png"
+    assert os.listdir(path.parent) == ["photo.png"]
+    with pytest.raises(ValueError), replacing(path) as temporary:
+        temporary.write_text("other")
+        raise ValueError
+    assert os.listdir(path.parent) == ["photo.png"] and path.read_text() == "half"
+
+
+def test_leftovers_of_runs_that_were_killed_are_removed_and_no_other_file(tmp_path):
+    """Whatever the number of the process that writes one: a machine or container has its own."""
+    left = leftover(tmp_path / "photo_state.npz")
+    live = [Unfinished(tmp_path / name) for name in ("photo.png", "photo_2.png")]
+    own = tmp_path / ".photo.notes.tmp.txt"
+    own.touch()
+    assert os.path.exists(left)
+    remove_leftovers(tmp_path / "photo")
+    assert not os.path.exists(left)
+    assert set(tmp_path.iterdir()) == {own, *(file.path for file in live)}
+    for file in live:
+        file.finish()
+        file.discard()
+    assert set(tmp_path.iterdir()) == {own, tmp_path / "photo.png", tmp_path / "photo_2.png"}
+
+
+def test_a_file_without_a_lock_is_never_taken_for_a_leftover(tmp_path, monkeypatch):
+    """As on a network folder that has none."""
+
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(files, "_lock", no_locks)
+    live = Unfinished(tmp_path / "photo.png")
+    remove_leftovers(tmp_path / "photo")
+    assert live.path.exists()
+    live.discard()
+
+
+def test_a_file_that_is_removed_before_its_lock_is_created_again(tmp_path, monkeypatch):
+    lock, removed = files._lock, []
+
+    def remove_first(file):
+        if not removed:
+            removed.append(file.name)
+            os.unlink(file.name)
+        lock(file)
+
+    monkeypatch.setattr(files, "_lock", remove_first)
+    live = Unfinished(tmp_path / "photo.png")
+    assert removed and list(tmp_path.iterdir()) == [live.path] != removed
+    live.discard()
+
+
+def test_a_planted_link_is_not_followed(tmp_path, monkeypatch):
+    mine = tmp_path / "mine"
+    mine.write_text("precious")
+    monkeypatch.setattr("secrets.token_hex", lambda _: "0badcafe")  # it cannot be foreseen
+    (tmp_path / ".photo.0badcafe.tmp.png").symlink_to(mine)
+    with pytest.raises(FileExistsError), replacing(tmp_path / "photo.png"):
+        pass
+    remove_leftovers(tmp_path / "photo")
+    assert mine.read_text() == "precious"
+
+
+def test_an_error_names_the_file_that_is_wanted(tmp_path):
+    with pytest.raises(OSError) as caught, replacing(tmp_path / "photo.png"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as a write has it, without a name
+    assert caught.value.filename == str(tmp_path / "photo.png")
+    other = tmp_path / "frame.png"
+    with pytest.raises(FileNotFoundError) as caught, replacing(tmp_path / "photo.png"):
+        other.open()
+    assert caught.value.filename == str(other)
