@@ -324,7 +324,7 @@ def test_bad_picture(kind, position, command, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--iter", "0"], "--iter must be a whole number of at least 1, received '0'"),
+        (["--iter", "0"], "--iter must be a whole number of at least 1 and at most 100000"),
         (["--iter", "1.5"], "--iter must be a whole number"),
         (["--content_weight", "-1"], "--content_weight must be a finite number of at least 0"),
         (["--style_weight", "nan"], "--style_weight must be a finite number of at least 0"),

@@ -9,6 +9,10 @@ from stylize.errors import InputError, SettingError
 from stylize.images.resize import SMALLEST_SIDE
 from stylize.vgg.weights import CONVOLUTIONS
 
+LARGEST_SIDE = 10**6  # pixels; what is larger is a slip of the finger
+MOST_SCALES = 64  # the first of so many sizes has no pixel left
+LARGEST_SCALE = 1e4  # of a style, in widths of the result
+
 
 def checked(flag, check, value):
     """Returns what `check`, a function of this module, makes of `value`. Raises SettingError."""
@@ -35,7 +39,7 @@ def weight(value):
     """Returns `value` as a finite float of at least 0. Raises InputError."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not 0 <= number < math.inf:
         raise InputError(f"must be a finite number of at least 0, received {value!r}")
@@ -60,8 +64,16 @@ def positive(value):
 
 def fit_area_or_scales(value):
     """Returns "fit", "area", or `value`, a number or several, as a list of floats above 0."""
-    values = [value] if isinstance(value, (str, int, float)) else list(value)
-    return values[0] if values in (["fit"], ["area"]) else [positive(scale) for scale in values]
+    several = isinstance(value, Iterable) and not isinstance(value, str)
+    values = list(value) if several else [value]
+    return values[0] if values in (["fit"], ["area"]) else [_scale(scale) for scale in values]
+
+
+def _scale(value):
+    """Returns `value` as a float above 0 and at most `LARGEST_SCALE`. Raises InputError."""
+    if (number := positive(value)) > LARGEST_SCALE:
+        raise InputError(f"must be at most {LARGEST_SCALE:g}, received {value!r}")
+    return number
 
 
 def shares(value):
@@ -77,12 +89,14 @@ def shares(value):
 def rows_or_own(value):
     """Returns "own", or `value` as an int or (rows, cols), each at least `SMALLEST_SIDE`.
 
-    Only Python's callers can give (rows, cols). Raises InputError.
+    Only Python's callers can give (rows, cols). Each is at most `LARGEST_SIDE`. Raises InputError.
     """
     if isinstance(value, (list, tuple)):
-        rows, cols = (whole_number(side, minimum=SMALLEST_SIDE) for side in value)
+        if len(value) != 2:
+            raise InputError(f"must be a number of rows, or rows and columns, received {value!r}")
+        rows, cols = (whole_number(side, SMALLEST_SIDE, LARGEST_SIDE) for side in value)
         return rows, cols
-    return value if value == "own" else whole_number(value, minimum=SMALLEST_SIDE)
+    return value if value == "own" else whole_number(value, SMALLEST_SIDE, LARGEST_SIDE)
 
 
 def picture_or_word(value):
@@ -102,8 +116,8 @@ def masks_or_none(value):
 
 
 def scale_count(value):
-    """Returns "auto" or `value` as an int of at least 1. Raises InputError."""
-    return value if value == "auto" else whole_number(value)
+    """Returns "auto" or `value` as an int from 1 to `MOST_SCALES`. Raises InputError."""
+    return value if value == "auto" else whole_number(value, maximum=MOST_SCALES)
 
 
 def gibibytes(value):
@@ -128,7 +142,7 @@ def one_of(*names):
 
     def check(value):
         if value not in names:
-            raise InputError(f"must be one of {', '.join(names)}, received {value!r}")
+            raise InputError(f"must be one of {', '.join(map(str, names))}, received {value!r}")
         return value
 
     return check
