@@ -31,7 +31,7 @@ from stylize.runs import untrusted
 from stylize.runs.job import Job
 from stylize.runs.settings import OF_ADAM, OF_FILMS, SETTINGS, UNRECORDED
 from stylize.runs.validators import checked, one_of
-from stylize.vgg.weights import VGG19Weights
+from stylize.vgg.weights import VGG19Weights, weights_digest
 
 PICTURE_SETTINGS = ("init", "style_masks", "content_mask")  # those that may name files
 WORDS = (None, "none", "base", "recolored", "noise")  # that these may have instead
@@ -117,15 +117,6 @@ def _describe(files, describe):
 @functools.lru_cache(maxsize=1)  # many pictures are made with the same weights
 def _kept_digest(weights):
     return weights_digest(weights)
-
-
-def weights_digest(weights: VGG19Weights) -> str:
-    """The SHA-256 of all kernels and biases: of the numbers, whatever file they come from."""
-    digest = hashlib.sha256()
-    for kernel, bias in weights.layers.values():
-        digest.update(np.ascontiguousarray(kernel).data)
-        digest.update(np.ascontiguousarray(bias).data)
-    return digest.hexdigest()
 
 
 def to_text(record: Mapping[str, Any], **more: Any) -> str:
