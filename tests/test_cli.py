@@ -507,6 +507,44 @@ def test_backend_that_is_not_installed_is_named(command):
         assert message in result.stderr and result.stderr.count("\n") == 1
 
 
+KERAS_PROGRAM = """
+import os, sys
+os.environ.pop("KERAS_BACKEND", None)
+sys.modules["jax"] = None
+import neural_style_transfer as nst
+from stylize.errors import InputError
+try:
+    print(nst.keras.Input((1,)).dtype, nst.keras.optimizers.Adam().learning_rate.dtype)
+except InputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"backend": "theano"}', "backend theano: must be one of tensorflow, jax, torch"),
+        ('{"backend": "numpy"}', "backend numpy: must be one of tensorflow, jax, torch"),
+        ('{"backend": "jax"}', "the backend jax needs the package jax, which is not installed"),
+        ('{"floatx": "float8"}', "cannot be used (Invalid `floatx` configuration."),
+        ("[]", "cannot be used ("),
+        ('{"floatx": "float16"}', "float32 float32"),
+    ],
+)
+def test_file_of_keras_says_what_can_be_used_or_is_named(text, said, keras_home):
+    keras_home.mkdir()
+    (keras_home / "keras.json").write_text(text)
+    result = subprocess.run(
+        [sys.executable, "-c", KERAS_PROGRAM],
+        env=os.environ | {"PYTHONPATH": os.path.dirname(SCRIPT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert said in result.stdout and result.stdout.count("\n") == 1
+    assert result.stderr == ""
+
+
 class ResourceExhaustedError(Exception):
     """As TensorFlow has it."""
 
