@@ -93,7 +93,7 @@ def build_network(
         InputError: the backend cannot compute channels_first here.
     """
     data_format = data_format or keras.config.image_data_format()
-    inputs = keras.Input((None, None, 3))
+    inputs = keras.Input((None, None, 3), dtype="float32")
     x, outputs = to_network(inputs, weights, edges, data_format), {}
     for name, layer in vgg19_layers(weights, precision, pooling, pool_padding, edges, data_format):
         x = layer(x)

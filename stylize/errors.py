@@ -3,8 +3,16 @@
 import errno
 
 
+def printable(text: str) -> str:
+    """A text without what a terminal would take for commands, and without ends of lines."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 class InputError(ValueError):
-    """Something the caller gave cannot be used."""
+    """Something the caller gave cannot be used. It may be named as strangers like to name it."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class SettingError(InputError):
@@ -20,7 +28,7 @@ class SettingError(InputError):
         self.flag, self.problem = flag, problem
 
     def __str__(self) -> str:
-        return f"{self.flag} {self.problem}"
+        return printable(f"{self.flag} {self.problem}")
 
 
 class NoRoom(InputError):
@@ -39,5 +47,4 @@ class NonFiniteLoss(FloatingPointError):
 
 def one_line(error: object) -> str:
     """What an error from elsewhere says, in a line of at most 200 printable characters."""
-    text = "".join(c if c.isprintable() else " " for c in str(error))
-    return " ".join(text.split())[:200] or type(error).__name__
+    return " ".join(printable(str(error)).split())[:200] or type(error).__name__

@@ -40,7 +40,7 @@ def test_every_kind_of_finding_is_found(code, tmp_path):
     """In a copy of the fuzzer whose reader does the same odd thing with every picture."""
     program = Path(fuzz.__file__).read_text()
     for old, new in {
-        "    pictures.load_image(path)\n": f"    import time\n    {code}\n",
+        "    reading.load_image(path)\n": f"    import time\n    {code}\n",
         "ROOT = Path(__file__).parent.parent": f"ROOT = Path({str(fuzz.ROOT)!r})",
         "SECONDS = 10": "SECONDS = 1",
     }.items():

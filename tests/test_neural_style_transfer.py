@@ -438,7 +438,7 @@ def test_backends_agree_with_tensorflow(
     terms, grads = nst.stage_objective(job, small_vgg19, stage, x)(x.ravel())
     np.savez(tmp_path / "given.npz", photo=photo, painting=painting, x=x.ravel())
     (tmp_path / "keras_home").mkdir()
-    config = {"image_data_format": data_format, "backend": backend, "floatx": "float32"}
+    config = {"image_data_format": data_format, "backend": backend, "floatx": "float16"}
     (tmp_path / "keras_home" / "keras.json").write_text(json.dumps(config))
     subprocess.run(
         [

@@ -104,12 +104,12 @@ def test_run_is_the_same_again_killed_three_times_and_like_its_record(
     assert totals_again == totals
     np.testing.assert_array_equal(again, whole)
 
-    state = checkpoint.StateFile(tmp_path / "state.npz", {})
+    state = checkpoint.StateFile(tmp_path / "state.npz", record, job.stages)
     for killed_after in range(3):  # each run gets one iteration further than the last
         state.keep(kept[killed_after])
         state.write()
         rest = []
-        left = checkpoint.StateFile(tmp_path / "state.npz", {}).load()
+        left = checkpoint.StateFile(tmp_path / "state.npz", record, job.stages).load()
         _, resumed, totals_left = painted(given, checkpoint=left, keep=rest.append)
         kept[killed_after + 1 :] = rest
         assert totals_left and totals_left == totals[-len(totals_left) :]

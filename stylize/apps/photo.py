@@ -125,7 +125,7 @@ def is_finished(args: argparse.Namespace, record: dict) -> bool:
     Versions of libraries do not count. Where there is still a state, the run was killed at its end.
     """
     paths = result_paths(args)
-    if not all(path.exists() for path in paths) or state_file(args, {}).path.exists():
+    if not all(path.exists() for path in paths) or state_path(args).exists():
         return False
     try:
         found = metadata.read_record(paths[0])
@@ -134,9 +134,9 @@ def is_finished(args: argparse.Namespace, record: dict) -> bool:
     return made_alike(found, record)
 
 
-def state_file(args: argparse.Namespace, record: dict, **more: Any) -> StateFile:
-    """Where a run that does not finish is kept; `more` as `StateFile` takes it."""
-    return StateFile(f"{args.result_prefix}_state.npz", record, **more)
+def state_path(args: argparse.Namespace) -> Path:
+    """Where a run that does not finish is kept."""
+    return Path(f"{args.result_prefix}_state.npz")
 
 
 def existing_folder(prefix: str) -> Path:
@@ -233,7 +233,7 @@ def run(
     if args.resume and is_finished(args, record):
         console.print(f"{result_paths(args)[0]} is finished: nothing is left to paint")
         return
-    state = state_file(args, record, table=console.table, empty=job.empty)
+    state = StateFile(state_path(args), record, job.stages, console.table, job.empty)
     found = [find_checkpoint(state, args, job, console)]  # a list, so that the run alone holds it
     planned, job = job, job.with_tiles(state.record["tiles"])
     if job.stages != planned.stages:

@@ -6,18 +6,21 @@ gradient that an optimiser needs. The rest asks the backend: devices, memory, pr
 
 import contextlib
 import importlib
+import json
 import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from stylize.backend import machine
 from stylize.backend.frameworks import FRAMEWORKS
-from stylize.errors import InputError
+from stylize.errors import InputError, one_line
 
+FILE_ERRORS = (AttributeError, OSError, RecursionError, TypeError, ValueError)  # of Keras's file
 OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "out of memory", "OOM when", "can't allocate memory")
 
 
@@ -42,20 +45,37 @@ class _Keras:
 
 def _import_keras():
     """The `keras` package. Raises InputError: its backend is another one, or is not installed."""
-    asked = os.environ.get("KERAS_BACKEND", "")
+    own_file = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "keras.json"
+    if asked := os.environ.get("KERAS_BACKEND", ""):
+        where = "KERAS_BACKEND="
+    else:
+        asked, where = _backend_of(own_file), f"{own_file}: backend "
+    # Asked first: to import a backend that cannot be used may need what is not there.
+    if asked not in FRAMEWORKS:
+        raise InputError(f"{where}{one_line(asked)}: must be one of {', '.join(FRAMEWORKS)}")
     try:
-        # Asked first: to import a backend that cannot be used may need what is not there.
-        if not asked or asked in FRAMEWORKS:
-            package = importlib.import_module("keras")
-            asked = package.backend.backend()  # by Keras's own file, if not by the variable
-            if asked in FRAMEWORKS:
-                return package
+        package = importlib.import_module("keras")
     except ModuleNotFoundError as error:
         raise InputError(
-            f"the backend {asked or 'of Keras'} needs the package {error.name}, which is not "
-            f"installed: pip install {error.name}, or set KERAS_BACKEND to another"
+            f"the backend {asked} needs the package {error.name}, which is not installed: pip "
+            f"install {error.name}, or set KERAS_BACKEND to another"
         ) from None
-    raise InputError(f"KERAS_BACKEND={asked}: must be one of {', '.join(FRAMEWORKS)}")
+    except FILE_ERRORS as error:
+        if not own_file.exists():
+            raise
+        raise InputError(
+            f"{own_file}: cannot be used ({one_line(error)}); correct or remove it"
+        ) from None
+    # What the file may say of numbers is for others: ours are as --precision says.
+    package.config.set_floatx("float32")
+    return package
+
+
+def _backend_of(own_file):
+    """The backend that Keras's own file names; TensorFlow, Keras's default, if it names none."""
+    with contextlib.suppress(KeyError, *FILE_ERRORS):
+        return str(json.loads(own_file.read_text())["backend"])
+    return "tensorflow"
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import os
 import re
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +21,7 @@ from PIL import Image
 
 from stylize.backend import machine
 from stylize.errors import InputError, one_line
+from stylize.images.deep import open_float_tiff
 
 # Python prints what a library logs and nobody handles; Pillow also raises what it logs.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -39,6 +40,7 @@ READABLE = {  # what people call a format: what Pillow calls it
 }
 DECODED_BYTES = 27  # for each pixel, at the peak: with transparency, which takes the most
 HEIF_FILE = rb"....ftyp(?!.*avi[fs]).*(hei[cxms]|hev[cxms]|mif1|msf1)"  # an AVIF is a mif1 too
+TIFF_FILE = (b"II*\0", b"MM\0*")
 REASONS = {  # why a picture cannot be read: the first kind of error that fits
     FileNotFoundError: "no such file; check the path",
     IsADirectoryError: "is a folder; give one picture in it",
@@ -84,10 +86,12 @@ def opened(
                 file = stack.enter_context(_open_file(picture, name))
                 if not file.peek(1):
                     raise InputError(f"{name_of(picture, name)}: the file is empty")
-                image = stack.enter_context(_open_image(file))
+                called = name_of(picture, name)
+                check = functools.partial(_check_size, called, max_pixels)
+                image = stack.enter_context(_open_image(file, called, check))
                 if image.format == "TIFF":
                     _silence_libtiff()
-                _check_size(image, name_of(picture, name), max_pixels)
+                check(image.size)
                 yield image
     except InputError:
         raise
@@ -101,18 +105,19 @@ def _refusal(picture, name, error):
     return InputError(f"{name_of(picture, name)}: {reason.format(one_line(error))}")
 
 
-def _check_size(image, name, max_pixels):
+def _check_size(name, max_pixels, size):
     """Raises InputError where a picture has too many pixels to be decoded."""
-    pixels = image.width * image.height
+    width, height = size
+    pixels = width * height
     if pixels > max_pixels:
         raise InputError(
-            f"{name}: {image.width}x{image.height} pixels are too many; at most {max_pixels:,} are "
+            f"{name}: {width}x{height} pixels are too many; at most {max_pixels:,} are "
             "taken: make it smaller"
         )
     needed, free = pixels * DECODED_BYTES, machine.memory_left() * 2**20
     if needed > free:
         raise InputError(
-            f"{name}: {image.width}x{image.height} pixels need {needed / 2**30:.1f} GiB to be read "
+            f"{name}: {width}x{height} pixels need {needed / 2**30:.1f} GiB to be read "
             f"and {free / 2**30:.1f} are free; make it smaller"
         )
 
@@ -147,15 +152,22 @@ def _at_once(path, flags):
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _open_image(file: io.BufferedReader) -> Image.Image:
+def _open_image(file: io.BufferedReader, name: str, check_size: Callable) -> Image.Image:
     """A file as a Pillow image, if it has one of the formats `READABLE`."""
-    formats = set(READABLE.values()) - {"HEIF"}
-    if re.match(HEIF_FILE, file.peek(64)[:64], re.DOTALL):
+    formats, start = set(READABLE.values()) - {"HEIF"}, file.peek(64)[:64]
+    if re.match(HEIF_FILE, start, re.DOTALL):
         import pillow_heif  # not at the top: few pictures need it
 
         pillow_heif.register_heif_opener()
         formats = {"HEIF"}
-    return Image.open(file, formats=sorted(formats))
+    try:
+        return Image.open(file, formats=sorted(formats))
+    except Image.UnidentifiedImageError:
+        is_tiff = start.startswith(TIFF_FILE)
+        image = open_float_tiff(file, name, check_size) if is_tiff else None
+        if image is None:
+            raise
+        return image
 
 
 @functools.cache

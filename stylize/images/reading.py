@@ -9,6 +9,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from stylize.errors import InputError
+from stylize.images.deep import eight_bits
 from stylize.images.formats import Picture, name_of, opened
 from stylize.images.resize import SMALLEST_SIDE
 
@@ -51,7 +52,7 @@ def _to_rgb(image):
     Colours of another space than sRGB, as phones and cameras write them, are converted.
     """
     if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+        return Image.fromarray(eight_bits(np.asarray(image))).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         opaque = _to_srgb(rgba.convert("RGB"), image.info.get("icc_profile"))
@@ -59,16 +60,6 @@ def _to_rgb(image):
     if image.mode == "P":
         image = image.convert("RGB")
     return _to_srgb(image, image.info.get("icc_profile"))
-
-
-def _eight_bits(gray):
-    """A gray picture of whole numbers up to 65535, or of floats up to 1 or 255, as uint8."""
-    brightest = gray.max()
-    if gray.dtype.kind == "f":
-        gray = np.nan_to_num(gray) * (255 if brightest <= 1 else 1)
-        return np.rint(gray).clip(0, 255).astype(np.uint8)
-    table = np.arange(65536) if brightest <= 255 else np.rint(np.arange(65536) / 257)
-    return table.astype(np.uint8)[gray.clip(0, 65535)]
 
 
 def _to_srgb(image, profile):

@@ -3,11 +3,13 @@
 import contextlib
 import dataclasses
 import errno
+import functools
 import json
+import math
 import os
 import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,12 @@ from stylize.backend.files import replacing
 from stylize.backend.scratch import empty_in_memory, release
 from stylize.backend.tensors import to_numpy
 from stylize.errors import InputError
+from stylize.losses.term import Term
+from stylize.optimize.lbfgs import UnitStepLBFGS
 from stylize.optimize.state import Losses, Step
-from stylize.runs.metadata import LossTable
-from stylize.runs.progress import Checkpoint
+from stylize.runs import untrusted
+from stylize.runs.metadata import TILE, LossTable
+from stylize.runs.progress import Checkpoint, Stage
 
 FORMAT = 4  # of the file; it goes up when an older one can no longer be read
 ONE_PICTURE = (
@@ -30,8 +35,42 @@ ONE_PICTURE = (
     "losses",
 )  # of records: not what was asked for
 ANEW = "run without --resume to start anew"
+whole = functools.partial(untrusted.number, whole=True)
+LOSSES = untrusted.fields(
+    {"total": untrusted.number(), "terms": untrusted.mapping(untrusted.number())}
+)
+ABOUT = untrusted.fields(  # what a file says beside its arrays
+    {
+        "record": untrusted.fields({"tiles": untrusted.items(TILE)}),
+        "table": untrusted.items(untrusted.mapping(untrusted.number()), most=10**8),
+        "checkpoint": untrusted.fields(
+            {
+                "stage": whole(0),
+                "evaluations": whole(0, 10**9),
+                "seconds": untrusted.number(0, 1e10),
+            }
+        ),
+        "step": untrusted.fields(
+            {
+                "iterations": whole(0),
+                "evaluations": whole(0),
+                "before": untrusted.number(),
+                "losses": untrusted.any_of(untrusted.nothing, LOSSES),
+            }
+        ),
+    }
+)
+LBFGS = ("loss", "pairs", "first_step", "x", "gradient", "low", "high", "products")
+ADAM = ("x", "gradient", "best", "adam_0", "adam_1", "adam_2", "adam_3")
+ARRAYS = {"scipy": ("x",), "adam": ADAM, "lbfgs": LBFGS, "torch": LBFGS}  # but for pairs
+NUMBERS = ("loss", "pairs", "first_step", "adam_0", "adam_1")
+MOST_PAIRS = UnitStepLBFGS.default_pairs
 PIECE = 2**24  # bytes that are read at once
 SECONDS_BETWEEN = 120  # an iteration that takes longer is kept on the way, too
+
+
+class OtherRun(InputError):
+    """A state is sound, but of another run, or of another version of this program."""
 
 
 class StateFile:
@@ -43,6 +82,7 @@ class StateFile:
     Args:
         path: of the file, such as `results/photo_state.npz`.
         record: how the run's pictures are made, as `metadata.make_record` has it.
+        stages: the run's; what is read must fit them.
         table: of losses; it is kept too.
         empty: makes the arrays that are read, float32 of a shape.
 
@@ -56,10 +96,11 @@ class StateFile:
         self,
         path: str | os.PathLike,
         record: dict[str, Any],
+        stages: Sequence[Stage],
         table: LossTable | None = None,
         empty: Callable[[tuple[int, ...]], np.ndarray] = empty_in_memory,
     ):
-        self.path, self._empty = Path(path), empty
+        self.path, self._stages, self._empty = Path(path), stages, empty
         self.written = False
         self.record, self._table = dict(record), table or LossTable()
         self._new: Checkpoint | None = None  # the last one, while it is not in the file
@@ -80,11 +121,12 @@ class StateFile:
             about = self._read_about(archive)
             names = [name.removesuffix(".npy") for name in archive.namelist()]
             arrays = {name: _read(archive, name, self._empty) for name in names if name != "about"}
-        start, step = arrays.pop("start"), about["step"]
-        step = Step(**step, state=arrays or None)
+            _check_counts(arrays, about["checkpoint"]["evaluations"])
+            start = arrays.pop("start")
+            step = Step(**about["step"], state=arrays or None)
+            checkpoint = Checkpoint(start=start, step=step, **about["checkpoint"])
         self.record["tiles"] = about["tiles"]  # other tiles would round otherwise
         self._table.rows = about["table"]
-        checkpoint = Checkpoint(start=start, step=step, **about["checkpoint"])
         self._place, self.written = (checkpoint.stage, step.iterations), True
         return checkpoint
 
@@ -94,7 +136,7 @@ class StateFile:
         try:
             with zipfile.ZipFile(self.path) as archive:
                 yield archive
-        except (InputError, MemoryError):
+        except (OtherRun, MemoryError):
             raise
         except Exception as error:  # of many kinds, as zipfile and NumPy have them
             if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
@@ -102,18 +144,40 @@ class StateFile:
             raise InputError(f"{self.path}: is damaged or no state of a run; {ANEW}") from None
 
     def _read_about(self, archive):
-        """What an archive says of its run and its checkpoint. Raises InputError: another run's."""
-        about = json.loads(str(_read(archive, "about")))
+        """What an archive says of its run and its checkpoint, when all but arrays is checked.
+
+        Raises OtherRun, or whatever a damaged file makes it trip over.
+        """
+        headers = _read_headers(archive, self.path.stat().st_size)
+        about = untrusted.parse(str(_read(archive, "about")))
         if about["format"] != FORMAT:
-            raise InputError(f"{self.path}: was written by another version; {ANEW}")
-        losses = about["step"]["losses"]
-        about["step"]["losses"] = losses and Losses(**losses)
-        about["tiles"] = about["record"].pop("tiles", None)
+            raise OtherRun(f"{self.path}: was written by another version; {ANEW}")
+        ABOUT(about)
+        about["tiles"] = about["record"].pop("tiles")
         about["record"].pop("machine", None)  # a run may go on on another, but for the last bits
         now = {n: value for n, value in self.record.items() if n not in ("tiles", "machine")}
         if changed := changes(about["record"], json.loads(json.dumps(now))):
-            raise InputError(f"{self.path}: is of another run: {'; '.join(changed)}; {ANEW}")
+            raise OtherRun(f"{self.path}: is of another run: {'; '.join(changed)}; {ANEW}")
+        self._check_place(about)
+        stage = self._stages[about["checkpoint"]["stage"]]
+        _check_arrays(headers, stage, self.record["settings"]["optimizer"])
+        losses = about["step"]["losses"]
+        about["step"]["losses"] = losses and Losses(**losses)
         return about
+
+    def _check_place(self, about):
+        """Raises ValueError where a checkpoint lies outside of the run."""
+        checkpoint, step, rows = about["checkpoint"], about["step"], about["table"]
+        stage = self._stages[checkpoint["stage"]]
+        columns = {"iteration", "evaluation", "seconds", *Term.columns.values(), "total", "size"}
+        if (
+            len(about["tiles"]) != len(self._stages)
+            or step["iterations"] >= stage.iterations
+            or step["evaluations"] > checkpoint["evaluations"]
+            or len(rows) > checkpoint["evaluations"]
+            or not all(row.keys() <= columns for row in rows)
+        ):
+            raise ValueError("outside of the run")
 
     def keep(self, checkpoint: Checkpoint) -> None:
         """Notes a checkpoint, and writes it where it is due. Raises OSError."""
@@ -161,11 +225,78 @@ class StateFile:
             self.path.unlink(missing_ok=True)
 
 
+def _read_headers(archive, size):
+    """Array name -> (shape, dtype). Raises ValueError where these are more than the file holds.
+
+    Args:
+        archive: as `_write` writes it: nothing is compressed, so that nothing grows.
+        size: bytes of the file.
+    """
+    entries = archive.infolist()
+    packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
+    most = len({*LBFGS, "about", "start"}) + 2 * MOST_PAIRS
+    if packed or len(entries) > most or sum(entry.file_size for entry in entries) > size:
+        raise ValueError("not as it was written")
+    headers = {}
+    for entry in entries:
+        with archive.open(entry) as file:
+            shape, dtype = _read_header(file)
+            if math.prod(shape) * dtype.itemsize != entry.file_size - file.tell():
+                raise ValueError("of another size")
+        headers[entry.filename.removesuffix(".npy")] = shape, dtype
+    return headers
+
+
+def _read_header(file):
+    """(shape, dtype) of the array that begins in an open file."""
+    try:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    except MemoryError:  # Python's parser has no other word for what is nested too deep
+        raise ValueError("nested too deep") from None
+    return shape, dtype
+
+
+def _check_arrays(headers, stage, optimizer):
+    """Raises ValueError unless arrays are those of an optimiser at a stage, by name and shape."""
+    picture = stage.rows, stage.cols, 3
+    if headers.pop("start") != (picture, np.float32):
+        raise ValueError("another start")
+    headers.pop("about")
+    if not headers:  # it had not begun
+        return
+    names, (count, _) = {*ARRAYS[optimizer]}, headers.get("products", ((2, 0, 0), 0))[0][1:]
+    names |= {f"{kind}_{index}" for kind in ("step", "change") for index in range(count)}
+    if headers.keys() != names:
+        raise ValueError("other arrays")
+    vector = (math.prod(picture),), np.float64  # SciPy's
+    combination = vector if optimizer == "scipy" else ((1, *picture), np.float32)
+    for name, (shape, dtype) in headers.items():
+        if name in NUMBERS:
+            fits = shape == () and dtype.kind in "if"
+        elif name == "products":
+            fits = shape == (2, count, count) and dtype == np.float64
+        elif name in ("low", "high"):
+            fits = shape in ((), picture[1:], (1, *picture)) and dtype.kind == "f"
+        else:
+            fits = (shape, dtype) == combination
+        if not fits:
+            raise ValueError(f"another {name}")
+
+
+def _check_counts(arrays, evaluations):
+    """Raises ValueError where an optimiser has more or fewer steps than there can be."""
+    pairs = int(arrays.get("pairs", MOST_PAIRS))
+    if not max(1, arrays.get("products", np.empty((2, 0))).shape[1]) <= pairs <= MOST_PAIRS:
+        raise ValueError("another number of pairs")
+    if not 0 <= arrays.get("adam_0", 0) <= evaluations:
+        raise ValueError("another number of steps")
+
+
 def _read(archive, name, empty=np.empty):
     """An array of an archive as NumPy writes them, read piece by piece."""
     with archive.open(f"{name}.npy") as file:
-        np.lib.format.read_magic(file)
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        shape, dtype = _read_header(file)
         array = empty(shape) if dtype == np.float32 else np.empty(shape, dtype)
         values = array.reshape(-1).view(np.uint8)
         for first in range(0, len(values), PIECE):

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,18 @@ from stylize import __version__
 from stylize.backend import machine
 from stylize.backend.files import replacing
 from stylize.backend.tensors import backend_version, keras, uses_gpu
-from stylize.errors import InputError
+from stylize.errors import InputError, printable
 from stylize.images.clips import read_comment
 from stylize.images.reading import read_description
+from stylize.images.resize import SMALLEST_SIDE
 from stylize.images.writing import FORMATS
 from stylize.losses.term import Term
 from stylize.optimize.state import Losses
+from stylize.runs import untrusted
 from stylize.runs.job import Job
 from stylize.runs.settings import OF_ADAM, OF_FILMS, SETTINGS, UNRECORDED
-from stylize.vgg.weights import VGG19Weights
+from stylize.runs.validators import checked, one_of
+from stylize.vgg.weights import VGG19Weights, weights_digest
 
 PICTURE_SETTINGS = ("init", "style_masks", "content_mask")  # those that may name files
 WORDS = (None, "none", "base", "recolored", "noise")  # that these may have instead
@@ -115,15 +119,6 @@ def _kept_digest(weights):
     return weights_digest(weights)
 
 
-def weights_digest(weights: VGG19Weights) -> str:
-    """The SHA-256 of all kernels and biases: of the numbers, whatever file they come from."""
-    digest = hashlib.sha256()
-    for kernel, bias in weights.layers.values():
-        digest.update(np.ascontiguousarray(kernel).data)
-        digest.update(np.ascontiguousarray(bias).data)
-    return digest.hexdigest()
-
-
 def to_text(record: Mapping[str, Any], **more: Any) -> str:
     """A record, with what is known of this one picture added, as `save_image` stores it."""
     return json.dumps({**record, **more})
@@ -137,44 +132,61 @@ def read_record(path: str | os.PathLike) -> dict[str, Any]:
     """
     path = Path(path)
     is_film = path.suffix == ".mp4" and path.is_file()
+    text = read_comment(path) if is_film else read_description(path)
     try:
-        record = json.loads(read_comment(path) if is_film else read_description(path))
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
-        record = None
-    if not _is_record(record):
+        record = untrusted.parse(text)
+        _check_record(record)
+    except InputError:
         raise InputError(
             f"{path}: does not say how it was made; was it edited, or made by another program?"
-        )
+        ) from None
+    settings = {n: value for n, value in record["settings"].items() if n not in UNRECORDED}
     return {
         "format": "png",
         "bits": 8,
         "program": "unknown",
         "weights": {},
         "versions": {},
-    } | record
+    } | (record | {"settings": settings})
 
 
-def _is_record(record):
-    """Whether `record` has what must be there, and nothing of another type than ours."""
-    types = {"settings": dict, "recipe": str, "base": dict}
-    optional = {
-        "weights": dict,
-        "versions": dict,
-        "machine": dict,
-        "program": str,
-        "format": str,
-        "bits": int,
-    }
-    optional |= {"evaluations_per_iteration": int, "tiles": list}
-    return (
-        isinstance(record, dict)
-        and record.keys() >= types.keys()
-        and all(isinstance(record[k], t) for k, t in (types | optional).items() if k in record)
-        and record.get("format", "png") in FORMATS
-        and record.get("bits", 8) in (8, 16)
-    )
+def _check_settings(settings):
+    """A check: values for some of the settings. What others there may have been does not matter."""
+    untrusted.fields({})(settings)
+    for name, value in settings.items():
+        if name in PICTURE_SETTINGS:
+            NAMES(value)
+        elif name in SETTINGS and name not in UNRECORDED and value is not None:
+            checked(SETTINGS[name].flag, SETTINGS[name].check, value)
+
+
+def _check_rate(rate):
+    """A check: frames per second as a fraction, such as 30000/1001."""
+    if not (isinstance(rate, str) and re.fullmatch(r"[1-9]\d{0,8}(/[1-9]\d{0,8})?", rate)):
+        raise InputError("must be a fraction")
+
+
+NAMES = untrusted.any_of(untrusted.nothing, untrusted.text, untrusted.items(untrusted.text))
+FILE = untrusted.fields({}, {"name": untrusted.text, "sha256": untrusted.text})
+FILES = untrusted.any_of(FILE, untrusted.items(FILE))
+WORD = untrusted.any_of(untrusted.nothing, untrusted.text, untrusted.number())
+TILE = untrusted.any_of(untrusted.nothing, untrusted.number(SMALLEST_SIDE, whole=True))
+_check_record = untrusted.fields(
+    {"settings": _check_settings, "recipe": untrusted.text, "base": FILE},
+    {
+        "program": untrusted.text,
+        "styles": untrusted.items(FILE),
+        **dict.fromkeys(PICTURE_SETTINGS, FILES),
+        "weights": FILE,
+        "tiles": untrusted.items(TILE),
+        "versions": untrusted.mapping(untrusted.text),
+        "machine": untrusted.mapping(WORD),
+        "evaluations_per_iteration": untrusted.number(1, 10**6, whole=True),
+        "format": one_of(*FORMATS),
+        "bits": one_of(8, 16),
+        "rate": _check_rate,
+    },
+)
 
 
 def settings_like(
@@ -220,7 +232,7 @@ def differences(record: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         before, after = then.get(name, "none"), here.get(name, "none")
         if before != after:
             changed.append(f"{name} ({before}, now {after})")
-    return changed
+    return [printable(line) for line in changed]
 
 
 def _digests(files):

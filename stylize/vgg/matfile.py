@@ -17,7 +17,11 @@ INTEGERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 12: "i8", 13: 
 NUMBERS = INTEGERS | {7: "f4", 9: "f8"}  # type of an element: NumPy's
 MATRIX, COMPRESSED = 14, 15  # types of elements that hold others
 CELL, STRUCT, ARRAYS = 1, 2, range(6, 16)  # classes of matrices
-LARGEST = 2**31  # bytes of a variable: the format's own limit
+LARGEST = 2**30  # bytes of all that is unpacked; MatConvNet's VGG19 has half of that
+DENSEST = 1032  # bytes that a byte of zlib's can unpack to
+PIECE = 2**24  # bytes that are unpacked at once
+MOST_PARTS = 10**5  # cells and fields of a variable; MatConvNet's has some hundreds
+LONGEST_NAME = 64  # bytes, as in MATLAB
 
 
 def read_mat(path: str | os.PathLike) -> dict[str, Any]:
@@ -33,15 +37,32 @@ def read_mat(path: str | os.PathLike) -> dict[str, Any]:
     order = {b"IM": "<", b"MI": ">"}.get(bytes(data[126:128]))
     if order is None or struct.unpack_from(f"{order}H", data, 124) != (0x0100,):
         raise ValueError("not a MATLAB file of version 5; save it with -v7")
-    variables = {}
-    for kind, contents in _elements(data[128:], order):
+    variables, room = {}, LARGEST
+    for kind, contents in itertools.islice(_elements(data[128:], order), MOST_PARTS):
         if kind == COMPRESSED:
-            unpacked = zlib.decompressobj().decompress(contents, LARGEST)
-            kind, contents = next(_elements(memoryview(unpacked), order), (0, contents))
+            kind, contents = _unpack(contents, order, room)
+            room -= len(contents)
         if kind == MATRIX:
-            name, value = _matrix(contents, order)
+            name, value = _matrix(contents, order, itertools.count())
             variables[name] = value
     return variables
+
+
+def _unpack(packed, order, room):
+    """(type, contents) of a packed element. Raises ValueError where there is no room for them."""
+    stream = zlib.decompressobj()
+    tag = stream.decompress(packed, 8)
+    kind, length = struct.unpack(f"{order}II", tag)
+    if length > min(room, DENSEST * len(packed)):
+        raise ValueError("unpacks to more than weights take")
+    contents = memoryview(bytearray(length))  # takes memory as it is filled
+    packed, place = stream.unconsumed_tail, 0
+    while place < length and (piece := stream.decompress(packed, min(PIECE, length - place))):
+        contents[place : place + len(piece)] = piece
+        packed, place = stream.unconsumed_tail, place + len(piece)
+    if place < length:
+        raise ValueError("a part is cut off")
+    return kind, contents
 
 
 def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
@@ -59,8 +80,10 @@ def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
         place = end if kind == COMPRESSED else math.ceil(end / 8) * 8
 
 
-def _matrix(data, order):
-    """(name, value) of a matrix element's contents."""
+def _matrix(data, order, parts_so_far):
+    """(name, value) of a matrix element's contents; `parts_so_far` counts on within them."""
+    if next(parts_so_far) > MOST_PARTS:
+        raise ValueError("too many parts")
     if not data:
         return "", None
     parts = _elements(data, order)
@@ -69,18 +92,18 @@ def _matrix(data, order):
         return next(parts, (0, b""))
 
     class_, shape = _numbers(*part(), order)[0] & 0xFF, _numbers(*part(), order)
-    name = bytes(part()[1]).decode("latin-1")
+    name = bytes(part()[1][:LONGEST_NAME]).decode("latin-1")
     if class_ in ARRAYS:
         return name, _numbers(*part(), order).reshape(shape, order="F")
     if class_ == CELL:
         cells = itertools.islice(parts, math.prod(shape.tolist()))
-        return name, [_matrix(contents, order)[1] for _, contents in cells]
+        return name, [_matrix(contents, order, parts_so_far)[1] for _, contents in cells]
     if class_ == STRUCT:
-        length, names = int(_numbers(*part(), order)[0]), bytes(part()[1])
+        length, names = int(_numbers(*part(), order)[0]), part()[1]
         starts = range(0, len(names), length)
-        fields = [names[i : i + length].split(b"\0")[0].decode("latin-1") for i in starts]
+        fields = (bytes(names[i : i + length][:LONGEST_NAME]) for i in starts)
         return name, {
-            field: _matrix(contents, order)[1]
+            field.split(b"\0")[0].decode("latin-1"): _matrix(contents, order, parts_so_far)[1]
             for field, (_, contents) in zip(fields, parts, strict=False)
         }
     return name, None

@@ -6,6 +6,7 @@ their Keras layer names, and the mean pixel they were trained with.
 
 import dataclasses
 import hashlib
+import itertools
 import os
 import re
 import warnings
@@ -35,6 +36,9 @@ CONVOLUTIONS = {  # Keras layer name: (channels in, channels out), in the networ
     "block5_conv4": (512, 512),
 }
 NOT_IN_VGG16 = ("block3_conv4", "block4_conv4", "block5_conv4")
+LONGEST_SIDECAR = 2**16  # bytes that are read of the digest beside a file
+MOST_NODES, DEEPEST_GROUP = 10_000, 10  # of an HDF5 file; Keras needs some hundreds, and five
+LARGEST_MEAN = 2**20  # numbers of a mean image, in MatConvNet's file 224 x 224 x 3
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 ONNX_NAME = r"(block\d_conv\d)_1/(?:convolution/ReadVariableOp|Squeeze):0$"  # kernel or bias
 
@@ -74,7 +78,7 @@ def read_weights(path: str | os.PathLike) -> VGG19Weights:
         raise WeightsError(
             f"weights {path}: unknown suffix {path.suffix!r}; expected {', '.join(readers)}"
         )
-    if not matches_sidecar(path, default=True):
+    if not _matches_sidecar(path):
         raise WeightsError(f"weights {path}: does not match {path.name}.sha256; fetch it again")
     try:
         with warnings.catch_warnings(action="ignore"):  # what is damaged is found below
@@ -106,14 +110,20 @@ def _read_h5(path):
     """Keras HDF5: the old layouts (notop, full, whole model) and Keras 3's .weights.h5."""
     import h5py
 
-    found = {}
+    found: dict = {}
+    visited = itertools.count(1)
 
-    def visit(name, node):
+    def visit(name, node):  # h5py follows no link on the way
+        if next(visited) > MOST_NODES or name.count("/") >= DEEPEST_GROUP:
+            raise WeightsError(f"weights {path}: not a VGG19 file: too many groups in it")
         if isinstance(node, h5py.Dataset) and (layer := _layer_of(node)):
+            if node.external or node.is_virtual:
+                raise WeightsError(f"weights {path}: has its numbers in other files; save it whole")
             found.setdefault(layer, {})[node.ndim] = node
 
     with h5py.File(path, "r") as file:
-        file.get("model_weights", file).visititems(visit)
+        is_model = isinstance(file.get("model_weights", getlink=True), h5py.HardLink)
+        (file["model_weights"] if is_model else file).visititems(visit)
         pairs = {name: (by_ndim.get(4), by_ndim.get(1)) for name, by_ndim in found.items()}
         check_shapes(pairs, path)  # first: a damaged file may speak of terabytes
         layers = {
@@ -147,8 +157,11 @@ def _read_mat(path):
         raise WeightsError(f"weights {path}: not a VGG19 file: no 'layers' in it")
     found = [pair for layer in data["layers"] if (pair := _mat_kernel_and_bias(layer))]
     layers = {}
-    for name, (kernel, bias) in zip(CONVOLUTIONS, found, strict=False):  # then come fc6..fc8
-        layers[name] = (kernel.transpose(1, 0, 2, 3).astype(np.float32), bias.astype(np.float32))
+    for (name, shape), (kernel, bias) in zip(CONVOLUTIONS.items(), found, strict=False):
+        # fc6..fc8, which come after these, stay in the file.
+        layers[name] = kernel.transpose(1, 0, 2, 3), bias
+        if [array.shape for array in layers[name]] == [(3, 3, *shape), shape[1:]]:  # else refused
+            layers[name] = tuple(array.astype(np.float32) for array in layers[name])
     if "block1_conv1" in layers:
         kernel, bias = layers["block1_conv1"]
         layers["block1_conv1"] = (kernel[:, :, ::-1, :], bias)  # RGB -> BGR
@@ -173,6 +186,8 @@ def _mat_mean_bgr(data, path):
     else:
         raise WeightsError(f"weights {path}: not a VGG19 file: no 'normalization' or 'meta' in it")
     image = normalization.get("averageImage", _first(normalization))
+    if not isinstance(image, np.ndarray) or image.size > LARGEST_MEAN:
+        raise WeightsError(f"weights {path}: not a VGG19 file: its mean image is none")
     mean_rgb = np.asarray(image, np.float64).reshape(-1, 3).mean(axis=0)
     if not np.all((mean_rgb >= 0) & (mean_rgb <= 255)):
         raise WeightsError(f"weights {path}: damaged: the mean pixel is {mean_rgb}")
@@ -253,18 +268,35 @@ def file_digest(path: str | os.PathLike, algorithm: str) -> str:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
+def weights_digest(weights: VGG19Weights) -> str:
+    """The SHA-256 of all kernels and biases: of the numbers, whatever file they come from."""
+    digest = hashlib.sha256()
+    for kernel, bias in weights.layers.values():
+        digest.update(np.ascontiguousarray(kernel).data)
+        digest.update(np.ascontiguousarray(bias).data)
+    return digest.hexdigest()
+
+
 def sidecar(path: Path) -> Path:
     """The file beside a weight file that holds its sha256."""
     return path.with_name(path.name + ".sha256")
 
 
-def matches_sidecar(path: Path, default: bool) -> bool:
-    """Whether `path` matches the sha256 written beside it; `default` where none is."""
-    if not path.is_file():
-        return False
-    if not sidecar(path).is_file():
-        return default
-    return sidecar(path).read_text(errors="replace").split()[:1] == [file_digest(path, "sha256")]
+def _matches_sidecar(path):
+    """Whether a file matches the sha256 beside it, as sha256sum, BSD or Windows write it, if any.
+
+    Raises WeightsError: it cannot be read.
+    """
+    beside = sidecar(path)
+    if not beside.is_file():
+        return True
+    try:
+        with beside.open("rb") as file:
+            text = file.read(LONGEST_SIDECAR).lower()
+    except OSError as error:
+        raise WeightsError(f"{beside}: cannot be read ({error.strerror})") from None
+    found = re.findall(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])", text)
+    return found[:1] == [file_digest(path, "sha256").encode()]
 
 
 def passes_through(kernel: np.ndarray, bias: np.ndarray) -> bool:

@@ -326,7 +326,7 @@ def test_bad_picture(kind, position, command, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--iter", "0"], "--iter must be a whole number of at least 1, received '0'"),
+        (["--iter", "0"], "--iter must be a whole number of at least 1 and at most 100000"),
         (["--iter", "1.5"], "--iter must be a whole number"),
         (["--content_weight", "-1"], "--content_weight must be a finite number of at least 0"),
         (["--style_weight", "nan"], "--style_weight must be a finite number of at least 0"),
@@ -341,7 +341,7 @@ def test_bad_picture(kind, position, command, tmp_path, capsys):
         (["--style_scale", "1e308"], "--style_scale must be at most 1000, received '1e308'"),
         (["--recipe", "athalye", "--beta1", "1"], "--beta1 must be at least 0 and below 1"),
         (["--recipe", "athalye", "--beta2", "1"], "--beta2 must be at least 0 and below 1"),
-        (["--iter", "9" * 20], "--iter must be .* at most 1000000000, received '9+'"),
+        (["--iter", "9" * 20], "--iter must be .* at most 100000, received '9+'"),
         (["--recipe", "magic"], "--recipe: invalid choice: 'magic'"),
         (["--format", "bmp"], "--format: invalid choice: 'bmp'"),
         (["--magic"], "unrecognized arguments: --magic"),
@@ -494,7 +494,7 @@ def test_output_on_a_full_disk_is_named(command, capsys, monkeypatch):
 
 def test_any_number_of_iterations_begins_at_once(command, capsys):
     """The names of their pictures are not listed."""
-    fails([*command, "--iter", "1000000000", "--weights", "none.h5"], 1, "none.h5: no such", capsys)
+    fails([*command, "--iter", "100000", "--weights", "none.h5"], 1, "none.h5: no such", capsys)
 
 
 def test_bad_weights(command, tmp_path, capsys):
@@ -588,6 +588,44 @@ def test_backend_that_is_not_installed_is_named(command):
         )
         assert result.returncode == 2
         assert message in result.stderr and result.stderr.count("\n") == 1
+
+
+KERAS_PROGRAM = """
+import os, sys
+os.environ.pop("KERAS_BACKEND", None)
+sys.modules["jax"] = None
+import neural_style_transfer as nst
+from stylize.errors import InputError
+try:
+    print(nst.keras.Input((1,)).dtype, nst.keras.optimizers.Adam().learning_rate.dtype)
+except InputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"backend": "theano"}', "backend theano: must be one of tensorflow, jax, torch"),
+        ('{"backend": "numpy"}', "backend numpy: must be one of tensorflow, jax, torch"),
+        ('{"backend": "jax"}', "the backend jax needs the package jax, which is not installed"),
+        ('{"floatx": "float8"}', "cannot be used (Invalid `floatx` configuration."),
+        ("[]", "cannot be used ("),
+        ('{"floatx": "float16"}', "float32 float32"),
+    ],
+)
+def test_file_of_keras_says_what_can_be_used_or_is_named(text, said, keras_home):
+    keras_home.mkdir()
+    (keras_home / "keras.json").write_text(text)
+    result = subprocess.run(
+        [sys.executable, "-c", KERAS_PROGRAM],
+        env=os.environ | {"PYTHONPATH": os.path.dirname(SCRIPT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert said in result.stdout and result.stdout.count("\n") == 1
+    assert result.stderr == ""
 
 
 class ResourceExhaustedError(Exception):

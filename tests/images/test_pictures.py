@@ -72,6 +72,38 @@ def test_float_pictures_are_taken_from_zero_to_one(tmp_path):
     )
 
 
+@pytest.mark.parametrize("planarconfig", ["contig", "separate"])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_float_colours_are_taken_from_zero_to_one(dtype, planarconfig, photo, tmp_path):
+    values = (photo / 255).astype(dtype)
+    values = np.moveaxis(values, -1, 0) if planarconfig == "separate" else values
+    options = {"photometric": "rgb", "planarconfig": planarconfig}
+    tifffile.imwrite(tmp_path / "p.tiff", values, extratags=[(274, 3, 1, 6, True)], **options)
+    loaded = np.asarray(reading.load_image(tmp_path / "p.tiff"))
+    np.testing.assert_array_equal(loaded, np.rot90(photo, -1))
+
+
+def test_transparent_floats_lie_on_white(photo, tmp_path):
+    values = np.dstack([photo / 255, np.zeros(photo.shape[:2])]).astype("f4")
+    tifffile.imwrite(tmp_path / "p.tiff", values, photometric="rgb", extrasamples=["unassalpha"])
+    assert np.asarray(reading.load_image(tmp_path / "p.tiff")).min() == 255
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"compression": "zlib"}, "is a compressed TIFF of floats; save it uncompressed"),
+        ({"max_pixels": 10}, "pixels are too many"),
+    ],
+)
+def test_float_colours_that_might_grow_are_not_decoded(options, message, photo, tmp_path):
+    most = {name: options.pop(name) for name in ["max_pixels"] if name in options}
+    values = (photo / 255).astype("f4")
+    tifffile.imwrite(tmp_path / "p.tiff", values, photometric="rgb", **options)
+    with pytest.raises(InputError, match=f"p.tiff: .*{message}"):
+        reading.load_image(tmp_path / "p.tiff", **most)
+
+
 def test_exif_orientation_is_honoured(photo, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turn clockwise by 90 degrees to see it upright

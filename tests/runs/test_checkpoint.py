@@ -2,12 +2,17 @@
 
 import contextlib
 import errno
+import functools
+import io
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
@@ -16,12 +21,13 @@ import neural_style_transfer as nst
 from stylize.apps import photo as photo_app
 from stylize.apps.photo_console import PhotoConsole
 from stylize.errors import InputError
+from stylize.optimize.lbfgs import ProjectedLBFGS
 from stylize.optimize.state import Losses, Step
 from stylize.runs import checkpoint as states
 from stylize.runs import memory
 from stylize.runs.job import prepare
 from stylize.runs.metadata import LossTable
-from stylize.runs.progress import Checkpoint
+from stylize.runs.progress import Checkpoint, Stage
 
 RECIPES = {  # settings that take the optimisers through more than one iteration at two sizes
     "neighbors": {},
@@ -54,11 +60,12 @@ def test_goes_on_bit_for_bit_from_any_checkpoint(recipe, photo, painting, small_
     job = job_of(photo, painting, **RECIPES[recipe])
     whole, kept = paint_all(job, small_vgg19)
     assert {checkpoint.stage for checkpoint in kept} == set(range(len(job.stages)))
+    record = {"settings": {"optimizer": job.settings.optimizer}, "tiles": [None] * len(job.stages)}
     for checkpoint in (kept[0], kept[len(kept) // 2], kept[-1]):
-        state = states.StateFile(tmp_path / "state.npz", {}, LossTable())
+        state = states.StateFile(tmp_path / "state.npz", record, job.stages)
         state.keep(checkpoint)
         state.write()
-        loaded = states.StateFile(tmp_path / "state.npz", {}, LossTable()).load()
+        loaded = states.StateFile(tmp_path / "state.npz", record, job.stages).load()
         again, _ = paint_all(job, small_vgg19, loaded)
         np.testing.assert_array_equal(again, whole)
 
@@ -100,11 +107,19 @@ def test_progress_goes_on_too(photo, painting, small_vgg19):
 # ---------------------------------------------------------------------------------------------
 
 
+RECORD = {"settings": {"size": 2, "optimizer": "lbfgs"}, "tiles": [None, None]}
+STAGES = [Stage(2, 2, 5, 20, "float32")] * 2
+
+
 def checkpoint(stage=0, iterations=1, x=0.0):
     losses = Losses(6.0, {"content": 1.0, "style": 2.0, "total_variation": 3.0})
-    state = {"x": np.full((1, 2, 2, 3), x, np.float32), "pairs": 10}
-    step = Step(iterations, 20 * iterations, 7.5, losses, state)
-    return Checkpoint(stage, np.zeros((2, 2, 3), np.float32), 30, 1.5, step)
+    search = ProjectedLBFGS(np.full((1, 2, 2, 3), x, np.float32))
+    step = Step(iterations, 20 * iterations, 7.5, losses, search.state())
+    return Checkpoint(stage, np.zeros((2, 2, 3), np.float32), 30 * iterations, 1.5, step)
+
+
+def state_file(path, table=None, **more):
+    return states.StateFile(path, RECORD, STAGES, table, **more)
 
 
 @pytest.fixture
@@ -112,13 +127,13 @@ def state(tmp_path):
     table = LossTable()
     for _ in range(40):  # more than the checkpoint's: of the step that was broken off
         table.add(0, 0.1, Losses(6.0, {"content": 1.0, "style": 2.0, "total_variation": 3.0}), 400)
-    return states.StateFile(tmp_path / "r_state.npz", {"settings": {"size": 400}}, table)
+    return state_file(tmp_path / "r_state.npz", table)
 
 
 def test_file_holds_everything(state):
     state.keep(checkpoint())
     table = LossTable()
-    found = states.StateFile(state.path, {"settings": {"size": 400}}, table).load()
+    found = state_file(state.path, table).load()
     expected = checkpoint()
     assert found[2:4] == expected[2:4]
     assert found.step[:4] == expected.step[:4]
@@ -129,7 +144,7 @@ def test_file_holds_everything(state):
 def test_is_written_after_each_iteration_and_every_few_minutes(state, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(states.time, "monotonic", lambda: clock[0])
-    state = states.StateFile(state.path, {}, LossTable())
+    state = state_file(state.path)
     written = []
     monkeypatch.setattr(state, "_write", written.append)
     for seconds, place in [(1, (0, 0)), (2, (0, 1)), (3, (0, 1)), (4, (1, 0)), (130, (1, 0))]:
@@ -158,6 +173,111 @@ def test_changed_byte_is_refused(state):
         state.load()
 
 
+def rewritten(path, compression=zipfile.ZIP_STORED, about=(), **arrays):
+    """Replaces values in a state file: `about` at a path of keys, and whole arrays, None: none."""
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    told = json.loads(str(np.load(io.BytesIO(entries["about.npy"]))))
+    for (*keys, last), value in dict(about).items():
+        functools.reduce(dict.__getitem__, keys, told)[last] = value
+    for name, array in {"about": np.array(json.dumps(told)), **arrays}.items():
+        file = io.BytesIO()
+        if isinstance(array, bytes):
+            file.write(array)
+        elif array is not None:
+            np.save(file, array)
+        entries[f"{name}.npy"] = file.getvalue()
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in entries.items():
+            if data:
+                archive.writestr(name, data)
+
+
+def header(text):
+    """The first bytes of an array's file."""
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("record", "tiles"), []),
+        (("record", "tiles"), [1, None]),
+        (("record", "tiles"), "none"),
+        (("table",), [{"another": 1}]),
+        (("table",), [{"total": "text"}]),
+        (("table",), [{"total": 1}] * 31),
+        (("checkpoint", "stage"), 99),
+        (("checkpoint", "stage"), -1),
+        (("checkpoint", "stage"), None),
+        (("checkpoint", "evaluations"), "30"),
+        (("checkpoint", "seconds"), -1),
+        (("checkpoint", "more"), 1),
+        (("step", "iterations"), -(10**9)),
+        (("step", "iterations"), 5),
+        (("step", "evaluations"), -(10**9)),
+        (("step", "evaluations"), 31),
+        (("step", "before"), "low"),
+        (("step", "losses"), {"total": 1}),
+        (("step", "losses"), [1]),
+        (("more",), functools.reduce(lambda inner, _: [inner], range(900), [])),
+    ],
+)
+def test_state_that_says_what_cannot_be_is_damaged(keys, value, state):
+    state.keep(checkpoint())
+    rewritten(state.path, about={keys: value})
+    with pytest.raises(InputError, match="damaged"):
+        state.load()
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"x": None},
+        {"gradient": np.zeros((1, 2, 3, 3), np.float32)},
+        {"x": np.zeros((1, 2, 2, 3))},
+        {"start": np.zeros((4, 4, 3), np.float32)},
+        {"low": np.zeros((7, 3), np.float32)},
+        {"loss": np.array("low")},
+        {"loss": np.zeros(3)},
+        {"products": np.zeros((2, 3, 3))},
+        {"products": np.zeros(0)},
+        {"step_0": np.zeros((1, 2, 2, 3), np.float32)},
+        {"more": np.zeros(1)},
+        {"x": header("{'descr': '<f4', 'fortran_order': False, 'shape': (10**12,)}")},
+        {"x": header("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,)}")},
+        {"x": header("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}")},
+        {"x": header("-" * 9000 + "1")},
+        {"x": b"no array"},
+    ],
+)
+def test_state_with_other_arrays_than_its_optimisers_is_damaged(arrays, state):
+    state.keep(checkpoint())
+    rewritten(state.path, **arrays)
+    with pytest.raises(InputError, match="damaged"):
+        state.check()
+
+
+@pytest.mark.parametrize("pairs", [-1, 0, 10**9, np.nan])
+def test_state_with_another_number_of_pairs_is_damaged(pairs, state):
+    state.keep(checkpoint())
+    rewritten(state.path, pairs=np.array(pairs))
+    with pytest.raises(InputError, match="damaged"):
+        state.load()
+
+
+def test_state_that_would_grow_when_it_is_unpacked_is_damaged(state):
+    state.keep(checkpoint())
+    rewritten(state.path, zipfile.ZIP_DEFLATED, more=np.zeros(2**22))
+    assert state.path.stat().st_size < 2**20
+    tracemalloc.start()
+    with pytest.raises(InputError, match="damaged"):
+        state.load()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**20
+
+
 def test_state_that_is_whole_is_not_called_damaged(state):
     """Where there is no room to read it to, starting anew would help nobody."""
     state.keep(checkpoint())
@@ -166,13 +286,14 @@ def test_state_that_is_whole_is_not_called_damaged(state):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "scratch")
 
     with pytest.raises(FileNotFoundError, match="scratch"):
-        states.StateFile(state.path, {"settings": {"size": 400}}, empty=no_room).load()
+        state_file(state.path, empty=no_room).load()
 
 
 def test_other_run_is_refused_and_what_differs_said(state):
     state.keep(checkpoint())
-    other = states.StateFile(state.path, {"settings": {"size": 300}, "bits": 8}, LossTable())
-    with pytest.raises(InputError, match="bits: None, now 8; settings size: 400, now 300"):
+    record = RECORD | {"settings": RECORD["settings"] | {"size": 3}, "bits": 8}
+    other = states.StateFile(state.path, record, STAGES)
+    with pytest.raises(InputError, match="bits: None, now 8; settings size: 2, now 3"):
         other.load()
 
 
@@ -372,7 +493,7 @@ def test_state_is_checked_without_its_arrays(state):
     state.keep(checkpoint())
     state.check()
     with pytest.raises(InputError, match="is of another run"):
-        states.StateFile(state.path, {"settings": {"size": 300}}).check()
+        states.StateFile(state.path, {"settings": {"size": 3}}, STAGES).check()
 
 
 def test_resume_without_a_state_starts_anew(command, tmp_path, capsys):

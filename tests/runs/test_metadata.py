@@ -4,6 +4,7 @@ import importlib.metadata
 
 import pytest
 
+from stylize.apps.folder.pictures import find_pictures
 from stylize.errors import InputError
 from stylize.images import reading, writing
 from stylize.optimize.state import Losses
@@ -61,6 +62,41 @@ BASIC = '"recipe": "keras", "base": {}'
         f'{{"settings": {{}}, {BASIC}, "weights": 1}}',
         f'{{"settings": {{}}, {BASIC}, "versions": null}}',
         '{"settings": {}, "recipe": [], "base": {}}',
+        pytest.param("[" * 100_000, id="nested deep"),
+        pytest.param(f'{{"more": {"[" * 50 + "]" * 50}, "settings": {{}}, {BASIC}}}', id="nested"),
+        pytest.param(f'{{"more": {"9" * 5000}, "settings": {{}}, {BASIC}}}', id="5000 digits"),
+        *(
+            f'{{"settings": {{"{name}": {value}}}, {BASIC}}}'
+            for name, value in {
+                "size": "[16, 16, 16]",
+                "iterations": 10_000_000,
+                "scales": 2000,
+                "seed": "9" * 400,
+                "style_scale": 1e308,
+                "content_weight": "1e999",
+                "strength": "NaN",
+                "style_layers": '{"block1_conv1": [1]}',
+                "pooling": "{}",
+                "init": 5,
+                "style_masks": '[["mask.png"]]',
+                "content_mask": "false",
+            }.items()
+        ),
+        *(
+            f'{{"settings": {{}}, {BASIC}, "{name}": {value}}}'
+            for name, value in {
+                "evaluations_per_iteration": -1,
+                "tiles": "[0]",
+                "styles": '"painting.jpg"',
+                "style_masks": '[["mask.png"]]',
+                "versions": '{"numpy": {}}',
+                "machine": '{"cores": []}',
+            }.items()
+        ),
+        *(
+            f'{{"settings": {{}}, {BASIC}, "rate": {rate}}}'
+            for rate in ('"fast"', '"1/0"', "[25]", "Infinity", '"1e400"', '"1e999999999"')
+        ),
     ],
 )
 def test_pictures_without_a_record_are_named(text, photo, tmp_path):
@@ -75,6 +111,29 @@ def test_record_without_what_later_versions_add_is_read(record, photo, tmp_path)
     read = metadata.read_record(tmp_path / "p.png")
     assert (read["format"], read["bits"]) == ("png", 8)
     assert f"program (unknown, now {record['program']})" in metadata.differences(read, record)
+
+
+def test_record_says_nothing_of_the_machine_that_it_is_read_on(record, photo, tmp_path):
+    """Not where files are written, nor how much memory may be taken."""
+    theirs = {"scratch": 5, "memory": 1e6, "tile": 16}
+    told = record | {"settings": record["settings"] | theirs}
+    writing.save_image(photo, tmp_path / "p.png", description=metadata.to_text(told))
+    assert metadata.read_record(tmp_path / "p.png") == record
+
+
+def test_texts_of_a_record_cannot_command_a_terminal(record, photo, tmp_path):
+    told = record | {"program": "\x1b[2J\nerror", "settings": {"init": "\x1b]0;hello\x07.png"}}
+    writing.save_image(photo, tmp_path / "p.png", description=metadata.to_text(told))
+    read = metadata.read_record(tmp_path / "p.png")
+    assert all(line.isprintable() for line in metadata.differences(read, record))
+    with pytest.raises(InputError, match="was made with --init") as caught:
+        metadata.settings_like(read, NOTHING_GIVEN, "p.png")
+    assert str(caught.value).isprintable()
+
+
+def test_picture_with_a_hostile_record_is_one_of_the_folders_photos(photo, tmp_path):
+    writing.save_image(photo, tmp_path / "p.png", description="[" * 100_000)
+    assert find_pictures(tmp_path, tmp_path / "results") == [tmp_path / "p.png"]
 
 
 def test_what_is_given_wins_over_the_record(record):

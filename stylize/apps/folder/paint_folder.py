@@ -40,6 +40,7 @@ from stylize.parallel.pool import (
     require_jobs,
 )
 from stylize.parallel.processes import processes
+from stylize.runs.checkpoint import StateFile
 from stylize.runs.memory import allowed_mib
 from stylize.vgg.weights import VGG19Weights
 
@@ -96,14 +97,14 @@ def _look_closer(args, record):
     """The `Outcome` of a task that is not finished. Raises InputError."""
     job, _ = photo.plan(args)
     work = sum(stage.work for stage in job.stages)
-    resumable = _is_resumable(args, record)
+    resumable = _is_resumable(args, record, job)
     return Outcome("waiting", work=work, needed_mib=job.needed_mib, resumable=resumable)
 
 
-def _is_resumable(args, record):
+def _is_resumable(args, record, job):
     """Whether there is a state of the very same run."""
     try:
-        photo.state_file(args, record).check()
+        StateFile(photo.state_path(args), record, job.stages).check()
     except (InputError, OSError):
         return False
     return True
@@ -138,8 +139,9 @@ def paint_photo(args: argparse.Namespace, weights: VGG19Weights | None = None) -
 def paint_photo_again(args: argparse.Namespace) -> Outcome:
     """`paint_photo` for a photo whose process was killed: goes on where that stopped."""
     with contextlib.suppress(Exception):  # painting says what is wrong
-        record = photo.make_record(args, photo.plan(args)[0], kept_weights(args.weights))
-        args.resume = _is_resumable(args, record)
+        job, _ = photo.plan(args)
+        record = photo.make_record(args, job, kept_weights(args.weights))
+        args.resume = _is_resumable(args, record, job)
     return paint_photo(args)
 
 
