@@ -12,9 +12,9 @@ style reference S. L-BFGS changes C until the loss is small, at one size after a
     style           = style_weight/5 * sum over block1..5_conv1 of
                       sum (G(S) - G(C))^2 / (4 * 3^2 * (rows * cols)^2),      G = F^T F
     total variation = tv_weight * sum ((C[i,j] - C[i+1,j])^2 + (C[i,j] - C[i,j+1])^2)^1.25
-    neighbors       = neighbor_weight * mean over positions of 1 - cosine of a position's features
-                      and those of the most similar position in S
-    laplacian       = laplacian_weight * mean (D(C) - D(B))^2, D the Laplacian; 0 if not asked for
+    neighbors       = neighbor_weight * mean over positions of 1 - cosine similarity of a position's
+                      features and those of the most similar position in S
+    laplacian       = laplacian_weight * mean (D(C) - D(B))^2, D the Laplacian, where asked for
     temporal        = temporal_weight * mean (C - C of the frame before, moved)^2, in films only
 
 F are VGG19's features after the ReLU: a row for each position, a column for each channel. The
@@ -204,7 +204,7 @@ def stage_objective(
     """Returns the function to minimise at a size: the loss and its gradient.
 
     Args:
-        job, weights, stage: the run's, the network's, and one of the job's.
+        job, weights, stage: the run, VGG19's weights, and one of the job's stages.
         x: the combination whose neighbours are looked up, (rows, cols, 3); None: the start.
         level: the pictures of the stage; None: they are made.
     """
@@ -232,7 +232,7 @@ class Evaluator:
     Args:
         loss_and_grads: a `LossAndGrads`, or any function like it.
         on_evaluation: called with the `Losses` and x after every evaluation.
-        evaluations: to count on from.
+        evaluations: the number already made.
     """
 
     def __init__(self, loss_and_grads: Any, on_evaluation: Any = None, evaluations: int = 0):
@@ -258,7 +258,7 @@ class Evaluator:
         return self._last[2].copy()
 
     def on_device(self, combination: Any) -> tuple[Losses, Any]:
-        """Returns (`Losses`, gradient) for and in the backend's tensors. Raises NonFiniteLoss."""
+        """Takes a backend's tensor. Returns (`Losses`, gradient) there. Raises NonFiniteLoss."""
         terms, gradient = self._loss_and_grads.on_device(combination)
         terms = keras.ops.convert_to_numpy(terms)
         return self._count(combination, terms, tensors.is_finite(gradient)), gradient

@@ -35,10 +35,7 @@ def page():
         rows = [row(parser, action) for action in group._group_actions if action.option_strings]
         if group.title in options.GROUPS:
             title = f"## {group.title.capitalize()}: {group.description}"
-            parts += [
-                title,
-                "\n".join(["| option | default | what it does |", "|---|---|---|", *rows]),
-            ]
+            parts += [title, "\n".join([*TABLE, *rows])]
     return "\n\n".join(parts) + "\n"
 
 

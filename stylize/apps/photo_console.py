@@ -104,13 +104,10 @@ class PhotoConsole(Progress):
             self.print(f"Stopped at this size: {iterate.stopped}")
 
     def _on_final_iterate(self, iterate):
-        losses = iterate.losses
-        self.print(f"Current loss value: {losses.total}")
-        self.print(
-            f"  content {losses.content:.6g}, style {losses.style:.6g}, "
-            f"total variation {losses.total_variation:.6g}"
-            + (f", neighbors {losses.neighbors:.6g}" if losses.neighbors else "")
-        )
+        terms = iterate.losses.terms.items()
+        self.print(f"Current loss value: {iterate.losses.total}")
+        shown = (f"{name.replace('_', ' ')} {value:.6g}" for name, value in terms)
+        self.print(f"  {', '.join(shown)}")
         if self._every_iteration or self.stage.rows * self.stage.cols <= WRITTEN_FAST:
             self._save(iterate, f"_at_iteration_{iterate.iteration}")
         self.print(f"Iteration {iterate.iteration} completed in {iterate.seconds:.0f}s")

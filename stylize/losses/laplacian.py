@@ -13,10 +13,11 @@ POOLED = (4, 16)  # pixels that are averaged along each axis: fine edges, and co
 
 
 class Laplacian(Term):
-    """The distance of the combination's edges from the photo's: the mean of (D(B) - D(C))^2.
+    """The distance of the combination's edges from the photo's.
 
-    D is the Laplacian, summed over colours, of the picture averaged over squares of `POOLED`
-    pixels, so that edges are compared and strokes finer than a square are left alone.
+    It is the sum, over squares of each of the sizes `POOLED`, of the mean of (D(C) - D(B))^2. D is
+    the Laplacian of the brightness averaged over squares, so that coarse edges count and brush
+    strokes smaller than a square are unaffected.
 
     Args:
         distance: the script's `content_loss`.

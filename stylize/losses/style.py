@@ -240,7 +240,7 @@ def even_out(
     """The styles' `shares`, changed so that all weigh as a style of this `energy` would.
 
     A style's energy is sum over layers of scale * sum G(S)^2: the style loss of a picture without
-    any response. Contrasts and edges that repeat have much of it. It differs so much from picture
+    any response. Strong contrast and repeated edges make it high. It differs so much from picture
     to picture that the same style_weight would paint over the photo with one and hardly show with
     another.
 

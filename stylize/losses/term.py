@@ -55,7 +55,7 @@ class Canvas:
 
 
 class Term:
-    """A term of the loss: a weighted distance from targets that never change during a run.
+    """A term of the loss: a weighted distance from targets, fixed while one size is painted.
 
     Attributes:
         name: of the term, in `Losses` and in records.

@@ -271,7 +271,7 @@ class Settings(Recipe):
         layer_weights,
         "LAYER[:SHARE]",
         "look",
-        "where content is compared",
+        "where content is compared; shares are relative, layers not listed are not used",
         nargs="+",
     )
     style_layers: Mapping[str, float] = _setting(
@@ -280,7 +280,7 @@ class Settings(Recipe):
         layer_weights,
         "LAYER[:SHARE]",
         "look",
-        "where style is compared",
+        "where style is compared; shares are relative, layers not listed are not used",
         nargs="+",
     )
     pooling: str = _setting(
@@ -311,7 +311,8 @@ class Settings(Recipe):
         one_of("lbfgs", "torch", "scipy", "adam"),
         "lbfgs|torch|scipy|adam",
         "optimisation",
-        "what lowers the loss: L-BFGS, as PyTorch does it, as SciPy does it, or Adam",
+        "what lowers the loss: lbfgs, this program's own; torch, scipy: PyTorch's and SciPy's L-BFGS; "
+        "adam",
     )
     learning_rate: float = _setting(
         10.0, "--learning_rate", positive, "RATE", "optimisation", "Adam's learning rate"

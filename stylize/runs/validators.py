@@ -93,7 +93,9 @@ def fit_area_or_scales(value):
 
 
 def shares(value):
-    """Returns `value`, numbers of at least 0, as a list of floats that add up to 1."""
+    """Returns None for "none", else `value`, numbers of at least 0, as floats that add up to 1."""
+    if value in ("none", ["none"]):
+        return None
     numbers = [weight(number) for number in (value if isinstance(value, Iterable) else [value])]
     if not math.isfinite(sum(numbers)):
         raise InputError(f"must add up to a finite number, received {list(numbers)}")

@@ -18,11 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 import zipfile
 from pathlib import Path
-
-from tqdm import tqdm
 
 from stylize.errors import WeightsError
 from stylize.vgg.weights import (
@@ -148,6 +145,10 @@ def _fetched_mirror(quiet):
 
 def _download_keras_file(path, quiet):
     """Downloads Keras's VGG19 file to `path`. Raises OSError where that fails, hash included."""
+    import urllib.request  # with TLS and mail: only who downloads should wait for it
+
+    from tqdm import tqdm
+
     # Not keras.utils.get_file: it has no time-out, and writes straight to the final name.
     with (
         urllib.request.urlopen(KERAS_URL, timeout=TIMEOUT) as response,
