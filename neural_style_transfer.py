@@ -45,7 +45,7 @@ from stylize.images.writing import save_image as save_image
 from stylize.losses.content import Content
 from stylize.losses.formulas import FORMULAS
 from stylize.losses.laplacian import Laplacian
-from stylize.losses.neighbors import BEYOND, Neighbors
+from stylize.losses.neighbors import Neighbors
 from stylize.losses.roughness import mean_square_variation as mean_square_variation
 from stylize.losses.style import Style
 from stylize.losses.temporal import Temporal
@@ -115,7 +115,8 @@ def gram_matrix(features: Any) -> Any:
     Args:
         features: (rows, cols, channels), or any (..., channels).
 
-    Source: Gatys et al. 2015, eq. 3.
+    Source: Gatys et al. 2015, eq. 3. The combination's is `half_gram` in `stylize/losses/style.py`,
+    equal, but with half of the work for its gradient: change both.
     """
     flat = keras.ops.reshape(features, (-1, features.shape[-1]))  # (rows*cols, channels)
     return keras.ops.matmul(keras.ops.transpose(flat), flat)
@@ -177,10 +178,10 @@ def loss_terms(canvas: Canvas, level: Level, neighbors: Sequence | None) -> list
         neighbors: from `find_neighbors`, or None.
     """
     s, formula = level.settings, FORMULAS[level.settings.formula]
-    # Sums over pixels grow with the size; powers of `smaller` make weights mean the same at all.
-    content_weight = s.content_weight * s.to_photo * level.smaller**s.content_exponent
+    # Sums over pixels grow with the size; these powers make weights mean the same at all sizes.
+    content_weight = s.content_weight * s.to_photo * level.times_smaller**s.content_exponent
     style_weight = s.style_weight * s.to_painting
-    variation = s.tv_weight * s.to_painting * level.smaller**s.tv_exponent
+    variation = s.tv_weight * s.to_painting * level.times_smaller**s.tv_exponent
     content = {layer: content_weight * share for layer, share in s.content_layers.items()}
     style = {layer: style_weight * share for layer, share in s.style_layers.items()}
     mask, relative = level.content_mask, s.relative_content
@@ -194,7 +195,7 @@ def loss_terms(canvas: Canvas, level: Level, neighbors: Sequence | None) -> list
     if weight := s.laplacian_weight * s.to_photo:
         terms.append(Laplacian(content_loss, canvas, level.base, weight))
     if level.previous is not None:
-        terms.append(Temporal(canvas, level.previous, s.temporal_weight))
+        terms.append(Temporal(content_loss, canvas, level.previous, s.temporal_weight))
     return terms
 
 
@@ -208,15 +209,16 @@ def stage_objective(
         x: the combination whose neighbours are looked up, (rows, cols, 3); None: the start.
         level: the pictures of the stage; None: they are made.
     """
-    s, level = job.settings, level or job.level(stage)
+    level = level or job.level(stage)
     network = _kept_network(weights, job.layers, **level.network_options)
     neighbors = level.find_neighbors(network, x)
-    around = BEYOND if neighbors else None
-    canvas = Canvas(network, stage.rows, stage.cols, stage.tile, around, s.scratch_folder)
+    canvas = level.canvas(network, neighbors)
     terms = loss_terms(canvas, level, neighbors)
     if canvas.is_tiled:
         return TiledLossAndGrads(canvas, terms, job.passes)
     targets = to_tensors([term.targets[0] for term in terms])
+    for term in terms:
+        term.targets = ()  # one copy is enough
 
     def values(combination):  # the loss is their sum
         features, tile = network(combination), canvas.tiles[0]
@@ -230,7 +232,7 @@ class Evaluator:
     """Gives SciPy the loss and the gradient, which it asks for separately, from one evaluation.
 
     Args:
-        loss_and_grads: a `LossAndGrads`, or any function like it.
+        loss_and_grads: a `LossAndGrads`, or any function like it that has `names`.
         on_evaluation: called with the `Losses` and x after every evaluation.
         evaluations: the number already made.
     """
@@ -279,8 +281,7 @@ def minimize_keras(iterations: minimize.Iterations, x: np.ndarray, bounds: Any =
 
     Args:
         iterations: with the `Evaluator`.
-        x: the start, a flat float64 vector.
-        bounds: (lowest, highest) value of each element of x, two flat vectors, or None.
+        x, bounds: as for `fmin_l_bfgs_b`.
     """
     evaluator, maxfun = iterations.evaluator, iterations.evaluations_each  # 20
     iterations.start(evaluator.losses(x))
@@ -295,19 +296,19 @@ def lower_loss(
     level: Level, objective: Any, checkpoint: Checkpoint, progress: Progress, keep: Callable
 ) -> np.ndarray:
     """Lowers the loss at a size, from a checkpoint on. Returns the last x, (rows, cols, 3)."""
-    s, state = level.settings, checkpoint.step.state
+    s, shape = level.settings, objective.shape
     evaluator = Evaluator(objective, progress.evaluated, checkpoint.evaluations)
     iterations = follow(evaluator, level, checkpoint, progress, keep)
-    x = (state["x"] if state else checkpoint.start).reshape(objective.shape)
-    if s.optimizer == "scipy":
-        method = minimize_keras if s.restart else minimize.minimize_scipy
-        x = method(iterations, *minimize.flat_float64(x, level.bounds))
-    elif s.optimizer == "adam":
-        x = minimize.minimize_adam(iterations, x, level.bounds, **level.adam_options)
-    else:  # our own L-BFGS, or PyTorch's
-        start = checkpoint.start.reshape(objective.shape)
+    if s.optimizer in minimize.SEARCHES:  # our own L-BFGS, or PyTorch's
+        start = checkpoint.start.reshape(shape)
         x = minimize.minimize_lbfgs(iterations, start, level.bounds, **level.lbfgs_options)
-    return tensors.to_numpy(x).reshape(objective.shape[1:])
+    elif s.optimizer == "adam":
+        start = checkpoint.x.reshape(shape)
+        x = minimize.minimize_adam(iterations, start, level.bounds, **level.adam_options)
+    else:
+        method = minimize_keras if s.restart else minimize.minimize_scipy
+        x = method(iterations, *minimize.flat_float64(checkpoint.x.reshape(shape), level.bounds))
+    return tensors.to_numpy(x).reshape(shape[1:])
 
 
 def style_transfer(
@@ -373,9 +374,9 @@ def paint(
     x: Any = None
     with tensors.out_of_memory_as_memory_error():
         for index, stage in enumerate(job.stages[first:], first):
-            smaller, level = level, job.level(stage)
-            if smaller:
-                x = level.enlarged(x, smaller)
+            before, level = level, job.level(stage)
+            if before:
+                x = level.enlarged(x, before)
                 checkpoint = Checkpoint(index, x, progress.evaluations, progress.seconds)
                 keep(checkpoint)
             checkpoint = checkpoint or Checkpoint(index, level.start)
@@ -383,6 +384,7 @@ def paint(
             objective = stage_objective(job, weights, stage, checkpoint.start, level)
             if index == job.estimate_at(first):
                 progress.on_estimate(estimate_seconds(objective, checkpoint, job.stages))
+            level.release()  # what only targets are made of
             x = lower_loss(level, objective, checkpoint, progress, keep)
     return progress.result
 

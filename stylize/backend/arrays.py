@@ -124,7 +124,7 @@ def device_arrays() -> ArrayNamespace:
         ops=ops,
         # Not a matrix product, which GPUs may round to ten bits (TF32).
         dot=lambda a, b: ops.sum(a * b),
-        compiled=tensors.compiler(),
+        compiled=tensors.framework().compiled,
         asarray=lambda array: ops.convert_to_tensor(array, "float32"),
         constant=lambda array: ops.convert_to_tensor(array, "float32"),
         to_numpy=tensors.to_numpy,

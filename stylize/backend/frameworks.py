@@ -3,7 +3,7 @@
 import contextlib
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 
 class Framework(Protocol):
@@ -178,4 +178,4 @@ class Torch:
         return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
 
 
-FRAMEWORKS: dict[str, Any] = {"tensorflow": TensorFlow(), "jax": Jax(), "torch": Torch()}
+FRAMEWORKS: dict[str, Framework] = {"tensorflow": TensorFlow(), "jax": Jax(), "torch": Torch()}

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from stylize.backend import machine
-from stylize.backend.frameworks import FRAMEWORKS
+from stylize.backend.frameworks import FRAMEWORKS, Framework
 from stylize.errors import InputError, one_line
 
 FILE_ERRORS = (AttributeError, OSError, RecursionError, TypeError, ValueError)  # of Keras's file
@@ -162,7 +162,7 @@ def to_tensors(nested: Any) -> Any:
 
 def compiled(function: Callable) -> Callable:
     """A function of tensors, compiled. Arguments as `ValueAndGrad` takes them."""
-    compiled_function = compiler()(function)
+    compiled_function = framework().compiled(function)
     return lambda *arguments: compiled_function(*to_tensors(arguments))
 
 
@@ -190,11 +190,6 @@ def is_finite(array: Any) -> bool:
     return bool(ops.all(ops.isfinite(array)))
 
 
-def compiler() -> Callable[[Callable], Callable]:
-    """The backend's own way to compile a function of tensors and lists of tensors."""
-    return framework().compiled
-
-
 # ---------------------------------------------------------------------------------------------
 # Devices
 # ---------------------------------------------------------------------------------------------
@@ -205,7 +200,7 @@ def backend_version() -> str:
     return importlib.import_module(keras.backend.backend()).__version__
 
 
-def framework() -> Any:
+def framework() -> Framework:
     """What computes under Keras, a `Framework`."""
     return FRAMEWORKS[keras.backend.backend()]
 

@@ -1,7 +1,7 @@
 """The term of the loss that keeps what the photo shows."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,54 +39,45 @@ class Content(Term):
         relative: bool = False,
     ):
         self._distance = distance
-        self.targets = canvas.keep(self._find_targets(canvas, base, weights, mask))
+        squares = dict.fromkeys(weights, 0.0)  # of the photo's features
+        self.targets = canvas.keep(self._find_targets(canvas, base, weights, mask, squares))
         self._scales = {
             layer: weight * formula.content(*canvas.positions_and_channels(layer))
             for layer, weight in weights.items()
         }
         if relative:
             for layer in weights:
-                own = (targets[layer][0] for targets in self.targets)
-                squares = sum(float(keras.ops.sum(keras.ops.square(features))) for features in own)
-                self._scales[layer] /= squares / math.prod(canvas.shapes[layer]) or 1.0
+                self._scales[layer] /= squares[layer] / math.prod(canvas.shapes[layer]) or 1.0
 
     @staticmethod
-    def _find_targets(canvas, base, layers, mask):
-        """Yields each tile's targets: layer name -> (features, mask (positions, 1) or None).
+    def _find_targets(canvas, base, layers, mask, squares):
+        """Yields each tile's targets: layer name -> (features, root of the mask or None).
 
-        The Keras example runs base and style in every evaluation, concatenated with the
-        combination. They never change, so here every evaluation runs the combination alone: the
-        same numbers for a third of the work.
+        Features are multiplied by the root, (1, rows, cols, 1), so that their squared distances are
+        by the mask. The Keras example runs base and style in every evaluation, concatenated with
+        the combination. They never change, so here every evaluation runs the combination alone:
+        the same numbers for a third of the work.
         """
         shapes = canvas.shapes
         masks = {layer: layer_mask(mask, shapes[layer]) for layer in layers}
         for tile, features in features_by_tile(canvas.network, layers, base, canvas.tiles):
-            yield {
-                layer: (
-                    tile.local.own(own, layer),
-                    tile.positions(masks[layer], layer, shapes[layer]),
-                )
-                for layer, own in features.items()
-            }
+            targets = {}
+            for layer, values in features.items():
+                own = tile.local.own(values, layer)
+                squares[layer] += float(keras.ops.sum(keras.ops.square(own)))
+                root = root_of(tile.positions(masks[layer], layer, shapes[layer]), own.shape)
+                targets[layer] = own if root is None else own * root, root
+            yield targets
 
     def value(self, combination, features, tile, targets):
         total = 0.0
         for layer, scale in self._scales.items():
-            base, mask = targets[layer]
+            base, root = targets[layer]
             own = tile.own(features[layer], layer)
-            if mask is None:
-                total = total + scale * self._distance(base, own)
-            else:
-                total = total + scale * masked_squares(base, own, mask)
+            total = total + scale * self._distance(base, own if root is None else own * root)
         return total
 
 
-def masked_squares(target: Any, own: Any, mask: Any) -> Any:
-    """Returns sum mask * (own - target)^2, a scalar.
-
-    Args:
-        target, own: (1, rows, cols, channels).
-        mask: weights of the positions, (rows*cols, 1).
-    """
-    squares = keras.ops.square(keras.ops.subtract(own, target))
-    return keras.ops.sum(mask * keras.ops.reshape(squares, (-1, squares.shape[-1])))
+def root_of(mask: np.ndarray | None, shape: Sequence[int]) -> np.ndarray | None:
+    """Returns the square root of a mask (positions, 1), (1, rows, cols, 1); None for None."""
+    return None if mask is None else np.sqrt(mask).reshape(1, *shape[1:3], 1)

@@ -1,8 +1,9 @@
 """The term of the loss that keeps a film's frame close to the one before it."""
 
+from collections.abc import Callable
 from typing import Any
 
-from stylize.losses.content import masked_squares
+from stylize.losses.content import root_of
 from stylize.losses.term import Canvas, Term
 
 
@@ -10,6 +11,7 @@ class Temporal(Term):
     """The mean square difference from the frame before, moved to where things are now.
 
     Args:
+        distance: the script's `content_loss`.
         canvas: the picture that is painted.
         previous: the frame before, a `Previous`.
         weight: of the term.
@@ -19,11 +21,27 @@ class Temporal(Term):
 
     name = column = "temporal"
 
-    def __init__(self, canvas: Canvas, previous: Any, weight: float):
+    def __init__(
+        self,
+        distance: Callable[[Any, Any], Any],
+        canvas: Canvas,
+        previous: Any,
+        weight: float,
+    ):
+        self._distance = distance
         self._scale = weight / (3 * (canvas.rows * canvas.cols))
-        self.targets = canvas.keep(previous.of(tile) for tile in canvas.tiles)
+        self.targets = canvas.keep(self._find_targets(canvas, previous))
+
+    @staticmethod
+    def _find_targets(canvas, previous):
+        """Yields each tile's pixels times the root of how much each counts, and that root."""
+        for tile in canvas.tiles:
+            before, hold = previous.of(tile)  # (1, rows, cols, 3), (rows*cols, 1)
+            root = root_of(hold, before.shape)
+            yield before * root, root
 
     def value(self, combination, features, tile, targets):
         rows, cols = tile.shape
-        before, hold = targets  # (1, rows, cols, 3), (rows*cols, 1)
-        return self._scale * masked_squares(before, tile.pairs(combination)[:, :rows, :cols], hold)
+        before, root = targets
+        own = tile.pairs(combination)[:, :rows, :cols]
+        return self._scale * self._distance(before, own * root)

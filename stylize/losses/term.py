@@ -15,7 +15,7 @@ class Canvas:
         network: from `build_network`.
         rows, cols: of the picture.
         tile: rows and columns that the network sees at once, without the margins; None: all.
-        beyond: as for `make_tiles`.
+        beyond, around: as for `make_tiles`.
         scratch: the folder for what is kept of tiles, see `Scratch`.
 
     Attributes:
@@ -31,6 +31,7 @@ class Canvas:
         cols: int,
         tile: int | None = None,
         beyond: Mapping[str, int] | None = None,
+        around: int = 1,
         scratch: Folder = None,
     ):
         self.network, self.rows, self.cols, self.tile = network, rows, cols, tile
@@ -39,7 +40,7 @@ class Canvas:
         )
         self.tiles = [whole_picture(rows, cols)]
         if tile:
-            self.tiles = make_tiles(network, rows, cols, tile, beyond)
+            self.tiles = make_tiles(network, rows, cols, tile, beyond, around)
         in_file = functools.partial(Scratch, folder=scratch)
         self.keep: Callable[..., Sequence] = in_file if self.is_tiled else list
 
@@ -85,7 +86,7 @@ class Term:
         raise NotImplementedError
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"targets": ()}  # which travel to other machines tile by tile
+        return self.__dict__ | {"targets": ()}  # to Ray's workers, these travel tile by tile
 
 
 class TermOfSums(Term):

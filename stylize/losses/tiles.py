@@ -135,7 +135,12 @@ def strides_and_reach(network: Any) -> tuple[dict[str, int], dict[str, int]]:
 
 
 def make_tiles(
-    network: Any, rows: int, cols: int, size: int, beyond: Mapping[str, int] | None = None
+    network: Any,
+    rows: int,
+    cols: int,
+    size: int,
+    beyond: Mapping[str, int] | None = None,
+    around: int = 1,
 ) -> list[Tile]:
     """Cuts a picture into tiles of nearly equal shape.
 
@@ -145,10 +150,12 @@ def make_tiles(
         size: rows and columns of a tile without its margin, at most; at least the network's
             coarsest step.
         beyond: layer name -> how many of its positions outside the tile are needed too.
+        around: pixels that a term itself sees around the tile, which begins at a multiple of them.
     """
     strides, reaches = strides_and_reach(network)
-    grid = max(strides.values())
-    reach = max(reaches[n] + strides[n] * (beyond or {}).get(n, 0) for n in strides)
+    grid = max(around, *strides.values())
+    seen = (reaches[n] + strides[n] * (beyond or {}).get(n, 0) for n in strides)
+    reach = max(around, *seen)
     margin = _up_to(grid, reach)
     return [
         Tile(own_rows, own_cols, strides)

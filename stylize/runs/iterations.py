@@ -17,8 +17,6 @@ def follow(
 ) -> Iterations:
     """Returns the iterations at a size, which tell a progress, and keep checkpoints.
 
-    The level lets go of what only targets are made of.
-
     Args:
         evaluator: the script's `Evaluator`.
         level: the size.
@@ -26,7 +24,6 @@ def follow(
         progress: is told of every iteration.
         keep: called with every checkpoint that is reached.
     """
-    level.release()
     progress.targets_ready()
 
     def keep_step(step):

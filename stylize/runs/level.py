@@ -32,8 +32,9 @@ from stylize.images.resize import (
     strips,
 )
 from stylize.images.writing import quantize
-from stylize.losses.neighbors import find_neighbors
+from stylize.losses.neighbors import BEYOND, find_neighbors
 from stylize.losses.style import Painting
+from stylize.losses.term import Canvas
 from stylize.runs.progress import Stage
 from stylize.runs.settings import Settings
 from stylize.vgg.preprocess import preprocess_image, rgb_values
@@ -85,7 +86,7 @@ class Level:
         return NUMPY if self.stage.tile else array_namespace()
 
     @property
-    def smaller(self) -> float:
+    def times_smaller(self) -> float:
         """How many times smaller this size is than the one at which weights mean what they say."""
         reference = self.settings.reference_rows or self.stage.rows
         if isinstance(reference, str):  # "last"
@@ -163,17 +164,20 @@ class Level:
             without = enlarged_channels(before.base, self.stage.rows, self.stage.cols)
             for channel, enlarged in enumerate(without):  # one after another, for memory's sake
                 x[..., channel] += share * (self.base[..., channel] - enlarged)
+        before.release(all_of_it=True)
         return self._kept(x)
 
     def _kept(self, x):
         """A combination, in a file where those of the stage are to be."""
         return self.arrays.asarray(x) if self.stage.in_files else x
 
-    def release(self) -> None:
-        """Lets go of the pictures, but for the one that the next size is compared with."""
+    def release(self, all_of_it: bool = False) -> None:
+        """Lets go of the pictures; but not, unless of all, of what the next size is made from."""
         self._resized_images.clear()
         made = {"start", "base", "styles", "content_mask", "_detail", "_recolored_photo"}
-        if self.stage.rows < self.last_rows:
+        if all_of_it:
+            made |= {"to_pixels"}
+        elif self.stage.rows < self.last_rows:
             made -= {"base"}
         for name in made:
             self.__dict__.pop(name, None)
@@ -249,6 +253,19 @@ class Level:
             self.settings.style_turns,
             self.stage.tile,
             new,
+        )
+
+    def canvas(self, network: Any, neighbors: Sequence | None) -> Canvas:
+        """Returns the combination as the network sees it: whole, or in tiles as the stage says."""
+        beyond = BEYOND if neighbors else None
+        return Canvas(
+            network,
+            self.stage.rows,
+            self.stage.cols,
+            self.stage.tile,
+            beyond,
+            self.settings.around,
+            self.settings.scratch_folder,
         )
 
     @property

@@ -33,14 +33,16 @@ STATE_FILE_BYTES = {"lbfgs": 2 * 36, "torch": 2 * 36, "scipy": 2 * 36, "adam": 2
 FILES_COST = 0.1  # of an evaluation, that its optimiser reads and writes them
 
 
-def margin(layers: Iterable[str]) -> int:
+def margin(layers: Iterable[str], around: int = 1) -> int:
     """Pixels around a tile that the deepest of some layers sees, up to the coarsest step.
 
-    `tiles.make_tiles` has it from the network itself, before which memory is foreseen.
+    `tiles.make_tiles` has it from the network itself, before which memory is foreseen; `around` is
+    as it has it.
     """
     deepest = max(list(CONVOLUTIONS).index(layer) for layer in layers)
     strides = [2 ** (int(name[5]) - 1) for name in list(CONVOLUTIONS)[: deepest + 1]]
-    return math.ceil(sum(strides) / strides[-1]) * strides[-1]
+    grid = max(around, strides[-1])
+    return math.ceil(max(around, sum(strides)) / grid) * grid
 
 
 def needed_mib(
@@ -62,7 +64,7 @@ def needed_mib(
     pixels = stage.rows * stage.cols
     seen = pixels  # by the network at once
     if stage.tile:
-        side = stage.tile + 2 * margin(layers)
+        side = stage.tile + 2 * margin(layers, settings.around)
         seen = min(stage.rows, side) * min(stage.cols, side)
     state = STATE_BYTES[settings.optimizer] + _pairs(settings) * PAIR_BYTES
     state = IN_FILES_BYTES if stage.in_files else state
@@ -129,7 +131,7 @@ def warning(needed_mib: float, stage: Stage) -> str:
 
 def choices(stage: Stage, settings: Settings, layers: Iterable[str]) -> list[Stage]:
     """The stage with the tiles that it may have, in memory and in files, the fastest first."""
-    around, largest = 2 * margin(layers), max(stage.rows, stage.cols)
+    around, largest = 2 * margin(layers, settings.around), max(stage.rows, stage.cols)
 
     def seen(length, tile):
         """Pixels along an axis that all tiles see together; the outer two have one margin each."""

@@ -73,6 +73,11 @@ class Checkpoint(NamedTuple):
     seconds: float = 0.0
     step: Step = NO_STEP
 
+    @property
+    def x(self) -> Any:
+        """Where an optimiser of pixels goes on."""
+        return self.step.state["x"] if self.step.state else self.start
+
     def copy(self) -> "Checkpoint":
         """Returns one whose step has a state of its own, of the same arrays.
 
@@ -150,6 +155,7 @@ class Progress:
 
     def __init__(self) -> None:
         self._callback: Callable[[Iterate], None] | None = None
+        self._result: Iterate | None = None
         self._to_pixels: Callable[..., np.ndarray] = np.asarray
         self._reset(())
 
@@ -245,8 +251,8 @@ class Progress:
     @property
     def result(self) -> Iterate:
         """The last `Iterate` of a run that has ended."""
-        assert self.last  # every stage has an iteration
-        return self.last
+        assert self._result  # every stage has an iteration
+        return self._result
 
     def start_run(
         self, stages: Sequence[Stage], callback: Callable[[Iterate], None] | None = None
@@ -284,6 +290,7 @@ class Progress:
             final=self.stage is self.stages[-1],
             stopped=stopped,
         )
+        self._result = iterate  # whatever `on_iterate` of another class does
         self.on_iterate(iterate)
         if self._callback:
             self._callback(iterate)

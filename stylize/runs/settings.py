@@ -13,6 +13,7 @@ from PIL import Image
 
 from stylize.errors import InputError
 from stylize.images.colors import COLOR_METHODS
+from stylize.losses.laplacian import POOLED
 from stylize.runs.validators import (
     below_one,
     fit_area_or_scales,
@@ -311,8 +312,7 @@ class Settings(Recipe):
         one_of("lbfgs", "torch", "scipy", "adam"),
         "lbfgs|torch|scipy|adam",
         "optimisation",
-        "what lowers the loss: lbfgs, this program's own; torch, scipy: PyTorch's and SciPy's L-BFGS; "
-        "adam",
+        "what lowers the loss: lbfgs, this program's own; torch and scipy, L-BFGS as there; adam",
     )
     learning_rate: float = _setting(
         10.0, "--learning_rate", positive, "RATE", "optimisation", "Adam's learning rate"
@@ -387,13 +387,18 @@ class Settings(Recipe):
 
     @property
     def to_photo(self) -> float:
-        """What strength s multiplies the content by: (2 (1 - s))^2, which is 1 at 0.5."""
+        """What strength s multiplies what holds the photo by: (2 (1 - s))^2, which is 1 at 0.5."""
         return (2 * (1 - self.strength)) ** 2
 
     @property
     def to_painting(self) -> float:
-        """What strength s multiplies all other terms by: (2 s)^2, which is 1 at 0.5."""
+        """What strength s multiplies what paints by: (2 s)^2, which is 1 at 0.5."""
         return (2 * self.strength) ** 2
+
+    @property
+    def around(self) -> int:
+        """Pixels that a term of the loss itself sees around a tile."""
+        return POOLED[-1] if self.laplacian_weight else 1
 
     @property
     def scratch_folder(self) -> Any:

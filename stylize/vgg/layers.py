@@ -11,6 +11,7 @@ from stylize.vgg.convolution import convolution
 from stylize.vgg.weights import IMAGENET_MEAN_BGR, VGG19Weights, passes_through
 
 OURS = {"dtype": "float32", "data_format": "channels_last"}  # what our `convolution` takes
+NARROWEST = 64  # channels, or filters: all of VGG19's layers; with fewer, ours was not measured
 
 
 def vgg19_layers(
@@ -51,7 +52,8 @@ def _convolution(name, kernel, bias, padding, options):
     layer = keras.layers.Conv2D(
         kernel.shape[-1], 3, padding=padding, activation="relu", name=name, **options
     )
-    if padding == "same" and options == OURS and tensors.convolves_slowly():
+    wide = max(kernel.shape[2:]) >= NARROWEST
+    if wide and padding == "same" and options == OURS and tensors.convolves_slowly():
         layer.convolution_op = convolution
 
     def convolve(x):

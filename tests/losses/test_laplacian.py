@@ -57,3 +57,15 @@ def test_without_a_weight_there_is_no_such_term(small_vgg19):
     photo = Image.fromarray(smooth_picture(48, 64, seed=1))
     job = nst.prepare(photo, photo, size=48, scales=1)
     assert "laplacian" not in nst.stage_objective(job, small_vgg19, job.stages[0]).names
+
+
+def test_tiles_are_wide_enough_for_the_term_itself(small_vgg19):
+    """Whatever layers are compared: those here see less around a tile than the term does."""
+    photo = Image.fromarray(smooth_picture(150, 170, seed=1))
+    x = np.random.default_rng(0).normal(0, 50, (150, 170, 3)).astype(np.float32)
+    shallow = {"content_layers": "block1_conv1", "style_layers": "block1_conv1"}
+    shallow |= {"neighbor_weight": 0}
+    whole, tiled = (
+        loss_of_edges(photo, x, small_vgg19, tile=tile, **shallow) for tile in ("off", 72)
+    )
+    assert tiled == pytest.approx(whole, rel=1e-5)

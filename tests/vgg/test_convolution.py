@@ -12,6 +12,7 @@ import neural_style_transfer as nst
 from stylize.backend import tensors
 from stylize.backend.tensors import ValueAndGrad, compiled, keras
 from stylize.vgg import convolution as fast
+from stylize.vgg import layers as vgg19
 
 TENSORFLOW = keras.backend.backend() == "tensorflow"
 # (channels, filters): the backend's own form, and minimal filtering
@@ -125,6 +126,7 @@ def test_it_is_used_in_float32_where_the_backends_own_is_slow(
     slowly, options, used, small_vgg19, monkeypatch
 ):
     monkeypatch.setattr(tensors, "convolves_slowly", lambda: slowly)
+    monkeypatch.setattr(vgg19, "NARROWEST", 1)
     options = {"data_format": "channels_last"} | options
     network = nst.build_network(small_vgg19, list(small_vgg19.layers), **options)
     layers = [layer for layer in network.layers if "_conv" in layer.name]
