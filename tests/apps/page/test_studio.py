@@ -450,10 +450,10 @@ def test_what_cannot_be_painted_is_answered(given, message, studio, painting_of)
     assert message in seen[-1]
 
 
-def test_too_little_memory_is_answered(studio, painting_of):
+def test_too_little_memory_is_answered(painting_of, monkeypatch):
     def paint_nothing(*_):
         raise MemoryError
 
-    studio._paint = paint_nothing
+    monkeypatch.setattr(nst, "paint", paint_nothing)
     with pytest.raises(gr.Error, match="not enough memory for this size; choose a smaller"):
         list(painting_of(1))
