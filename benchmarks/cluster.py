@@ -15,7 +15,6 @@ Seconds are processor time divided by the cores: other programs may be running.
 """
 
 import argparse
-import itertools
 import math
 import os
 import statistics
@@ -33,6 +32,7 @@ from where_time_goes import seconds_of_ours
 
 import neural_style_transfer as nst
 from stylize.backend.machine import count_cores
+from stylize.backend.tensors import keras
 from stylize.losses.tiled import TilePasses
 from stylize.losses.tiles import features_by_tile, make_tiles
 from stylize.parallel.pool import RAY_IS_QUIET
@@ -53,7 +53,7 @@ class Counting:
 
     def map(self, name, picture, *others):
         self.parts += sum(picture[tile.outer].nbytes for tile in self._tiles)
-        self.others += sum(np.asarray(x).nbytes for x in itertools.chain(*others))
+        self.others += sum(np.asarray(x).nbytes for x in keras.tree.flatten(others))
         for answer in self._passes.map(name, picture, *others):
             self.answers += sum(array.nbytes for array in answer)
             yield answer

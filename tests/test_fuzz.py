@@ -28,7 +28,6 @@ def test_files_without_damage_are_read_or_of_a_format_that_is_not(tmp_path):
 
 ODD_READERS = {  # what a reader might do: how the finding reads
     "raise ValueError('odd')": "case 0: ValueError: odd",
-    "raise InputError('a\\nb')": "case 0: message 'a",
     "print('a remark')": "case 0: output b'a remark",
     "os.kill(os.getpid(), 11)": "case 0: ended with status -11: ",
     "time.sleep(60)": "case 0: ended with status 1: .*Timeout",
