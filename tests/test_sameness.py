@@ -18,6 +18,7 @@ from stylize.backend.machine import count_cores
 from stylize.images.writing import save_image
 from stylize.runs import checkpoint, metadata
 from stylize.runs.job import prepare
+from stylize.runs.settings import SETTINGS
 
 pytestmark = pytest.mark.timeout(600)  # half a minute of work, more where cores are busy
 BUSY = """
@@ -100,7 +101,8 @@ def test_run_is_the_same_again_killed_three_times_and_like_its_record(
     save_image(whole, tmp_path / "r.png", description=metadata.to_text(record))
 
     like = metadata.read_record(tmp_path / "r.png")
-    _, again, totals_again = painted(like)
+    settings = metadata.settings_like(like, dict.fromkeys(SETTINGS), "r.png")
+    _, again, totals_again = painted({"recipe": like["recipe"], "settings": settings})
     assert totals_again == totals
     np.testing.assert_array_equal(again, whole)
 
