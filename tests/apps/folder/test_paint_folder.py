@@ -22,7 +22,7 @@ from conftest import alive, smooth_picture
 from PIL import Image
 
 import neural_style_transfer as nst
-import stylize
+from stylize import parallel
 from stylize.apps import photo
 from stylize.apps.console import failure
 from stylize.apps.folder import paint_folder
@@ -246,7 +246,7 @@ def test_bad_option(options, message, command, capsys):
 def test_ray_that_is_not_installed(folder, one_process, command, photo_path, monkeypatch, capsys):
     for name in ("ray", "stylize.parallel.ray_cluster"):
         monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delattr(stylize, "cluster", raising=False)
+    monkeypatch.delattr(parallel, "ray_cluster", raising=False)
     base = command[0] if folder else str(photo_path)
     assert nst.main([base, *command[1:], "--ray", "local"]) == 2
     assert 'pip install ".[ray]"' in capsys.readouterr().err
