@@ -3,14 +3,17 @@
     python benchmarks/convolutions.py --rows 400 --repeats 4
 
 For a processor without AVX-512; elsewhere, `TF_ENABLE_ONEDNN_OPTS=0 ONEDNN_MAX_CPU_ISA=AVX2` makes
-of TensorFlow what it is on such a one. "before" is also without kept memory, on Linux. Printed are
-the least seconds of each, and the least of the processor's time divided by the number of cores: on
-a machine that is busy with other things the second tells more.
+of TensorFlow what it is on such a one. "before" is also without kept memory, on Linux. Each way has
+a process of its own a turn, since memory that one has kept would serve the next. Printed are the
+least seconds of each, the least of the processor's time divided by the number of cores (on a
+machine that is busy with other things it tells more), and the peak memory.
 """
 
 import argparse
-import ctypes
+import json
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -22,50 +25,68 @@ import numpy as np
 
 import neural_style_transfer as nst
 from stylize.backend import machine, tensors
+from stylize.backend.tensors import to_numpy
 from stylize.vgg.download import load_weights
 
 # Way -> (our convolutions, kept memory)
 WAYS = {"before": (False, False), "memory kept": (False, True), "ours": (True, True)}
-GIVEN_BACK = {-4: 2**16, -1: 2**26}  # glibc's M_MMAP_MAX, and the M_TRIM_THRESHOLD that it comes to
 
 
-def keep_memory(kept):
-    if kept:
-        machine.keep_freed_memory()
-    else:
-        for parameter, value in GIVEN_BACK.items():
-            ctypes.CDLL(None).mallopt(parameter, value)
+def measure(args):
+    """Prints [least seconds, least processor's seconds a core, MiB at the peak] of one way.
 
-
-def objectives(weights, recipe, rows):
-    """(the functions to minimise, by way; a combination that has no two equal values side by side)
-
-    Where a picture is flat, max-pooling's inputs are equal but for rounding: which of them gets the
+    Saves the gradient where none of the combination's values beside each other are equal. Where a
+    picture is flat, max-pooling's inputs are equal but for rounding: which of them gets the
     gradient is then chance, and gradients differ more than they do anywhere else.
     """
-    given = {"size": rows, "scales": 1, "precision": "float32"}
+    ours, kept = WAYS[args.way]
+    tensors.convolves_slowly = lambda: ours
+    if not kept:
+        machine.keep_freed_memory = lambda: None
+    given = {"size": args.rows, "scales": 1, "precision": "float32"}
+    (recipe,) = args.recipes
     job = nst.prepare(evaluation.BASE, evaluation.STYLE, recipe, **given)
     (stage,) = job.stages
-    level, made = job.level(stage), {}
-    for way, (ours, _) in WAYS.items():
-        tensors.convolves_slowly = lambda ours=ours: ours
-        nst._kept_network.cache_clear()
-        made[way] = nst.stage_objective(job, weights, stage, level=level)
-    noise = np.random.default_rng(0).normal(0, 3, level.start.shape)
-    return made, (level.start + noise).astype(np.float32)[np.newaxis]
+    objective = nst.stage_objective(job, load_weights(args.weights, quiet=True), stage)
+    start = job.start(stage)
+    x = start + np.random.default_rng(0).normal(0, 3, start.shape)
+    x = x.astype(np.float32)[np.newaxis]
+    np.save(args.gradient, to_numpy(objective.on_device(x)[1]))
+    taken = []
+    for _ in range(args.repeats):
+        start, cpu = time.perf_counter(), time.process_time()
+        to_numpy(objective.on_device(x)[1])
+        cpu = (time.process_time() - cpu) / machine.count_cores()
+        taken.append((time.perf_counter() - start, cpu))
+    print(json.dumps([*np.min(taken, axis=0), evaluation.own_peak_mib()]))
 
 
-def least_seconds(made, x, repeats):
-    """{way: (seconds, processor's seconds / cores)}, the least of each, after a warm-up each."""
-    taken = {way: [] for way in made}
-    for _ in range(repeats + 1):
-        for way, evaluate in made.items():
-            keep_memory(WAYS[way][1])
-            start, cpu = time.perf_counter(), time.process_time()
-            evaluate.on_device(x)
-            cpu = (time.process_time() - cpu) / machine.count_cores()
-            taken[way].append((time.perf_counter() - start, cpu))
-    return {way: np.min(seconds[1:], axis=0) for way, seconds in taken.items()}
+def measured(way, recipe, args, gradient):
+    """What `measure` prints, in a process of its own."""
+    command = [sys.executable, __file__, "--way", way, "--recipes", recipe, "--gradient", gradient]
+    command += ["--rows", args.rows, "--repeats", args.repeats, "--weights", args.weights]
+    result = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, check=True)
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def compare(recipe, args):
+    """Prints a line for each way."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {way: Path(folder) / f"{way}.npy" for way in WAYS}
+        turns = [
+            {way: measured(way, recipe, args, path) for way, path in paths.items()}
+            for _ in range(args.turns)
+        ]
+        gradients = [np.load(paths[way]).ravel() for way in ("before", "ours")]
+    least = {way: np.min([turn[way] for turn in turns], axis=0) for way in WAYS}
+    for way, (seconds, cpu, mib) in least.items():
+        ratios = [f"{ratio:.2f}" for ratio in least[way] / least["before"]]
+        print(
+            f"{recipe:10} {way:12} {seconds:6.2f} s ({ratios[0]}) {cpu:6.2f} s ({ratios[1]}) "
+            f"{mib:6.0f} MiB ({ratios[2]})"
+        )
+    cosine = np.vdot(*gradients) / np.prod([np.linalg.norm(each) for each in gradients])
+    print(f"{recipe:10} gradients' cosine {cosine:.8f}", flush=True)
 
 
 def main(argv=None):
@@ -73,18 +94,16 @@ def main(argv=None):
     parser.add_argument("--rows", type=int, default=400, help="default: %(default)s")
     parser.add_argument("--recipes", nargs="+", default=["pyramid", "neighbors"])
     parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
-    parser.add_argument("--repeats", type=int, default=4, help="default: %(default)s")
+    parser.add_argument("--repeats", type=int, default=4, help="a turn; default: %(default)s")
+    parser.add_argument("--turns", type=int, default=2, help="default: %(default)s")
+    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
+    parser.add_argument("--gradient", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
-    weights = load_weights(args.weights)
+    if args.way:
+        measure(args)
+        return 0
     for recipe in args.recipes:
-        made, x = objectives(weights, recipe, args.rows)
-        gradients = [np.ravel(made[way].on_device(x)[1]) for way in ("before", "ours")]
-        cosine = np.vdot(*gradients) / np.prod([np.linalg.norm(g) for g in gradients])
-        least = least_seconds(made, x, args.repeats)
-        for way, (seconds, cpu) in least.items():
-            wall, busy = np.array([seconds, cpu]) / least["before"]
-            print(f"{recipe:10} {way:12} {seconds:6.2f} s ({wall:.2f}) {cpu:6.2f} s ({busy:.2f})")
-        print(f"{recipe:10} gradients' cosine {cosine:.8f}", flush=True)
+        compare(recipe, args)
     return 0
 
 
