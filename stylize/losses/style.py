@@ -179,7 +179,8 @@ def half_gram(features: Any, mask: Any = None) -> Any:
     """
     flat = keras.ops.reshape(features, (-1, features.shape[-1]))  # (positions, channels)
     flat = flat if mask is None else flat * mask
-    product = keras.ops.matmul(keras.ops.transpose(flat), keras.ops.stop_gradient(flat))
+    # Of the second factor, since the first's gradient would have to be transposed.
+    product = keras.ops.matmul(keras.ops.transpose(keras.ops.stop_gradient(flat)), flat)
     return 2 * product - keras.ops.stop_gradient(product)
 
 

@@ -8,9 +8,10 @@ import numpy as np
 from stylize.backend import tensors
 from stylize.backend.tensors import keras
 from stylize.vgg.convolution import convolution
+from stylize.vgg.pooling import max_pooling
 from stylize.vgg.weights import IMAGENET_MEAN_BGR, VGG19Weights, passes_through
 
-OURS = {"dtype": "float32", "data_format": "channels_last"}  # what our `convolution` takes
+OURS = {"dtype": "float32", "data_format": "channels_last"}  # what our own layers take
 NARROWEST = 64  # channels, or filters: all of VGG19's layers; with fewer, ours was not measured
 
 
@@ -32,19 +33,27 @@ def vgg19_layers(
         edges: what lies around the picture: "zero", or with "replicate" its outermost pixels.
         data_format: of what goes through the layers.
     """
-    pool_class = {"max": keras.layers.MaxPooling2D, "avg": keras.layers.AveragePooling2D}[pooling]
     options = {"dtype": precision, "data_format": data_format}
     block, padding = "block1", {"zero": "same", "replicate": "valid"}[edges]
     for name, (kernel, bias) in weights.layers.items():
         if not name.startswith(block):
             pool = f"{block}_pool"
-            yield pool, pool_class(2, padding=pool_padding, name=pool, **options)
+            yield pool, _pooling(pool, pooling, pool_padding, options)
             block = name.partition("_")[0]
         if passes_through(kernel, bias):
             yield name, lambda x: x
         else:
             yield name, _convolution(name, kernel, bias, padding, options)
             padding = "same"
+
+
+def _pooling(name, pooling, padding, options):
+    """A pooling of 2x2 positions, as a function."""
+    pool_class = {"max": keras.layers.MaxPooling2D, "avg": keras.layers.AveragePooling2D}[pooling]
+    layer = pool_class(2, padding=padding, name=name, **options)
+    if (pooling, padding, options) == ("max", "valid", OURS) and tensors.convolves_slowly():
+        layer.call = max_pooling
+    return layer
 
 
 def _convolution(name, kernel, bias, padding, options):
