@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stylize.backend.memoize import remembered
-from stylize.backend.tensors import keras
+from stylize.backend.tensors import compiled, keras, to_numpy
 from stylize.images.masks import layer_mask
 from stylize.losses.formulas import Formula
 from stylize.losses.term import Canvas, TermOfSums
@@ -225,8 +225,8 @@ def style_grams(
         grams = sums_over_tiles(gram, network, layers, picture, tile)
     else:
         outputs = {layer: gram(network.output[layer]) for layer in layers}
-        to_grams = keras.Model(network.input, outputs)
-        grams = to_grams.predict_on_batch(picture[np.newaxis])
+        found = compiled(keras.Model(network.input, outputs))(picture[np.newaxis])
+        grams = {layer: to_numpy(gram) for layer, gram in found.items()}
     own = network.compute_output_shape((1, *picture.shape))
     scales = {layer: math.prod(shapes[layer]) / math.prod(own[layer]) for layer in grams}
     return {layer: keras.ops.convert_to_tensor(grams[layer] * scales[layer]) for layer in grams}

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stylize.backend.tensors import keras
+from stylize.backend.tensors import compiled, keras, to_numpy
 
 
 class Span(NamedTuple):
@@ -190,9 +190,13 @@ def features_by_tile(
         picture: (rows, cols, 3), as `preprocess_image` makes it.
         tiles: of the picture, from `make_tiles`.
     """
+    # Compiled for each shape: Keras's `predict_on_batch` soon compiles for any, and then our layers
+    # would not know theirs.
     model = keras.Model(network.input, {layer: network.output[layer] for layer in layers})
+    features_of = compiled(model)
     for tile in tiles:
-        yield tile, model.predict_on_batch(picture[tile.outer][np.newaxis])
+        features = features_of(picture[tile.outer][np.newaxis])
+        yield tile, {layer: to_numpy(values) for layer, values in features.items()}
 
 
 def sums_over_tiles(
