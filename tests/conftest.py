@@ -29,6 +29,11 @@ os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex())
 keras.backend.backend()  # import Keras and its backend once, silently, before the first test
 
 
+def pytest_xdist_auto_num_workers(config):
+    """Two processes for the whole suite; a file or two are done sooner in one."""
+    return 2 if config.args_source is config.ArgsSource.TESTPATHS else 0
+
+
 @pytest.fixture(autouse=True)
 def keras_home(tmp_path, monkeypatch):
     """An empty cache of weights of the test's own."""
