@@ -509,7 +509,7 @@ def test_disk_full_keeps_what_is_there(command, tmp_path, capsys, monkeypatch):
     (tmp_path / "results" / "r_at_iteration_0.png").write_bytes(b"precious")
     monkeypatch.setattr(Image.Image, "save", disk_full)
     fails(command, 1, "r_at_iteration_0.png: No space left on device; no picture was", capsys)
-    assert results(tmp_path) == ["r_at_iteration_0.png", "r_state.npz"]  # to go on from
+    assert results(tmp_path) == ["r_at_iteration_0.png", "r_state.npz"]  # to resume from
     assert (tmp_path / "results" / "r_at_iteration_0.png").read_bytes() == b"precious"
 
 
@@ -565,7 +565,9 @@ def test_stop_keeps_the_last_picture(
         finally:
             process.kill()
     assert process.returncode == status
-    message = rf".*: {words}; the last picture is (.*\.png); go on with: \S*python\S* .* --resume\n"
+    message = (
+        rf".*: {words}; the last picture is (.*\.png); resume with: \S*python\S* .* --resume\n"
+    )
     nst.load_image(re.fullmatch(message, err)[1])
     assert (tmp_path / "r_state.npz").exists()
     assert not list(tmp_path.glob(".*"))
@@ -691,7 +693,7 @@ def test_pictures_that_are_given_are_never_replaced(
         (["--res", "B", "S", "P"], ["--res", "B", "S", "P"]),
     ],
 )
-def test_command_to_go_on_with_is_one_that_works(given, again):
+def test_command_that_resumes_is_one_that_works(given, again):
     command = shlex.split(options.parse(given).resume_command)
     assert command[-len(again) :] == again and "--resume" not in command[: -len(again)]
     assert options.parse(again).resume

@@ -164,7 +164,7 @@ def test_interrupted_run_leaves_nothing_behind(command, connect, nodes):
     run.send_signal(signal.SIGINT)
     out, err = run.communicate(timeout=30)
     assert run.returncode == 130 and out == ""
-    assert re.fullmatch(r".*: error: interrupted; go on with: .*\n", err)
+    assert re.fullmatch(r".*: error: interrupted; resume with: .*\n", err)
     assert set(temporary.glob("neural-style-transfer-*")) == before
     with connect(4) as workers:  # all cores are free
         assert len(workers.alive) == 4

@@ -1,4 +1,4 @@
-"""Going on where a run was stopped: the state file, and that the picture is the same to the bit."""
+"""Resuming a run that was stopped: the state file, and that the picture is the same to the bit."""
 
 import contextlib
 import errno
@@ -56,7 +56,7 @@ def paint_all(job, weights, checkpoint=None):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_goes_on_bit_for_bit_from_any_checkpoint(recipe, photo, painting, small_vgg19, tmp_path):
+def test_resumes_bit_for_bit_from_any_checkpoint(recipe, photo, painting, small_vgg19, tmp_path):
     job = job_of(photo, painting, **RECIPES[recipe])
     whole, kept = paint_all(job, small_vgg19)
     assert {checkpoint.stage for checkpoint in kept} == set(range(len(job.stages)))
@@ -79,7 +79,7 @@ def test_checkpoint_can_be_used_twice(recipe, photo, painting, small_vgg19):
         np.testing.assert_array_equal(again, whole)
 
 
-def test_scipys_single_run_goes_on_from_the_end_of_an_iteration(photo, painting, small_vgg19):
+def test_scipys_single_run_resumes_at_the_end_of_an_iteration(photo, painting, small_vgg19):
     job = job_of(photo, painting, recipe="pyramid", optimizer="scipy")
     _, kept = paint_all(job, small_vgg19)
     assert [checkpoint.step.iterations for checkpoint in kept] == [1, 2]
@@ -89,7 +89,7 @@ def test_scipys_single_run_goes_on_from_the_end_of_an_iteration(photo, painting,
     assert last.iteration == 2
 
 
-def test_progress_goes_on_too(photo, painting, small_vgg19):
+def test_progress_is_resumed_too(photo, painting, small_vgg19):
     job = job_of(photo, painting)
     whole = nst.Progress()
     kept = []
@@ -337,7 +337,7 @@ def stop_at(monkeypatch, evaluation, error):
 
 
 @pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, 130), (MemoryError, 1)])
-def test_stopped_run_says_how_to_go_on_and_does(
+def test_stopped_run_says_how_to_resume_it_and_does(
     command, tmp_path, monkeypatch, capsys, error, status
 ):
     assert nst.main(command) == 0
@@ -351,7 +351,7 @@ def test_stopped_run_says_how_to_go_on_and_does(
     assert capsys.readouterr().err.endswith(" --resume\n")
     assert not (tmp_path / "r.png").exists()
     assert nst.main([*command, "--resume"]) == 0
-    assert "Going on at 48x40 pixels" in capsys.readouterr().out
+    assert "Resuming at 48x40 pixels" in capsys.readouterr().out
     assert (tmp_path / "r.png").read_bytes() == whole
     assert not (tmp_path / "r_state.npz").exists()
     again = (tmp_path / "r_losses.csv").read_text().splitlines()
@@ -367,12 +367,12 @@ def test_run_that_is_stopped_again_names_the_picture_of_the_first_time(
             stop_at(patch, evaluation, KeyboardInterrupt)
             assert nst.main([*command, "--resume"]) == 130
         said.append(capsys.readouterr().err)
-    assert re.search(r"the last picture is \S*r_at_iteration_\d\.png; go on with", said[0])
+    assert re.search(r"the last picture is \S*r_at_iteration_\d\.png; resume with", said[0])
     assert said[0] == said[1]
     assert len((tmp_path / "r_losses.csv").read_text().splitlines()) == 1 + 101
 
 
-def test_run_with_its_arrays_in_files_ends_and_goes_on_with_the_same_bytes(
+def test_run_with_its_arrays_in_files_ends_and_resumes_with_the_same_bytes(
     command, tmp_path, monkeypatch, capsys
 ):
     assert nst.main(command) == 0
@@ -389,7 +389,7 @@ def test_run_with_its_arrays_in_files_ends_and_goes_on_with_the_same_bytes(
     assert (tmp_path / "r.png").read_bytes() == whole
 
 
-def test_goes_on_in_the_tiles_it_began_with_and_says_what_they_need(
+def test_resumes_in_the_tiles_it_began_with_and_says_what_they_need(
     command, tmp_path, monkeypatch, capsys
 ):
     command = [*command, "--iter", "1"]
@@ -434,7 +434,7 @@ def test_disk_that_takes_pictures_but_no_state_costs_only_the_state(command, tmp
     """The system refuses what is larger than a limit, as it would on a full disk."""
     with largest_file(20_000):
         assert nst.main(command) == 0
-    assert "r_state.npz: File too large; --resume will not go on here" in capsys.readouterr().err
+    assert "r_state.npz: File too large; --resume will not work here" in capsys.readouterr().err
     expected = ["photo.png", "painting.png", "small.h5", "r.png", "r_losses.csv"]
     expected += [f"r_at_iteration_{i}.png" for i in range(3)]
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted(expected)
@@ -534,7 +534,7 @@ def test_second_interrupt_leaves_the_last_whole_state(command, tmp_path, monkeyp
     monkeypatch.setattr(states.StateFile, "write", interrupted)
     assert nst.main(command) == 130
     assert (tmp_path / "r_state.npz").exists()
-    assert "go on with: " in capsys.readouterr().err
+    assert "resume with: " in capsys.readouterr().err
 
 
 def test_other_settings_are_refused_before_anything_is_painted(command, monkeypatch, capsys):
@@ -546,7 +546,7 @@ def test_other_settings_are_refused_before_anything_is_painted(command, monkeypa
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
-def test_killed_run_goes_on(command, full_weights_path, tmp_path):
+def test_killed_run_is_resumed(command, full_weights_path, tmp_path):
     """Killed as soon as there is a state; `tests/kill.py` does it at random moments."""
     command[command.index("--weights") + 1] = str(full_weights_path)
     command = [sys.executable, nst.__file__, *command, "--quiet", "--resume"]
