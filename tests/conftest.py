@@ -42,6 +42,19 @@ def keras_home(tmp_path, monkeypatch):
     return home
 
 
+@pytest.fixture(scope="module")
+def eagerly():
+    """Nothing is compiled, which takes longer than all else with small pictures and networks."""
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow
+
+    tensorflow.config.run_functions_eagerly(True)
+    yield
+    tensorflow.config.run_functions_eagerly(False)
+
+
 @pytest.fixture
 def one_process(monkeypatch):
     """A thread stands in for all processes: everything in this one, one picture after another."""

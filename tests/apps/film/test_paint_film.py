@@ -33,20 +33,8 @@ from stylize.runs import level as levels
 from stylize.runs.job import prepare
 from stylize.vgg.weights import IMAGENET_MEAN_BGR
 
+pytestmark = pytest.mark.usefixtures("eagerly")
 CUT, FRAMES = 3, 4  # the last frame begins another scene
-
-
-@pytest.fixture(autouse=True, scope="module")
-def eagerly():
-    """Nothing is compiled, which takes longer than all else at these sizes."""
-    if nst.keras.backend.backend() != "tensorflow":
-        yield
-        return
-    import tensorflow
-
-    tensorflow.config.run_functions_eagerly(True)
-    yield
-    tensorflow.config.run_functions_eagerly(False)
 
 
 def frame(index):
