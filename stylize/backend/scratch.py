@@ -29,7 +29,8 @@ class Scratch(Sequence):
     """
 
     def __init__(self, items: Iterable, folder: Folder = None):
-        self._offsets, self._lock = [], threading.Lock()
+        self._offsets: list[int] = []
+        self._lock = threading.Lock()
         with naming(folder or tempfile.gettempdir()):
             self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115, it lives as the list
             weakref.finalize(self, self._file.close)

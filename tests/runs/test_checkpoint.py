@@ -322,11 +322,17 @@ def test_full_disk_leaves_the_earlier_state(state, monkeypatch):
 
 
 @pytest.fixture
-def command(photo_path, painting_path, weights_path, tmp_path):
+def arguments(photo_path, painting_path, weights_path, tmp_path):
     return [
         *(str(photo_path), str(painting_path), str(tmp_path / "r")),
         *("--weights", str(weights_path), "--size", "40", "--iter", "2", "--scales", "2"),
     ]
+
+
+@pytest.fixture
+def command(simple_loss, arguments):
+    """The command line, for a loss that is soon computed."""
+    return arguments
 
 
 @pytest.fixture(scope="module")
@@ -411,9 +417,9 @@ def test_run_with_its_arrays_in_files_ends_and_resumes_with_the_same_bytes(
 
 
 def test_resumes_in_the_tiles_it_began_with_and_says_what_they_need(
-    command, tmp_path, monkeypatch, capsys
+    arguments, tmp_path, monkeypatch, capsys
 ):
-    command = [*command, "--iter", "1"]
+    command = [*arguments, "--iter", "1"]
     assert nst.main([*command, "--tile", "32"]) == 0
     whole = (tmp_path / "r.png").read_bytes()
     (tmp_path / "r.png").unlink()
@@ -564,10 +570,10 @@ def test_other_settings_are_refused_before_anything_is_painted(command, monkeypa
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
-def test_killed_run_is_resumed(command, full_weights_path, tmp_path):
+def test_killed_run_is_resumed(arguments, full_weights_path, tmp_path):
     """Killed as soon as there is a state; `tests/kill.py` does it at random moments."""
-    command[command.index("--weights") + 1] = str(full_weights_path)
-    command = [sys.executable, nst.__file__, *command, "--quiet", "--resume"]
+    arguments[arguments.index("--weights") + 1] = str(full_weights_path)
+    command = [sys.executable, nst.__file__, *arguments, "--quiet", "--resume"]
     subprocess.run(command, check=True)
     whole = (tmp_path / "r.png").read_bytes()
     (tmp_path / "r.png").unlink()

@@ -82,7 +82,7 @@ def find_scenes(job: Job, images: Iterable[Image.Image]) -> list[Scene]:
     Raises:
         OSError: the disk is full.
     """
-    starts = []
+    starts: list[int] = []
 
     def search():
         before = None

@@ -68,7 +68,7 @@ def clip(silent, tmp_path):
 
 
 @pytest.fixture
-def command(one_process, clip, painting_path, weights_path, tmp_path):
+def command(simple_loss, one_process, clip, painting_path, weights_path, tmp_path):
     """A thread stands in for the processes."""
     return [
         *(str(clip), str(painting_path), str(tmp_path / "results" / "clip")),
@@ -492,10 +492,10 @@ def test_frames_made_otherwise_are_painted_again(command, tmp_path, monkeypatch,
     assert all(one != other for one, other in zip(before, after, strict=True))
 
 
-def kept_frames(job, weights, images, path, scene=WHOLE):
+def kept_frames(job, weights, images, path):
     """The results of a film's frames, and the numbers of those that begin a scene."""
     folder, begins = FrameFolder(path, {"settings": {}, "recipe": "", "base": {}}), []
-    for frame in scenes.frames_to_paint(job, images, folder, scene):
+    for frame in scenes.frames_to_paint(job, images, folder):
         own = job.frame(frame.image, frame.previous)
         folder.save(frame.number, nst.paint(own, weights).pixels)
         begins += [] if frame.previous else [frame.number]
@@ -620,21 +620,27 @@ def test_scenes_are_found_beforehand(painting):
 
 
 @pytest.mark.parametrize("room", [scenes.MOTIONS_BYTES, 2 * 48 * 64 * scenes.MOTION_BYTES])
-def test_motion_found_beforehand_is_not_searched_for_again(
-    room, painting, small_vgg19, tmp_path, monkeypatch
-):
+def test_motion_found_beforehand_is_not_searched_for_again(room, painting, tmp_path, monkeypatch):
     """As many as there is room for; that of the other frames is found again."""
     images = [frame(index) for index in range(CUT)]
-    job = prepare(images[0], painting, size=48, iterations=1)
-    once = kept_frames(job, small_vgg19, images, tmp_path / "once")
+    job = prepare(images[0], painting, size=48)
+
+    def held_to(folder, scene):
+        """What each frame is held to, if the results are the frames themselves."""
+        kept = FrameFolder(tmp_path / folder, {"settings": {}, "recipe": "", "base": {}})
+        for frame in scenes.frames_to_paint(job, images, kept, scene):
+            kept.save(frame.number, np.asarray(frame.image, float))
+            yield frame.previous or ()
+
+    once = list(held_to("once", WHOLE))
     monkeypatch.setattr(scenes, "MOTIONS_BYTES", room)
-    found = scenes.find_scenes(job, images)
-    searched = []
-    find = scenes.find_motion
+    (found,) = scenes.find_scenes(job, images)
+    searched, find = [], scenes.find_motion
     monkeypatch.setattr(scenes, "find_motion", lambda *pair: searched.append(1) or find(*pair))
-    again = kept_frames(job, small_vgg19, images, tmp_path / "again", *found)
-    np.testing.assert_array_equal(once[0], again[0])
-    assert len(searched) == CUT - len(found[0].motions)
+    for before, again in zip(once, held_to("again", found), strict=True):
+        for one, other in zip(before, again, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert len(searched) == CUT - len(found.motions)
 
 
 def test_scenes_painted_at_once_give_the_same_film(command, tmp_path, capsys):

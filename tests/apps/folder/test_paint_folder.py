@@ -43,7 +43,7 @@ def photos(tmp_path):
 
 
 @pytest.fixture
-def command(photos, painting_path, weights_path, tmp_path):
+def command(simple_loss, photos, painting_path, weights_path, tmp_path):
     return [
         *(str(photos), str(painting_path), str(tmp_path / "results")),
         *("--weights", str(weights_path), "--size", "24", "--iter", "1"),
