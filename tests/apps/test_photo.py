@@ -202,7 +202,7 @@ def test_like_notices_another_mask_of_the_same_name(simple_loss, command, tmp_pa
     assert metadata.read_record(tmp_path / "results" / "r.png")["settings"]["content_mask"] is None
 
 
-def test_losses_are_tabled(simple_loss, command, tmp_path):
+def test_losses_are_tabled(command, tmp_path):
     assert nst.main([*command, "--size", "40", "--scales", "2"]) == 0
     with open(tmp_path / "results" / "r_losses.csv") as file:
         rows = list(csv.DictReader(file))

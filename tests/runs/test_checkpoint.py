@@ -29,7 +29,6 @@ from stylize.runs.job import prepare
 from stylize.runs.metadata import LossTable
 from stylize.runs.progress import Checkpoint, Stage
 
-pytestmark = pytest.mark.usefixtures("eagerly")
 RECIPES = {  # settings that take the optimisers through more than one iteration at two sizes
     "neighbors": {},
     "lbfgs, own sizes": {"recipe": "pyramid", "optimizer": "lbfgs", "scales": 2},
@@ -419,7 +418,9 @@ def test_run_with_its_arrays_in_files_ends_and_resumes_with_the_same_bytes(
 def test_resumes_in_the_tiles_it_began_with_and_says_what_they_need(
     arguments, tmp_path, monkeypatch, capsys
 ):
-    command = [*arguments, "--iter", "1"]
+    """By layers that are soon compiled."""
+    layers = ["--content_layers", "block2_conv1", "--style_layers", "block1_conv1"]
+    command = [*arguments, "--iter", "1", "--recipe", "pyramid", *layers]
     assert nst.main([*command, "--tile", "32"]) == 0
     whole = (tmp_path / "r.png").read_bytes()
     (tmp_path / "r.png").unlink()
