@@ -364,7 +364,7 @@ def paint(
 ) -> Iterate:
     """Paints a `Job`, size by size. Returns the last `Iterate`. The rest: see `style_transfer`.
 
-    It goes on from `checkpoint`, if given, and calls `keep` with every checkpoint it reaches.
+    It resumes from `checkpoint`, if given, and calls `keep` with every checkpoint it reaches.
     """
     progress = progress or Progress()
     progress.start_run(job.stages, callback)

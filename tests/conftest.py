@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import neural_style_transfer as nst
 import stylize.vgg.weights as vgg19
 from stylize.apps.folder import paint_folder
 from stylize.backend.tensors import keras
@@ -29,12 +30,63 @@ os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex())
 keras.backend.backend()  # import Keras and its backend once, silently, before the first test
 
 
+def pytest_xdist_auto_num_workers(config):
+    """Two processes for the whole suite; a file or two are done sooner in one."""
+    return 2 if config.args_source is config.ArgsSource.TESTPATHS else 0
+
+
 @pytest.fixture(autouse=True)
 def keras_home(tmp_path, monkeypatch):
     """An empty cache of weights of the test's own."""
     home = tmp_path / "keras_home"
     monkeypatch.setenv("KERAS_HOME", str(home))
     return home
+
+
+@pytest.fixture(scope="module")
+def eagerly():
+    """Nothing is compiled, which takes longer than all else with small pictures and networks."""
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow
+
+    tensorflow.config.run_functions_eagerly(True)
+    yield
+    tensorflow.config.run_functions_eagerly(False)
+
+
+class SimpleLoss:
+    """In place of a `LossAndGrads`: how far a picture is from the photo's negative.
+
+    Some pixels weigh more than others, so that no optimiser is done soon.
+    """
+
+    names = ("content", "style", "total_variation")
+
+    def __init__(self, base):
+        self.shape = (1, *base.shape)
+        self._negative = -base.astype(np.float64).ravel()
+        self._weights = np.geomspace(1e-2, 1e2, base.size) / base.size
+
+    def __call__(self, x):
+        difference = np.asarray(x, np.float64).ravel() - self._negative
+        gradient = 2 * self._weights * difference
+        return gradient @ difference * np.array([0.25, 0.125, 0.125]), gradient
+
+    def on_device(self, combination):
+        terms, gradient = self(keras.ops.convert_to_numpy(combination))
+        return terms, gradient.reshape(self.shape).astype(np.float32)
+
+
+@pytest.fixture
+def simple_loss(monkeypatch):
+    """No network runs, nothing is compiled: for what is around a run, its files and messages."""
+
+    def stage_objective(job, weights, stage, x=None, level=None):
+        return SimpleLoss((level or job.level(stage)).base)
+
+    monkeypatch.setattr(nst, "stage_objective", stage_objective)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@
 
 Everything after the pictures but `--times`, `--seed` and `--signal` goes to the command. After
 each signal every file in the folder of results is read: it must be whole. A run that is asked to
-stop must do so in seconds and leave no unfinished file. It then goes on with `--resume`. Exit
+stop must do so in seconds and leave no unfinished file. It is then resumed with `--resume`. Exit
 status 0: the picture is the same, byte for byte, as that of a run left alone.
 """
 

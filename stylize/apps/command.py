@@ -27,7 +27,7 @@ ALONE = {  # options that others than these know nothing of
     "temporal_weight": ("film",),
     "resume": ("photo",),
 }
-INSTEAD = {"resume": "the same command without it goes on where it was stopped"}
+INSTEAD = {"resume": "the same command without it resumes where it was stopped"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -129,8 +129,8 @@ def _add_output(add):
     add(
         "--resume",
         action="store_true",
-        help="go on with a photo where the same command was stopped or killed; folders and films "
-        "go on without it",
+        help="resume a photo where the same command was stopped or killed; folders and films "
+        "resume without it",
     )
     add(
         "--show",
@@ -173,7 +173,7 @@ def started_as() -> list[str]:
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """The options, with the `command` that they are from and the `resume_command` to go on with.
+    """The options, with the `command` that they are from and the `resume_command`.
 
     Args:
         argv: the arguments; None: those of the process.

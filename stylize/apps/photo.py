@@ -36,17 +36,17 @@ ON_THE_WAY = re.compile(r"_at_iteration_([0-9]{1,9})$")  # how the names of such
 def find_checkpoint(
     state: StateFile, args: argparse.Namespace, job: Job, console: PhotoConsole
 ) -> Checkpoint | None:
-    """The checkpoint to go on from, None to start anew. Raises InputError."""
+    """The checkpoint to resume from, None to start anew. Raises InputError."""
     if not args.resume:
         if state.path.exists():
             console.warn(f"{state.path} is of a run that did not finish, and will be replaced")
         return None
     if not state.path.exists():
-        console.print(f"There is no {state.path} to go on from; starting anew")
+        console.print(f"There is no {state.path} to resume from; starting anew")
         return None
     checkpoint = state.load()
     stage = job.stages[checkpoint.stage]
-    console.print(f"Going on at {stage.cols}x{stage.rows} pixels")
+    console.print(f"Resuming at {stage.cols}x{stage.rows} pixels")
     if job.settings.optimizer == "scipy" and not job.settings.restart:
         console.warn("SciPy's L-BFGS starts anew, so the picture will differ a little")
     if args.gif or args.mp4:
@@ -182,7 +182,7 @@ def check_disk(job: Job, prefix: str, console: PhotoConsole) -> None:
     if state > (free := free_disk(folder)):
         console.warn(
             f"{folder}: {free / 1024:.1f} GiB of disk are free, of {state / 1024:.1f} that files "
-            "of this run may take; if they run out, --resume will not go on with it"
+            "of this run may take; if they run out, --resume cannot resume it"
         )
 
 
@@ -262,7 +262,7 @@ def _paint_and_keep(args, console, weights, job, state, found):
                 state.write()
         finally:  # a second Ctrl-C leaves the last state that is whole
             if state.written:
-                console.goes_on_with(args.resume_command)
+                console.can_resume_with(args.resume_command)
         raise
     finally:
         console.save_extras(args.plot)

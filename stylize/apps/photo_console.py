@@ -155,18 +155,18 @@ class PhotoConsole(Progress):
             try:
                 state.keep(checkpoint)
             except OSError as error:
-                self.warn(f"{state.path}: {error.strerror or error}; --resume will not go on here")
+                self.warn(f"{state.path}: {error.strerror or error}; --resume will not work here")
 
         return keep
 
-    def goes_on_with(self, command: str) -> None:
-        """A run that did not finish can be gone on with, by this command."""
+    def can_resume_with(self, command: str) -> None:
+        """A run that did not finish can be resumed by this command."""
         self._command = command
 
     def kept(self):
         """What is left of a run that did not finish, in words."""
         kept = f"the last picture is {self.saved}" if self.saved else "no picture was finished"
-        return f"{kept}; go on with: {self._command}" if self._command else kept
+        return f"{kept}; resume with: {self._command}" if self._command else kept
 
     def close(self):
         self._bar.close()

@@ -4,7 +4,6 @@ import contextlib
 import glob
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -56,7 +55,7 @@ class Unfinished:
 def _create_locked(whole: Path) -> tuple[Path, BinaryIO]:
     """Creates the file that is to become `whole`; returns its path, and the file with its lock."""
     while True:
-        path = whole.with_name(f".{whole.stem}.{secrets.token_hex(4)}.tmp{whole.suffix}")
+        path = whole.with_name(f".{whole.stem}.{os.urandom(4).hex()}.tmp{whole.suffix}")
         file = path.open("xb")  # follows no link that somebody has put there
         try:
             _lock(file)

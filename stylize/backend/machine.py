@@ -10,8 +10,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-
 THREADS = (  # variables that set their number: for TensorFlow, PyTorch, NumPy, JAX
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
@@ -110,11 +108,15 @@ def keep_freed_memory() -> None:
 
 def free_memory() -> float:
     """MiB that this process has taken or may still take."""
+    import psutil
+
     return memory_left() + psutil.Process().memory_info().rss / 2**20
 
 
 def memory_left() -> float:
     """MiB that this process may still take."""
+    import psutil
+
     return min(psutil.virtual_memory().available, _free_in_container()) / 2**20
 
 

@@ -4,6 +4,7 @@ import math
 import os
 import pickle
 import tempfile
+import threading
 import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ Folder = str | None  # to keep files in; None: the system's for temporary ones
 
 
 class Scratch(Sequence):
-    """A list that is kept in a file.
+    """A list that is kept in a file. Several threads may read it.
 
     Args:
         items: whatever can be pickled, one in memory at a time.
@@ -28,7 +29,8 @@ class Scratch(Sequence):
     """
 
     def __init__(self, items: Iterable, folder: Folder = None):
-        self._offsets = []
+        self._offsets: list[int] = []
+        self._lock = threading.Lock()
         with naming(folder or tempfile.gettempdir()):
             self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115, it lives as the list
             weakref.finalize(self, self._file.close)
@@ -40,8 +42,9 @@ class Scratch(Sequence):
         return len(self._offsets)
 
     def __getitem__(self, index: Any) -> Any:
-        self._file.seek(self._offsets[index])
-        return pickle.load(self._file)
+        with self._lock:
+            self._file.seek(self._offsets[index])
+            return pickle.load(self._file)
 
 
 def empty_in_memory(shape: tuple[int, ...]) -> np.ndarray:

@@ -25,6 +25,8 @@ SUFFIXES = (
 # FFmpeg's names of the containers with these suffixes. Whatever else it can open may name other
 # files (playlists, manifests), which a file from a stranger must not have read.
 CONTAINERS = ("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "ogg", "asf")
+INDEXED = ("mov", "matroska")  # of these, those that say where their key frames are
+EARLIER = 10  # seconds before a frame, from where it is decoded: some pictures are built up slowly
 KEPT_SOUND = ("aac", "ac3", "alac", "eac3", "flac", "mp3", "opus")  # what an MP4 may hold as it is
 # Painted strokes are what compression blurs first. Players guess BT.601 for small films and BT.709
 # for large ones, so it is said: some versions of FFmpeg heed the frames, some the options. H.264
@@ -139,8 +141,8 @@ def _open_video(path, most, max_pixels, ending):
     says = re.search(r" Video: .* ([\d.]+)(k?) fps", said)
     rate = frame_rate(float(says[1]) * (1000 if says[2] else 1) if says else DEFAULT_RATE)
     limit = ("-frames:v", str(most)) if most else ()
-    reading = [*command, "-map", "0:v:0", "-r", str(rate), "-vf"]
-    whole, said = _ask([*reading, _evenly(rate), *limit, "-f", "null", "-"], ending)
+    indexed = re.search(rf"^Input #0, ({'|'.join(INDEXED)})\b", said, re.MULTILINE)
+    whole, said = _ask([*command, *_evenly(rate), *limit, "-f", "null", "-"], ending)
     counts = re.findall(r"^frame= *(\d+)", said.replace("\r", "\n"), re.MULTILINE)
     if not whole or not counts or counts[-1] == "0":
         if "exceeds specified max pixel count" in said:
@@ -154,7 +156,7 @@ def _open_video(path, most, max_pixels, ending):
     if codec := re.search(r" Audio: (\w+)", said):
         kept = "copy" if codec[1] in KEPT_SOUND else "aac"
         sound = (*source, "-map", "0:v", "-map", "1:a:0", "-c:a", kept)
-    frames = functools.partial(_read_frames, reading, path, rate)
+    frames = functools.partial(_read_frames, command, path, rate, bool(indexed))
     return Clip(frames, rate, int(counts[-1]), sound)
 
 
@@ -172,18 +174,27 @@ def _ask(command, ending=None):
 
 
 def _evenly(rate, first=0):
-    """FFmpeg's filters that turn uneven frames into `rate` a second, from `first` on.
+    """FFmpeg's options that turn uneven frames into `rate` a second, from `first` on.
 
-    Time starts at 0, as the sound does. Those before `first` are decoded too: no other way finds
-    the same frame in every video.
+    Time starts at 0, as the sound does. What is not decoded before `first` is filled up, so that
+    the frames are counted alike, wherever decoding begins.
     """
-    return f"fps={rate}:start_time=0,select=gte(n\\,{first}),setpts=N/({rate}*TB)"
+    filters = f"fps={rate}:start_time=0,select=gte(n\\,{first}),setpts=N/({rate}*TB)"
+    return "-map", "0:v:0", "-r", str(rate), "-vf", filters
 
 
-def _read_frames(reading, path, rate, first=0, stop=None):
-    """Yields the frames of the video at `path` from the number `first` on. Raises OSError."""
+def _read_frames(command, path, rate, indexed, first=0, stop=None):
+    """Yields the frames of the video at `path` from the number `first` on. Raises OSError.
+
+    Where the video has no index, those before are decoded too: FFmpeg's search of it may end too
+    late.
+    """
+    seconds = float(first / rate) - EARLIER
+    place = ("-copyts", "-start_at_zero", "-noaccurate_seek", "-ss", f"{seconds:.3f}")
+    seek = place if indexed and seconds > 0 else ()
     piping = ("-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "-")  # else 10 bits stay so
-    return _read_pipe([*reading, _evenly(rate, first), *piping], path, stop)
+    program, *source = command
+    return _read_pipe([program, *seek, *source, *_evenly(rate, first), *piping], path, stop)
 
 
 def _read_pipe(command, path, stop=None):

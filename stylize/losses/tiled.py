@@ -117,8 +117,8 @@ class TiledLossAndGrads:
         self.names = [term.name for term in terms]
         self._passes = passes(canvas.network, terms, canvas.tiles, TargetsByTile(terms))
         self._of_sums = [
-            (place, term, ValueAndGrad(functools.partial(_value_of_sums, term)))
-            for place, term in enumerate(terms)
+            (index, term, ValueAndGrad(functools.partial(_value_of_sums, term)))
+            for index, term in enumerate(terms)
             if isinstance(term, TermOfSums)
         ]
 
@@ -131,8 +131,8 @@ class TiledLossAndGrads:
         for tile, (own, added) in zip(self.tiles, losses, strict=True):
             terms = terms + own.astype(np.float64)
             gradient[tile.outer] += added
-        for (place, *_), value in zip(self._of_sums, values, strict=True):
-            terms[place] = value
+        for (index, *_), value in zip(self._of_sums, values, strict=True):
+            terms[index] = value
         return terms, gradient.ravel()
 
     def on_device(self, combination: Any) -> tuple[Any, Any]:

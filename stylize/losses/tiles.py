@@ -153,15 +153,26 @@ def make_tiles(
         around: pixels that a term itself sees around the tile, which begins at a multiple of them.
     """
     strides, reaches = strides_and_reach(network)
-    grid = max(around, *strides.values())
-    seen = (reaches[n] + strides[n] * (beyond or {}).get(n, 0) for n in strides)
-    reach = max(around, *seen)
-    margin = _up_to(grid, reach)
+    seen = [reaches[n] + strides[n] * (beyond or {}).get(n, 0) for n in strides]
+    grid, margin = grid_and_margin(strides.values(), seen, around)
     return [
         Tile(own_rows, own_cols, strides)
         for own_rows in _spans(rows, size, grid, margin)
         for own_cols in _spans(cols, size, grid, margin)
     ]
+
+
+def grid_and_margin(
+    strides: Iterable[int], reaches: Iterable[int], around: int = 1
+) -> tuple[int, int]:
+    """The pixels between two places where a tile may begin, and those around a tile that it sees.
+
+    Args:
+        strides, reaches: of the layers, in pixels.
+        around: as for `make_tiles`.
+    """
+    grid = max(around, *strides)
+    return grid, _up_to(grid, max(around, *reaches))
 
 
 def _spans(length, size, grid, margin):
@@ -206,7 +217,7 @@ def sums_over_tiles(
     picture: np.ndarray,
     size: int,
 ) -> dict[str, np.ndarray]:
-    """A function of features that is a sum over places, of a picture's, float32, by layer name.
+    """A function of features that is a sum over positions, of a picture's, float32, by layer name.
 
     Args:
         function: from features (1, rows, cols, channels) to a tensor.

@@ -5,10 +5,10 @@ G = F^T F, of features F with one more channel of ones, holds all that defines a
     | sum f f^T   sum f |
     | (sum f)^T     n   |       mean = sum f / n,  covariance = sum f f^T / n - mean mean^T
 
-and it is a sum over places, with or without masks. Square roots are computed on eigenvalues, with
-the values that the Newton-Schulz iteration gives after `ROOT_STEPS`: within 1 % of the root for
-values down to 3e-4 of the matrix's norm, and with a slope that stays finite down to zero, where the
-root's does not. Covariances of fewer places than channels have many such values.
+and it is a sum over positions, with or without masks. Square roots are computed on eigenvalues,
+with the values that the Newton-Schulz iteration gives after `ROOT_STEPS`: within 1 % of the root
+for values down to 3e-4 of the matrix's norm, and with a slope that stays finite down to zero, where
+the root's does not. Covariances of fewer positions than channels have many such values.
 """
 
 from collections.abc import Callable

@@ -29,7 +29,7 @@ class Iterations:
             more follow, where there are fewer than asked for, and is empty otherwise.
         tolerance: stop when an iteration lowers the loss by less than this part of it.
         step: where an earlier run was.
-        on_step: called with a `Step` whenever the optimiser is where it can go on from.
+        on_step: called with a `Step` whenever the optimiser is where it can resume from.
 
     Attributes:
         step: as given.
@@ -63,7 +63,7 @@ class Iterations:
         return self.evaluator.evaluations - self._first
 
     def start(self, losses):
-        """Notes the `Losses` of the start, unless it goes on from a later point."""
+        """Notes the `Losses` of the start, unless it resumes from a later point."""
         if self.step.losses is None:
             self._loss = losses.total
 
@@ -217,7 +217,7 @@ def minimize_lbfgs(
 
     Args:
         iterations: with an `Evaluator` of a `LossAndGrads`. Where their `step` has a state, the
-            search goes on from there.
+            search resumes from there.
         x: the start, (1, rows, cols, 3).
         bounds: (lowest, highest) values, (cols, 3), or ().
         optimizer: a name in `SEARCHES`. Only our own has gains and a number of pairs.

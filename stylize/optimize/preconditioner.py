@@ -6,7 +6,7 @@ alike, and needs many steps to learn the difference.
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -15,18 +15,8 @@ from stylize.backend.arrays import ArrayNamespace
 LOWEST = 1 / 32  # cycles per pixel, below which frequencies are treated nearly alike
 
 
-class Coordinates(Protocol):
-    """The coordinates z, (1, rows, cols, 3) as the picture is, in which an optimiser works."""
-
-    def picture(self, z: Any) -> Any:
-        """The picture at z."""
-
-    def gradient(self, gradient: Any) -> Any:
-        """The gradient with respect to z, from that with respect to the picture."""
-
-
 class Preconditioner:
-    """The coordinates z of a picture x = start + K z.
+    """The coordinates z, (1, rows, cols, 3) as the picture is, of a picture x = start + K z.
 
     K multiplies each frequency f by a gain proportional to (f**2 + LOWEST**2) ** (-exponent / 4);
     the gains' root mean square is one. So L-BFGS in z amounts to L-BFGS in x with the initial

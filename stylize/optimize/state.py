@@ -1,4 +1,4 @@
-"""Where an optimiser is: the losses at its point, and all that it needs to go on."""
+"""Where an optimiser is: the losses at its point, and all that it needs to resume."""
 
 import dataclasses
 import math
@@ -54,7 +54,7 @@ class Step(NamedTuple):
         evaluations: made at this stage.
         before: the total loss at the end of the last iteration.
         losses: at the optimiser's point; None before it was evaluated.
-        state: all that the optimiser needs to go on: arrays, or tensors of the backend, by name,
+        state: all that the optimiser needs to resume: arrays, or tensors of the backend, by name,
             `x` among them, a picture or coordinates (see `Preconditioner`). None before the first
             step.
     """

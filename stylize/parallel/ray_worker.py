@@ -59,7 +59,7 @@ class Worker:
             function: from options and weights to an outcome, a named tuple with an `error`.
             args: the options, as the one who sends them has them.
             files: path there -> a reference to what is in the file.
-            state: what is in the file of a run to go on with.
+            state: what is in the file of a run to resume.
 
         Returns:
             The outcome, and name -> content of all files that were written.

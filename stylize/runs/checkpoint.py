@@ -154,7 +154,7 @@ class StateFile:
             raise OtherRun(f"{self.path}: was written by another version; {ANEW}")
         ABOUT(about)
         about["tiles"] = about["record"].pop("tiles")
-        about["record"].pop("machine", None)  # a run may go on on another, but for the last bits
+        about["record"].pop("machine", None)  # a run may resume on another, but for the last bits
         now = {n: value for n, value in self.record.items() if n not in ("tiles", "machine")}
         if changed := changes(about["record"], json.loads(json.dumps(now))):
             raise OtherRun(f"{self.path}: is of another run: {'; '.join(changed)}; {ANEW}")

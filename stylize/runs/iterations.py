@@ -20,7 +20,7 @@ def follow(
     Args:
         evaluator: the script's `Evaluator`.
         level: the size.
-        checkpoint: where they begin or go on.
+        checkpoint: where they begin or resume.
         progress: is told of every iteration.
         keep: called with every checkpoint that is reached.
     """

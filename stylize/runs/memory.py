@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from stylize.backend import machine, tensors
 from stylize.losses.neighbors import HYPERCOLUMN_LAYERS, SIMILARITIES
+from stylize.losses.tiles import grid_and_margin
 from stylize.optimize.lbfgs import UnitStepLBFGS
 from stylize.runs.progress import Stage
 from stylize.runs.settings import Settings
@@ -34,15 +35,13 @@ FILES_COST = 0.1  # of an evaluation, that its optimiser reads and writes them
 
 
 def margin(layers: Iterable[str], around: int = 1) -> int:
-    """Pixels around a tile that the deepest of some layers sees, up to the coarsest step.
+    """Pixels around a tile that the deepest of some layers sees, as `tiles.grid_and_margin` has it.
 
-    `tiles.make_tiles` has it from the network itself, before which memory is foreseen; `around` is
-    as it has it.
+    It is foreseen from the layers' names, before there is a network.
     """
     deepest = max(list(CONVOLUTIONS).index(layer) for layer in layers)
     strides = [2 ** (int(name[5]) - 1) for name in list(CONVOLUTIONS)[: deepest + 1]]
-    grid = max(around, strides[-1])
-    return math.ceil(max(around, sum(strides)) / grid) * grid
+    return grid_and_margin(strides, [sum(strides)], around)[1]
 
 
 def needed_mib(
@@ -76,13 +75,13 @@ def needed_mib(
     needed += network
     needed += (sum(style_pixels) - max(style_pixels)) * 12  # of the first, it is in the others
     if has_neighbors:
-        places = sum(style_pixels) * (1 + settings.style_turns)
+        candidates = sum(style_pixels) * (1 + settings.style_turns)
         similarities = min(SIMILARITIES, pixels // 16 * max(style_pixels) // 16)
-        columns: float = (pixels + places) * COLUMN_BYTES
+        hypercolumns: float = (pixels + candidates) * COLUMN_BYTES
         if settings.style_turns:  # with one copy alone, evaluations take more than the search
-            searching = (pixels + PREPARED * places) * HYPERCOLUMN_BYTES
-            columns = max(columns, searching - network)
-        needed += columns + similarities * SEARCH_BYTES
+            searching = (pixels + PREPARED * candidates) * HYPERCOLUMN_BYTES
+            hypercolumns = max(hypercolumns, searching - network)
+        needed += hypercolumns + similarities * SEARCH_BYTES
     return needed / 2**20
 
 

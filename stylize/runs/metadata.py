@@ -105,6 +105,15 @@ def describe_file(path: str | os.PathLike) -> dict[str, str]:
 
 
 def _sha256(path):
+    """The SHA-256 of a file, which is read only if it is another than before: a style may be that
+    of a thousand photos."""
+    now = path.stat()
+    state = now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
+    return _kept_sha256(path.absolute(), *state)
+
+
+@functools.lru_cache(maxsize=1024)
+def _kept_sha256(path, *_):
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

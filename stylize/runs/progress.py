@@ -56,7 +56,7 @@ class Stage(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """Where a run is, and all that it needs to go on from there with the same numbers.
+    """Where a run is, and all that it needs to resume from there with the same numbers.
 
     Attributes:
         stage: the index of the stage.
@@ -75,13 +75,13 @@ class Checkpoint(NamedTuple):
 
     @property
     def x(self) -> Any:
-        """Where an optimiser of pixels goes on."""
+        """Where an optimiser of pixels resumes."""
         return self.step.state["x"] if self.step.state else self.start
 
     def copy(self) -> "Checkpoint":
         """Returns one whose step has a state of its own, of the same arrays.
 
-        An optimiser that goes on from it empties that, so that arrays go when it forgets them.
+        An optimiser that resumes from it empties that, so that arrays go when it forgets them.
         """
         state = self.step.state
         return self._replace(step=self.step._replace(state=state and dict(state)))
@@ -208,7 +208,7 @@ class Progress:
         self._to_prepare = sum(stage.work_before for stage in self.stages[index:])
 
     def on_resume(self, checkpoint: Checkpoint) -> None:
-        """The stage that has just begun goes on from where an earlier run stopped."""
+        """The stage that has just begun resumes where an earlier run stopped."""
         assert self.stage
         step = checkpoint.step
         self.iteration, self.evaluations = step.iterations, checkpoint.evaluations

@@ -67,14 +67,14 @@ def test_prints_the_originals_words_and_saves_each_iteration(command, tmp_path, 
     assert nst.load_image(tmp_path / "results" / "r_at_iteration_1.png").size == (28, 24)
 
 
-def test_quiet_prints_nothing(command, tmp_path, capsys, monkeypatch):
+def test_quiet_prints_nothing(simple_loss, command, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(machine, "free_memory", lambda: 1.0)  # there would be a warning
     assert nst.main([*command, "--quiet", "--tile", "off"]) == 0
     assert capsys.readouterr() == ("", "")
     assert len(results(tmp_path)) == 3
 
 
-def test_pyramid_saves_the_size_asked_for_only(command, tmp_path, capsys):
+def test_pyramid_saves_the_size_asked_for_only(simple_loss, command, tmp_path, capsys):
     assert nst.main([*command, "--size", "40", "--scales", "2"]) == 0
     out = capsys.readouterr().out
     assert len(re.findall(r"On the way, at 24x20 pixels: loss [0-9.e+]+ after \d+s\n", out)) == 2
@@ -82,7 +82,7 @@ def test_pyramid_saves_the_size_asked_for_only(command, tmp_path, capsys):
     assert nst.load_image(tmp_path / "results" / "r_at_iteration_1.png").size == (48, 40)
 
 
-def test_early_stop_is_printed(command, tmp_path, capsys):
+def test_early_stop_is_printed(simple_loss, command, tmp_path, capsys):
     assert nst.main([*command, "--tolerance", "1"]) == 0
     assert "Stopped at this size: an iteration gained" in capsys.readouterr().out
     assert results(tmp_path) == ["r.png", "r_at_iteration_0.png"]
@@ -93,7 +93,7 @@ def test_verbose_prints_peak_memory(command, capsys):
     assert re.search(r"Peak memory of the process: \d+ MiB\n$", capsys.readouterr().out)
 
 
-def test_progress_bar_with_time_left_on_a_terminal(command, capsys, monkeypatch):
+def test_progress_bar_with_time_left_on_a_terminal(simple_loss, command, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     assert nst.main(command) == 0
     out, err = capsys.readouterr()
@@ -102,7 +102,7 @@ def test_progress_bar_with_time_left_on_a_terminal(command, capsys, monkeypatch)
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_format(format, command, tmp_path):
+def test_format(simple_loss, format, command, tmp_path):
     assert nst.main([*command, "--iter", "1", "--format", format]) == 0
     assert results(tmp_path) == [f"r.{format}", f"r_at_iteration_0.{format}"]
 
@@ -117,14 +117,16 @@ def test_format(format, command, tmp_path):
         ("r.1", [], ["r.1.png", "r.1_at_iteration_0.png"]),
     ],
 )
-def test_prefix_may_be_the_results_full_name(prefix, options, saved, command, tmp_path):
+def test_prefix_may_be_the_results_full_name(
+    simple_loss, prefix, options, saved, command, tmp_path
+):
     command[2] = str(tmp_path / "results" / prefix)
     assert nst.main([*command, "--iter", "1", *options]) == 0
     names = results(tmp_path)
     assert [name for name in names if not name.endswith("_losses.csv")] == saved
 
 
-def test_sixteen_bits(command, tmp_path, capsys):
+def test_sixteen_bits(simple_loss, command, tmp_path, capsys):
     assert nst.main([*command, "--iter", "1", "--bits", "16", "--format", "tiff"]) == 0
     pixels = tifffile.imread(tmp_path / "results" / "r_at_iteration_0.tiff")
     assert pixels.dtype == np.uint16
@@ -161,7 +163,9 @@ def test_results_say_how_they_were_made_and_can_be_made_again(command, tmp_path,
         assert (folder / name).read_bytes() == first[name]
 
 
-def test_like_warns_of_other_weights(command, tmp_path, full_weights_path, monkeypatch, capsys):
+def test_like_warns_of_other_weights(
+    simple_loss, command, tmp_path, full_weights_path, monkeypatch, capsys
+):
     assert nst.main([*command, "--iter", "1"]) == 0
     result = str(tmp_path / "results" / "r_at_iteration_0.png")
     record = metadata.read_record(result)
@@ -174,14 +178,14 @@ def test_like_warns_of_other_weights(command, tmp_path, full_weights_path, monke
     assert metadata.read_record(result)["settings"] == record["settings"]
 
 
-def test_like_a_picture_of_16_bits_in_a_format_of_8(command, tmp_path):
+def test_like_a_picture_of_16_bits_in_a_format_of_8(simple_loss, command, tmp_path):
     assert nst.main([*command, "--iter", "1", "--bits", "16"]) == 0
     like = [*command[:2], str(tmp_path / "b.jpg"), *command[3:5]]
     assert nst.main([*like, "--like", str(tmp_path / "results" / "r.png")]) == 0
     assert metadata.read_record(tmp_path / "b.jpg")["bits"] == 8
 
 
-def test_like_notices_another_mask_of_the_same_name(command, tmp_path, capsys):
+def test_like_notices_another_mask_of_the_same_name(simple_loss, command, tmp_path, capsys):
     mask = tmp_path / "mask.png"
     Image.new("L", (24, 24), "white").save(mask)
     assert nst.main([*command, "--iter", "1", "--content_mask", str(mask)]) == 0
@@ -224,7 +228,7 @@ def test_losses_are_tabled(command, tmp_path):
         assert sum(terms) == pytest.approx(float(row["total"]))
 
 
-def test_memory_that_will_not_do_is_warned_of(command, monkeypatch, capsys):
+def test_memory_that_will_not_do_is_warned_of(simple_loss, command, monkeypatch, capsys):
     monkeypatch.setattr(machine, "free_memory", lambda: 1.0)  # whether a container's or all
     assert nst.main([*command, "--iter", "1", "--tile", "off"]) == 0
     assert re.fullmatch(
@@ -390,7 +394,7 @@ def test_option_of_photos_is_refused_with_others(
 
 
 @pytest.mark.parametrize("more", [[], ["--optimizer", "lbfgs"]])
-def test_like_a_picture_whose_settings_would_do_nothing_now(more, command, tmp_path):
+def test_like_a_picture_whose_settings_would_do_nothing_now(simple_loss, more, command, tmp_path):
     """They are those of Adam, or of a film; only what is given is refused."""
     adam = ["--recipe", "athalye", "--size", "24", "--optimizer", "adam", "--beta1", "0.8"]
     assert nst.main([*command, *adam]) == 0
@@ -416,7 +420,7 @@ def test_the_script_itself_paints_by_the_module_that_apps_import(command, monkey
     assert len(painted) == 1
 
 
-def test_names_that_the_output_cannot_show(command, tmp_path, monkeypatch):
+def test_names_that_the_output_cannot_show(simple_loss, command, tmp_path, monkeypatch):
     """As on Windows, where output that goes to a file is cp1252."""
     command[2] = str(tmp_path / "results" / "\u732b")
     said = io.BytesIO()
@@ -427,7 +431,7 @@ def test_names_that_the_output_cannot_show(command, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("closed", ["stdout", "stderr"])
-def test_output_that_is_closed(closed, command, tmp_path, monkeypatch):
+def test_output_that_is_closed(simple_loss, closed, command, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, closed, None)  # as Python has it then
     assert nst.main([*command, "--plot"]) == 0
     getattr(sys, closed).close()
@@ -504,12 +508,12 @@ def test_bad_weights(command, tmp_path, capsys):
     assert results(tmp_path) == []
 
 
-def test_disk_full_keeps_what_is_there(command, tmp_path, capsys, monkeypatch):
+def test_disk_full_keeps_what_is_there(simple_loss, command, tmp_path, capsys, monkeypatch):
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "r_at_iteration_0.png").write_bytes(b"precious")
     monkeypatch.setattr(Image.Image, "save", disk_full)
     fails(command, 1, "r_at_iteration_0.png: No space left on device; no picture was", capsys)
-    assert results(tmp_path) == ["r_at_iteration_0.png", "r_state.npz"]  # to go on from
+    assert results(tmp_path) == ["r_at_iteration_0.png", "r_state.npz"]  # to resume from
     assert (tmp_path / "results" / "r_at_iteration_0.png").read_bytes() == b"precious"
 
 
@@ -565,7 +569,9 @@ def test_stop_keeps_the_last_picture(
         finally:
             process.kill()
     assert process.returncode == status
-    message = rf".*: {words}; the last picture is (.*\.png); go on with: \S*python\S* .* --resume\n"
+    message = (
+        rf".*: {words}; the last picture is (.*\.png); resume with: \S*python\S* .* --resume\n"
+    )
     nst.load_image(re.fullmatch(message, err)[1])
     assert (tmp_path / "r_state.npz").exists()
     assert not list(tmp_path.glob(".*"))
@@ -691,7 +697,7 @@ def test_pictures_that_are_given_are_never_replaced(
         (["--res", "B", "S", "P"], ["--res", "B", "S", "P"]),
     ],
 )
-def test_command_to_go_on_with_is_one_that_works(given, again):
+def test_command_that_resumes_is_one_that_works(given, again):
     command = shlex.split(options.parse(given).resume_command)
     assert command[-len(again) :] == again and "--resume" not in command[: -len(again)]
     assert options.parse(again).resume

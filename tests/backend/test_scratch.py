@@ -106,7 +106,7 @@ def test_pages_of_a_file_do_not_stay_in_memory(tmp_path):
     assert psutil.Process().memory_info().rss - before < x.nbytes / 4
 
 
-def test_search_goes_on_with_the_files_that_its_state_is_in(tmp_path):
+def test_search_resumes_with_the_files_that_its_state_is_in(tmp_path):
     """It needs no second copy of them, for which there may be no room."""
     arrays = file_arrays(tmp_path)
     search, evaluate = ProjectedLBFGS(np.zeros(SHAPE), arrays=arrays), valley(arrays)

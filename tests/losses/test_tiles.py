@@ -74,15 +74,6 @@ def weights_of(term, recipe):
     }
 
 
-@pytest.fixture(scope="module")
-def eagerly():
-    """Nothing is compiled, which takes longer than all else with tiles of many shapes."""
-    tensorflow = pytest.importorskip("tensorflow")
-    tensorflow.config.run_functions_eagerly(True)
-    yield tensorflow
-    tensorflow.config.run_functions_eagerly(False)
-
-
 @pytest.mark.parametrize("recipe", sorted(RECIPES))
 @settings(  # nothing is shrunk, so that a planted error is soon found
     max_examples=5, deadline=None, derandomize=True, phases=[Phase.generate]
@@ -151,7 +142,8 @@ FAULTS = {"margin": ("strides_and_reach", narrow), "grid": ("_spans", unaligned)
 def test_margin_or_grid_that_is_wrong_is_caught(eagerly, fault, monkeypatch):
     """By the test that finds nothing wrong above: numbers differ, or shapes do."""
     monkeypatch.setattr(tiles, *FAULTS[fault])
-    with pytest.raises((AssertionError, eagerly.errors.InvalidArgumentError)):
+    errors = pytest.importorskip("tensorflow").errors
+    with pytest.raises((AssertionError, errors.InvalidArgumentError)):
         for recipe in sorted(RECIPES):
             test_tiles_are_the_whole(eagerly, recipe)
 

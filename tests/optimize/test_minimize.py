@@ -1,4 +1,4 @@
-"""What drives L-BFGS: losses that are not finite, going on later, where the vectors are."""
+"""What drives L-BFGS: losses that are not finite, resuming, where the vectors are."""
 
 import io
 import math
@@ -85,7 +85,7 @@ def test_loss_that_is_infinite_everywhere_else_ends_the_run_and_says_so():
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("stop_after", [1, 2])
-def test_interrupted_run_goes_on_bit_for_bit(kind, stop_after):
+def test_interrupted_run_resumes_bit_for_bit(kind, stop_after):
     start = np.random.default_rng(0).uniform(-80, 80, SHAPE)
     given, options = (valley(40), start, (-60, 60)), {"arrays": KINDS[kind]()}
     file, interrupted = io.BytesIO(), []

@@ -1,4 +1,4 @@
-"""Going on where a run was stopped: the state file, and that the picture is the same to the bit."""
+"""Resuming a run that was stopped: the state file, and that the picture is the same to the bit."""
 
 import contextlib
 import errno
@@ -56,30 +56,34 @@ def paint_all(job, weights, checkpoint=None):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_goes_on_bit_for_bit_from_any_checkpoint(recipe, photo, painting, small_vgg19, tmp_path):
-    job = job_of(photo, painting, **RECIPES[recipe])
+def test_resumes_bit_for_bit_from_any_checkpoint(recipe, photo, painting, small_vgg19, tmp_path):
+    """From files, and from one in memory, which can be used again."""
+    job = job_of(photo, painting, evaluations_per_iteration=7, **RECIPES[recipe])
     whole, kept = paint_all(job, small_vgg19)
     assert {checkpoint.stage for checkpoint in kept} == set(range(len(job.stages)))
     record = {"settings": {"optimizer": job.settings.optimizer}, "tiles": [None] * len(job.stages)}
-    for checkpoint in (kept[0], kept[len(kept) // 2], kept[-1]):
+
+    def in_memory(checkpoint):
+        return checkpoint
+
+    def through_a_file(checkpoint):
         state = states.StateFile(tmp_path / "state.npz", record, job.stages)
         state.keep(checkpoint)
         state.write()
-        loaded = states.StateFile(tmp_path / "state.npz", record, job.stages).load()
-        again, _ = paint_all(job, small_vgg19, loaded)
+        return states.StateFile(tmp_path / "state.npz", record, job.stages).load()
+
+    first, middle, last = kept[0], kept[len(kept) // 2], kept[-1]
+    for checkpoint, way in [
+        (middle, in_memory),
+        (middle, through_a_file),
+        (first, through_a_file),
+        (last, through_a_file),
+    ]:
+        again, _ = paint_all(job, small_vgg19, way(checkpoint))
         np.testing.assert_array_equal(again, whole)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_checkpoint_can_be_used_twice(recipe, photo, painting, small_vgg19):
-    job = job_of(photo, painting, **RECIPES[recipe])
-    whole, kept = paint_all(job, small_vgg19)
-    for _ in range(2):
-        again, _ = paint_all(job, small_vgg19, kept[len(kept) // 2])
-        np.testing.assert_array_equal(again, whole)
-
-
-def test_scipys_single_run_goes_on_from_the_end_of_an_iteration(photo, painting, small_vgg19):
+def test_scipys_single_run_resumes_at_the_end_of_an_iteration(photo, painting, small_vgg19):
     job = job_of(photo, painting, recipe="pyramid", optimizer="scipy")
     _, kept = paint_all(job, small_vgg19)
     assert [checkpoint.step.iterations for checkpoint in kept] == [1, 2]
@@ -89,7 +93,7 @@ def test_scipys_single_run_goes_on_from_the_end_of_an_iteration(photo, painting,
     assert last.iteration == 2
 
 
-def test_progress_goes_on_too(photo, painting, small_vgg19):
+def test_progress_is_resumed_too(photo, painting, small_vgg19):
     job = job_of(photo, painting)
     whole = nst.Progress()
     kept = []
@@ -317,11 +321,39 @@ def test_full_disk_leaves_the_earlier_state(state, monkeypatch):
 
 
 @pytest.fixture
-def command(photo_path, painting_path, weights_path, tmp_path):
+def arguments(photo_path, painting_path, weights_path, tmp_path):
     return [
         *(str(photo_path), str(painting_path), str(tmp_path / "r")),
         *("--weights", str(weights_path), "--size", "40", "--iter", "3", "--scales", "2"),
     ]
+
+
+@pytest.fixture
+def command(simple_loss, arguments):
+    """The command line, for a loss that is soon computed."""
+    return arguments
+
+
+@pytest.fixture(scope="module")
+def unstopped():
+    """Results that several tests ask for."""
+    return {}
+
+
+@pytest.fixture
+def whole(command, unstopped, tmp_path):
+    """(picture, rows of the table) of a run that nothing stops, of which nothing is left."""
+    if not unstopped:
+        assert nst.main(command) == 0
+        unstopped["picture"] = (tmp_path / "r.png").read_bytes()
+        unstopped["table"] = (tmp_path / "r_losses.csv").read_text().splitlines()
+        assert not (tmp_path / "r_state.npz").exists()
+        for path in tmp_path.glob("r*"):
+            path.unlink()
+    return unstopped["picture"], unstopped["table"]
+
+
+LATE = 100  # evaluations: at the second of two sizes, in its second iteration
 
 
 def stop_at(monkeypatch, evaluation, error):
@@ -337,22 +369,18 @@ def stop_at(monkeypatch, evaluation, error):
 
 
 @pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, 130), (MemoryError, 1)])
-def test_stopped_run_says_how_to_go_on_and_does(
-    command, tmp_path, monkeypatch, capsys, error, status
+def test_stopped_run_says_how_to_resume_it_and_does(
+    whole, command, tmp_path, monkeypatch, capsys, error, status
 ):
-    assert nst.main(command) == 0
-    whole = (tmp_path / "r.png").read_bytes()
-    (tmp_path / "r.png").unlink()
-    table = (tmp_path / "r_losses.csv").read_text().splitlines()
-    assert not (tmp_path / "r_state.npz").exists()
+    picture, table = whole
     with monkeypatch.context() as patch:
-        stop_at(patch, 100, error)
+        stop_at(patch, LATE, error)
         assert nst.main(command) == status
     assert capsys.readouterr().err.endswith(" --resume\n")
     assert not (tmp_path / "r.png").exists()
     assert nst.main([*command, "--resume"]) == 0
-    assert "Going on at 48x40 pixels" in capsys.readouterr().out
-    assert (tmp_path / "r.png").read_bytes() == whole
+    assert "Resuming at 48x40 pixels" in capsys.readouterr().out
+    assert (tmp_path / "r.png").read_bytes() == picture
     assert not (tmp_path / "r_state.npz").exists()
     again = (tmp_path / "r_losses.csv").read_text().splitlines()
     assert [row.split(",")[3:] for row in again] == [row.split(",")[3:] for row in table]
@@ -362,37 +390,37 @@ def test_run_that_is_stopped_again_names_the_picture_of_the_first_time(
     command, tmp_path, monkeypatch, capsys
 ):
     said = []
-    for evaluation in (100, 101):
+    for evaluation in (LATE, LATE + 1):
         with monkeypatch.context() as patch:
             stop_at(patch, evaluation, KeyboardInterrupt)
             assert nst.main([*command, "--resume"]) == 130
         said.append(capsys.readouterr().err)
-    assert re.search(r"the last picture is \S*r_at_iteration_\d\.png; go on with", said[0])
+    assert re.search(r"the last picture is \S*r_at_iteration_\d\.png; resume with", said[0])
     assert said[0] == said[1]
-    assert len((tmp_path / "r_losses.csv").read_text().splitlines()) == 1 + 101
+    assert len((tmp_path / "r_losses.csv").read_text().splitlines()) == 1 + LATE + 1
 
 
-def test_run_with_its_arrays_in_files_ends_and_goes_on_with_the_same_bytes(
-    command, tmp_path, monkeypatch, capsys
+def test_run_with_its_arrays_in_files_ends_and_resumes_with_the_same_bytes(
+    whole, command, tmp_path, monkeypatch, capsys
 ):
-    assert nst.main(command) == 0
-    whole = (tmp_path / "r.png").read_bytes()
     monkeypatch.setitem(memory.STATE_BYTES, "lbfgs", 10**9)  # too much for memory
     command = [*command, "--memory", "9"]
     assert nst.main(command) == 0
     assert "GiB of disk" in capsys.readouterr().out
-    assert (tmp_path / "r.png").read_bytes() == whole
+    assert (tmp_path / "r.png").read_bytes() == whole[0]
     with monkeypatch.context() as patch:
-        stop_at(patch, 100, KeyboardInterrupt)
+        stop_at(patch, LATE, KeyboardInterrupt)
         assert nst.main(command) == 130
     assert nst.main([*command, "--resume"]) == 0
-    assert (tmp_path / "r.png").read_bytes() == whole
+    assert (tmp_path / "r.png").read_bytes() == whole[0]
 
 
-def test_goes_on_in_the_tiles_it_began_with_and_says_what_they_need(
-    command, tmp_path, monkeypatch, capsys
+def test_resumes_in_the_tiles_it_began_with_and_says_what_they_need(
+    arguments, tmp_path, monkeypatch, capsys
 ):
-    command = [*command, "--iter", "1"]
+    """By layers that are soon compiled."""
+    layers = ["--content_layers", "block2_conv1", "--style_layers", "block1_conv1"]
+    command = [*arguments, "--iter", "1", "--recipe", "pyramid", *layers]
     assert nst.main([*command, "--tile", "32"]) == 0
     whole = (tmp_path / "r.png").read_bytes()
     (tmp_path / "r.png").unlink()
@@ -416,7 +444,7 @@ def test_scratch_folder_that_vanishes_ends_the_run_in_a_line(
 
     def vanishing(self, event):
         on_evaluation(self, event)
-        if self.evaluations == 100:
+        if self.evaluations == LATE:
             folder.rmdir()
 
     with monkeypatch.context() as patch:
@@ -434,7 +462,7 @@ def test_disk_that_takes_pictures_but_no_state_costs_only_the_state(command, tmp
     """The system refuses what is larger than a limit, as it would on a full disk."""
     with largest_file(20_000):
         assert nst.main(command) == 0
-    assert "r_state.npz: File too large; --resume will not go on here" in capsys.readouterr().err
+    assert "r_state.npz: File too large; --resume will not work here" in capsys.readouterr().err
     expected = ["photo.png", "painting.png", "small.h5", "r.png", "r_losses.csv"]
     expected += [f"r_at_iteration_{i}.png" for i in range(3)]
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted(expected)
@@ -442,11 +470,8 @@ def test_disk_that_takes_pictures_but_no_state_costs_only_the_state(command, tmp
 
 @pytest.mark.skipif(os.name == "nt", reason="files cannot be limited there")
 def test_disk_that_is_full_on_the_way_keeps_the_pictures_and_the_state(
-    command, tmp_path, monkeypatch, capsys
+    whole, command, tmp_path, monkeypatch, capsys
 ):
-    assert nst.main(command) == 0
-    whole = (tmp_path / "r.png").read_bytes()
-    (tmp_path / "r.png").unlink()
     save, on_iterate = PhotoConsole._save, []
 
     def filling(self, iterate, name):
@@ -464,7 +489,7 @@ def test_disk_that_is_full_on_the_way_keeps_the_pictures_and_the_state(
     assert (tmp_path / "r_at_iteration_0.png").read_bytes() == on_iterate[0]
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
     assert nst.main([*command, "--resume"]) == 0
-    assert (tmp_path / "r.png").read_bytes() == whole
+    assert (tmp_path / "r.png").read_bytes() == whole[0]
 
 
 @contextlib.contextmanager
@@ -534,22 +559,22 @@ def test_second_interrupt_leaves_the_last_whole_state(command, tmp_path, monkeyp
     monkeypatch.setattr(states.StateFile, "write", interrupted)
     assert nst.main(command) == 130
     assert (tmp_path / "r_state.npz").exists()
-    assert "go on with: " in capsys.readouterr().err
+    assert "resume with: " in capsys.readouterr().err
 
 
 def test_other_settings_are_refused_before_anything_is_painted(command, monkeypatch, capsys):
     with monkeypatch.context() as patch:
-        stop_at(patch, 100, KeyboardInterrupt)
+        stop_at(patch, LATE, KeyboardInterrupt)
         nst.main(command)
     assert nst.main([*command, "--resume", "--strength", "0.7"]) == 2
     assert "settings strength: 0.5, now 0.7" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
-def test_killed_run_goes_on(command, full_weights_path, tmp_path):
+def test_killed_run_is_resumed(arguments, full_weights_path, tmp_path):
     """Killed as soon as there is a state; `tests/kill.py` does it at random moments."""
-    command[command.index("--weights") + 1] = str(full_weights_path)
-    command = [sys.executable, nst.__file__, *command, "--quiet", "--resume"]
+    arguments[arguments.index("--weights") + 1] = str(full_weights_path)
+    command = [sys.executable, nst.__file__, *arguments, "--quiet", "--resume"]
     subprocess.run(command, check=True)
     whole = (tmp_path / "r.png").read_bytes()
     (tmp_path / "r.png").unlink()

@@ -6,7 +6,7 @@
         paint_frame         there: paints one frame
 
 Finished frames are kept in a hidden folder beside the result, each with the record of how it was
-made, so that the same command goes on where it was stopped. They are removed when the film is
+made, so that the same command resumes where it was stopped. They are removed when the film is
 finished.
 """
 
@@ -190,7 +190,7 @@ class FilmConsole:
         Args:
             index: its number, from 0.
             seconds: that it took.
-            begins: whether it begins a scene, which takes longer than going on with one.
+            begins: whether it begins a scene, which takes longer than to follow one.
             peak_mib: of its process so far.
         """
         with self._lock:
@@ -266,7 +266,7 @@ def paint_scenes(
         count = None if scene.end is None else len(scene.frames)
         with contextlib.closing(clip.frames(scene.first, stop)) as images:
             own = itertools.islice(images, count)
-            for frame in frames_to_paint(job, own, folder, scene.first):
+            for frame in frames_to_paint(job, own, folder, scene):
                 pixels, peak_mib = paint_one(frame)
                 folder.save(frame.number, pixels)
                 begins = frame.previous is None and bool(job.settings.temporal_weight)
@@ -388,6 +388,6 @@ def main(args: argparse.Namespace) -> int:
     console = FilmConsole(args.quiet)
 
     def kept():
-        return f"{console.kept()}; go on with: {args.command}" if console.kept() else ""
+        return f"{console.kept()}; resume with: {args.command}" if console.kept() else ""
 
     return exit_status(PROGRAM, lambda: run(args, console), kept)

@@ -3,16 +3,19 @@
 import contextlib
 import itertools
 import re
+import shutil
+import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from PIL import Image
 
 from stylize.backend.files import remove_leftovers
+from stylize.backend.scratch import Scratch
 from stylize.errors import InputError
-from stylize.images.optical_flow import Previous, find_motion
+from stylize.images.optical_flow import Motion, Previous, find_motion
 from stylize.images.reading import load_image
 from stylize.images.resize import resize_image
 from stylize.images.writing import save_image
@@ -21,12 +24,22 @@ from stylize.runs.checkpoint import made_alike
 from stylize.runs.job import Job
 from stylize.vgg.preprocess import preprocess_image
 
+MOTION_BYTES = 9  # for each pixel, of a `Motion`
+MOTIONS_BYTES = 2**31  # of all that are kept; the others, of a long film, are found again
+
 
 class Scene(NamedTuple):
-    """The frames from `first` on, without `end`; None: up to the last one."""
+    """A part of a film.
+
+    Attributes:
+        first, end: its frames are those from `first` on, without `end`; None: up to the last one.
+        motions: of the film's frames, as far as they are known: how each follows from the one
+            before it; None: it begins a scene.
+    """
 
     first: int
     end: int | None
+    motions: Sequence[Motion | None] = ()
 
     @property
     def frames(self) -> range:
@@ -60,18 +73,40 @@ class Frame(NamedTuple):
 
 
 def find_scenes(job: Job, images: Iterable[Image.Image]) -> list[Scene]:
-    """The scenes of a film.
+    """Finds the scenes of a film. The motions found on the way are kept in a file.
 
     Args:
         job: of its first frame.
         images: all frames.
+
+    Raises:
+        OSError: the disk is full.
     """
-    starts, count = [], 0
-    resized = (_resized(job, image) for image in images)
-    for count, (before, frame) in enumerate(itertools.pairwise(resized), 1):
-        if find_motion(before, frame) is None:
-            starts.append(count)
-    return [Scene(*pair) for pair in itertools.pairwise([0, *starts, count + 1])]
+    starts: list[int] = []
+
+    def search():
+        before = None
+        for number, image in enumerate(images):
+            frame = _resized(job, image)
+            motion = find_motion(before, frame) if before else None
+            if motion is None:
+                starts.append(number)
+            before = frame
+            yield motion
+
+    found = search()
+    kept = itertools.islice(found, _motions_kept(job))
+    motions = Scratch(kept, job.settings.scratch_folder)
+    length = len(motions) + sum(1 for _ in found)
+    return [Scene(*pair, motions) for pair in itertools.pairwise([*starts, length])]
+
+
+def _motions_kept(job):
+    """The number of motions that may be kept: they take half of the free disk at most."""
+    folder = job.settings.scratch_folder or tempfile.gettempdir()
+    rows, cols = job.stages[-1][:2]
+    free = shutil.disk_usage(folder).free
+    return min(MOTIONS_BYTES, free // 2) // (rows * cols * MOTION_BYTES)
 
 
 def _resized(job, image):
@@ -81,25 +116,27 @@ def _resized(job, image):
 
 
 def frames_to_paint(
-    job: Job, images: Iterable[Image.Image], folder: "FrameFolder", first: int = 0
+    job: Job, images: Iterable[Image.Image], folder: "FrameFolder", scene: Scene = WHOLE
 ) -> Iterator[Frame]:
     """Yields each frame that is not in the folder. It must be there before the next is asked for.
 
     Args:
         job: of the film's first frame.
-        images: the frames from `first` on, which begins a scene.
+        images: its frames, or, of the whole film, all.
         folder: of the results.
-        first: the number of the first.
+        scene: that they are of.
     """
     weight = job.settings.temporal_weight
     before: Image.Image | None = None
-    for index, image in enumerate(images, first):
+    for index, image in enumerate(images, scene.first):
         started = time.monotonic()
         last, before = before, _resized(job, image)
         if folder.has(index):
             continue
-        motion = find_motion(last, before) if last is not None and weight else None
-        previous = None
+        motion = previous = None
+        if last is not None and weight:
+            known = index < len(scene.motions)
+            motion = scene.motions[index] if known else find_motion(last, before)
         if motion:
             previous = motion.move(preprocess_image(folder.load(index - 1)))
         yield Frame(index, image, previous, started)

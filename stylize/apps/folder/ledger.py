@@ -24,7 +24,7 @@ class Outcome(NamedTuple):
         seconds: that painting took.
         work: in pixels of evaluations; time goes with it.
         needed_mib: about the peak of a process that paints it.
-        resumable: whether there is a state of the very same run to go on from.
+        resumable: whether there is a state of the very same run to resume.
         peak_mib: of the process so far, or of its GPU.
     """
 

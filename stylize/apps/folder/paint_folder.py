@@ -74,28 +74,28 @@ class FolderSurvey(NamedTuple):
 def survey(tasks: Sequence[argparse.Namespace]) -> FolderSurvey:
     """Looks at every task, given by its options. Raises WeightsError."""
     weights = kept_weights(tasks[0].weights)
-    outcomes, settings = [], None
-    job = None  # any task's: records take only the settings from it, the same for all
+    outcomes = []
+    first = None  # the first job: records take only its settings, which are those of all tasks
     for args in tasks:
+        job = None
         try:
-            job = job or photo.plan(args)[0]
-            settings = job.settings
-            record = photo.make_record(args, job, weights)
-            outcomes.append(
-                Outcome("finished")
-                if photo.is_finished(args, record)
-                else _look_closer(args, record)
-            )
+            if first is None:
+                first = job = photo.plan(args)[0]
+            record = photo.make_record(args, first, weights)
+            if photo.is_finished(args, record):
+                outcome = Outcome("finished")
+            else:
+                outcome = _waiting(args, record, job or photo.plan(args)[0])
         except Exception as error:
-            outcomes.append(Outcome("failed", _message(args, error)))
-    allowed = allowed_mib(settings) if settings else math.inf
-    precision = job.stages[-1].precision if job else None
+            outcome = Outcome("failed", _message(args, error))
+        outcomes.append(outcome)
+    allowed = allowed_mib(first.settings) if first else math.inf
+    precision = first.stages[-1].precision if first else None
     return FolderSurvey(outcomes, tensors.count_gpus(), allowed, precision)
 
 
-def _look_closer(args, record):
-    """The `Outcome` of a task that is not finished. Raises InputError."""
-    job, _ = photo.plan(args)
+def _waiting(args, record, job):
+    """The `Outcome` of a task that is not finished."""
     work = sum(stage.work for stage in job.stages)
     resumable = _is_resumable(args, record, job)
     return Outcome("waiting", work=work, needed_mib=job.needed_mib, resumable=resumable)
@@ -137,7 +137,7 @@ def paint_photo(args: argparse.Namespace, weights: VGG19Weights | None = None) -
 
 
 def paint_photo_again(args: argparse.Namespace) -> Outcome:
-    """`paint_photo` for a photo whose process was killed: goes on where that stopped."""
+    """`paint_photo` for a photo whose process was killed: resumes where that stopped."""
     with contextlib.suppress(Exception):  # painting says what is wrong
         job, _ = photo.plan(args)
         record = photo.make_record(args, job, kept_weights(args.weights))
@@ -306,4 +306,4 @@ def main(args: argparse.Namespace) -> int:
     Args:
         args: from `parse`.
     """
-    return exit_status(PROGRAM, lambda: run(args), lambda: f"go on with: {args.command}")
+    return exit_status(PROGRAM, lambda: run(args), lambda: f"resume with: {args.command}")

@@ -1,4 +1,4 @@
-"""Films: read, painted frame by frame, stopped and gone on with, written with their sound."""
+"""Films: read, painted frame by frame, stopped and resumed, written with their sound."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from PIL import Image
 
 import neural_style_transfer as nst
 from stylize.apps.film import paint_film, scenes
-from stylize.apps.film.scenes import WHOLE, FrameFolder, Scene
+from stylize.apps.film.scenes import WHOLE, FrameFolder
 from stylize.apps.options import parse
 from stylize.backend.arrays import device_arrays
 from stylize.backend.tensors import to_numpy
@@ -33,20 +33,8 @@ from stylize.runs import level as levels
 from stylize.runs.job import prepare
 from stylize.vgg.weights import IMAGENET_MEAN_BGR
 
+pytestmark = pytest.mark.usefixtures("eagerly")
 CUT, FRAMES = 3, 4  # the last frame begins another scene
-
-
-@pytest.fixture(autouse=True, scope="module")
-def eagerly():
-    """Nothing is compiled, which takes longer than all else at these sizes."""
-    if nst.keras.backend.backend() != "tensorflow":
-        yield
-        return
-    import tensorflow
-
-    tensorflow.config.run_functions_eagerly(True)
-    yield
-    tensorflow.config.run_functions_eagerly(False)
 
 
 def frame(index):
@@ -80,7 +68,7 @@ def clip(silent, tmp_path):
 
 
 @pytest.fixture
-def command(one_process, clip, painting_path, weights_path, tmp_path):
+def command(simple_loss, one_process, clip, painting_path, weights_path, tmp_path):
     """A thread stands in for the processes."""
     return [
         *(str(clip), str(painting_path), str(tmp_path / "results" / "clip")),
@@ -198,6 +186,18 @@ def test_reading_may_begin_and_stop_in_between(clip, tmp_path):
         assert next(later) == whole[2]
         stop.set()
         assert list(later) == []
+
+
+@pytest.mark.parametrize(("suffix", "seeks"), [(".mp4", True), (".mkv", True), (".ts", False)])
+def test_video_with_an_index_is_decoded_from_near_the_frame(suffix, seeks, tmp_path, monkeypatch):
+    path, commands, pipe = tmp_path / f"clip{suffix}", [], clips._read_pipe
+    picture = ("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=12:duration=4")
+    ffmpeg(*picture, "-c:v", "libx264", "-g", "12", "-bf", "3", path)
+    monkeypatch.setattr(clips, "EARLIER", 1)
+    monkeypatch.setattr(clips, "_read_pipe", lambda *a: commands.append(a[0]) or pipe(*a))
+    clip = clips.open_clip(str(path))
+    assert list(clip.frames(30)) == list(clip.frames())[30:]
+    assert ["-ss" in command for command in commands] == [seeks, False]
 
 
 def test_frames_of_uneven_distances_are_counted_as_they_are_read(tmp_path):
@@ -440,7 +440,9 @@ def test_film_whose_sound_is_left_out_says_so(command, tmp_path, monkeypatch, ca
     assert "clip.mp4 has no sound: the clip's could not be converted\n" in capfd.readouterr().err
 
 
-def test_stopped_film_goes_on_by_frame_with_the_same_bytes(command, tmp_path, monkeypatch, capsys):
+def test_stopped_film_is_resumed_by_frame_with_the_same_bytes(
+    command, tmp_path, monkeypatch, capsys
+):
     assert nst.main(command) == 0
     result = tmp_path / "results" / "clip.mp4"
     whole = result.read_bytes()
@@ -457,7 +459,7 @@ def test_stopped_film_goes_on_by_frame_with_the_same_bytes(command, tmp_path, mo
     capsys.readouterr()
     assert nst.main(command) == 130
     err = capsys.readouterr().err
-    assert re.search(r"interrupted; 2 of 4 frames are finished; go on with: .*--iter 1\n$", err)
+    assert re.search(r"interrupted; 2 of 4 frames are finished; resume with: .*--iter 1\n$", err)
     assert sorted(os.listdir(tmp_path / "results" / ".clip.frames")) == [
         "000001.png",
         "000002.png",
@@ -613,8 +615,32 @@ def test_scenes_begin_anew(small_vgg19, painting, tmp_path):
 def test_scenes_are_found_beforehand(painting):
     images = [frame(index) for index in range(FRAMES)]
     job = prepare(images[0], painting, size=48)
-    assert scenes.find_scenes(job, images) == [Scene(0, CUT), Scene(CUT, FRAMES)]
-    assert scenes.find_scenes(job, images[:1]) == [Scene(0, 1)]
+    assert [s[:2] for s in scenes.find_scenes(job, images)] == [(0, CUT), (CUT, FRAMES)]
+    assert [s[:2] for s in scenes.find_scenes(job, images[:1])] == [(0, 1)]
+
+
+@pytest.mark.parametrize("room", [scenes.MOTIONS_BYTES, 2 * 48 * 64 * scenes.MOTION_BYTES])
+def test_motion_found_beforehand_is_not_searched_for_again(room, painting, tmp_path, monkeypatch):
+    """As many as there is room for; that of the other frames is found again."""
+    images = [frame(index) for index in range(CUT)]
+    job = prepare(images[0], painting, size=48)
+
+    def held_to(folder, scene):
+        """What each frame is held to, if the results are the frames themselves."""
+        kept = FrameFolder(tmp_path / folder, {"settings": {}, "recipe": "", "base": {}})
+        for frame in scenes.frames_to_paint(job, images, kept, scene):
+            kept.save(frame.number, np.asarray(frame.image, float))
+            yield frame.previous or ()
+
+    once = list(held_to("once", WHOLE))
+    monkeypatch.setattr(scenes, "MOTIONS_BYTES", room)
+    (found,) = scenes.find_scenes(job, images)
+    searched, find = [], scenes.find_motion
+    monkeypatch.setattr(scenes, "find_motion", lambda *pair: searched.append(1) or find(*pair))
+    for before, again in zip(once, held_to("again", found), strict=True):
+        for one, other in zip(before, again, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert len(searched) == CUT - len(found.motions)
 
 
 def test_scenes_painted_at_once_give_the_same_film(command, tmp_path, capsys):
@@ -723,9 +749,9 @@ def test_stopped_scenes_leave_no_process_and_all_finished_frames(
             time.sleep(0.05)
     assert run.returncode == status
     assert not alive(run.pid)
-    assert re.fullmatch(r".*: error: \w+; [123] of 4 frames are finished; go on with: .*\n", err), (
-        err
-    )
+    assert re.fullmatch(
+        r".*: error: \w+; [123] of 4 frames are finished; resume with: .*\n", err
+    ), err
     number = int(first.split()[1])
     assert f"{number:06}.png" in os.listdir(tmp_path / "results" / ".clip.frames")
     assert os.listdir(tmp_path / "results") == [".clip.frames"]

@@ -1,6 +1,7 @@
 """Folders on the command line. Threads stand in for the processes, but in the last tests."""
 
 import contextlib
+import hashlib
 import json
 import math
 import multiprocessing
@@ -42,7 +43,7 @@ def photos(tmp_path):
 
 
 @pytest.fixture
-def command(photos, painting_path, weights_path, tmp_path):
+def command(simple_loss, photos, painting_path, weights_path, tmp_path):
     return [
         *(str(photos), str(painting_path), str(tmp_path / "results")),
         *("--weights", str(weights_path), "--size", "24", "--iter", "1"),
@@ -82,6 +83,18 @@ def test_paints_a_folder_as_it_would_each_picture(one_process, command, photos, 
     assert nst.main([str(photos / "b.jpg"), command[1], str(tmp_path / "alone"), *command[3:]]) == 0
     alone = (tmp_path / "alone.png").read_bytes()
     assert (tmp_path / "results" / "b.png").read_bytes() == alone
+
+
+def test_each_picture_is_planned_and_each_file_hashed_once(one_process, command, monkeypatch):
+    """Planned once to see what it needs, and once where it is painted."""
+    plans, hashed, plan, digest = [], [], photo.plan, hashlib.file_digest
+    monkeypatch.setattr(photo, "plan", lambda args: plans.append(args.base) or plan(args))
+    monkeypatch.setattr(
+        hashlib, "file_digest", lambda file, kind: hashed.append(file.name) or digest(file, kind)
+    )
+    assert nst.main(command) == 0
+    assert len(plans) == 2 * len(set(plans)) == 2 * 3
+    assert len(hashed) == len(set(hashed)) == 3 + 1  # the photos, and the style
 
 
 def test_what_is_finished_is_not_painted_again(one_process, command, tmp_path, monkeypatch, capsys):
@@ -197,7 +210,7 @@ def test_picture_whose_process_is_killed_is_painted_again_at_the_end(
     assert painted(tmp_path)[2:] == ([] if failed else ["a.png"])
 
 
-def test_stopped_picture_goes_on_where_it_was(one_process, command, tmp_path, monkeypatch, capsys):
+def test_stopped_picture_is_resumed(one_process, command, tmp_path, monkeypatch, capsys):
     command = [*command, "--iter", "3", "--jobs", "1"]
     assert nst.main(command) == 0
     whole = (tmp_path / "results" / "b.png").read_bytes()
@@ -213,7 +226,7 @@ def test_stopped_picture_goes_on_where_it_was(one_process, command, tmp_path, mo
     monkeypatch.setattr(PhotoConsole, "on_evaluation", counting)
     capsys.readouterr()
     assert nst.main(command) == 130
-    assert re.search("interrupted; go on with: .*--jobs 1\n$", capsys.readouterr().err)
+    assert re.search("interrupted; resume with: .*--jobs 1\n$", capsys.readouterr().err)
     assert (tmp_path / "results" / "b_state.npz").exists()
     assert nst.main(command) == 0
     assert evaluations[30] > 15  # not from the start
@@ -355,8 +368,10 @@ def test_an_error_ends_our_own_processes_and_no_others():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no process groups there")
-def test_killed_process_costs_no_picture(command, full_weights_path, tmp_path):
-    command += ["--recipe", "keras", "--iter", "3"]
+def test_killed_process_costs_no_picture(command, photos, full_weights_path, tmp_path):
+    (photos / "b.jpg").unlink()
+    command += ["--recipe", "keras"]
+    command[command.index("--iter") + 1] = "2"
     with start(command, full_weights_path) as run:
         deadline = time.monotonic() + 60
         while not (states := list((tmp_path / "results").rglob("*_state.npz"))):
@@ -366,8 +381,8 @@ def test_killed_process_costs_no_picture(command, full_weights_path, tmp_path):
         largest.kill()
         out, err = run.communicate(timeout=90)
     assert (run.returncode, err) == (0, "")
-    assert states and "its process was killed\n" in out and "3 painted" in out
-    assert sorted(painted(tmp_path)) == ["a.png", "b.png", "sub/c.png"]
+    assert states and "its process was killed\n" in out and "2 painted" in out
+    assert sorted(painted(tmp_path)) == ["a.png", "sub/c.png"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no process groups there")
@@ -396,7 +411,7 @@ def test_stopped_processes_end_and_keep_what_they_did(
     assert run.returncode == status
     assert not alive(run.pid)
     if stop != signal.SIGKILL:
-        assert re.fullmatch(r".*: error: \w+; go on with: .*--jobs 2\n", err), err
+        assert re.fullmatch(r".*: error: \w+; resume with: .*--jobs 2\n", err), err
     assert len(list((tmp_path / "results").glob("*_state.npz"))) == 2
     assert not list((tmp_path / "results").glob(".*"))
 

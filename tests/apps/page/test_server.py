@@ -123,7 +123,7 @@ def test_several_photos_fill_a_gallery_and_come_as_one_download(
     Image.effect_noise((48, 40), 80).save(other)
     bad.write_bytes(b"hello")
     give(page, [photo_path, bad, other], painting_path)
-    paint(page, 6)
+    paint(page, 3)
     status(page, r"1 of 3: photo\.png, about \d+ s left")
     status(page, r"3 of 3: other\.png")
     expect(page.locator("#gallery img")).to_have_count(1)
