@@ -5,7 +5,8 @@
 
 `paint` writes a sheet for each pair: photo and style on top, then the pictures under letters. Their
 order is drawn by `--seed`; which is which stands in `key.json`, not to be opened before choices are
-written into `choices.json`: {"astronaut+woodcut": "b", ...}. `count` then prints who was chosen.
+written into `choices.json`: {"astronaut+woodcut": "b", ...}. `count` then prints who was chosen,
+and of each recipe the mean seconds, the mean `weave` (benchmarks/weave.py) and where it is highest.
 
 A recipe is a name in RECIPES, with settings of its own after colons: `pyramid:init=recolored`. With
 `--seconds` each run is stopped after as many. Pictures of another program take part as a folder of
@@ -21,9 +22,10 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from PIL import Image, ImageDraw
+from weave import weave
 
 import neural_style_transfer as nst
 
@@ -104,9 +106,8 @@ def sheet(pair, images, rows):
 def paint_all(args):
     weights = nst.load_weights(args.weights)
     args.folder.mkdir(parents=True, exist_ok=True)
-    key_path, seconds_path = args.folder / "key.json", args.folder / "seconds.json"
-    keys = json.loads(key_path.read_text()) if key_path.exists() else {}
-    seconds = json.loads(seconds_path.read_text()) if seconds_path.exists() else {}
+    paths = [args.folder / f"{name}.json" for name in ("key", "seconds", "weave")]
+    keys, seconds, weaves = (json.loads(p.read_text()) if p.exists() else {} for p in paths)
     for pair in args.pairs:
         if pair in keys:
             continue  # an earlier run, stopped, got so far
@@ -119,25 +120,33 @@ def paint_all(args):
             recipe = parse_recipe(text)
             images[text], taken = paint(pair, recipe, weights, args.rows, args.seconds)
             seconds.setdefault(text, {})[pair] = round(taken, 1)
+        photo = nst.load_image(find(pair.partition("+")[0]))
+        for name, image in images.items():
+            weaves.setdefault(name, {})[pair] = round(weave(image, photo), 2)
         order = sorted(images)
         random.Random(f"{args.seed} {pair}").shuffle(order)
         sheet(pair, [images[name] for name in order], args.rows).save(args.folder / f"{pair}.png")
         keys[pair] = dict(zip("abcdefgh", order, strict=False))
-        key_path.write_text(json.dumps(keys, indent=2) + "\n")
-        seconds_path.write_text(json.dumps(seconds, indent=2) + "\n")
+        for path, values in zip(paths, (keys, seconds, weaves), strict=True):
+            path.write_text(json.dumps(values, indent=2) + "\n")
         print(pair, flush=True)
 
 
 def count(args):
-    """Prints who was chosen how often, and the mean seconds."""
+    """Prints who was chosen how often, the mean seconds, and how much weave there is."""
     keys, choices, seconds = (
         json.loads((args.folder / f"{name}.json").read_text())
         for name in ("key", "choices", "seconds")
     )
+    path = args.folder / "weave.json"  # earlier panels have none
+    weaves = json.loads(path.read_text()) if path.exists() else {}
     chosen = [keys[pair][letter] for pair, letter in choices.items()]
     for name in sorted(set().union(*(key.values() for key in keys.values()))):
         times = seconds.get(name, {}).values()
         mean = f"{sum(times) / len(times):6.1f} s" if times else ""
+        if woven := weaves.get(name, {}):
+            most = max(woven, key=woven.get)
+            mean += f"  weave {sum(woven.values()) / len(woven):.2f}, {woven[most]:.2f} at {most}"
         print(f"{name:60} {chosen.count(name):3d} of {len(chosen)} {mean}")
     for pair, letter in choices.items():
         print(f"  {pair:28} {keys[pair][letter]}")

@@ -11,9 +11,12 @@ import cluster
 import gpu
 import numpy as np
 import optimizers
+import panel
 import peers
 import pytest
 import startup
+import weave
+from PIL import Image
 
 import neural_style_transfer as nst
 from stylize.losses.tiled import TilePasses
@@ -44,6 +47,50 @@ def test_optimizers_are_compared_in_turns(full_weights_path, tmp_path, capfd):
     for name in ("seconds_scipy", "seconds", "loss_scipy", "loss"):
         assert row[name] > 0
     assert re.search(r"cat\+ink +scipy +[\d.]+ +40 ", capfd.readouterr().out)
+
+
+def texture(seed, period=None, strength=10):
+    """A picture with ever less power the finer, as paintings have; a grating of a period on it."""
+    down, across = np.meshgrid(np.fft.fftfreq(128), np.fft.fftfreq(128), indexing="ij")
+    noise = np.fft.fft2(np.random.default_rng(seed).normal(0, 1, (128, 128)))
+    values = np.fft.ifft2(noise / (np.hypot(down, across) + 0.02) ** 1.5).real
+    values = 128 + 20 * values / values.std()
+    if period:
+        values += strength * np.sin(2 * np.pi * np.arange(128) / period)[:, np.newaxis]
+    return Image.fromarray(values.clip(0, 255).astype(np.uint8)).convert("RGB")
+
+
+PLAIN_PHOTO = Image.new("RGB", (64, 64), "gray")
+
+
+def test_weave_is_of_lines_three_pixels_apart():
+    plain = weave.weave(texture(0), PLAIN_PHOTO)
+    assert 0.2 < plain < 0.6
+    assert weave.weave(texture(0, 3), PLAIN_PHOTO) > 5
+    rotated = texture(0, 3).rotate(90)
+    assert weave.weave(rotated, PLAIN_PHOTO) == pytest.approx(
+        weave.weave(texture(0, 3), PLAIN_PHOTO), rel=0.2
+    )
+    for period in (4.5, 8):  # strokes
+        assert weave.weave(texture(0, period), PLAIN_PHOTO) < 1.1 * plain
+
+
+def test_weave_counts_where_the_photo_is_plain():
+    detailed = np.asarray(texture(1)).copy()
+    detailed[:, :64] = 128
+    painted = np.hstack([np.asarray(texture(0, 3))[:, :64], np.asarray(texture(0))[:, 64:]])
+    on_plain = weave.weave(Image.fromarray(painted), Image.fromarray(detailed))
+    on_detail = weave.weave(Image.fromarray(painted[:, ::-1]), Image.fromarray(detailed))
+    assert on_plain > 3 * on_detail
+
+
+def test_panel_tells_the_weave_of_each_recipe(tmp_path, capfd, full_weights_path):
+    arguments = ["--pairs", "cat+ink", "--recipes", "neighbors", "--rows", "64", "--weights"]
+    panel.main(["paint", str(tmp_path), *arguments, str(full_weights_path)])
+    (tmp_path / "choices.json").write_text('{"cat+ink": "a"}')
+    panel.main(["count", str(tmp_path)])
+    (woven,) = json.loads((tmp_path / "weave.json").read_text())["neighbors"].values()
+    assert f"weave {woven:.2f}, {woven:.2f} at cat+ink" in capfd.readouterr().out
 
 
 def test_summary_is_the_median_of_times_and_the_mean_and_highest_of_losses():

@@ -224,6 +224,9 @@ def run(
     check_kept(result_paths(args) + paths_on_the_way(args, saved), given)
     remove_leftovers(args.result_prefix)
     _check_format(job, args)
+    for path, box in zip(_styles(args), job.inputs.style_boxes, strict=True):
+        if box.is_cut:
+            console.print(f"Leaving out plain margins of {path}; --style_crop none keeps them")
     announce("This needs", job, args, console)
     weights = weights or load_weights(args.weights, quiet=args.quiet)
     console.print(f"Using {weights.source}")

@@ -10,6 +10,7 @@ from PIL import Image
 
 from stylize.backend.scratch import empty_in_file, empty_in_memory
 from stylize.errors import InputError, SettingError
+from stylize.images.margins import Box, without_margins
 from stylize.images.masks import load_mask
 from stylize.images.optical_flow import Previous
 from stylize.images.reading import load_image
@@ -231,6 +232,8 @@ def _read_inputs(base, style_reference, settings):
     """The `Inputs` that the arguments and the settings name. Raises InputError."""
     several = isinstance(style_reference, (list, tuple))
     styles = [load_image(s) for s in (style_reference if several else [style_reference])]
+    find_box = without_margins if settings.style_crop == "auto" else Box.whole
+    boxes = [find_box(style) for style in styles]
     base = load_image(base)
     scales = settings.style_scale
     scales = [scales] if isinstance(scales, str) else scales
@@ -245,7 +248,8 @@ def _read_inputs(base, style_reference, settings):
     init, noise = settings.init, settings.noise_blend
     return Inputs(
         base=base,
-        styles=styles,
+        styles=[box.of(style) for style, box in zip(styles, boxes, strict=True)],
+        style_boxes=boxes,
         style_scales=scales,
         style_shares=blend,
         style_masks=[load_mask(mask) for mask in masks],

@@ -20,6 +20,7 @@ from stylize.images.colors import (
     within_range,
 )
 from stylize.images.detail import detail_map
+from stylize.images.margins import Box
 from stylize.images.masks import resize_mask
 from stylize.images.optical_flow import Previous
 from stylize.images.resize import (
@@ -48,6 +49,7 @@ class Inputs(NamedTuple):
 
     base: Image.Image
     styles: list[Image.Image]
+    style_boxes: list[Box]  # the part of each style's picture that is the style
     style_scales: list[float | str]  # for each style: a number, "fit" or "area"
     style_shares: list[float]
     style_masks: list[Image.Image | None]  # for each style, gray

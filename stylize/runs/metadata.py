@@ -74,6 +74,7 @@ def make_record(
         "evaluations_per_iteration": job.evaluations_per_iteration,
         "base": describe_file(base),
         "styles": [describe_file(style) for style in styles],
+        "style_boxes": [list(box) for box in job.inputs.style_boxes],
         **{name: _describe(files, describe_file) for name, files in used.items()},
         "weights": {"sha256": _kept_digest(weights)},
         "tiles": [stage.tile for stage in job.stages],
@@ -185,6 +186,7 @@ _check_record = untrusted.fields(
     {
         "program": untrusted.text,
         "styles": untrusted.items(FILE),
+        "style_boxes": untrusted.items(untrusted.items(untrusted.number(0, whole=True))),
         **dict.fromkeys(PICTURE_SETTINGS, FILES),
         "weights": FILE,
         "tiles": untrusted.items(TILE),
@@ -207,6 +209,7 @@ def settings_like(
         InputError: it was made with pictures (masks, say) that are not given.
     """
     recorded = {name: value for name, value in record["settings"].items() if name in SETTINGS}
+    recorded.setdefault("style_crop", "none")  # earlier versions left no margins out
     before_1_0 = record["program"].startswith("neural_style_transfer 0.")
     if before_1_0 and recorded.get("optimizer") == "lbfgs":
         recorded["optimizer"] = "scipy"  # its name since then

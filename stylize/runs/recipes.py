@@ -109,6 +109,7 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "tv_weight": 0.02,
     "temporal_weight": 5.0,
     "style_scale": "area",
+    "style_crop": "auto",
     "content_colors": "recolored",
     "content_layers": {"block3_conv1": 1.0},
     "init": "recolored",

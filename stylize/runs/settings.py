@@ -215,6 +215,15 @@ class Settings(Recipe):
         "pixels as the result; the aspect ratio is kept except with fit",
         nargs="+",
     )
+    style_crop: str = _setting(
+        "none",
+        "--style_crop",
+        one_of("auto", "none"),
+        "auto|none",
+        "look",
+        "auto: plain margins around a style, such as a mat or bars, are left out; none: they are "
+        "part of it",
+    )
     style_turns: int = _setting(
         0,
         "--style_turns",

@@ -82,6 +82,18 @@ def test_pyramid_saves_the_size_asked_for_only(simple_loss, command, tmp_path, c
     assert nst.load_image(tmp_path / "results" / "r_at_iteration_1.png").size == (48, 40)
 
 
+def test_margins_left_out_are_printed_unless_they_are_to_stay(
+    simple_loss, command, painting_path, capsys
+):
+    framed = np.pad(nst.load_image(painting_path), [(12, 12), (14, 14), (0, 0)])
+    Image.fromarray(framed).save(painting_path)
+    assert nst.main([*command, "--iter", "1"]) == 0
+    line = f"Leaving out plain margins of {painting_path}; --style_crop none keeps them\n"
+    assert line in capsys.readouterr().out
+    assert nst.main([*command, "--iter", "1", "--style_crop", "none"]) == 0
+    assert "Leaving out" not in capsys.readouterr().out
+
+
 def test_early_stop_is_printed(simple_loss, command, tmp_path, capsys):
     assert nst.main([*command, "--tolerance", "1"]) == 0
     assert "Stopped at this size: an iteration gained" in capsys.readouterr().out

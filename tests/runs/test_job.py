@@ -9,6 +9,7 @@ from PIL import Image
 from stylize.backend import tensors
 from stylize.errors import InputError
 from stylize.images import resize, writing
+from stylize.images.margins import Box, without_margins
 from stylize.runs import level as levels
 from stylize.runs import memory
 from stylize.runs.job import prepare
@@ -41,6 +42,17 @@ def test_noise_is_blended_into_the_start(photo, painting):
     np.testing.assert_array_equal(base, preprocess.preprocess_image(photo))
     blended = start(noise_blend=0.25)
     np.testing.assert_allclose(blended, 0.75 * base + 0.25 * noise, atol=1e-4)
+
+
+def test_margins_of_a_style_are_left_out_where_that_is_asked_for(photo, painting):
+    framed = np.pad(painting, [(20, 20), (30, 30), (0, 0)], constant_values=255)
+    box = without_margins(Image.fromarray(framed))
+    assert box != Box.whole(Image.fromarray(framed))
+    cropped = prepare(photo, [framed, painting], style_crop="auto").inputs
+    assert cropped.style_boxes == [box, Box.whole(Image.fromarray(painting))]
+    assert cropped.styles[0].size == (box.right - box.left, box.lower - box.upper)
+    whole = prepare(photo, framed, style_crop="none").inputs
+    np.testing.assert_array_equal(whole.styles[0], framed)
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,19 @@ def test_what_was_called_lbfgs_before_1_0_is_scipys(record):
     assert metadata.settings_like(new, given, "r.png")["optimizer"] == "lbfgs"
 
 
+def test_record_says_what_part_of_a_style_was_used(record, painting):
+    rows, cols, _ = painting.shape
+    assert record["style_boxes"] == [[0, 0, cols, rows]]
+
+
+def test_margins_count_in_pictures_of_earlier_versions(record):
+    given = NOTHING_GIVEN | {"init": "base", "content_mask": "none"}
+    assert metadata.settings_like(record, given, "r.png")["style_crop"] == "auto"
+    earlier = {name: value for name, value in record["settings"].items() if name != "style_crop"}
+    old = record | {"settings": earlier}
+    assert metadata.settings_like(old, given, "r.png")["style_crop"] == "none"
+
+
 def test_differences_name_another_machine_but_not_in_records_that_do_not_say(record):
     cores = record["machine"]["cores"]
     other = record | {"machine": record["machine"] | {"cores": 99, "TF_ENABLE_ONEDNN_OPTS": "7"}}

@@ -85,6 +85,14 @@ def cleared(words: str) -> Shown:
     return Shown(words, download=download, gallery=gr.Gallery(None, visible=False))
 
 
+def _show_margins_left_out(job, words):
+    """Yields what is used of a painting with margins, until the first picture takes its place."""
+    (painting,), (box,) = job.inputs.styles, job.inputs.style_boxes
+    if box.is_cut:
+        margins = "Plain margins of the painting are left out; below is what is used of it."
+        yield Shown(f"{words}\n\n{margins}", painting)
+
+
 class Series:
     """What has become of several photos.
 
@@ -287,6 +295,7 @@ class Studio:
         except Stopped as error:
             watch.error = error
             return watch
+        yield from _show_margins_left_out(job, say(watch))
         yield from self._follow(job, watch, say)
         if watch.last:
             record = metadata.make_record(job, self._weights, photo, [style])
@@ -324,6 +333,7 @@ class Studio:
         except Stopped as error:
             yield Shown(f"{error}; no frame was finished".capitalize())
             return
+        yield from _show_margins_left_out(job, "Getting ready ...")
         with tempfile.TemporaryDirectory(dir=self._folder) as kept:
             folder = FrameFolder(kept, metadata.make_record(job, self._weights, path, [style]))
             ended = yield from self._paint_frames(job, clip, folder, limit)

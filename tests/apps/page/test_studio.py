@@ -97,6 +97,15 @@ def test_painting_ends_with_a_picture_that_says_how_it_was_made(studio, painting
     assert (record["base"]["name"], record["settings"]["iterations"]) == ("photo.png", 2)
 
 
+def test_painting_with_margins_is_shown_as_it_is_used(painting_of, painting, tmp_path):
+    framed = np.pad(painting, [(12, 12), (14, 14), (0, 0)], constant_values=255)
+    Image.fromarray(framed).save(tmp_path / "framed.png")
+    shown = list(painting_of(1, painting=tmp_path / "framed.png"))
+    words, used = next((words, picture) for words, picture, *_ in shown if is_picture(picture))
+    assert "Plain margins of the painting are left out" in words
+    assert max(used.size) < max(framed.shape) and used != shown[-1].picture
+
+
 def test_each_picture_is_shown_once(painting_of):
     """Gradio names files by what is in them, and would write over one that is being read."""
     pictures = [np.asarray(s.picture) for s in painting_of(6) if is_picture(s.picture)]
