@@ -38,6 +38,14 @@ ENCODING = (
 NTSC = (24, 30, 48, 60, 120)  # frames per second that are often a thousandth fewer
 SLOWEST = 0.001  # frames per second
 DEFAULT_RATE = 25.0  # frames per second of a folder of frames, or where a video does not say
+HDR = ("smpte2084", "arib-std-b67")  # how FFmpeg calls the transfer functions PQ and HLG
+# From HDR to what is seen on a common screen, its peak taken as ten times as bright as white there.
+TONE_MAPPED = (
+    "zscale=t=linear:npl=100,format=gbrapf32le,zscale=p=bt709,tonemap=hable:desat=0:peak=10,"
+    "zscale=t=bt709:m=bt709:r=tv,format=yuva444p"
+)
+NOWHERE = ("-f", "null", "-")  # decoded for what FFmpeg says of it alone
+WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders leave it out
 
 
 class Clip(NamedTuple):
@@ -102,6 +110,8 @@ def numbered_frames(folder: str | Path) -> list[Path]:
     }
     if not numbers:
         raise InputError(f"{folder}: has no numbered frames, such as frame_0001.png")
+    if others := [path for path in numbers if not path.is_file()]:
+        raise InputError(f"{min(others)}: is named like a frame, and is no file; remove it")
     return sorted(numbers, key=lambda path: (numbers[path], path))
 
 
@@ -134,13 +144,18 @@ def _open_video(path, most, max_pixels, ending):
     if not Path(path).is_file():
         raise InputError(f"video {path}: is a folder, a device or a pipe, not a file")
     source = _source(path, max_pixels)
-    command = [find_ffmpeg(path), "-nostdin", *source]
-    _, said = _ask(command, ending)
-    says = re.search(r" Video: .* ([\d.]+)(k?) fps", said)
-    rate = frame_rate(float(says[1]) * (1000 if says[2] else 1) if says else DEFAULT_RATE)
+    ffmpeg = (find_ffmpeg(path), "-nostdin")
+    _, said = _ask([*ffmpeg, *source], ending)
+    stream = _first_stream(said)
+    if stream.rate < SLOWEST:
+        raise InputError(
+            f"video {path}: has less than {SLOWEST} frames per second; save it with more, or give "
+            "its frames with --frames"
+        )
+    rate = frame_rate(stream.rate)
+    command = [*ffmpeg, *stream.decoder, *source, "-map", "0:v:0", "-r", str(rate), "-vf"]
     limit = ("-frames:v", str(most)) if most else ()
-    reading = [*command, "-map", "0:v:0", "-r", str(rate), "-vf"]
-    whole, said = _ask([*reading, _evenly(rate), *limit, "-f", "null", "-"], ending)
+    whole, said = _ask([*command, _evenly(rate), *limit, *NOWHERE], ending)
     counts = re.findall(r"^frame= *(\d+)", said.replace("\r", "\n"), re.MULTILINE)
     if not whole or not counts or counts[-1] == "0":
         if "exceeds specified max pixel count" in said:
@@ -150,12 +165,40 @@ def _open_video(path, most, max_pixels, ending):
             )
         last = one_line(said.strip().rpartition("\n")[2])
         raise InputError(f"video {path}: has no frames that can be read ({last})")
+    if stream.is_hdr and not _ask([*command, TONE_MAPPED, "-frames:v", "1", *NOWHERE], ending)[0]:
+        raise InputError(
+            f"video {path}: is HDR, which the FFmpeg in use cannot convert; unset "
+            f"IMAGEIO_FFMPEG_EXE, or convert the clip elsewhere: ffmpeg -i CLIP -vf {TONE_MAPPED} "
+            "SDR.mp4"
+        )
     sound: tuple[str, ...] = ()
     if codec := re.search(r" Audio: (\w+)", said):
         kept = "copy" if codec[1] in KEPT_SOUND else "aac"
         sound = (*source, "-map", "0:v", "-map", "1:a:0", "-c:a", kept)
-    frames = functools.partial(_read_frames, reading, path, rate)
+    shown = f",{TONE_MAPPED}" if stream.is_hdr else ""
+    frames = functools.partial(_read_frames, command, path, rate, shown)
     return Clip(frames, rate, int(counts[-1]), sound)
+
+
+class _Stream(NamedTuple):
+    """What FFmpeg says of the pictures in a video: frames per second, how they are encoded."""
+
+    rate: float = DEFAULT_RATE
+    is_hdr: bool = False
+    decoder: Sequence[str] = ()  # FFmpeg's options, where its own decoder is not the one to take
+
+
+def _first_stream(said):
+    """The `_Stream` that FFmpeg says of its input. Titles and comments stand on other lines."""
+    found = re.search(r"^ *Stream #0:.*: Video: (\w+).*\n((?: {4,}.*\n)*)", said, re.MULTILINE)
+    if not found:
+        return _Stream()
+    line, codec, about = found[0].partition("\n")[0], found[1], found[2]
+    says = re.search(r" ([\d.]+)(k?) fps", line)
+    rate = float(says[1]) * (1000 if says[2] else 1) if says else DEFAULT_RATE
+    is_hdr = re.search(rf"[/(, ]({'|'.join(HDR)})[,)]", line) is not None
+    has_alpha = codec in WITH_ALPHA and re.search(r"^ *alpha_mode *: 1$", about, re.MULTILINE)
+    return _Stream(rate, is_hdr, ("-c:v", WITH_ALPHA[codec]) if has_alpha else ())
 
 
 def _source(path, max_pixels=None):
@@ -180,14 +223,14 @@ def _evenly(rate, first=0):
     return f"fps={rate}:start_time=0,select=gte(n\\,{first}),setpts=N/({rate}*TB)"
 
 
-def _read_frames(reading, path, rate, first=0, stop=None):
+def _read_frames(command, path, rate, shown, first=0, stop=None):
     """Yields the frames of the video at `path` from the number `first` on. Raises OSError."""
-    piping = ("-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "-")  # else 10 bits stay so
-    return _read_pipe([*reading, _evenly(rate, first), *piping], path, stop)
+    piping = ("-f", "image2pipe", "-c:v", "pam", "-pix_fmt", "rgba", "-")  # else 10 bits stay so
+    return _read_pipe([*command, _evenly(rate, first) + shown, *piping], path, stop)
 
 
 def _read_pipe(command, path, stop=None):
-    """Yields the pictures that FFmpeg pipes of the video at `path`, one PPM after another.
+    """Yields the pictures that FFmpeg pipes of the video at `path`, one PAM after another.
 
     Raises OSError: it ended before the video did.
     """
@@ -201,8 +244,8 @@ def _read_pipe(command, path, stop=None):
         if stop:
             kill_at(stop, process)
         try:
-            while not stopped() and process.stdout.readline():  # "P6"
-                yield Image.frombytes("RGB", *_read_pixels(process.stdout))
+            while not stopped() and process.stdout.readline():  # "P7"
+                yield _on_white(Image.frombytes("RGBA", *_read_pixels(process.stdout)))
             if not stopped() and process.wait():
                 raise ValueError
         except ValueError:
@@ -212,12 +255,20 @@ def _read_pipe(command, path, stop=None):
             process.kill()
 
 
+def _on_white(image):
+    """An RGBA image as a person sees it."""
+    if image.getextrema()[3] == (255, 255):
+        return image.convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
 def _read_pixels(stream):
-    """((cols, rows), bytes) of a PPM after its first line. Raises ValueError: it is cut short."""
-    cols, rows = map(int, stream.readline().split())
-    stream.readline()  # "255"
-    pixels = stream.read(3 * rows * cols)
-    if len(pixels) < 3 * rows * cols:
+    """((cols, rows), bytes) of a PAM after its first line. Raises ValueError: it is cut short."""
+    lines = iter(stream.readline, b"ENDHDR\n")
+    told = dict(line.split(b" ", 1) for line in lines)  # ValueError at the end: b"" has no value
+    cols, rows = int(told.get(b"WIDTH", 0)), int(told.get(b"HEIGHT", 0))
+    pixels = stream.read(4 * rows * cols)
+    if len(pixels) < 4 * rows * cols:
         raise ValueError
     return (cols, rows), pixels
 

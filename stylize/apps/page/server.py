@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from fastapi.exceptions import RequestValidationError
 from starlette.middleware import Middleware
 
 from stylize.apps.console import Parser, exit_status, underscored
-from stylize.apps.page.guard import Guard, check_uploads, no_such_event
+from stylize.apps.page.guard import NO_REQUEST, Guard, check_uploads, no_such_event, no_such_request
 from stylize.apps.page.keeping import own_folder
 from stylize.apps.page.studio import DOWNLOAD, Shown, Studio, complaint
 from stylize.backend.signals import stopping_signals
@@ -73,7 +74,7 @@ class Page(gr.Blocks):
         except InputError as error:
             raise complaint(error) from None
         except Exception:
-            raise complaint("What was sent is not what this page sends.") from None
+            raise complaint(NO_REQUEST) from None
 
 
 def build_page(studio: Studio, folder: str, max_size: int) -> Page:
@@ -273,7 +274,10 @@ def serve(args: argparse.Namespace) -> None:
                 run_history=False,
                 app_kwargs={
                     "middleware": [guard],
-                    "exception_handlers": {KeyError: no_such_event},  # of Gradio's, else a 500
+                    "exception_handlers": {  # else a 500
+                        KeyError: no_such_event,  # of Gradio's
+                        RequestValidationError: no_such_request,
+                    },
                 },
             )
         except OSError:
