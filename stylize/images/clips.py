@@ -284,7 +284,13 @@ def read_comment(path: str | Path) -> str:
     return re.sub(r"\\(.)", r"\1", comment[1]) if comment else ""
 
 
-def encode(path: str | Path, frames: Sequence[Path], clip: Clip, comment: str = "") -> bool:
+def encode(
+    path: str | Path,
+    frames: Sequence[Path],
+    clip: Clip,
+    comment: str = "",
+    ending: Ending | None = None,
+) -> bool:
     """Writes a film, whole or not at all. Returns False if sound had to be left out.
 
     Sound that MP4 does not allow is re-encoded, or else left out.
@@ -294,27 +300,30 @@ def encode(path: str | Path, frames: Sequence[Path], clip: Clip, comment: str = 
         frames: pictures of one size.
         clip: has the rate and the sound.
         comment: a line that the film keeps.
+        ending: ends FFmpeg.
 
     Raises:
-        OSError: FFmpeg or the disk fails.
+        OSError: FFmpeg or the disk fails, or it was ended.
     """
     anew = tuple("aac" if option == "copy" else option for option in clip.sound)
     for sound in dict.fromkeys([tuple(clip.sound), anew]):
         try:
-            _encode(path, frames, clip._replace(sound=sound), comment)
+            _encode(path, frames, clip._replace(sound=sound), comment, ending)
             return True
         except OSError:
             if not sound:
                 raise
-    _encode(path, frames, clip._replace(sound=()), comment)
+    _encode(path, frames, clip._replace(sound=()), comment, ending)
     return False
 
 
-def _encode(path, frames, clip, comment):
+def _encode(path, frames, clip, comment, ending):
     with replacing(path) as temporary:
         size = load_image(frames[0]).size
         more = (*clip.sound, *ENCODING, "-metadata", f"comment={comment}")
         writer = Mp4Writer(temporary, size, clip.rate, more)
+        if ending:
+            kill_at(ending, writer.process)
         try:
             for frame in frames:
                 writer.write(load_image(frame), 1)

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from conftest import alive, smooth_picture
 from PIL import Image
+from strange_files import ENCODED
 
 import neural_style_transfer as nst
 from stylize.apps.film import paint_film, scenes
@@ -196,13 +197,6 @@ def test_colon_in_the_name_of_a_video_is_no_protocol(clip, tmp_path, monkeypatch
     assert len(list(film.frames())) == FRAMES
     clips.encode("film.mp4", [painted(tmp_path / "1.png")], film)
     assert "md5=" in sound_of("film.mp4").lower()
-
-
-ENCODED = {  # suffix: as such files are made
-    **dict.fromkeys([".3gp", ".m4v", ".mkv", ".mov", ".mp4", ".m2ts", ".mts", ".ts"], "libx264"),
-    **dict.fromkeys([".mpeg", ".mpg"], "mpeg2video"),
-    **{".avi": "mpeg4", ".ogv": "libtheora", ".webm": "libvpx-vp9", ".wmv": "wmv2"},
-}
 
 
 @pytest.mark.parametrize("suffix", clips.SUFFIXES)
