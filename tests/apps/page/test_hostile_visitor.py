@@ -12,9 +12,9 @@ from PIL import Image
 
 pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 httpx = pytest.importorskip("httpx")
-from fuzz_page import fuzz_page
+from fuzz_page import fuzz_page  # noqa: E402
 
-from stylize.apps.page import guard
+from stylize.apps.page import guard  # noqa: E402
 
 NAMES = ("load_example", "enter", "paint", "stop", "leave")
 META = {"_type": "gradio.FileData"}
