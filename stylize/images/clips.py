@@ -154,17 +154,7 @@ def _open_video(path, most, max_pixels, ending):
         )
     rate = frame_rate(stream.rate)
     command = [*ffmpeg, *stream.decoder, *source, "-map", "0:v:0", "-r", str(rate), "-vf"]
-    limit = ("-frames:v", str(most)) if most else ()
-    whole, said = _ask([*command, _evenly(rate), *limit, *NOWHERE], ending)
-    counts = re.findall(r"^frame= *(\d+)", said.replace("\r", "\n"), re.MULTILINE)
-    if not whole or not counts or counts[-1] == "0":
-        if "exceeds specified max pixel count" in said:
-            raise InputError(
-                f"video {path}: its frames have more than {max_pixels:,} pixels, the most that are "
-                "taken; make it smaller"
-            )
-        last = one_line(said.strip().rpartition("\n")[2])
-        raise InputError(f"video {path}: has no frames that can be read ({last})")
+    length, said = _count_frames(command, path, rate, most, ending)
     if stream.is_hdr and not _ask([*command, TONE_MAPPED, "-frames:v", "1", *NOWHERE], ending)[0]:
         raise InputError(
             f"video {path}: is HDR, which the FFmpeg in use cannot convert; unset "
@@ -176,8 +166,23 @@ def _open_video(path, most, max_pixels, ending):
         kept = "copy" if codec[1] in KEPT_SOUND else "aac"
         sound = (*source, "-map", "0:v", "-map", "1:a:0", "-c:a", kept)
     shown = f",{TONE_MAPPED}" if stream.is_hdr else ""
-    frames = functools.partial(_read_frames, command, path, rate, shown)
-    return Clip(frames, rate, int(counts[-1]), sound)
+    return Clip(functools.partial(_read_frames, command, path, rate, shown), rate, length, sound)
+
+
+def _count_frames(command, path, rate, most, ending):
+    """(How many frames the video at `path` has, what FFmpeg says of it.) Raises InputError."""
+    limit = ("-frames:v", str(most)) if most else ()
+    whole, said = _ask([*command, _evenly(rate), *limit, *NOWHERE], ending)
+    counts = re.findall(r"^frame= *(\d+)", said.replace("\r", "\n"), re.MULTILINE)
+    if whole and counts and counts[-1] != "0":
+        return int(counts[-1]), said
+    if found := re.search(r"exceeds specified max pixel count (\d+)", said):
+        raise InputError(
+            f"video {path}: its frames have more than {int(found[1]):,} pixels, the most that are "
+            "taken; make it smaller"
+        )
+    last = one_line(said.strip().rpartition("\n")[2])
+    raise InputError(f"video {path}: has no frames that can be read ({last})")
 
 
 class _Stream(NamedTuple):
