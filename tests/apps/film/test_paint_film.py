@@ -416,6 +416,14 @@ def test_film_that_cannot_be_written_leaves_the_one_before(silent, tmp_path, mon
     assert not [name for name in os.listdir(tmp_path) if "tmp" in name]
 
 
+def test_writing_a_film_can_be_ended(silent, tmp_path):
+    stop, frames = threading.Event(), [painted(tmp_path / "red.png")] * 10**6
+    threading.Timer(0.3, stop.set).start()
+    with pytest.raises(OSError, match="FFmpeg cannot write it"):
+        clips.encode(tmp_path / "film.mp4", frames, clips.open_clip(str(silent)), ending=stop)
+    assert not [name for name in os.listdir(tmp_path) if "film" in name]
+
+
 # ---------------------------------------------------------------------------------------------
 # Painting
 # ---------------------------------------------------------------------------------------------
