@@ -1,6 +1,10 @@
 """The errors that a caller may want to catch. Their messages are one line and name the remedy."""
 
 import errno
+import textwrap
+from collections.abc import Iterable
+
+LONGEST_LIST = 500  # characters
 
 
 def printable(text: str) -> str:
@@ -48,3 +52,8 @@ class NonFiniteLoss(FloatingPointError):
 def one_line(error: object) -> str:
     """What an error from elsewhere says, in a line of at most 200 printable characters."""
     return " ".join(printable(str(error)).split())[:200] or type(error).__name__
+
+
+def listed(items: Iterable[str], between: str = ", ") -> str:
+    """What files from elsewhere say of several things, in a line that has an end."""
+    return textwrap.shorten(between.join(items), LONGEST_LIST, placeholder=" ...")

@@ -1,7 +1,11 @@
-"""Damages pictures and weight files at random and reads them: each is read or refused in a line.
+"""Damages files at random and reads them: each is read or refused in a line.
 
-    python tests/fuzz.py --pictures 20000 --weights 500 --seed 1
+    python tests/fuzz.py --pictures 20000 --weights 500 --structures 500 --records 500 \\
+        --states 500 --clips 500 --names 500 --page 500 --seed 1
 
+Pictures, weight files and clips have other bytes; the structures of weight files, the records in
+pictures and the states of runs say strange things in good order; `names` are those of files, and
+`page` sends all kinds of values in all fields of all events to a page that it starts. It
 prints the seed, and every case that ended in anything else: another error, a message of several
 lines, output of a library, a reading of more than `SECONDS`, a crash of the process. With the seed,
 
@@ -24,19 +28,25 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageCms
 
 ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "apps" / "page")]
 
+import strange_files  # noqa: E402
+
+from stylize.backend.tensors import keras  # noqa: E402
 from stylize.errors import InputError, WeightsError  # noqa: E402
 from stylize.images import reading  # noqa: E402
 from stylize.vgg import weights  # noqa: E402
 
 SECONDS = 10  # that reading a file of some kilobytes may take
+PATIENCE = 3  # as long, where each case starts programs
 MEMORY = 6 * 2**30  # bytes of address space that a process may take
 CHUNK = 1000  # cases a process
 SMALL_VGG19 = {  # shapes that files of 100 KiB have, in place of `weights.CONVOLUTIONS`
@@ -165,15 +175,49 @@ def _splice(data, other, rng):
 DAMAGES = (_flip, _flip, _overwrite, _overwrite, _truncate, _insert, _cut_out, _zero, _splice)
 
 
-def damaged(files: list[Path], seed: int, case: int) -> tuple[str, bytes]:
-    """(suffix, bytes) of the case: one of `files`, damaged in one to three ways."""
-    rng = random.Random(f"{seed} {case}")
+def _other_bytes(files, rng):
+    """One of the files, damaged in one to three ways."""
     path, other = rng.choice(files), rng.choice(files)
     data = bytearray(path.read_bytes())
     for damage in rng.choices(DAMAGES, k=rng.choice((1, 1, 2, 3))):
         if data:
             damage(data, other.read_bytes(), rng)
-    return path.suffix, bytes(data)
+    return f"case{path.suffix}", bytes(data)
+
+
+def _other_record(files, rng):
+    """A picture with one of the records in the files, or nearly."""
+    records = [path for path in files if path.suffix == ".json"]
+    return strange_files.strange_record(rng.choice(records).read_bytes(), rng)
+
+
+def _other_state(files, rng):
+    """One of the states, every third time with other bytes, else with other arrays and words."""
+    path = rng.choice(files)
+    if rng.random() < 0.3:
+        return path.name, _other_bytes([path], rng)[1]
+    return path.name, strange_files.strange_state(path.read_bytes(), rng)
+
+
+def _other_structure(files, rng):
+    """One of the weight files with other groups, arrays and cells."""
+    path = rng.choice(files)
+    return path.name, strange_files.strange_weights(path.name, path.read_bytes(), rng)
+
+
+def _other_name(files, rng):
+    """The file under another name."""
+    return strange_files.strange_name(rng), files[0].read_bytes()
+
+
+def damaged(kind: str, folder: Path, seed: int, case: int) -> tuple[str, bytes]:
+    """(name, bytes) of the case.
+
+    Args:
+        folder: of the files without damage.
+    """
+    files = sorted(folder.iterdir())
+    return KINDS[kind].damage(files, random.Random(f"{seed} {case}"))
 
 
 # ---------------------------------------------------------------------------------------------
@@ -181,25 +225,64 @@ def damaged(files: list[Path], seed: int, case: int) -> tuple[str, bytes]:
 # ---------------------------------------------------------------------------------------------
 
 
-def _read_picture(path):
+def _read_picture(path, folder):
     """Reads a picture in both ways; the first to fail must not hide the second."""
     with contextlib.suppress(InputError):
         reading.read_description(path)
     reading.load_image(path)
 
 
-KINDS = {  # name: (maker of the files without damage, reader, what it may raise)
-    "pictures": (make_pictures, _read_picture, InputError),
-    "weights": (make_weights, weights.read_weights, WeightsError),
+def _read_weights(path, folder):
+    weights.read_weights(path)
+
+
+class Kind(NamedTuple):
+    """What is damaged.
+
+    Attributes:
+        make: writes files without damage into a folder.
+        damage: of these files and a `random.Random`: a name and bytes.
+        read: reads the file at a path; it is given the folder, too.
+        refusal: what that may raise.
+        seconds: that it may take.
+        begin: does what takes a while, once, before the first is read.
+    """
+
+    make: Callable
+    damage: Callable
+    read: Callable
+    refusal: type[Exception] | tuple[type[Exception], ...] = InputError
+    seconds: int = SECONDS
+    begin: Callable = bool
+
+
+KINDS = {
+    "pictures": Kind(make_pictures, _other_bytes, _read_picture),
+    "weights": Kind(make_weights, _other_bytes, _read_weights, WeightsError),
+    "structures": Kind(make_weights, _other_structure, _read_weights, WeightsError),
+    "records": Kind(
+        strange_files.make_records,
+        _other_record,
+        strange_files.read_record,
+        begin=lambda: keras.backend.backend(),
+    ),
+    "states": Kind(strange_files.make_states, _other_state, strange_files.read_state),
+    "clips": Kind(
+        strange_files.make_clips,
+        _other_bytes,
+        strange_files.read_clip,
+        (InputError, OSError),
+        PATIENCE * SECONDS,
+    ),
+    "names": Kind(strange_files.make_name, _other_name, strange_files.read_named),
 }
 
 
-def outcome(kind: str, path: Path) -> str:
+def outcome(kind: str, path: Path, folder: Path) -> str:
     """ "read", "refused", or what is wrong with how the file was read."""
-    _, read, refusal = KINDS[kind]
     try:
-        read(path)
-    except refusal as error:
+        KINDS[kind].read(path, folder)
+    except KINDS[kind].refusal as error:
         several = len(str(error).splitlines()) != 1 or len(str(error)) > 1000
         return f"message {str(error)!r}" if several else "refused"
     except Exception as error:
@@ -211,18 +294,20 @@ def child(kind: str, folder: Path, seed: int, first: int, last: int) -> None:
     """Reads the cases and prints each's number before it, and after it, as JSON, its outcome."""
     weights.CONVOLUTIONS = SMALL_VGG19
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    files = sorted((folder / kind).iterdir())
+    folder /= kind
     report = os.fdopen(os.dup(1), "w", buffering=1)
     with tempfile.TemporaryFile() as said, tempfile.TemporaryDirectory() as cases:
         for stream in (1, 2):
             os.dup2(said.fileno(), stream)
+        KINDS[kind].begin()
         for case in range(first, last):
             report.write(f"{case}\n")
-            suffix, data = damaged(files, seed, case)
-            path = Path(cases) / f"case{suffix}"
+            name, data = damaged(kind, folder, seed, case)
+            path = Path(cases) / name
             path.write_bytes(data)
-            faulthandler.dump_traceback_later(SECONDS, exit=True, file=report)
-            result = outcome(kind, path)
+            faulthandler.dump_traceback_later(KINDS[kind].seconds, exit=True, file=report)
+            result = outcome(kind, path, folder)
+            path.unlink()
             faulthandler.cancel_dump_traceback_later()
             sys.stdout.flush()
             sys.stderr.flush()
@@ -246,7 +331,7 @@ def fuzz(kind: str, count: int, seed: int, folder: Path) -> collections.Counter:
         folder: for the files without damage.
     """
     (folder / kind).mkdir()
-    KINDS[kind][0](folder / kind)
+    KINDS[kind].make(folder / kind)
     outcomes: collections.Counter = collections.Counter()
     first = 0
     while first < count:
@@ -285,7 +370,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for kind in KINDS:
+    for kind in (*KINDS, "page"):
         parser.add_argument(f"--{kind}", type=int, default=0, metavar="N", help="how many to read")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the damage")
     parser.add_argument("--only", action="store_true", help="case N alone, in this process")
@@ -300,6 +385,9 @@ def main() -> int:
     found = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        if args.page:
+            outcomes = page(args.page, args.seed, folder)
+            found += report("page", args.page, outcomes)
         for kind in KINDS:
             if not (count := getattr(args, kind)):
                 continue
@@ -307,25 +395,54 @@ def main() -> int:
                 found += one(kind, count, args.seed, folder, Path(args.keep))
                 continue
             outcomes = fuzz(kind, count, args.seed, folder)
-            found += findings(outcomes)
-            print(
-                f"{count} {kind}: {outcomes['read']} read, {outcomes['refused']} refused, "
-                f"{len(findings(outcomes))} findings; at most {outcomes['MiB']} MiB"
-            )
+            found += report(kind, count, outcomes)
     for line in found:
         print(line)
     return 1 if found else 0
 
 
+def report(kind: str, count: int, outcomes: collections.Counter) -> list[str]:
+    """Prints how many cases had which outcome, and returns the findings."""
+    found = findings(outcomes)
+    print(
+        f"{count} {kind}: {outcomes['read']} read, {outcomes['refused']} refused, "
+        f"{len(found)} findings; at most {outcomes['MiB']} MiB",
+        flush=True,
+    )
+    return found
+
+
+def page(count: int, seed: int, folder: Path) -> collections.Counter:
+    """Starts a page, and sends it as many requests."""
+    import psutil
+    from conftest import random_weights, served
+    from fuzz_page import fuzz_page
+
+    weights.write_h5(random_weights(weights.CONVOLUTIONS), folder / "weights.h5")
+    Image.new("RGB", (48, 40), "red").save(folder / "photo.png")
+    limits = ("--max_size", "64", "--max_seconds", "5", "--max_pixels", "10000")
+    with served(folder, folder / "weights.h5", *limits) as address:
+        outcomes = fuzz_page(address, folder / "photo.png", count, seed)
+        (server,) = psutil.Process().children()
+        outcomes["MiB"] = server.memory_info().rss // 2**20
+    _, *tracebacks = (folder / "log").read_text().split("Traceback")
+    for traceback in tracebacks:
+        outcomes[f"case in the page's log: {traceback[-1500:]}"] += 1
+    return outcomes
+
+
 def one(kind: str, case: int, seed: int, folder: Path, keep: Path) -> list[str]:
     """Makes a case again, keeps it, reads it here and returns the outcome."""
-    (folder / kind).mkdir()
-    KINDS[kind][0](folder / kind)
-    suffix, data = damaged(sorted((folder / kind).iterdir()), seed, case)
-    keep = keep.with_suffix(suffix)
+    folder /= kind
+    folder.mkdir()
+    KINDS[kind].make(folder)
+    name, data = damaged(kind, folder, seed, case)
+    keep = (
+        keep.with_name(name) if kind in ("states", "names") else keep.with_suffix(Path(name).suffix)
+    )
     keep.write_bytes(data)
     weights.CONVOLUTIONS = SMALL_VGG19
-    return [f"{keep}: {outcome(kind, keep)}"]
+    return [f"{keep}: {outcome(kind, keep, folder)}"]
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
-"""Damaged files, at random: 2,000 pictures and 50 weight files, always the same."""
+"""Damaged and strange files, at random: always the same, a fraction of what `fuzz.py` can do."""
 
+import json
+import random
 import re
 import subprocess
 import sys
@@ -7,10 +9,17 @@ from pathlib import Path
 
 import fuzz
 import pytest
+import strange_files
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("kind", "count"), [("pictures", 2000), ("weights", 50)])
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    {
+        **{"pictures": 1000, "weights": 50, "structures": 50, "records": 50, "states": 100},
+        **{"clips": 14, "names": 50},
+    }.items(),
+)
 def test_damaged_files_are_read_or_refused_in_a_line(kind, count, tmp_path):
     outcomes = fuzz.fuzz(kind, count, 1, tmp_path)
     assert fuzz.findings(outcomes) == []
@@ -23,7 +32,25 @@ def test_files_without_damage_are_read_or_of_a_format_that_is_not(tmp_path):
     fuzz.make_pictures(tmp_path)
     for path in tmp_path.iterdir():
         expected = "refused" if path.stem == "refused" else "read"
-        assert fuzz.outcome("pictures", path) == expected, path
+        assert fuzz.outcome("pictures", path, tmp_path) == expected, path
+
+
+def test_strange_values_are_those_that_json_can_say_and_python_read_again():
+    rng, told = random.Random(1), {"a": [1, "x", {"b": 2.5}], "c": None}
+    strange = [strange_files.several(told, rng) for _ in range(300)]
+    assert sum(value != told for value in strange) > 250
+    for value in strange:
+        assert json.dumps(value) == json.dumps(json.loads(json.dumps(value)))
+
+
+@pytest.mark.parametrize("kind", sorted(fuzz.KINDS))
+def test_same_seed_makes_the_same_case(kind, tmp_path):
+    if kind == "clips":
+        pytest.skip("only its bytes are damaged, as those of pictures are")
+    fuzz.KINDS[kind].make(tmp_path)
+    cases = [fuzz.damaged(kind, tmp_path, 1, case) for case in (*range(5), *range(5))]
+    assert cases[:5] == cases[5:]
+    assert len(set(cases)) == 5
 
 
 ODD_READERS = {  # what a reader might do: how the finding reads

@@ -15,6 +15,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import stylize
 from stylize.images import reading
@@ -47,6 +48,31 @@ def test_requirement_files_name_extras_that_there_are():
     for path in ROOT.glob("requirements-*.txt"):
         (named,) = re.findall(r"^-e \.\[(.+)\]$", path.read_text(), re.M)
         assert set(named.split(",")) <= extras.keys()
+
+
+def test_image_is_built_from_what_the_ranges_allow_and_nothing_unnamed():
+    pinned = {
+        re.sub("[-_.]+", "-", name).lower(): version
+        for name, version in re.findall(
+            r"^([\w.-]+)==(\S+)(?: ;.*)? \\\n(?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+",
+            (ROOT / "constraints.txt").read_text(),
+            re.MULTILINE,
+        )
+    }
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    asked = [
+        *(ROOT / "requirements.txt").read_text().splitlines(),
+        *extras["app"],
+        *extras["video"],
+    ]
+    for requirement in map(Requirement, [*asked, *PYPROJECT["build-system"]["requires"]]):
+        assert pinned[requirement.name.lower()] in requirement.specifier, requirement
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert re.search(r"^FROM python:3\.13-slim@sha256:[0-9a-f]{64}$", dockerfile, re.MULTILINE)
+    installs = re.findall(r"pip install .*", dockerfile)
+    assert all("--require-hashes" in line or "--no-deps" in line for line in installs)
+    for used in re.findall(r"uses: (.*)", (ROOT / ".github/workflows/checks.yml").read_text()):
+        assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", used)
 
 
 def test_api_page_is_up_to_date(monkeypatch):

@@ -17,7 +17,7 @@ from stylize.apps.photo_console import PhotoConsole
 from stylize.apps.timelapse import Film
 from stylize.backend import tensors
 from stylize.backend.files import remove_leftovers
-from stylize.errors import InputError, NonFiniteLoss, NoRoom
+from stylize.errors import InputError, NonFiniteLoss, NoRoom, listed
 from stylize.images.writing import DEEP_FORMATS, LARGEST_SIDES
 from stylize.parallel.pool import CORES_EACH, import_cluster
 from stylize.runs import memory, metadata
@@ -232,7 +232,7 @@ def run(
     console.print(f"Using {weights.source}")
     record = make_record(args, job, weights)
     if earlier and (others := metadata.differences(earlier, record)):
-        console.warn(f"the result will differ a little from {args.like}: other {', '.join(others)}")
+        console.warn(f"the result will differ a little from {args.like}: other {listed(others)}")
     if args.resume and is_finished(args, record):
         console.print(f"{result_paths(args)[0]} is finished: nothing is left to paint")
         return

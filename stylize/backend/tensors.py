@@ -45,11 +45,8 @@ class _Keras:
 
 def _import_keras():
     """The `keras` package. Raises InputError: its backend is another one, or is not installed."""
-    own_file = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "keras.json"
-    if asked := os.environ.get("KERAS_BACKEND", ""):
-        where = "KERAS_BACKEND="
-    else:
-        asked, where = _backend_of(own_file), f"{own_file}: backend "
+    own_file, asked = _own_file(), chosen_backend()
+    where = "KERAS_BACKEND=" if os.environ.get("KERAS_BACKEND") else f"{own_file}: backend "
     # Asked first: to import a backend that cannot be used may need what is not there.
     if asked not in FRAMEWORKS:
         raise InputError(f"{where}{one_line(asked)}: must be one of {', '.join(FRAMEWORKS)}")
@@ -71,10 +68,17 @@ def _import_keras():
     return package
 
 
-def _backend_of(own_file):
-    """The backend that Keras's own file names; TensorFlow, Keras's default, if it names none."""
+def _own_file():
+    """Where Keras keeps what a user has chosen."""
+    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "keras.json"
+
+
+def chosen_backend() -> str:
+    """The backend that Keras is to have, without importing it; TensorFlow where nobody says."""
+    if asked := os.environ.get("KERAS_BACKEND"):
+        return asked
     with contextlib.suppress(KeyError, *FILE_ERRORS):
-        return str(json.loads(own_file.read_text())["backend"])
+        return str(json.loads(_own_file().read_text())["backend"])
     return "tensorflow"
 
 

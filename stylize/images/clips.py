@@ -40,6 +40,14 @@ ENCODING = (
 NTSC = (24, 30, 48, 60, 120)  # frames per second that are often a thousandth fewer
 SLOWEST = 0.001  # frames per second
 DEFAULT_RATE = 25.0  # frames per second of a folder of frames, or where a video does not say
+HDR = ("smpte2084", "arib-std-b67")  # how FFmpeg calls the transfer functions PQ and HLG
+# From HDR to what is seen on a common screen, its peak taken as ten times as bright as white there.
+TONE_MAPPED = (
+    "zscale=t=linear:npl=100,format=gbrapf32le,zscale=p=bt709,tonemap=hable:desat=0:peak=10,"
+    "zscale=t=bt709:m=bt709:r=tv,format=yuva444p"
+)
+NOWHERE = ("-f", "null", "-")  # decoded for what FFmpeg says of it alone
+WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders leave it out
 
 
 class Clip(NamedTuple):
@@ -104,6 +112,8 @@ def numbered_frames(folder: str | Path) -> list[Path]:
     }
     if not numbers:
         raise InputError(f"{folder}: has no numbered frames, such as frame_0001.png")
+    if others := [path for path in numbers if not path.is_file()]:
+        raise InputError(f"{min(others)}: is named like a frame, and is no file; remove it")
     return sorted(numbers, key=lambda path: (numbers[path], path))
 
 
@@ -136,28 +146,69 @@ def _open_video(path, most, max_pixels, ending):
     if not Path(path).is_file():
         raise InputError(f"video {path}: is a folder, a device or a pipe, not a file")
     source = _source(path, max_pixels)
-    command = [find_ffmpeg(path), "-nostdin", *source]
-    _, said = _ask(command, ending)
-    says = re.search(r" Video: .* ([\d.]+)(k?) fps", said)
-    rate = frame_rate(float(says[1]) * (1000 if says[2] else 1) if says else DEFAULT_RATE)
-    limit = ("-frames:v", str(most)) if most else ()
-    indexed = re.search(rf"^Input #0, ({'|'.join(INDEXED)})\b", said, re.MULTILINE)
-    whole, said = _ask([*command, *_evenly(rate), *limit, "-f", "null", "-"], ending)
-    counts = re.findall(r"^frame= *(\d+)", said.replace("\r", "\n"), re.MULTILINE)
-    if not whole or not counts or counts[-1] == "0":
-        if "exceeds specified max pixel count" in said:
-            raise InputError(
-                f"video {path}: its frames have more than {max_pixels:,} pixels, the most that are "
-                "taken; make it smaller"
-            )
-        last = one_line(said.strip().rpartition("\n")[2])
-        raise InputError(f"video {path}: has no frames that can be read ({last})")
+    ffmpeg = (find_ffmpeg(path), "-nostdin")
+    _, said = _ask([*ffmpeg, *source], ending)
+    stream = _first_stream(said)
+    if stream.rate < SLOWEST:
+        raise InputError(
+            f"video {path}: has less than {SLOWEST} frames per second; save it with more, or give "
+            "its frames with --frames"
+        )
+    rate = frame_rate(stream.rate)
+    command = [*ffmpeg, *stream.decoder, *source]
+    length, said = _count_frames(command, path, rate, most, ending)
+    once = ("-map", "0:v:0", "-vf", TONE_MAPPED, "-frames:v", "1", *NOWHERE)
+    if stream.is_hdr and not _ask([*command, *once], ending)[0]:
+        raise InputError(
+            f"video {path}: is HDR, which the FFmpeg in use cannot convert; unset "
+            f"IMAGEIO_FFMPEG_EXE, or convert the clip elsewhere: ffmpeg -i CLIP -vf {TONE_MAPPED} "
+            "SDR.mp4"
+        )
     sound: tuple[str, ...] = ()
     if codec := re.search(r" Audio: (\w+)", said):
         kept = "copy" if codec[1] in KEPT_SOUND else "aac"
         sound = (*source, "-map", "0:v", "-map", "1:a:0", "-c:a", kept)
-    frames = functools.partial(_read_frames, command, path, rate, bool(indexed))
-    return Clip(frames, rate, int(counts[-1]), sound)
+    shown = f",{TONE_MAPPED}" if stream.is_hdr else ""
+    indexed = re.search(rf"^Input #0, ({'|'.join(INDEXED)})\b", said, re.MULTILINE)
+    frames = functools.partial(_read_frames, command, path, rate, shown, bool(indexed))
+    return Clip(frames, rate, length, sound)
+
+
+def _count_frames(command, path, rate, most, ending):
+    """(How many frames the video at `path` has, what FFmpeg says of it.) Raises InputError."""
+    limit = ("-frames:v", str(most)) if most else ()
+    whole, said = _ask([*command, *_evenly(rate), *limit, *NOWHERE], ending)
+    counts = re.findall(r"^frame= *(\d+)", said.replace("\r", "\n"), re.MULTILINE)
+    if whole and counts and counts[-1] != "0":
+        return int(counts[-1]), said
+    if found := re.search(r"exceeds specified max pixel count (\d+)", said):
+        raise InputError(
+            f"video {path}: its frames have more than {int(found[1]):,} pixels, the most that are "
+            "taken; make it smaller"
+        )
+    last = one_line(said.strip().rpartition("\n")[2])
+    raise InputError(f"video {path}: has no frames that can be read ({last})")
+
+
+class _Stream(NamedTuple):
+    """What FFmpeg says of the pictures in a video: frames per second, how they are encoded."""
+
+    rate: float = DEFAULT_RATE
+    is_hdr: bool = False
+    decoder: Sequence[str] = ()  # FFmpeg's options, where its own decoder is not the one to take
+
+
+def _first_stream(said):
+    """The `_Stream` that FFmpeg says of its input. Titles and comments stand on other lines."""
+    found = re.search(r"^ *Stream #0:.*: Video: (\w+).*\n((?: {4,}.*\n)*)", said, re.MULTILINE)
+    if not found:
+        return _Stream()
+    line, codec, about = found[0].partition("\n")[0], found[1], found[2]
+    says = re.search(r" ([\d.]+)(k?) fps", line)
+    rate = float(says[1]) * (1000 if says[2] else 1) if says else DEFAULT_RATE
+    is_hdr = re.search(rf"[/(, ]({'|'.join(HDR)})[,)]", line) is not None
+    has_alpha = codec in WITH_ALPHA and re.search(r"^ *alpha_mode *: 1$", about, re.MULTILINE)
+    return _Stream(rate, is_hdr, ("-c:v", WITH_ALPHA[codec]) if has_alpha else ())
 
 
 def _source(path, max_pixels=None):
@@ -173,17 +224,17 @@ def _ask(command, ending=None):
     return asked.returncode == 0, asked.stderr.decode(errors="replace")
 
 
-def _evenly(rate, first=0):
+def _evenly(rate, first=0, shown=""):
     """FFmpeg's options that turn uneven frames into `rate` a second, from `first` on.
 
     Time starts at 0, as the sound does. What is not decoded before `first` is filled up, so that
     the frames are counted alike, wherever decoding begins.
     """
     filters = f"fps={rate}:start_time=0,select=gte(n\\,{first}),setpts=N/({rate}*TB)"
-    return "-map", "0:v:0", "-r", str(rate), "-vf", filters
+    return "-map", "0:v:0", "-r", str(rate), "-vf", filters + shown
 
 
-def _read_frames(command, path, rate, indexed, first=0, stop=None):
+def _read_frames(command, path, rate, shown, indexed, first=0, stop=None):
     """Yields the frames of the video at `path` from the number `first` on. Raises OSError.
 
     Where the video has no index, those before are decoded too: FFmpeg's search of it may end too
@@ -192,13 +243,14 @@ def _read_frames(command, path, rate, indexed, first=0, stop=None):
     seconds = float(first / rate) - EARLIER
     place = ("-copyts", "-start_at_zero", "-noaccurate_seek", "-ss", f"{seconds:.3f}")
     seek = place if indexed and seconds > 0 else ()
-    piping = ("-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "-")  # else 10 bits stay so
+    piping = ("-f", "image2pipe", "-c:v", "pam", "-pix_fmt", "rgba", "-")  # else 10 bits stay so
     program, *source = command
-    return _read_pipe([program, *seek, *source, *_evenly(rate, first), *piping], path, stop)
+    frames = _evenly(rate, first, shown)
+    return _read_pipe([program, *seek, *source, *frames, *piping], path, stop)
 
 
 def _read_pipe(command, path, stop=None):
-    """Yields the pictures that FFmpeg pipes of the video at `path`, one PPM after another.
+    """Yields the pictures that FFmpeg pipes of the video at `path`, one PAM after another.
 
     Raises OSError: it ended before the video did.
     """
@@ -212,8 +264,8 @@ def _read_pipe(command, path, stop=None):
         if stop:
             kill_at(stop, process)
         try:
-            while not stopped() and process.stdout.readline():  # "P6"
-                yield Image.frombytes("RGB", *_read_pixels(process.stdout))
+            while not stopped() and process.stdout.readline():  # "P7"
+                yield _on_white(Image.frombytes("RGBA", *_read_pixels(process.stdout)))
             if not stopped() and process.wait():
                 raise ValueError
         except ValueError:
@@ -223,12 +275,20 @@ def _read_pipe(command, path, stop=None):
             process.kill()
 
 
+def _on_white(image):
+    """An RGBA image as a person sees it."""
+    if image.getextrema()[3] == (255, 255):
+        return image.convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
 def _read_pixels(stream):
-    """((cols, rows), bytes) of a PPM after its first line. Raises ValueError: it is cut short."""
-    cols, rows = map(int, stream.readline().split())
-    stream.readline()  # "255"
-    pixels = stream.read(3 * rows * cols)
-    if len(pixels) < 3 * rows * cols:
+    """((cols, rows), bytes) of a PAM after its first line. Raises ValueError: it is cut short."""
+    lines = iter(stream.readline, b"ENDHDR\n")
+    told = dict(line.split(b" ", 1) for line in lines)  # ValueError at the end: b"" has no value
+    cols, rows = int(told.get(b"WIDTH", 0)), int(told.get(b"HEIGHT", 0))
+    pixels = stream.read(4 * rows * cols)
+    if len(pixels) < 4 * rows * cols:
         raise ValueError
     return (cols, rows), pixels
 
@@ -244,7 +304,13 @@ def read_comment(path: str | Path) -> str:
     return re.sub(r"\\(.)", r"\1", comment[1]) if comment else ""
 
 
-def encode(path: str | Path, frames: Sequence[Path], clip: Clip, comment: str = "") -> bool:
+def encode(
+    path: str | Path,
+    frames: Sequence[Path],
+    clip: Clip,
+    comment: str = "",
+    ending: Ending | None = None,
+) -> bool:
     """Writes a film, whole or not at all. Returns False if sound had to be left out.
 
     Sound that MP4 does not allow is re-encoded, or else left out.
@@ -254,27 +320,30 @@ def encode(path: str | Path, frames: Sequence[Path], clip: Clip, comment: str = 
         frames: pictures of one size.
         clip: has the rate and the sound.
         comment: a line that the film keeps.
+        ending: ends FFmpeg.
 
     Raises:
-        OSError: FFmpeg or the disk fails.
+        OSError: FFmpeg or the disk fails, or it was ended.
     """
     anew = tuple("aac" if option == "copy" else option for option in clip.sound)
     for sound in dict.fromkeys([tuple(clip.sound), anew]):
         try:
-            _encode(path, frames, clip._replace(sound=sound), comment)
+            _encode(path, frames, clip._replace(sound=sound), comment, ending)
             return True
         except OSError:
             if not sound:
                 raise
-    _encode(path, frames, clip._replace(sound=()), comment)
+    _encode(path, frames, clip._replace(sound=()), comment, ending)
     return False
 
 
-def _encode(path, frames, clip, comment):
+def _encode(path, frames, clip, comment, ending):
     with replacing(path) as temporary:
         size = load_image(frames[0]).size
         more = (*clip.sound, *ENCODING, "-metadata", f"comment={comment}")
         writer = Mp4Writer(temporary, size, clip.rate, more)
+        if ending:
+            kill_at(ending, writer.process)
         try:
             for frame in frames:
                 writer.write(load_image(frame), 1)

@@ -32,6 +32,9 @@ class Mp4Writer:
         path, size: as for `Writer`.
         rate: frames per second.
         more: further inputs and options of FFmpeg.
+
+    Attributes:
+        process: FFmpeg's.
     """
 
     def __init__(
@@ -47,7 +50,7 @@ class Mp4Writer:
         self._path = path
         # Not a pipe: one that nobody reads could fill up.
         self._said = tempfile.TemporaryFile()  # noqa: SIM115
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [
                 *(ffmpeg, "-hide_banner", "-loglevel", "error"),
                 *(*incoming, "-s", "{}x{}".format(*size), "-i", "-"),
@@ -58,8 +61,8 @@ class Mp4Writer:
             stderr=self._said,
             start_new_session=True,  # else Ctrl-C would end it before the last frames are written
         )
-        assert self._process.stdin
-        self._frames = self._process.stdin
+        assert self.process.stdin
+        self._frames = self.process.stdin
 
     def write(self, frame: Image.Image, count: int) -> None:
         """See `Writer`."""
@@ -75,13 +78,13 @@ class Mp4Writer:
             self._frames.close()
         except BrokenPipeError:
             raise self._error() from None
-        if self._process.wait():
+        if self.process.wait():
             raise self._error()
         self._said.close()
 
     def _error(self) -> OSError:
         """What FFmpeg said last."""
-        self._process.wait()
+        self.process.wait()
         self._said.seek(0)
         lines = self._said.read().decode(errors="replace").split("\n")
         last = next((line for line in reversed(lines) if line.strip()), "it gave up")
@@ -90,8 +93,8 @@ class Mp4Writer:
 
     def abort(self) -> None:
         """See `Writer`."""
-        self._process.kill()
+        self.process.kill()
         with contextlib.suppress(BrokenPipeError):
             self._frames.close()
-        self._process.wait()
+        self.process.wait()
         self._said.close()

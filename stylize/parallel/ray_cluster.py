@@ -42,12 +42,11 @@ from ray.exceptions import (
 )
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from stylize import __version__
 from stylize.backend.files import replacing
 from stylize.backend.machine import THREADS
-from stylize.backend.tensors import keras
+from stylize.backend.tensors import chosen_backend, keras
 from stylize.errors import InputError, one_line
-from stylize.parallel.ray_worker import Worker, input_files, state_path
+from stylize.parallel.ray_worker import Worker, input_files, state_path, versions
 from stylize.runs.job import Job
 from stylize.runs.memory import SHARE
 from stylize.vgg.weights import VGG19Weights
@@ -58,6 +57,8 @@ STOP_SECONDS = 5  # that one may take to remove its files
 DEATHS = 3  # of workers that one photo may cost
 AHEAD = 2  # tiles that are sent to a worker before it has answered
 STORE_BYTES = 2**30  # for what travels, in the memory of a cluster of our own
+# Of a Ray cluster's head: who is answered this without a token may run programs there, too.
+ANYBODY_MAY_ASK = "/ray.rpc.InternalKVGcsService/GetInternalConfig"
 DEAD = (RayActorError, ObjectLostError, OutOfMemoryError)  # a worker, or its machine
 
 
@@ -327,11 +328,13 @@ def connect(
         on_death: as for `Cluster`.
 
     Raises:
-        InputError: there is no such cluster, or it has no room, or another version of this program.
+        InputError: there is no such cluster, or it has no room, takes orders from anybody, or has
+            other versions of this program and of what it computes with.
     """
     _join(address)
     cluster = None
     try:
+        _require_token(address)
         places = place_workers(ray.nodes(), needed_mib, cores_each, most)
         cluster = Cluster(_start(places, address), on_death)
         yield cluster
@@ -359,6 +362,26 @@ def _join(address):
         signal.signal(signal.SIGTERM, before)  # Ray has put its own there
 
 
+def _require_token(address):
+    """Raises InputError where the cluster that has been joined answers those without a token, too.
+
+    With a token here, Ray joins such a cluster without a word. One that wants TLS does not answer.
+    """
+    import grpc  # not at the top: it takes a while
+
+    head = ray.get_runtime_context().gcs_address
+    with grpc.insecure_channel(head, [("grpc.enable_http_proxy", 0)]) as channel:
+        try:
+            channel.unary_unary(ANYBODY_MAY_ASK)(b"", timeout=STOP_SECONDS)
+        except grpc.RpcError:
+            return
+    raise InputError(
+        f"--ray {address}: whoever reaches {head} can run programs on this cluster, for it asks "
+        "for no token; start it anew with RAY_AUTH_MODE=token and RAY_AUTH_TOKEN set on all "
+        "machines, see docs/cluster.md"
+    )
+
+
 def _require_reachable(address):
     """Raises InputError unless something listens there; Ray would wait for minutes."""
     host, _, port = address.rpartition(":")
@@ -382,19 +405,19 @@ def _start(places, address):
             num_gpus=place.gpus,
             scheduling_strategy=NodeAffinitySchedulingStrategy(place.node, soft=False),
         ).remote(_environment(place))
-        starting[worker.version.remote()] = worker, place
-    deadline, workers = time.monotonic() + START_SECONDS, {}
+        starting[worker.versions.remote(_backend())] = worker, place
+    deadline, workers, here = time.monotonic() + START_SECONDS, {}, versions(_backend())
     for reference, (worker, place) in starting.items():
         try:
-            version = ray.get(reference, timeout=max(0, deadline - time.monotonic()))
+            there = ray.get(reference, timeout=max(0, deadline - time.monotonic()))
         except GetTimeoutError:
             continue
         except RayError as error:
             raise InputError(f"--ray {address}: {place.host}: {_cause(error)}") from None
-        if version != __version__:
+        if others := [name for name in here if here[name] != there[name]]:
+            found = ", ".join(f"{name} {there[name]} (here {here[name]})" for name in others)
             raise InputError(
-                f"--ray {address}: {place.host} has version {version} of this program, "
-                f"not {__version__}"
+                f"--ray {address}: {place.host} has {found}; install the same on all machines"
             )
         workers[worker] = place
     if not workers:
@@ -404,9 +427,12 @@ def _start(places, address):
 
 def _environment(place):
     """The variables that a worker is to have: for the backend in use here, on the cores there."""
-    environment = dict.fromkeys(THREADS, str(place.cores))
-    backend = keras.backend.backend() if "keras" in sys.modules else os.getenv("KERAS_BACKEND")
-    return environment | ({"KERAS_BACKEND": backend} if backend else {})
+    return dict.fromkeys(THREADS, str(place.cores)) | {"KERAS_BACKEND": _backend()}
+
+
+def _backend():
+    """The backend in use here."""
+    return keras.backend.backend() if "keras" in sys.modules else chosen_backend()
 
 
 def _cause(error):

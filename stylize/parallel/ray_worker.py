@@ -5,6 +5,7 @@ It keeps the network, and whatever else it has loaded for one picture, for the n
 
 import argparse
 import hashlib
+import importlib.metadata
 import os
 import shutil
 import tempfile
@@ -36,9 +37,9 @@ class Worker:
         self._tiles: dict[int, tuple[TilePasses, dict]] = {}
         self._weights: VGG19Weights
 
-    def version(self) -> str:
-        """Of this program, here."""
-        return __version__
+    def versions(self, backend: str) -> dict[str, str]:
+        """See `versions`."""
+        return versions(backend)
 
     def stop(self) -> None:
         """Ends this process, whatever it does, and leaves no files."""
@@ -108,6 +109,20 @@ class Worker:
     def run_tile(self, number: int, name: str, *arguments: Any) -> Any:
         """What a method of `TilePasses` returns."""
         return getattr(self._tiles[number][0], name)(*arguments)
+
+
+def versions(backend: str) -> dict[str, str]:
+    """The versions that all machines must have alike. Nothing is imported for it.
+
+    Args:
+        backend: the name of a package.
+    """
+    brought_by = importlib.metadata.packages_distributions()
+    found = {"this program": __version__}
+    for package in ("keras", backend, "numpy"):
+        name = next(iter(brought_by.get(package, ())), None)
+        found[package] = importlib.metadata.version(name) if name else "none"
+    return found
 
 
 def state_path(prefix: Path) -> Path:

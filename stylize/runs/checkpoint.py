@@ -18,7 +18,7 @@ import numpy as np
 from stylize.backend.files import replacing
 from stylize.backend.scratch import empty_in_memory, release
 from stylize.backend.tensors import to_numpy
-from stylize.errors import InputError
+from stylize.errors import InputError, listed
 from stylize.losses.term import Term
 from stylize.optimize.lbfgs import UnitStepLBFGS
 from stylize.optimize.state import Losses, Step
@@ -157,7 +157,8 @@ class StateFile:
         about["record"].pop("machine", None)  # a run may resume on another, but for the last bits
         now = {n: value for n, value in self.record.items() if n not in ("tiles", "machine")}
         if changed := changes(about["record"], json.loads(json.dumps(now))):
-            raise OtherRun(f"{self.path}: is of another run: {'; '.join(changed)}; {ANEW}")
+            told = listed(changed, "; ")
+            raise OtherRun(f"{self.path}: is of another run: {told}; {ANEW}")
         self._check_place(about)
         stage = self._stages[about["checkpoint"]["stage"]]
         _check_arrays(headers, stage, self.record["settings"]["optimizer"])

@@ -340,6 +340,17 @@ def test_bad_picture(kind, position, command, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    "option", ["--styles", "--style_masks", "--content_mask", "--init", "--like", "--weights"]
+)
+def test_pipe_that_nobody_writes_to_is_not_waited_for(option, command, tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe.png")
+    status = 1 if option == "--weights" else 2
+    fails(
+        [*command, option, str(tmp_path / "pipe.png")], status, "pipe.png: (is a|no such)", capsys
+    )
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--iter", "0"], "--iter must be a whole number of at least 1 and at most 100000"),

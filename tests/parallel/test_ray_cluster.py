@@ -31,11 +31,11 @@ from stylize.runs.job import prepare
 from stylize.runs.recipes import RECIPES
 
 ray = pytest.importorskip("ray")
-from kill_node import paint_and_kill, painted, two_nodes  # noqa: E402
+from kill_node import free_port, node, paint_and_kill, painted, two_nodes  # noqa: E402
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError  # noqa: E402
 
 from stylize.parallel import ray_cluster  # noqa: E402
-from stylize.parallel.ray_worker import INPUTS, Worker  # noqa: E402
+from stylize.parallel.ray_worker import INPUTS, Worker, versions  # noqa: E402
 
 pytestmark = pytest.mark.ray
 
@@ -104,19 +104,43 @@ def test_loss_and_gradient_have_the_same_bits_whoever_computes_the_tiles(connect
             evaluate(passes=workers.passes)
 
 
+def other_versions(backend):
+    """Those of this machine, but for NumPy's."""
+    found = versions(backend)
+    assert set(found) == {"this program", "keras", backend, "numpy"}
+    assert all(re.match(r"\d+\.\d+", version) for version in found.values())
+    return found | {"numpy": "0.0"}
+
+
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (lambda patch: patch.setattr(ray_cluster, "__version__", "0.0"), "has version .*, not 0.0"),
+        (
+            lambda patch: patch.setattr(ray_cluster, "versions", other_versions),
+            r"127.0.0.1 has numpy [\d.]+ \(here 0.0\); install the same on all machines$",
+        ),
         (lambda patch: patch.setattr(ray_cluster, "START_SECONDS", 0), "has a core free"),
         (lambda patch: patch.setattr(ray_cluster.ray, "nodes", list), "has a core free"),
     ],
-    ids=["another version", "busy", "none"],
+    ids=["other versions", "busy", "none"],
 )
 def test_cluster_that_cannot_be_used(fault, message, connect, monkeypatch):
     fault(monkeypatch)
     with pytest.raises(InputError, match=message), connect(1):
         pass
+
+
+def test_cluster_that_takes_orders_from_anybody_is_refused(nodes):
+    """One node without a token, joined by a process that has one."""
+    address, environment = f"127.0.0.1:{free_port()}", nodes[1]
+    head = "--head", "--port", address.partition(":")[2], "--include-dashboard", "false"
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        own = {"TMPDIR": folder, "RAY_TMPDIR": folder, "RAY_AUTH_MODE": "disabled"}
+        with node(environment | own, *head, "--num-cpus", "1"):
+            message = f"--ray {address}: whoever reaches {address} can run programs on this cluster"
+            with pytest.raises(InputError, match=message), ray_cluster.connect(address, 100, 1, 1):
+                pass
+    assert not ray.is_initialized()
 
 
 # ---------------------------------------------------------------------------------------------

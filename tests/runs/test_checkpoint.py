@@ -299,6 +299,10 @@ def test_other_run_is_refused_and_what_differs_said(state):
     other = states.StateFile(state.path, record, STAGES)
     with pytest.raises(InputError, match="bits: None, now 8; settings size: 2, now 3"):
         other.load()
+    record = RECORD | {"settings": RECORD["settings"] | {"size": [0] * 2000}}
+    with pytest.raises(InputError, match=r"is of another run:.* \.\.\.; run without") as refused:
+        states.StateFile(state.path, record, STAGES).load()
+    assert len(str(refused.value)) < 1000
 
 
 def no_room(file, array):

@@ -34,6 +34,7 @@ ASKED = {  # what the page asks for besides: method, then paths
     "HEAD": re.compile("/"),
     "POST": re.compile(rf"{API}/(cancel|queue/join|reset|run/predict|upload)/?"),
 }
+NO_REQUEST = "What was sent is not what this page sends."
 LARGEST_REQUEST = 2**20  # bytes of one that uploads nothing
 SMALLEST_FILE = 2**16  # bytes that a file counts at least: so there is an end to their number too
 DEEPEST = 6  # lists and dictionaries within each other, of what the page sends
@@ -118,6 +119,14 @@ class Guard:
 async def no_such_event(request: Request, error: Exception) -> Response:
     """What a visitor is told who names an event that the page does not have."""
     return PlainTextResponse("There is no such event.", 404)
+
+
+async def no_such_request(request: Request, error: Exception) -> Response:
+    """What a visitor is told whose request has other fields or values than those of the page.
+
+    FastAPI would send these back, and trips over NaN and what is no Unicode.
+    """
+    return PlainTextResponse(NO_REQUEST, 422)
 
 
 def _name(host):

@@ -7,19 +7,21 @@ page stops.
 """
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from starlette.middleware import Middleware
+from fastapi.exceptions import RequestValidationError
+from starlette.applications import Starlette
 
 from stylize.apps.console import Parser, exit_status, underscored
-from stylize.apps.page.guard import Guard, check_uploads, no_such_event
+from stylize.apps.page.guard import NO_REQUEST, Guard, check_uploads, no_such_event, no_such_request
 from stylize.apps.page.keeping import own_folder
 from stylize.apps.page.studio import DOWNLOAD, Shown, Studio, complaint
 from stylize.backend.signals import stopping_signals
@@ -73,7 +75,7 @@ class Page(gr.Blocks):
         except InputError as error:
             raise complaint(error) from None
         except Exception:
-            raise complaint("What was sent is not what this page sends.") from None
+            raise complaint(NO_REQUEST) from None
 
 
 def build_page(studio: Studio, folder: str, max_size: int) -> Page:
@@ -261,7 +263,15 @@ def serve(args: argparse.Namespace) -> None:
         studio.warm_up()
         page = build_page(studio, folder, args.max_size).queue(max_size=20, api_open=False)
         guarded = {"host": args.host, "hosts": args.allow_host, "folder": folder}
-        guard = Middleware(Guard, **guarded, max_bytes=args.max_gigabytes * 2**30)
+
+        @contextlib.asynccontextmanager
+        async def outermost(app: Starlette) -> AsyncIterator[None]:
+            """Puts the guard before all of Gradio, which would answer CORS preflights itself."""
+            assert app.middleware_stack
+            most = args.max_gigabytes * 2**30
+            app.middleware_stack = Guard(app.middleware_stack, **guarded, max_bytes=most)
+            yield
+
         try:
             page.launch(
                 server_name=args.host,
@@ -272,8 +282,11 @@ def serve(args: argparse.Namespace) -> None:
                 max_file_size="50mb",
                 run_history=False,
                 app_kwargs={
-                    "middleware": [guard],
-                    "exception_handlers": {KeyError: no_such_event},  # of Gradio's, else a 500
+                    "lifespan": outermost,
+                    "exception_handlers": {  # else a 500
+                        KeyError: no_such_event,  # of Gradio's
+                        RequestValidationError: no_such_request,
+                    },
                 },
             )
         except OSError:

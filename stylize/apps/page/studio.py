@@ -45,6 +45,7 @@ CONTROLS = (  # the settings on the page
     "noise_blend",
     "seed",
 )
+MOST_ASKED = 100  # visitors who wait; more than that have room in Gradio's queue of paintings
 DOWNLOAD, DOWNLOAD_ALL, DOWNLOAD_FILM = "Download PNG", "Download all (ZIP)", "Download MP4"
 
 
@@ -204,7 +205,10 @@ class Studio:
                 values of `CONTROLS`, in their order.
         """
         self.stop(request)
+        self._asked.pop(request.session_hash, None)
         self._asked[request.session_hash] = threading.Event(), asked
+        while len(self._asked) > MOST_ASKED:  # the first of them have never come back to wait
+            del self._asked[next(iter(self._asked))]
         return cleared("Waiting for a place ...")
 
     def paint(self, session: str | None) -> Iterator[Shown]:
@@ -347,9 +351,14 @@ class Studio:
             if clip.sound:  # however long it is
                 seconds = float(len(files) / clip.rate)
                 clip = clip._replace(sound=(*clip.sound, "-t", str(seconds)))
-            silent = (
-                "" if encode(film, files, clip) else ", without sound, which could not be converted"
-            )
+            writing = Limit(threading.Event(), self._max_seconds)  # Stop is to leave a film
+            try:
+                with_sound = encode(film, files, clip, ending=writing)
+            except OSError:
+                if writing.is_set():
+                    raise InputError("The film took too long to be written.") from None
+                raise
+            silent = "" if with_sound else ", without sound, which could not be converted"
         gallery = gr.Gallery([(str(film), Path(path).name)], visible=True)
         download = gr.DownloadButton(DOWNLOAD_FILM, value=str(film), interactive=True)
         yield Shown(f"{words}{silent}", download=download, gallery=gallery)

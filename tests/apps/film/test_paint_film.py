@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from conftest import alive, smooth_picture
 from PIL import Image
+from strange_files import ENCODED
 
 import neural_style_transfer as nst
 from stylize.apps.film import paint_film, scenes
@@ -112,6 +113,71 @@ def test_video_of_ten_bits_is_read_in_eight(silent, tmp_path):
     assert np.abs(np.asarray(frames[0], float) - np.asarray(frame(0))).mean() < 5
 
 
+SEE_THROUGH = {  # how FFmpeg encodes it, and its options
+    "prores.mov": ("prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"),
+    "animation.mov": ("qtrle", "-pix_fmt", "argb"),
+    "png.mov": ("png", "-pix_fmt", "rgba"),
+    "vp8.webm": ("libvpx", "-pix_fmt", "yuva420p", "-auto-alt-ref", "0"),
+    "vp9.webm": ("libvpx-vp9", "-pix_fmt", "yuva420p"),
+    "ffv1.mkv": ("ffv1", "-pix_fmt", "bgra"),
+}
+
+
+@pytest.mark.parametrize("name", SEE_THROUGH)
+def test_what_can_be_seen_through_is_on_white(name, tmp_path):
+    """Red, half of it to be seen: (255 + 255) / 2, 255 / 2, 255 / 2."""
+    half = ("-f", "lavfi", "-i", "color=red@0.5:s=64x48:r=10:d=0.2,format=rgba")
+    ffmpeg(*half, "-c:v", *SEE_THROUGH[name], tmp_path / name)
+    frames = list(clips.open_clip(str(tmp_path / name)).frames())
+    assert len(frames) == 2
+    for image in frames:
+        assert np.abs(np.asarray(image, float) - (255, 127.5, 127.5)).max() < 6
+
+
+def save_hdr(path, transfer, signal):
+    """A film of a gray, its signal from 0 to 1, as HDR cameras write it."""
+    told = f"color_trc={transfer}:color_primaries=bt2020:colorspace=bt2020nc:range=tv"
+    luma = f"geq=lum={64 + round(876 * signal)}:cb=512:cr=512"
+    gray = f"color=gray:s=64x48:r=10:d=0.2,format=yuv420p10le,{luma},setparams={told}"
+    quiet = ("-c:v", "libx265", "-x265-params", "log-level=none", "-pix_fmt", "yuv420p10le")
+    ffmpeg("-f", "lavfi", "-i", gray, *quiet, path)
+    return str(path)
+
+
+# What ITU-R BT.2408 calls the white of paper (203 nits), and its gray of 18 % (26 nits).
+GRAYS = {"smpte2084": {0.58: 192, 0.38: 97}, "arib-std-b67": {0.75: 193, 0.38: 97}}
+
+
+@pytest.mark.parametrize("transfer", clips.HDR)
+def test_hdr_is_shown_as_on_a_common_screen(transfer, tmp_path):
+    for level, expected in GRAYS[transfer].items():
+        path = save_hdr(tmp_path / f"{level}.mp4", transfer, level)
+        frames = list(clips.open_clip(path).frames())
+        assert len(frames) == 2
+        assert np.ptp(np.asarray(frames[0]).reshape(-1, 3).mean(axis=0)) < 3  # it stays gray
+        assert np.asarray(frames[0]).mean() == pytest.approx(expected, abs=8), level
+
+
+def test_hdr_that_an_ffmpeg_cannot_convert_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(clips, "TONE_MAPPED", "no_such_filter")
+    path = save_hdr(tmp_path / "hdr.mp4", "smpte2084", 0.5)
+    with pytest.raises(InputError, match="is HDR, which the FFmpeg in use cannot convert; .*-vf"):
+        clips.open_clip(path)
+
+
+def test_title_of_a_video_is_not_what_it_is(silent, tmp_path):
+    said = "\n  Stream #0:0: Video: h264, yuv420p(bt2020nc/bt2020/smpte2084), 2 fps\n"
+    ffmpeg("-i", silent, "-c", "copy", "-metadata", f"title={said}", tmp_path / "titled.mkv")
+    assert clips.open_clip(str(tmp_path / "titled.mkv")).rate == 12
+
+
+def test_video_that_stands_still_is_refused_as_such(silent, tmp_path):
+    slow = ("-itsscale", "50000", "-i", silent, "-c", "copy", "-video_track_timescale", "1000")
+    ffmpeg(*slow, tmp_path / "slow.mp4")
+    with pytest.raises(InputError, match=r"slow.mp4: has less than 0.001 frames per second; save"):
+        clips.open_clip(str(tmp_path / "slow.mp4"))
+
+
 def test_colon_in_the_name_of_a_video_is_no_protocol(clip, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     clip.rename("12:30.mp4")
@@ -119,13 +185,6 @@ def test_colon_in_the_name_of_a_video_is_no_protocol(clip, tmp_path, monkeypatch
     assert len(list(film.frames())) == FRAMES
     clips.encode("film.mp4", [painted(tmp_path / "1.png")], film)
     assert "md5=" in sound_of("film.mp4").lower()
-
-
-ENCODED = {  # suffix: as such files are made
-    **dict.fromkeys([".3gp", ".m4v", ".mkv", ".mov", ".mp4", ".m2ts", ".mts", ".ts"], "libx264"),
-    **dict.fromkeys([".mpeg", ".mpg"], "mpeg2video"),
-    **{".avi": "mpeg4", ".ogv": "libtheora", ".webm": "libvpx-vp9", ".wmv": "wmv2"},
-}
 
 
 @pytest.mark.parametrize("suffix", clips.SUFFIXES)
@@ -236,10 +295,12 @@ def test_sound_that_an_mp4_cannot_have_is_encoded_anew(silent, tmp_path):
     assert "Audio: aac" in ffmpeg("-i", tmp_path / "new.mp4")
 
 
+PAM = "P7\\nWIDTH 2\\nHEIGHT 1\\nDEPTH 4\\nMAXVAL 255\\nTUPLTYPE RGB_ALPHA\\nENDHDR\\n"
+TWO_PIXELS = PAM + "123\\377456\\377"
 ENDS = {
-    "in its header": ("P6\\n2 1", 0),
-    "in its pixels": ("P6\\n2 1\\n255\\n12345", 0),
-    "between frames": ("P6\\n2 1\\n255\\n123456", 1),
+    "in its header": ("P7\\nWIDTH 2", 0),
+    "in its pixels": (PAM + "12345", 0),
+    "between frames": (TWO_PIXELS, 1),
 }
 
 
@@ -247,7 +308,7 @@ ENDS = {
 def test_reader_that_dies_is_an_error_and_no_shorter_film(ending):
     """The shell says one whole frame of two pixels, then what FFmpeg may end in."""
     said, status = ENDS[ending]
-    script = f"printf 'P6\\n2 1\\n255\\n123456{said}'; exit {status}"
+    script = f"printf '{TWO_PIXELS}{said}'; exit {status}"
     frames = clips._read_pipe(["sh", "-c", script], "clip.mp4")
     assert next(frames).tobytes() == b"123456"
     with pytest.raises(OSError, match="FFmpeg ended before the video did: 'clip.mp4'"):
@@ -314,6 +375,17 @@ def test_frames_of_two_sizes_and_folders_without_frames_are_named(tmp_path):
         clips.open_clip(str(save_frames(tmp_path / "empty", [])), frames=True)
 
 
+@pytest.mark.parametrize("kind", ["a pipe", "a folder", "a broken link"])
+def test_what_is_named_like_a_frame_and_is_none_is_refused_at_once(kind, command, tmp_path, capfd):
+    folder = save_frames(tmp_path / "frames", ["f_1.jpg", "f_2.jpg"])
+    path = folder / "f_3.jpg"
+    make = {"a pipe": os.mkfifo, "a folder": os.mkdir, "a broken link": lambda p: p.symlink_to("x")}
+    make[kind](path)
+    assert nst.main([str(folder), *command[1:], "--frames"]) == 2
+    line = f"error: {path}: is named like a frame, and is no file; remove it\n"
+    assert capfd.readouterr().err.endswith(line)
+
+
 def painted(path, color="red", size=(65, 49)):
     """The path of a plain picture."""
     Image.new("RGB", size, color).save(path)
@@ -342,6 +414,14 @@ def test_film_that_cannot_be_written_leaves_the_one_before(silent, tmp_path, mon
         clips.encode(path, sorted(folder.iterdir()), clips.open_clip(str(silent)))
     assert path.read_bytes() == b"precious"
     assert not [name for name in os.listdir(tmp_path) if "tmp" in name]
+
+
+def test_writing_a_film_can_be_ended(silent, tmp_path):
+    stop, frames = threading.Event(), [painted(tmp_path / "red.png")] * 10**6
+    threading.Timer(0.3, stop.set).start()
+    with pytest.raises(OSError, match="FFmpeg cannot write it"):
+        clips.encode(tmp_path / "film.mp4", frames, clips.open_clip(str(silent)), ending=stop)
+    assert not [name for name in os.listdir(tmp_path) if "film" in name]
 
 
 # ---------------------------------------------------------------------------------------------
@@ -836,9 +916,7 @@ def test_neighbours_are_looked_up_where_a_frame_is_new(half_new, small_vgg19, mo
     assert not targets[:, :6].any() and targets[:, 8:].all()
 
 
-@pytest.mark.parametrize(
-    "script", ["exec sleep 30", "printf 'P6\\n4 4\\n255\\nabc'; exec sleep 30"]
-)
+@pytest.mark.parametrize("script", ["exec sleep 30", f"printf '{PAM}abc'; exec sleep 30"])
 def test_stop_ends_a_video_that_waits_for_a_frame(script):
     """For the first byte of it, or amid its pixels."""
     stop = threading.Event()

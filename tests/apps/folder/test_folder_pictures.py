@@ -36,6 +36,7 @@ def test_pictures_of_a_folder_and_those_below_it(tmp_path):
     (tmp_path / "broken.heic").touch()  # a picture by its name: what is wrong is said later
     (tmp_path / "notes.txt").write_text("not a picture")
     (tmp_path / "folder.png").mkdir()
+    os.mkfifo(tmp_path / "pipe.png")  # nobody writes to it
     assert names(pictures.find_pictures(tmp_path, "none"), tmp_path) == [
         *("A.JPG", "b.png", "broken.heic", "sub/deep/c.webp"),
     ]

@@ -410,6 +410,15 @@ def test_stop_while_waiting(studio, painting_of):
     assert last_words(events) == "Stopped; no picture was finished"
 
 
+def test_those_who_ask_and_never_wait_are_forgotten_in_the_end(studio):
+    for number in range(studios.MOST_ASKED + 2):
+        studio.enter(SimpleNamespace(session_hash=number), None, None)
+    assert len(studio._asked) == studios.MOST_ASKED
+    assert list(studio.paint(0)) == []
+    with pytest.raises(gr.Error, match="Give a photo and a painting"):
+        list(studio.paint(studios.MOST_ASKED))
+
+
 def test_visitor_who_leaves_while_waiting_is_forgotten(studio, painting_of):
     events = painting_of(ENDLESS)
     studio.leave(VISITOR)

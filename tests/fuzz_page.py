@@ -1,0 +1,105 @@
+"""Sends all kinds of values in all fields of all events to a running page, for `fuzz.py`."""
+
+import collections
+import json
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+from strange_files import mutated, nonsense, several
+
+META = {"_type": "gradio.FileData"}
+CONTROLS = [0.5, 32, 1, "none", 0.025, 1, 1, 0, 0]
+PAINT_EACH = 10  # requests, one is painted
+SECONDS = 60  # that an answer may take
+FIELDS = ("fn_index", "data", "session_hash", "event_data", "trigger_id", "event_id", "simple")
+
+
+class Stranger:
+    """Sends requests as `case` says, one after another.
+
+    Args:
+        address: of the page.
+        photo: the path of a picture that may be painted.
+    """
+
+    def __init__(self, address: str, photo: Any):
+        self._client = httpx.Client(base_url=address, timeout=SECONDS)
+        config = self._client.get("/config").json()
+        self._events = {each["id"]: each["api_name"] for each in config["dependencies"]}
+        with open(photo, "rb") as file:
+            sent = self._client.post("/gradio_api/upload", files={"files": file})
+        self._file = {"path": sent.json()[0], "meta": META}
+
+    def send(self, seed: int, case: int) -> str:
+        """What becomes of a request: "read", "refused", or what is wrong with the answer."""
+        rng = random.Random(f"{seed} {case}")
+        session = f"{seed}.{case}"
+        event, body = self._request(rng, session)
+        try:
+            outcome = self._outcome(body)
+            if event == "enter" and case % PAINT_EACH == 0:
+                paint = next(number for number, name in self._events.items() if name == "paint")
+                asked = {"fn_index": paint, "data": [], "session_hash": session}
+                outcome = self._outcome(asked)
+        except httpx.HTTPError as error:
+            return f"{type(error).__name__}: {error} for {json.dumps(body)[:300]}"
+        return outcome
+
+    def _request(self, rng, session):
+        """(name, body) of the request for an event, with something else in it somewhere."""
+        gallery = [{"image": self._file, "caption": None}]
+        right = {"enter": [gallery, self._file, *CONTROLS], "load_example": [0]}
+        number = rng.choice(sorted(self._events))
+        name = self._events[number]
+        name = "enter" if rng.random() < 0.4 else name
+        number = next(each for each, called in self._events.items() if called == name)
+        data = right.get(name, [])
+        if data and rng.random() < 0.8:
+            field = rng.randrange(len(data))
+            data = [*data[:field], mutated(data[field], rng), *data[field + 1 :]]
+        else:
+            data = several(data, rng)
+        body = {"fn_index": number, "data": data, "session_hash": session}
+        if rng.random() < 0.2:
+            body |= {rng.choice(FIELDS): nonsense(rng)}
+        return name, body
+
+    def _outcome(self, body):
+        asked = self._client.post(
+            "/gradio_api/queue/join",
+            content=json.dumps(body),
+            headers={"content-type": "application/json"},
+        )
+        if asked.status_code != 200:
+            fault = asked.status_code >= 500 or "Traceback" in asked.text
+            return f"status {asked.status_code}: {asked.text[:300]}" if fault else "refused"
+        session = body.get("session_hash")
+        parameters = {"session_hash": session} if isinstance(session, str) else {}
+        url = "/gradio_api/queue/data"
+        with self._client.stream("GET", url, params=parameters) as lines:
+            if lines.status_code >= 500:
+                return f"status {lines.status_code}"
+            told = [json.loads(line[6:]) for line in lines.iter_lines() if line[:6] == "data: "]
+        ends = [each for each in told if each["msg"] == "process_completed"]
+        return _answer(ends[-1]) if ends else "refused"
+
+
+def _answer(message: Mapping[str, Any]) -> str:
+    """ "read", "refused", or what is wrong with the last message about an event."""
+    if message["success"]:
+        return "read"
+    said = message["output"].get("error")
+    good = isinstance(said, str) and len(said) < 1000 and "Traceback" not in said
+    return "refused" if good else f"message {said!r}"
+
+
+def fuzz_page(address: str, photo: Any, count: int, seed: int) -> collections.Counter:
+    """Sends `count` requests and returns how many had which outcome, as `fuzz.fuzz` does."""
+    outcomes: collections.Counter = collections.Counter()
+    stranger = Stranger(address, photo)
+    for case in range(count):
+        result = stranger.send(seed, case)
+        outcomes[result if result in ("read", "refused") else f"case {case}: {result}"] += 1
+    return outcomes
