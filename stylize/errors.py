@@ -8,8 +8,8 @@ LONGEST_LIST = 500  # characters
 
 
 def printable(text: str) -> str:
-    """A text without what a terminal would take for commands, and without ends of lines."""
-    return "".join(c if c.isprintable() else " " for c in text)
+    """A text with escapes for ends of lines and for what a terminal would take for commands."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class InputError(ValueError):
@@ -51,7 +51,7 @@ class NonFiniteLoss(FloatingPointError):
 
 def one_line(error: object) -> str:
     """What an error from elsewhere says, in a line of at most 200 printable characters."""
-    return " ".join(printable(str(error)).split())[:200] or type(error).__name__
+    return printable(" ".join(str(error).split()))[:200] or type(error).__name__
 
 
 def listed(items: Iterable[str], between: str = ", ") -> str:

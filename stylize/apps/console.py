@@ -15,14 +15,14 @@ from tqdm import tqdm
 
 from stylize.backend.files import Unfinished, naming
 from stylize.backend.signals import INTERRUPTED, TERMINATED, Terminated, sigterm_raises
-from stylize.errors import InputError, NonFiniteLoss, WeightsError
+from stylize.errors import InputError, NonFiniteLoss, WeightsError, printable
 
 
 class Parser(argparse.ArgumentParser):
     """Reports an error as one line, and suggests the option that a misspelt one may mean."""
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: error: {message}; see --help\n")
+        self.exit(2, f"{self.prog}: error: {printable(message)}; see --help\n")
 
     def parse_args(self, args=None, namespace=None):
         args, unknown = self.parse_known_args(args, namespace)
@@ -69,6 +69,23 @@ def check_writable(prefix: str | os.PathLike, longest: str = "") -> None:
         raise InputError(
             f"{prefix}: cannot write in {folder} ({error.strerror}); choose another folder"
         ) from None
+
+
+def check_files(paths: Sequence[Path]) -> None:
+    """Raises InputError where a file of ours would have the name of what is no file.
+
+    That is a folder, a device or a pipe that is there, or the folder of another of the `paths`.
+    """
+    folders = {parent for path in paths for parent in path.parents}
+    for path in paths:
+        if path in folders:
+            raise InputError(
+                f"{path}: would be a file and a folder of results; rename what is called so"
+            )
+        if path.exists() and not path.is_file():
+            raise InputError(
+                f"{path}: is no file, and one is to be written there; choose another prefix"
+            )
 
 
 def check_kept(results: Iterable[Path], given: Iterable[str | os.PathLike | None]) -> None:
@@ -123,10 +140,19 @@ def failure(error: BaseException) -> tuple[int, str]:
 
 
 def say(line: str) -> None:
-    """Prints a line above the progress bar, where there is one. Raises OSError."""
+    """Prints a line above the progress bar, where there is one. Raises OSError.
+
+    Names in it may be a stranger's: what a terminal would take for commands is escaped.
+    """
     with naming("standard output"):
-        tqdm.write(line)
+        tqdm.write(printable(line))
         sys.stdout.flush()
+
+
+def complain(line: str) -> None:
+    """Prints a line on stderr, as `say` does. Raises OSError."""
+    tqdm.write(printable(line), file=sys.stderr)
+    sys.stderr.flush()
 
 
 def make_printable() -> None:
@@ -177,5 +203,5 @@ def exit_status(
         status, message = failure(error)
         left = "" if isinstance(error, InputError | WeightsError) else kept()
         with contextlib.suppress(OSError):  # the terminal is gone
-            print(f"{program}: error: {message}{'; ' if left else ''}{left}", file=sys.stderr)
+            complain(f"{program}: error: {message}{'; ' if left else ''}{left}")
         return status

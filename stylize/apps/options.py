@@ -185,10 +185,23 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         argcomplete.autocomplete(parser)
     argv = sys.argv[1:] if argv is None else argv
     args = parser.parse_args(underscored(argv))
-    args.command = shlex.join([*started_as(), *argv])
+    args.command = in_shell([*started_as(), *argv])
     again = argv if args.resume else _with_resume(argv)
-    args.resume_command = shlex.join([*started_as(), *again])
+    args.resume_command = in_shell([*started_as(), *again])
     return args
+
+
+def in_shell(words: Sequence[str]) -> str:
+    """A command as a person types it, even where a file's name is not to be printed as it is."""
+    return " ".join(
+        shlex.quote(word) if word.isprintable() else f"$'{_escaped(word)}'" for word in words
+    )
+
+
+def _escaped(word):
+    """A word as it stands between $' and '. Shells know it by bytes."""
+    plain = set(range(32, 127)) - set(b"'\\")
+    return "".join(chr(b) if b in plain else f"\\x{b:02x}" for b in os.fsencode(word))
 
 
 def _with_resume(argv: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import neural_style_transfer as nst
-from stylize.apps.console import check_kept, check_writable, exit_status
+from stylize.apps.console import check_files, check_kept, check_writable, exit_status
 from stylize.apps.options import PROGRAM, follow_record, follow_suffix
 from stylize.apps.photo_console import PhotoConsole
 from stylize.apps.timelapse import Film
@@ -139,6 +139,11 @@ def state_path(args: argparse.Namespace) -> Path:
     return Path(f"{args.result_prefix}_state.npz")
 
 
+def files_of(args: argparse.Namespace) -> list[Path]:
+    """All files that a run has or leaves, but for the pictures on the way."""
+    return [*result_paths(args), state_path(args), Path(f"{args.result_prefix}_losses.csv")]
+
+
 def existing_folder(prefix: str) -> Path:
     """The folder of a prefix, or the one above it that is there."""
     folder = Path(f"{prefix}_").absolute().parent
@@ -222,6 +227,7 @@ def run(
     given = pictures_given(args)
     saved = [i for i in iterations_named(given) if i <= last]
     check_kept(result_paths(args) + paths_on_the_way(args, saved), given)
+    check_files(files_of(args))
     remove_leftovers(args.result_prefix)
     _check_format(job, args)
     for path, box in zip(_styles(args), job.inputs.style_boxes, strict=True):

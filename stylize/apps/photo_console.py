@@ -2,14 +2,13 @@
 
 import contextlib
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from stylize.apps.console import in_words, say
+from stylize.apps.console import complain, in_words, say
 from stylize.apps.timelapse import Film
 from stylize.images.writing import save_image
 from stylize.runs import metadata
@@ -65,7 +64,7 @@ class PhotoConsole(Progress):
     def warn(self, line):
         """Prints a warning, on stderr."""
         if not self._quiet:
-            self._bar.write(f"warning: {line}", file=sys.stderr)
+            complain(f"warning: {line}")
 
     def on_resume(self, checkpoint):
         super().on_resume(checkpoint)

@@ -4,6 +4,7 @@ import contextlib
 import glob
 import os
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -99,6 +100,11 @@ def naming(path: str | os.PathLike) -> Iterator[None]:
         if error.errno and (named is None or UNFINISHED.fullmatch(Path(str(named)).name)):
             error.filename, error.filename2 = os.fspath(path), None
         raise
+
+
+def folded(name: str) -> str:
+    """What names have in common that some disks do not tell apart: a and A, \u00e9 and e\u0301."""
+    return unicodedata.normalize("NFD", name.casefold())
 
 
 def remove_leftovers(prefix: str | os.PathLike) -> None:

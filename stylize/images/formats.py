@@ -40,6 +40,10 @@ READABLE = {  # what people call a format: what Pillow calls it
 }
 DECODED_BYTES = 27  # for each pixel, at the peak: with transparency, which takes the most
 HEIF_FILE = rb"....ftyp(?!.*avi[fs]).*(hei[cxms]|hev[cxms]|mif1|msf1)"  # an AVIF is a mif1 too
+JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")  # those that a segment follows
+JPEG_SCAN, JPEG_END = b"\xda", b"\xd9"
+MOST_SCANS = 100  # as in libtiff; programs write about ten
+LARGEST_JPEG = 2**28  # bytes that are looked at
 TIFF_FILE = (b"II*\0", b"MM\0*")
 REASONS = {  # why a picture cannot be read: the first kind of error that fits
     FileNotFoundError: "no such file; check the path",
@@ -120,6 +124,25 @@ def _check_size(name, max_pixels, size):
             f"{name}: {width}x{height} pixels need {needed / 2**30:.1f} GiB to be read "
             f"and {free / 2**30:.1f} are free; make it smaller"
         )
+
+
+def check_scans(image: Image.Image, name: str) -> None:
+    """Raises InputError where a JPEG, not yet decoded, has so many scans that it would take hours.
+
+    Each is decoded for all pixels, and may be a few bytes long.
+    """
+    if image.format not in ("JPEG", "MPO") or not getattr(image, "fp", None):
+        return
+    before = image.fp.tell()
+    image.fp.seek(0)
+    data, position, scans = image.fp.read(LARGEST_JPEG), 0, 0
+    image.fp.seek(before)
+    while (marker := JPEG_MARKER.search(data, position)) and marker[1] != JPEG_END:
+        scans += marker[1] == JPEG_SCAN
+        if scans > MOST_SCANS:
+            raise InputError(f"{name}: too many scans to be safe; save it again")
+        segment = data[marker.end() : marker.end() + 2]  # its length, but for the marker's own
+        position = marker.end() + int.from_bytes(segment)
 
 
 def _from_array(array):

@@ -10,7 +10,7 @@ from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from stylize.errors import InputError
 from stylize.images.deep import eight_bits
-from stylize.images.formats import Picture, name_of, opened
+from stylize.images.formats import Picture, check_scans, name_of, opened
 from stylize.images.resize import SMALLEST_SIDE
 
 
@@ -34,6 +34,7 @@ def load_image(
             pixels.
     """
     with opened(picture, name, max_pixels) as image:
+        check_scans(image, name_of(picture, name))
         if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
             image = ImageOps.exif_transpose(image)
         rgb = _to_rgb(image)

@@ -453,6 +453,34 @@ def test_names_that_the_output_cannot_show(simple_loss, command, tmp_path, monke
     assert "\u732b.png" in results(tmp_path)
 
 
+def test_names_do_not_command_the_terminal(command, tmp_path, capsys):
+    command[2] = str(tmp_path / "results" / "a\x1b[2J\nb")
+    assert nst.main(command) == 0
+    assert rf"Image saved as {tmp_path}/results/a\x1b[2J\nb.png" in capsys.readouterr().out
+    fails(["\x1b[2J", *command[1:]], 2, r"\\x1b\[2J: no such file", capsys)
+    fails([*command, "--\x1b[2J"], 2, r"arguments: --\\x1b\[2J; see --help", capsys)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs bash")
+def test_commands_are_printed_so_that_they_can_be_pasted():
+    words = [
+        "a b",
+        "it's",
+        "$(id)",
+        "a\x1b[2J\n'\\b",
+        os.fsdecode(b"caf\xe9"),
+        "caf\u00e9",
+        "--x=\t1",
+        "",
+    ]
+    text = options.in_shell(words)
+    assert text.isprintable()
+    printed = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {text}"], stdout=subprocess.PIPE
+    ).stdout
+    assert printed.split(b"\0")[:-1] == [os.fsencode(word) for word in words]
+
+
 @pytest.mark.parametrize("closed", ["stdout", "stderr"])
 def test_output_that_is_closed(simple_loss, closed, command, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, closed, None)  # as Python has it then
@@ -492,6 +520,14 @@ def test_prefix_whose_longest_name_is_too_long_is_found_before_the_network_loads
     command[2] = str(tmp_path / ("r" * 230))
     fails(command, 2, "is too long for names such as r*_at_iteration_1.png; choose a sh", capsys)
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+@pytest.mark.parametrize("name", ["r.png", "r_state.npz", "r_losses.csv"])
+def test_pipe_with_the_name_of_a_result_is_not_waited_for(name, command, tmp_path, capsys):
+    (tmp_path / "results").mkdir()
+    os.mkfifo(tmp_path / "results" / name)
+    fails([*command, "--resume"], 2, f"{name}: is no file, and one is to be", capsys)
 
 
 @pytest.mark.parametrize("prefix", ["loop/r", "loop/"])

@@ -161,6 +161,19 @@ def test_heic_without_its_reader_says_what_to_install(photo, tmp_path, monkeypat
     assert "\n" not in str(caught.value)
 
 
+def test_jpeg_of_very_many_scans_is_not_decoded(photo, tmp_path):
+    """Each is decoded for all pixels: a small file would take hours."""
+    path, end = tmp_path / "scans.jpg", b"\xff\xd9"
+    Image.fromarray(photo).save(path, progressive=True)
+    whole = path.read_bytes()
+    last = whole[whole.rindex(b"\xff\xda") : -len(end)]
+    path.write_bytes(whole[: -len(end)] + 100 * last + end)
+    with pytest.raises(InputError, match="scans.jpg: too many scans to be safe; save it again"):
+        reading.load_image(path)
+    path.write_bytes(whole + 200 * last)  # a film behind the photo, as phones have it
+    assert reading.load_image(path).size == (48, 40)
+
+
 def test_two_pictures_in_a_jpeg(photo, tmp_path):
     """MPO, as many phones and cameras write it, named .jpg: the first counts."""
     image = Image.fromarray(photo)

@@ -17,7 +17,6 @@ import gc
 import itertools
 import math
 import re
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -31,7 +30,15 @@ from PIL import Image
 
 import neural_style_transfer as nst
 from stylize.apps import photo
-from stylize.apps.console import check_kept, check_writable, exit_status, in_words, say
+from stylize.apps.console import (
+    check_files,
+    check_kept,
+    check_writable,
+    complain,
+    exit_status,
+    in_words,
+    say,
+)
 from stylize.apps.film.scenes import WHOLE, Frame, FrameFolder, Scene, find_scenes, frames_to_paint
 from stylize.apps.options import PROGRAM
 from stylize.backend import machine, tensors
@@ -169,7 +176,7 @@ class FilmConsole:
     def warn(self, line: str) -> None:
         """Prints a warning, on stderr."""
         if not self._quiet:
-            print(f"warning: {line}", file=sys.stderr, flush=True)
+            complain(f"warning: {line}")
 
     def count(self, images: Iterable[Image.Image]) -> Iterator[Image.Image]:
         """Yields the frames to be searched for scenes, and says how many have been."""
@@ -363,6 +370,7 @@ def run(args: argparse.Namespace, console: FilmConsole) -> None:
     clip = open_clip(args.base, args.frames, args.fps)
     console.length = clip.length
     film, _ = result_paths(args.result_prefix)
+    check_files([film])
     check_writable(args.result_prefix, film.suffix)
     remove_leftovers(args.result_prefix)
     folder, made = _paint_all(args, clip, console)

@@ -1,6 +1,5 @@
 """What has become of a folder's pictures: said on the screen, logged, and shown on a page."""
 
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from stylize.apps.console import in_words, say
+from stylize.apps.console import complain, in_words, say
 from stylize.apps.folder.pictures import Task, append_line, write_index
 from stylize.apps.options import PROGRAM
 
@@ -124,7 +123,7 @@ class Ledger:
         """Says what went wrong, once: a style may spoil all photos."""
         if message not in self._errors:
             self._errors.add(message)
-            self._bar.write(f"{PROGRAM}: error: {message}", file=sys.stderr)
+            complain(f"{PROGRAM}: error: {message}")
 
     def time_left(self) -> float | None:
         """Seconds, at the pace so far; None: no picture is painted yet, or none is left."""

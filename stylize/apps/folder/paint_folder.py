@@ -24,9 +24,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stylize.apps import photo
-from stylize.apps.console import check_kept, check_writable, exit_status, failure
+from stylize.apps.console import (
+    check_files,
+    check_kept,
+    check_writable,
+    exit_status,
+    failure,
+)
 from stylize.apps.folder.ledger import INDEX, LOG, Ledger, Outcome
-from stylize.apps.folder.pictures import check_index, plan_tasks
+from stylize.apps.folder.pictures import check_ours, plan_tasks
 from stylize.apps.options import PROGRAM, follow_record
 from stylize.apps.photo_console import PhotoConsole
 from stylize.backend import tensors
@@ -190,7 +196,8 @@ def run(args: argparse.Namespace) -> int:
     check_writable(folder / LOG)
     options = [_options(args, task) for task in tasks]
     check_kept(*_written_and_given(options))
-    check_index(folder / INDEX)
+    check_files([folder / LOG, folder / INDEX, *itertools.chain(*map(photo.files_of, options))])
+    check_ours(folder / INDEX, folder / LOG)
     results = [photo.result_paths(own)[0] for own in options]
     with contextlib.closing(Ledger(tasks, results, folder, args.quiet)) as ledger:
         _paint_all(args, options, ledger)

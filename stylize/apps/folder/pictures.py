@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from stylize.backend.files import naming, replacing
+from stylize.backend.files import folded, naming, replacing
 from stylize.errors import InputError
 from stylize.images.formats import picture_suffixes
 from stylize.images.reading import load_image
@@ -21,6 +21,7 @@ from stylize.runs.metadata import read_record
 
 OURS = re.compile(r"_(at_iteration_\d+|losses)$")  # how the names of a run's further pictures end
 SHOWN = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")  # by every browser
+LONGEST_HEAD = 1000  # characters by which a file is known
 THUMBNAIL = 480  # pixels of the longer side of the other pictures on the page
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -154,7 +155,7 @@ def unique_names(paths: Sequence[Path]) -> list[Path]:
     """The paths without their suffixes, which only those keep whose results would share a name."""
 
     def key(path):
-        return str(path).casefold()  # some disks do not tell a from A
+        return folded(str(path))
 
     whole = {key(path) for path in paths}
     times = Counter(key(path.with_suffix("")) for path in paths)
@@ -177,11 +178,15 @@ def append_line(path: str | os.PathLike, **entry: object) -> None:
         file.write(json.dumps(entry) + "\n")
 
 
-def check_index(path: Path) -> None:
-    """Raises InputError where `path` is a page that this program did not write."""
-    generator = PAGE.splitlines()[3]
-    if path.exists() and generator not in path.read_text(encoding="utf-8", errors="replace"):
-        raise InputError(f"{path}: was not written by this program; choose another folder")
+def check_ours(index: Path, log: Path) -> None:
+    """Raises InputError where a file with the name of the page or the log is not this program's."""
+    for path, sign in ((index, PAGE.splitlines()[3]), (log, '{"time": "')):
+        if not path.exists():
+            continue
+        with path.open(encoding="utf-8", errors="replace") as file:
+            head = file.read(LONGEST_HEAD)
+        if head and sign not in head:
+            raise InputError(f"{path}: was not written by this program; choose another folder")
 
 
 def write_index(path: str | os.PathLike, rows: Iterable[tuple[Path, Path, Path | str]]) -> None:

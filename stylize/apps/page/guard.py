@@ -6,10 +6,12 @@ another page are refused, and those for a name that is not the page's. Of all th
 only what the page itself asks for is let through.
 """
 
+import asyncio
 import ipaddress
 import os
 import re
 import socket
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,9 @@ from anyio import to_thread
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stylize.errors import InputError
+from stylize.errors import InputError, one_line
 
 API = "/gradio_api"
 UPLOAD = f"{API}/upload"
@@ -34,12 +36,18 @@ ASKED = {  # what the page asks for besides: method, then paths
     "HEAD": re.compile("/"),
     "POST": re.compile(rf"{API}/(cancel|queue/join|reset|run/predict|upload)/?"),
 }
-NO_REQUEST = "What was sent is not what this page sends."
 LARGEST_REQUEST = 2**20  # bytes of one that uploads nothing
+LONGEST_ADDRESS = 4096  # bytes of a path, or of what follows it
+LONGEST_PAUSE = 60  # seconds that a visitor may be silent before a request is whole
 SMALLEST_FILE = 2**16  # bytes that a file counts at least: so there is an end to their number too
 DEEPEST = 6  # lists and dictionaries within each other, of what the page sends
 PLACE = re.compile("[0-9a-f]{64}")  # of an upload in the page's folder: the hash of its bytes
+NOT_OURS = "What was sent is not what this page sends."
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+class _Refused(Exception):
+    """A request is not passed on, with a status and for a reason."""
 
 
 class Guard:
@@ -60,16 +68,38 @@ class Guard:
         self._hosts = {name.lower() for name in hosts}
         self._names = names_of(host) | self._hosts
         self._any_address = is_unspecified(host)
-        self._coming = 0  # bytes of uploads that have begun
+        self._coming = 0  # bytes of uploads that have come, and may not lie in the folder yet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request, or passes it on."""
+        """Answers a request, or passes it on. Nothing that a visitor sends is an error of ours."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif refused := self._refusal(scope["method"], scope["path"], Headers(scope=scope)):
-            status, reason = refused
-            await PlainTextResponse(reason, status)(scope, receive, send)
-        elif scope["path"].rstrip("/") == UPLOAD:
+            return
+        started = False
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._pass_on(scope, receive, sending)
+        except Exception as error:  # Gradio trips over much that no browser sends
+            status, reason = error.args if isinstance(error, _Refused) else (400, NOT_OURS)
+            if not isinstance(error, _Refused):
+                _log(scope, error)
+            if not started:
+                await PlainTextResponse(reason, status)(scope, receive, send)
+
+    async def _pass_on(self, scope, receive, send):
+        """Passes a request on. Raises _Refused, or whatever Gradio does."""
+        if refused := self._refusal(scope["method"], scope["path"], Headers(scope=scope)):
+            raise _Refused(*refused)
+        if max(len(scope["path"]), len(scope["query_string"])) > LONGEST_ADDRESS:
+            raise _Refused(414, "This address is too long.")
+        if scope["method"] == "POST":
+            receive = _impatient(receive)
+        if scope["path"].rstrip("/") == UPLOAD:
             await self._upload(scope, receive, send)
         else:
             await self._app(scope, receive, send)
@@ -77,8 +107,11 @@ class Guard:
     def _refusal(self, method, path, headers):
         """The status and the words for what is not passed on; None for the rest."""
         host = headers.get("host", "").lower()
-        if not self._is_ours(_name(host)):
+        forwarded = headers.get("x-forwarded-host", host).lower().partition(",")[0]
+        if not all(self._is_ours(_name(name)) for name in (host, forwarded)):
             return 400, "This page is not called so. Whoever runs it can say --allow_host NAME."
+        if "x-gradio-server" in headers:  # another way of naming the page, which nobody needs here
+            return 400, NOT_OURS
         origin = headers.get("origin", f"http://{host}").lower().partition("://")[2]
         if origin != host and _name(origin) not in self._hosts:
             return 403, "Another page has sent this. Open this page itself."
@@ -86,7 +119,9 @@ class Guard:
             return 404, "There is nothing here."
         if method == "POST":
             length = headers.get("content-length", "")
-            if not length.isdecimal():
+            if (
+                not length.isdecimal() or "transfer-encoding" in headers
+            ):  # which would say otherwise
                 return 411, "Say how long it is."
             if path.rstrip("/") != UPLOAD and int(length) > LARGEST_REQUEST:
                 return 413, "This is too long."
@@ -103,22 +138,53 @@ class Guard:
         return method in ASKED and bool(ASKED[method].fullmatch(path))
 
     async def _upload(self, scope, receive, send):
-        """Passes an upload on, if there is room for it."""
-        length = int(Headers(scope=scope)["content-length"])
-        self._coming += length
+        """Passes an upload on as long as there is room for it. What has not come takes none."""
+        came, kept = 0, await to_thread.run_sync(bytes_in, self._folder)
+
+        def check_room(more):
+            if kept + self._coming + more > self._max_bytes:
+                raise _Refused(413, "The page has no room for this now; come back later.")
+
+        async def receiving():
+            nonlocal came
+            message = await receive()
+            size = len(message.get("body", b""))
+            came, self._coming = came + size, self._coming + size
+            check_room(0)
+            return message
+
+        check_room(int(Headers(scope=scope)["content-length"]))
         try:
-            kept = await to_thread.run_sync(bytes_in, self._folder)
-            app = self._app
-            if kept + self._coming > self._max_bytes:
-                app = PlainTextResponse("The page has no room for this now; come back later.", 413)
-            await app(scope, receive, send)
+            await self._app(scope, receiving, send)
         finally:
-            self._coming -= length
+            self._coming -= came
 
 
-async def no_such_event(request: Request, error: Exception) -> Response:
-    """What a visitor is told who names an event that the page does not have."""
-    return PlainTextResponse("There is no such event.", 404)
+def _impatient(receive: Receive) -> Receive:
+    """A `receive` for a request that ends with its body. It does not wait for ever for the next."""
+    is_whole = False
+
+    async def receiving() -> Message:
+        nonlocal is_whole
+        try:
+            message = await asyncio.wait_for(receive(), None if is_whole else LONGEST_PAUSE)
+        except TimeoutError:
+            raise _Refused(408, "This has stopped coming.") from None
+        is_whole = not message.get("more_body", False)
+        return message
+
+    return receiving
+
+
+def _log(scope, error):
+    """Says in a line which request was not understood."""
+    about = f"{type(error).__name__}: {one_line(error)}"
+    print(one_line(f"{about} ({scope['method']} {scope['path']})"), file=sys.stderr, flush=True)
+
+
+async def not_understood(request: Request, error: Exception) -> Response:
+    """What a visitor is told where Gradio fails: it trips over much that no browser sends."""
+    return PlainTextResponse(NOT_OURS, 400)
 
 
 async def no_such_request(request: Request, error: Exception) -> Response:
@@ -126,7 +192,7 @@ async def no_such_request(request: Request, error: Exception) -> Response:
 
     FastAPI would send these back, and trips over NaN and what is no Unicode.
     """
-    return PlainTextResponse(NO_REQUEST, 422)
+    return PlainTextResponse(NOT_OURS, 422)
 
 
 def _name(host):

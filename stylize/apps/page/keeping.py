@@ -9,7 +9,9 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 try:
@@ -19,6 +21,8 @@ except ImportError:  # on Windows: what a page that was killed has left stays
 
 PREFIX = "style_transfer_"
 LOCK = "lock"
+STALE_AFTER = 24 * 3600  # seconds after which uploads and results are removed
+LOOK_EVERY = 3600  # seconds
 
 
 @contextlib.contextmanager
@@ -44,6 +48,37 @@ def remove_stale(place: Path) -> None:
             with open(folder / LOCK, opener=_no_link) as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder)
+
+
+def remove_old_from(folder: str) -> None:
+    """Has a thread remove what is old in `folder`, but for what is there already: the examples.
+
+    Gradio's own does so only for files that it knows whole, and ends for ever where something is
+    uploaded meanwhile.
+    """
+    own = set(_files_in(folder))
+
+    def look():
+        while True:
+            time.sleep(LOOK_EVERY)
+            remove_old(folder, own)
+
+    threading.Thread(target=look, daemon=True).start()
+
+
+def remove_old(folder: str, own: Collection[Path], age: float = STALE_AFTER) -> None:
+    """Removes the files that have lain in `folder` for `age` seconds, but for `own` ones."""
+    before = time.time() - age
+    for path in _files_in(folder):
+        with contextlib.suppress(OSError):  # it is gone already
+            if path not in own and path.lstat().st_ctime < before:
+                path.unlink()
+                path.parent.rmdir()  # if it was the last in it
+
+
+def _files_in(folder):
+    """All that is in a folder and those below it and is no folder itself."""
+    return [Path(place, name) for place, _, names in os.walk(folder) for name in names]
 
 
 def _no_link(path, flags):

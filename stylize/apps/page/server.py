@@ -21,9 +21,16 @@ from fastapi.exceptions import RequestValidationError
 from starlette.applications import Starlette
 
 from stylize.apps.console import Parser, exit_status, underscored
-from stylize.apps.page.guard import NO_REQUEST, Guard, check_uploads, no_such_event, no_such_request
-from stylize.apps.page.keeping import own_folder
+from stylize.apps.page.guard import (
+    NOT_OURS,
+    Guard,
+    check_uploads,
+    no_such_request,
+    not_understood,
+)
+from stylize.apps.page.keeping import own_folder, remove_old_from
 from stylize.apps.page.studio import DOWNLOAD, Shown, Studio, complaint
+from stylize.apps.page.uploads import take_files_only
 from stylize.backend.signals import stopping_signals
 from stylize.errors import InputError
 from stylize.images.colors import COLOR_METHODS
@@ -43,7 +50,6 @@ EXAMPLE_PAIRS = (
     ("flower", "watercolour"),
     ("coffee", "stained_glass"),
 )
-STALE_AFTER = 24 * 3600  # seconds after which uploads and results are removed
 CSS = """
 #result img { width: 100%; height: 100%; object-fit: contain } /* small sizes too */
 #gallery .grid-wrap { min-height: 0 } /* no empty rows */
@@ -75,7 +81,7 @@ class Page(gr.Blocks):
         except InputError as error:
             raise complaint(error) from None
         except Exception:
-            raise complaint(NO_REQUEST) from None
+            raise complaint(NOT_OURS) from None
 
 
 def build_page(studio: Studio, folder: str, max_size: int) -> Page:
@@ -88,11 +94,7 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
         painting = painting and painting["path"]
         return studio.enter(request, _paths(photos), painting, *values)
 
-    with Page(
-        title="Neural style transfer",
-        analytics_enabled=False,
-        delete_cache=(3600, STALE_AFTER),
-    ) as page:
+    with Page(title="Neural style transfer", analytics_enabled=False) as page:
         page.folder = folder
         gr.Markdown(
             "# Neural style transfer\n"
@@ -261,7 +263,9 @@ def serve(args: argparse.Namespace) -> None:
         weights = load_weights(args.weights)
         studio = Studio(weights, folder, *limits, args.max_pixels)
         studio.warm_up()
+        take_files_only()
         page = build_page(studio, folder, args.max_size).queue(max_size=20, api_open=False)
+        remove_old_from(folder)
         guarded = {"host": args.host, "hosts": args.allow_host, "folder": folder}
 
         @contextlib.asynccontextmanager
@@ -284,7 +288,7 @@ def serve(args: argparse.Namespace) -> None:
                 app_kwargs={
                     "lifespan": outermost,
                     "exception_handlers": {  # else a 500
-                        KeyError: no_such_event,  # of Gradio's
+                        Exception: not_understood,
                         RequestValidationError: no_such_request,
                     },
                 },

@@ -24,7 +24,7 @@ import neural_style_transfer as nst
 from stylize.apps.console import in_words
 from stylize.apps.film.scenes import FrameFolder, frames_to_paint
 from stylize.apps.page.watch import Limit, Stopped, Watch
-from stylize.backend.files import replacing
+from stylize.backend.files import folded, replacing
 from stylize.errors import InputError, NonFiniteLoss
 from stylize.images.apart import load_image_apart
 from stylize.images.clips import SUFFIXES, encode, open_clip
@@ -151,9 +151,9 @@ def result_names(photos: Iterable[str | os.PathLike]) -> list[str]:
     """What the results of photos are called, without suffix: as the photos, but no two alike."""
     names: list[str] = []
     for photo in photos:
-        taken, stem = {name.casefold() for name in names}, Path(photo).stem
+        taken, stem = set(map(folded, names)), Path(photo).stem
         numbered = (f"{stem}_{number}" for number in itertools.count(2))
-        free = (n for n in itertools.chain([stem], numbered) if n.casefold() not in taken)
+        free = (n for n in itertools.chain([stem], numbered) if folded(n) not in taken)
         names.append(next(free))
     return names
 

@@ -67,6 +67,11 @@ def test_names_keep_the_suffix_only_where_they_must():
     ]
 
 
+def test_names_that_some_disks_do_not_tell_apart_keep_their_suffixes():
+    for one, other in (("a.jpg", "A.png"), ("\u00e9.jpg", "e\u0301.png")):
+        assert pictures.unique_names([Path(one), Path(other)]) == [Path(one), Path(other)]
+
+
 @given(st.sets(st.from_regex(r"[ab]{1,2}(\.(jpg|png)){1,3}", fullmatch=True)))
 def test_no_two_pictures_share_a_name(files):
     results = pictures.unique_names([Path(name) for name in sorted(files)])

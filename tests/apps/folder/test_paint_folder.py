@@ -433,10 +433,42 @@ def test_photos_are_never_replaced_by_pictures_on_the_way(one_process, command, 
     assert "a_at_iteration_0.png: would be overwritten by a result" in capsys.readouterr().err
 
 
-def test_a_page_of_the_user_is_not_replaced(one_process, command, tmp_path, capsys):
-    page = Path(command[2]) / "index.html"
-    page.parent.mkdir(parents=True)
-    page.write_text("<h1>My photos</h1>")
+@pytest.mark.parametrize(
+    ("name", "text"), [("index.html", "<h1>My photos</h1>"), ("log.jsonl", '{"epoch": 1}\n')]
+)
+def test_a_page_or_log_of_the_user_is_left_alone(
+    name, text, one_process, command, tmp_path, capsys
+):
+    path = Path(command[2]) / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
     assert nst.main(command) == 2
-    assert "index.html: was not written by this program; choose another" in capsys.readouterr().err
-    assert page.read_text() == "<h1>My photos</h1>"
+    assert f"{name}: was not written by this program; choose another" in capsys.readouterr().err
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("folder", ["index.html", "log.jsonl", "a.png"])
+def test_folder_of_results_with_the_name_of_a_result_is_named(
+    folder, one_process, command, photos, capsys, monkeypatch
+):
+    monkeypatch.setattr(paint_folder, "survey", None)
+    (photos / "a.png").rename(photos / "a.jpg")
+    (photos / "sub").rename(photos / folder)
+    assert nst.main(command) == 2
+    assert f"{folder}: would be a file and a folder of results; rename" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+@pytest.mark.parametrize("make", [os.mkdir, getattr(os, "mkfifo", None)])
+def test_what_is_no_file_is_named_before_anything_is_painted(
+    make, one_process, command, tmp_path, capsys, monkeypatch
+):
+    """A pipe would be waited for, and a folder be found when all is painted."""
+    monkeypatch.setattr(paint_folder, "survey", None)  # calling it would be a TypeError
+    for name in ("index.html", "log.jsonl", "a.png", "a_state.npz", "a_losses.csv"):
+        path = Path(command[2]) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make(path)
+        assert nst.main(command) == 2
+        assert f"{name}: is no file, and one is to be written there" in capsys.readouterr().err
+        path.rmdir() if path.is_dir() else path.unlink()

@@ -1,10 +1,14 @@
 """A hostile visitor of the page, who writes requests by hand: what each is answered."""
 
+import asyncio
+import contextlib
 import itertools
 import json
 import os
 import re
 import signal
+import socket
+import time
 
 import pytest
 from conftest import served
@@ -195,7 +199,7 @@ def test_settings_that_cannot_be_are_answered_in_words(visitor, photo_of):
 
 
 def test_events_that_do_not_exist_are_answered(visitor):
-    for event, status in ((99, 404), (-1, 404), ("x", 422), (None, 400), ([], 422)):
+    for event, status in ((99, 400), (-1, 400), ("x", 422), (None, 400), ([], 422)):
         assert visitor.join(event, []).status_code == status
     for body in ("", "[", "[" * 100_000, "{}", "null"):
         answer = visitor.client.post("/gradio_api/queue/join", content=body)
@@ -228,7 +232,90 @@ def test_what_the_page_does_not_ask_for_is_not_there(visitor):
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
         assert visitor.client.request(method, "/gradio_api/upload").status_code == 404
     answer = visitor.client.post("/gradio_api/run/predict", json={"fn_index": 2, "data": []})
-    assert answer.status_code == 404  # painting has a queue
+    assert answer.status_code == 400  # painting has a queue
+
+
+def test_what_gradio_trips_over_is_answered(visitor, photo_of):
+    """None of it leaves a traceback in the page's log, see `page`."""
+    get, file = visitor.client.get, f"/gradio_api/file={photo_of['path']}"
+    for bytes_wanted in ("0-0,1-1", "--5", "1-" + "9" * 5000):
+        assert get(file, headers={"range": f"bytes={bytes_wanted}"}).status_code == 400
+    assert get("/assets/" + "a" * 300).status_code == 400  # too long for a file's name
+    for address in ("/assets/" + "a" * 5000, "/theme.css?v=" + "a" * 5000):
+        assert get(address).status_code == 414
+    surrogate = '{"fn_index": 3, "data": [], "session_hash": "\\ud800", "event_id": "\\ud800"}'
+    json_type = {"content-type": "application/json"}
+    for path in ("run/predict", "queue/join", "cancel", "reset"):
+        visitor.client.post(f"/gradio_api/{path}", content=surrogate, headers=json_type)
+    with contextlib.suppress(httpx.RemoteProtocolError):  # it is told that there is none, and ends
+        get("/gradio_api/queue/data?session_hash=nobody")
+
+
+# ---------------------------------------------------------------------------------------------
+# Uploads
+# ---------------------------------------------------------------------------------------------
+
+
+def multipart(*parts):
+    """The body of an upload of (more of the header, bytes) each."""
+    lines = [
+        f"--x\r\nContent-Disposition: form-data; {about}\r\n\r\n".encode() + given + b"\r\n"
+        for about, given in parts
+    ]
+    return b"".join(lines) + b"--x--\r\n"
+
+
+FILE = 'name="files"; filename="a.png"'
+MULTIPART = "multipart/form-data; boundary=x"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    {
+        "a field, which would be kept in memory": (multipart(('name="a"', b"1")), MULTIPART),
+        "a file, then a field": (multipart((FILE, b"1"), ('name="files"', b"1")), MULTIPART),
+        "a file of another name": (multipart(('name="a"; filename="a"', b"1")), MULTIPART),
+        "a file called ..": (multipart(('name="files"; filename=".."', b"1")), MULTIPART),
+        "a file that does not end": (multipart((FILE, b"1"))[:-9], MULTIPART),
+        "a file, then something else": (multipart((FILE, b"1")) + b"x" * 99, MULTIPART + "y"),
+        "a header of nonsense": (b"--x\r\n\0: a\r\n\r\n", MULTIPART),
+        "too many files": (multipart(*[(FILE, b"1")] * 1001), MULTIPART),
+        "a boundary that is too long": (b"", MULTIPART * 20),
+        "a character set that is none": (
+            multipart((FILE, b"1")),
+            MULTIPART + "; charset=undefined",
+        ),
+        "no form": (b"1", "text/plain"),
+    }.values(),
+)
+def test_upload_that_cannot_be_used_leaves_nothing(body, kind, visitor, page):
+    (own,) = page[1].glob("style_transfer_*")
+    before = set(own.iterdir())
+    for progress in ("", "?upload_id=a"):
+        url, headers = f"/gradio_api/upload{progress}", {"content-type": kind}
+        answer = visitor.client.post(url, content=body, headers=headers)
+        assert answer.status_code == 400
+    assert set(own.iterdir()) == before
+
+
+def test_upload_that_ends_early_leaves_nothing(page):
+    (own,) = page[1].glob("style_transfer_*")
+    before, port = set(own.iterdir()), int(page[0].rpartition(":")[2])
+    header = (
+        f"POST /gradio_api/upload HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        f"Content-Type: {MULTIPART}\r\nContent-Length: 100000\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(header.encode() + multipart((FILE, b"1" * 1000))[:-7])
+        wait_until(lambda: set(own.iterdir()) != before)
+    wait_until(lambda: set(own.iterdir()) == before)
+
+
+def wait_until(there):
+    give_up = time.monotonic() + 10
+    while not there():
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -265,6 +352,19 @@ def test_foreign_names_are_refused(visitor, page):
         for path in ("/", "/config", "/gradio_api/startup-events"):
             answer = visitor.client.get(path, headers={"host": name})
             assert answer.status_code == 400, name
+
+
+def test_page_is_not_told_another_name_by_a_visitor(visitor, page):
+    own = page[0].removeprefix("http://")
+    get = visitor.client.get
+    assert get("/config", headers={"x-forwarded-host": own}).status_code == 200
+    for headers in (
+        {"x-forwarded-host": "evil.example"},
+        {"x-forwarded-host": f"evil.example, {own}"},
+        {"x-forwarded-host": "["},
+        {"x-gradio-server": "http://evil.example"},
+    ):
+        assert get("/", headers=headers).status_code == 400, headers
 
 
 def test_other_pages_are_refused(visitor, page):
@@ -315,7 +415,52 @@ def test_picture_of_too_many_pixels_is_not_decoded(visitor, photo_of, tmp_path):
 def test_long_requests_are_refused(visitor):
     url, long = "/gradio_api/queue/join", b" " * (guard.LARGEST_REQUEST + 1)
     assert visitor.client.post(url, content=long).status_code == 413
-    assert visitor.client.post(url, content=iter([b"{}"])).status_code == 411  # who knows how long
+    for length in ({}, {"content-length": "2"}):  # who knows how long
+        answer = visitor.client.post(url, content=iter([b"{}"]), headers=length)
+        assert answer.status_code == 411
+
+
+def ask(page, headers, bodies=(), wait=0.0):
+    """What a `Guard` answers to an upload that comes in such pieces: the status."""
+    coming, answers = iter(bodies), []
+
+    async def receive():
+        for body in coming:
+            return {"type": "http.request", "body": body, "more_body": True}
+        await asyncio.sleep(wait)
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        answers.append(message)
+
+    headers = [(name.encode(), text.encode()) for name, text in {"host": "x", **headers}.items()]
+    scope = {"type": "http", "method": "POST", "path": guard.UPLOAD, "query_string": b""}
+    asyncio.run(page(scope | {"headers": headers}, receive, send))
+    return answers[0]["status"]
+
+
+async def read_all(scope, receive, send):
+    """Stands in for Gradio."""
+    while (await receive())["more_body"]:
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+
+
+def test_upload_takes_room_only_when_it_comes(tmp_path):
+    page = guard.Guard(read_all, "x", [], str(tmp_path), max_bytes=1000)
+    assert ask(page, {"content-length": "1001"}) == 413
+    assert ask(page, {"content-length": "900"}, [b"a" * 500]) == 200  # the rest never comes ...
+    assert page._coming == 0
+    page._coming = 400  # ... of another's, either
+    assert ask(page, {"content-length": "500"}, [b"a" * 500]) == 200
+    assert ask(page, {"content-length": "500"}, [b"a" * 500, b"a" * 500]) == 413
+    assert page._coming == 400
+
+
+def test_visitor_who_stops_sending_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(guard, "LONGEST_PAUSE", 0.05)
+    page = guard.Guard(read_all, "x", [], str(tmp_path), max_bytes=1000)
+    assert ask(page, {"content-length": "900"}, [b"a"], wait=30) == 408
 
 
 def test_all_uploads_together_have_a_limit(visitor, page):

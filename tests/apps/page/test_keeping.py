@@ -44,3 +44,13 @@ def test_next_page_removes_what_a_killed_one_has_left_and_nothing_else(tmp_path,
         assert (other / "picture.png").exists()
     left = {path.name.removeprefix("style_transfer_") for path in tmp_path.iterdir()}
     assert left - {"pipe"} == {"other", "link", "file", "starting", "elsewhere"}
+
+
+def test_what_is_old_goes_and_what_is_the_page_s_own_stays(tmp_path):
+    (tmp_path / "upload").mkdir()
+    for name in ("upload/picture.png", "unfinished", "example.jpg"):
+        (tmp_path / name).touch()
+    keeping.remove_old(str(tmp_path), [tmp_path / "example.jpg"], age=60)
+    assert len(list(tmp_path.rglob("*"))) == 4
+    keeping.remove_old(str(tmp_path), [tmp_path / "example.jpg"], age=-1)
+    assert list(tmp_path.rglob("*")) == [tmp_path / "example.jpg"]
