@@ -35,6 +35,8 @@ def test_documented_commands(
         Path(f"{name}.jpg").symlink_to(photo_path)
     for name in ("style_reference", "painting", "ref"):
         Path(f"{name}.jpg").symlink_to(painting_path)
+    for name in ("kept", "faithful", "left", "right"):  # masks
+        Image.linear_gradient("L").save(f"{name}.png")
     Path("frames").mkdir()
     shutil.copy(photo_path, "frames/frame_0001.png")
     for folder, picture in (("photos", photo_path), ("paintings", painting_path)):

@@ -25,9 +25,12 @@ ALONE = {  # options that others than these know nothing of
     ),
     "jobs": ("folder", "film"),
     "temporal_weight": ("film",),
-    "resume": ("photo",),
+    **dict.fromkeys(("resume", "final_only"), ("photo",)),
 }
-INSTEAD = {"resume": "the same command without it goes on where it was stopped"}
+INSTEAD = {
+    "resume": "the same command without it goes on where it was stopped",
+    "final_only": "leave it out: there is one file for each anyway",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,3 +64,5 @@ def refuse_idle(args: argparse.Namespace, kind: str) -> None:
         folder_of_styles = kind == "folder" and not Path(args.base).is_dir()
         named = args.style_reference if folder_of_styles else args.base
         raise InputError(f"--{name} is for a {wanted}, and {named} is a {kind}; {instead}")
+    if args.final_only and args.every_iteration:
+        raise InputError("--final_only and --every_iteration exclude each other; give one of them")

@@ -130,10 +130,15 @@ def paint_photo(args: argparse.Namespace, weights: VGG19Weights | None = None) -
     except Exception as error:
         if weights and getattr(error, "errno", None) == errno.ENOSPC:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-        return Outcome("failed", _message(args, error))
+        return Outcome("failed", _message(args, error), **_of_result(console))
     gc.collect()  # compiled functions hold each other, and their tensors, until then
-    seconds, peaks = time.monotonic() - started, tensors.peak_memory()
-    return Outcome("painted", seconds=seconds, peak_mib=max(peaks.values(), default=0.0))
+    seconds, peak = time.monotonic() - started, max(tensors.peak_memory().values(), default=0.0)
+    return Outcome("painted", seconds=seconds, peak_mib=peak, **_of_result(console))
+
+
+def _of_result(console):
+    """What an `Outcome` says of the result, where there is a picture of it."""
+    return {"room": console.room, "record": console.record} if console.saved else {}
 
 
 def paint_photo_again(args: argparse.Namespace) -> Outcome:
@@ -164,6 +169,7 @@ def _options(args, task):
     """The options that paint one task."""
     photo, style, prefix = map(str, task)
     own = {"base": photo, "style_reference": style, "result_prefix": prefix}
+    own |= {"final_only": not args.every_iteration}
     whole = {"ray": None, "quiet": True}  # a picture is painted in one place
     return argparse.Namespace(**vars(args) | own | whole)
 
@@ -292,8 +298,14 @@ def _share(painters, seen):
 
 def _paint_there(workers, args):
     """The `Outcome` of a photo that a worker paints. Raises ConnectionError: none is left."""
+
+    def make_room(outcome):  # the worker sees nothing of the folder
+        if not outcome.record:
+            return outcome
+        return outcome._replace(room=photo.make_room(args, outcome.record))
+
     try:
-        return workers.run(paint_photo, args)
+        return workers.run(paint_photo, args, make_room)
     except ConnectionError:
         raise
     except OSError as error:
