@@ -100,6 +100,11 @@ def _add_pictures(add):
         action="store_true",
         help="with two folders: the first photo in the first style, the second in the second ...",
     )
+    add(
+        "--watch",
+        action="store_true",
+        help="wait for new pictures in the folder, and paint them as they come, until Ctrl-C",
+    )
     add("--frames", action="store_true", help="the folder holds the numbered frames of a film")
     add(
         "--fps",

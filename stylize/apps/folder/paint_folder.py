@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stylize.apps import photo
-from stylize.apps.console import check_kept, check_writable, exit_status, failure
+from stylize.apps.console import check_kept, check_writable, exit_status, failure, say
+from stylize.apps.folder import watch
 from stylize.apps.folder.ledger import INDEX, LOG, Ledger, Outcome
 from stylize.apps.folder.pictures import check_index, plan_tasks
 from stylize.apps.options import PROGRAM, follow_record
@@ -318,4 +319,19 @@ def main(args: argparse.Namespace) -> int:
     Args:
         args: from `parse`.
     """
-    return exit_status(PROGRAM, lambda: run(args), lambda: f"go on with: {args.command}")
+    action = paint_what_comes if args.watch else run
+    return exit_status(PROGRAM, lambda: action(args), lambda: f"go on with: {args.command}")
+
+
+def paint_what_comes(args: argparse.Namespace) -> None:
+    """Paints what is not finished, again whenever there are new pictures, until it is stopped."""
+    say_waiting(args)
+    for _ in watch.changes([args.base, args.style_reference], args.result_prefix):
+        run(args)
+        say_waiting(args)
+
+
+def say_waiting(args: argparse.Namespace) -> None:
+    """Says how long it goes on."""
+    if not args.quiet:
+        say("Waiting for new pictures; Ctrl-C ends it")

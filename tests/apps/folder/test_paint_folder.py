@@ -255,6 +255,8 @@ def test_like_serves_a_whole_folder(one_process, command, tmp_path):
     [
         (["--jobs", "0"], "--jobs must be at least 1, received 0"),
         (["--pairs"], "--pairs needs a folder of photos and a folder of styles"),
+        (["--final_only"], "is a folder; leave it out: there is one file for each anyway"),
+        (["--watch", "--overwrite"], "--watch and --overwrite exclude each other; give one"),
     ],
 )
 def test_bad_option(options, message, command, capsys):
