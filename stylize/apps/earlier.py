@@ -45,7 +45,7 @@ def make_room(
         record: how it is made.
         steps: the pictures on the way that there are.
         others: files of an earlier run that do not say how they were made.
-        overwrite: leave what will be replaced, and remove steps, if they are this program's.
+        overwrite: leave what will be replaced, and remove steps and tables that are ours.
 
     Raises:
         OSError: a file cannot be renamed or removed.
@@ -53,7 +53,7 @@ def make_room(
     pictures = [path for path in (result, *steps) if path.exists()]
     otherwise = [path for path in pictures if not is_made_so(path, record)]
     if overwrite:
-        _remove_ours(path for path in otherwise if path != result)
+        _remove_ours([path for path in otherwise if path != result], others)
         return ""
     if pictures and not otherwise:
         return ""
@@ -65,12 +65,16 @@ def make_room(
     return f"The earlier {first} is kept as {now}{along}"
 
 
-def _remove_ours(paths):
-    """Removes those pictures that say that this program made them."""
-    for path in paths:
+def _remove_ours(steps, others):
+    """Removes those steps that say that this program made them, and with them its tables."""
+    ours = []
+    for path in steps:
         with contextlib.suppress(InputError):
             read_record(path)
-            path.unlink(missing_ok=True)
+            ours.append(path)
+    tables = [path for path in others if ours and path.stem.endswith("_losses")]
+    for path in [*ours, *tables]:
+        path.unlink(missing_ok=True)
 
 
 def set_aside(prefix: str, paths: Sequence[Path]) -> dict[Path, Path]:

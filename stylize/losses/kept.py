@@ -1,10 +1,11 @@
 """The part of a photo that is kept: no loss is spent there, and no pixel moves."""
 
+import functools
 from typing import Any
 
 import numpy as np
 
-from stylize.backend.tensors import keras
+from stylize.backend.tensors import to_tensors
 
 
 class KeptPhoto:
@@ -16,23 +17,26 @@ class KeptPhoto:
     """
 
     def __init__(self, photo: np.ndarray, painted: np.ndarray):
-        self._painted = painted[np.newaxis, ..., np.newaxis].astype(np.float32)
-        self._kept = (1 - self._painted) * photo  # (1, rows, cols, 3)
+        painted = painted[np.newaxis, ..., np.newaxis].astype(np.float32)
+        self._arrays = (1 - painted) * photo, painted  # (1, rows, cols, 3), (1, rows, cols, 1)
 
     def laid_over(self, combination: Any) -> Any:
         """Returns the picture of a combination (1, rows, cols, 3), an array or a tensor."""
-        return _like(combination, self._kept) + self.slope(combination)
+        kept, painted = self._factors(combination)
+        return kept + painted * combination
 
     def slope(self, gradient: Any) -> Any:
         """Returns the gradient by the combination, from that by the picture."""
-        return _like(gradient, self._painted) * gradient
+        _, painted = self._factors(gradient)
+        return painted * gradient
 
+    def _factors(self, x):
+        """The photo where it is kept, and how much is painted, as x is: arrays, or tensors."""
+        return self._arrays if isinstance(x, np.ndarray) else self._tensors
 
-def _like(array, constant):
-    """A constant that can be added to an array, or to a tensor of the backend."""
-    if isinstance(array, np.ndarray):
-        return constant
-    return keras.ops.convert_to_tensor(constant)
+    @functools.cached_property
+    def _tensors(self):
+        return to_tensors(self._arrays)
 
 
 class KeptLossAndGrads:

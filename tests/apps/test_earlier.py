@@ -14,6 +14,10 @@ RECORD = {
     "settings": {"size": 16},
     "recipe": "keras",
     "base": {"name": "photo.jpg", "sha256": "1"},
+    "program": "neural_style_transfer 1",
+    "weights": {"sha256": "2"},
+    "format": "png",
+    "bits": 8,
 }
 OTHER = RECORD | {"settings": {"size": 17}}
 

@@ -258,11 +258,14 @@ def test_run_that_fails_leaves_the_earlier_result_where_it_is(command, tmp_path,
 def test_pictures_that_are_given_do_not_move(command, tmp_path):
     """A step of an earlier run may be what this one starts from."""
     assert nst.main([*command, "--iter", "3", "--format", "jpg"]) == 0
-    start = tmp_path / "results" / "r_at_iteration_2.jpg"
+    start = tmp_path / "results" / "r_at_iteration_1.jpg"
     given = ["--format", "jpg", "--iter", "1", "--init", str(start)]
     assert nst.main([*command, *given]) == 0
-    assert results(tmp_path)[-3:] == ["r.jpg", "r_at_iteration_0.jpg", "r_at_iteration_2.jpg"]
+    assert results(tmp_path)[-3:] == ["r.jpg", "r_at_iteration_0.jpg", "r_at_iteration_1.jpg"]
     assert metadata.read_record(tmp_path / "results" / "r.jpg")["init"]["name"] == start.name
+
+
+STEPS = ("_at_iteration_1", "_at_iteration_0")
 
 
 def test_last_step_and_result_are_one_file_until_one_is_replaced(command, tmp_path):
@@ -273,9 +276,6 @@ def test_last_step_and_result_are_one_file_until_one_is_replaced(command, tmp_pa
     before = step.read_bytes()
     save_image(np.zeros((24, 28, 3)), result)
     assert step.read_bytes() == before and not result.samefile(step)
-
-
-STEPS = ("_at_iteration_1", "_at_iteration_0")
 
 
 def test_disk_without_links_has_the_result_twice(command, tmp_path, monkeypatch):

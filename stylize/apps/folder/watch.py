@@ -1,9 +1,9 @@
 """Waits for new photos or styles in folders, as `--watch` asks for."""
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from time import sleep
 
 from stylize.images.formats import picture_suffixes
 
@@ -17,7 +17,7 @@ def changes(folders: Sequence[str], results: str) -> Iterator[None]:
     changes between two requests for the next change is not missed.
 
     Args:
-        folders: to look in, and below; what is no folder counts too, if it is a picture.
+        folders: to look in, and below; what is no folder has no pictures.
         results: a folder to leave out.
     """
     told: dict[str, tuple] = {}
@@ -28,7 +28,7 @@ def changes(folders: Sequence[str], results: str) -> Iterator[None]:
             told = now
             yield
         last = now
-        time.sleep(SECONDS)
+        sleep(SECONDS)
 
 
 def _pictures(folders, results):

@@ -30,7 +30,7 @@ def looks(folder, monkeypatch):
             raise Stopped
         events.pop(0)()
 
-    monkeypatch.setattr(watch.time, "sleep", sleep)
+    monkeypatch.setattr(watch, "sleep", sleep)
     return events
 
 
@@ -79,6 +79,6 @@ def test_a_folder_may_be_empty_at_first_and_bad_pictures_do_not_end_it(
     with pytest.raises(Stopped):
         nst.main([*command, "--size", "24", "--iter", "1", "--watch"])
     out, err = capsys.readouterr()
-    assert out.count("Waiting for new pictures") == 2
+    assert out.count("Waiting for new pictures") == 3
     assert "1 painted, 0 already finished, 1 failed" in out and "bad.png: the file is empty" in err
     assert (results / "a.png").exists()
