@@ -53,7 +53,7 @@ def make_room(
     pictures = [path for path in (result, *steps) if path.exists()]
     otherwise = [path for path in pictures if not is_made_so(path, record)]
     if overwrite:
-        _remove_ours([path for path in otherwise if path != result], others)
+        _remove_ours(otherwise, others, result)
         return ""
     if pictures and not otherwise:
         return ""
@@ -65,16 +65,19 @@ def make_room(
     return f"The earlier {first} is kept as {now}{along}"
 
 
-def _remove_ours(steps, others):
-    """Removes those steps that say that this program made them, and with them its tables."""
-    ours = []
-    for path in steps:
-        with contextlib.suppress(InputError):
-            read_record(path)
-            ours.append(path)
+def _remove_ours(pictures, others, result):
+    """Removes pictures that say that this program made them, and its tables; not the result."""
+    ours = [path for path in pictures if _says_how_it_was_made(path)]
     tables = [path for path in others if ours and path.stem.endswith("_losses")]
-    for path in [*ours, *tables]:
+    for path in {*ours, *tables} - {result}:
         path.unlink(missing_ok=True)
+
+
+def _says_how_it_was_made(path):
+    """Whether a picture is one of this program's."""
+    with contextlib.suppress(InputError):
+        return bool(read_record(path))
+    return False
 
 
 def set_aside(prefix: str, paths: Sequence[Path]) -> dict[Path, Path]:

@@ -114,9 +114,12 @@ def test_steps_of_the_very_same_run_stay(tmp_path):
 def test_overwriting_removes_steps_that_are_ours(tmp_path):
     result, step = save(tmp_path / "r.png", OTHER), save(tmp_path / "r_at_iteration_7.png", OTHER)
     theirs = save(tmp_path / "r_at_iteration_8.png")
-    given = str(tmp_path / "r"), result, RECORD, [step, theirs]
+    others = [tmp_path / "r_losses.csv", tmp_path / "r.mp4"]
+    for path in others:
+        path.touch()
+    given = str(tmp_path / "r"), result, RECORD, [step, theirs], others
     assert earlier.make_room(*given, overwrite=True) == ""
-    assert names(tmp_path) == ["r.png", "r_at_iteration_8.png"]  # the result will be replaced
+    assert names(tmp_path) == ["r.mp4", "r.png", "r_at_iteration_8.png"]  # two may be replaced
 
 
 def test_made_so_is_what_the_record_says(tmp_path):
