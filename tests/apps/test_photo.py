@@ -199,9 +199,13 @@ def test_like_notices_another_mask_of_the_same_name(command, tmp_path, capsys):
     assert metadata.read_record(tmp_path / "results" / "r.png")["settings"]["content_mask"] is None
 
 
+LAYERS = ["--content_layers", "block2_conv1", "--style_layers", "block1_conv1"]
+QUICK = ["--recipe", "keras", *LAYERS]  # is soon compiled
+
+
 def test_change_one_thing_at_a_time_leaves_every_try(command, tmp_path, capsys):
     """Without an error, whoever made what was there; `--like` and `--resume` do the same."""
-    folder = tmp_path / "results"
+    folder, command = tmp_path / "results", [*command, *QUICK]
     assert nst.main([*command, "--plot"]) == 0
     assert "earlier" not in capsys.readouterr().out
     first = {name: (folder / name).read_bytes() for name in os.listdir(folder)}
@@ -222,7 +226,7 @@ def test_change_one_thing_at_a_time_leaves_every_try(command, tmp_path, capsys):
 def test_same_command_again_paints_nothing_unless_it_is_to_overwrite(
     command, tmp_path, monkeypatch, capsys
 ):
-    command = [*command, "--recipe", "keras"]
+    command += QUICK
     assert nst.main(command) == 0
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "results").iterdir()}
     capsys.readouterr()
@@ -241,6 +245,7 @@ def test_same_command_again_paints_nothing_unless_it_is_to_overwrite(
 
 
 def test_overwriting_leaves_no_step_of_the_earlier_run(command, tmp_path):
+    command += QUICK
     assert nst.main(command) == 0
     mine = tmp_path / "results" / "r_at_iteration_9.png"
     mine.write_bytes(b"mine")
@@ -249,6 +254,7 @@ def test_overwriting_leaves_no_step_of_the_earlier_run(command, tmp_path):
 
 
 def test_run_that_fails_leaves_the_earlier_result_where_it_is(command, tmp_path, capsys):
+    command += QUICK
     assert nst.main(command) == 0
     before = results(tmp_path)
     fails([*command, "--style_weight", "1e38"], 1, "style loss became inf", capsys)
@@ -257,6 +263,7 @@ def test_run_that_fails_leaves_the_earlier_result_where_it_is(command, tmp_path,
 
 def test_pictures_that_are_given_do_not_move(command, tmp_path):
     """A step of an earlier run may be what this one starts from."""
+    command += QUICK
     assert nst.main([*command, "--iter", "3", "--format", "jpg"]) == 0
     start = tmp_path / "results" / "r_at_iteration_1.jpg"
     given = ["--format", "jpg", "--iter", "1", "--init", str(start)]
@@ -270,7 +277,7 @@ STEPS = ("_at_iteration_1", "_at_iteration_0")
 
 def test_last_step_and_result_are_one_file_until_one_is_replaced(command, tmp_path):
     folder = tmp_path / "results"
-    assert nst.main(command) == 0
+    assert nst.main([*command, *QUICK]) == 0
     result, step, first = (folder / f"r{end}.png" for end in ("", *STEPS))
     assert result.samefile(step) and not result.samefile(first)
     before = step.read_bytes()
@@ -283,12 +290,13 @@ def test_disk_without_links_has_the_result_twice(command, tmp_path, monkeypatch)
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(os, "link", refuse)
-    assert nst.main(command) == 0
+    assert nst.main([*command, *QUICK]) == 0
     result, step = (tmp_path / "results" / f"r{end}.png" for end in ("", STEPS[0]))
     assert result.read_bytes() == step.read_bytes() and not result.samefile(step)
 
 
 def test_final_only_saves_the_picture_alone(command, tmp_path, capsys):
+    command += QUICK
     assert nst.main([*command, "--final_only"]) == 0
     assert os.listdir(tmp_path / "results") == ["r.png"]
     assert nst.main([*command, "--iter", "1"]) == 0
@@ -301,7 +309,7 @@ def test_final_only_saves_the_picture_alone(command, tmp_path, capsys):
 
 
 def test_mask_that_keeps_the_photo_is_recorded(command, photo_path, tmp_path, capsys):
-    mask = tmp_path / "mask.png"
+    mask, command = tmp_path / "mask.png", [*command, *QUICK]
     pixels = np.zeros((24, 28), np.uint8)
     pixels[:, :14] = 255
     Image.fromarray(pixels).save(mask)

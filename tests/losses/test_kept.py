@@ -20,6 +20,7 @@ from stylize.runs.job import prepare
 from stylize.vgg.preprocess import preprocess_image
 
 ROWS, COLS = 40, 48
+LAYERS = {"content_layers": ["block2_conv1"], "style_layers": ["block1_conv1"]}  # soon compiled
 
 
 @pytest.fixture
@@ -68,12 +69,12 @@ def test_loss_is_that_of_the_photo_laid_over_and_the_gradient_fits(mask):
     "options",
     [
         {"recipe": "neighbors"},
-        {"recipe": "neighbors", "size": 60, "tile": 32, "scales": 2, "precision": "float32"},
+        {"recipe": "pyramid", "size": 60, "tile": 32, "scales": 1, "precision": "float32"} | LAYERS,
         {"recipe": "keras"},
         {"recipe": "johnson"},
         {"recipe": "athalye", "init": "noise", "preserve_colors": "luma"},
     ],
-    ids=lambda options: "-".join(map(str, options.values())),
+    ids=lambda options: options["recipe"],
 )
 def test_white_is_the_photo_itself_and_black_is_painted(
     options, mask, photo, painting, small_vgg19
@@ -130,7 +131,8 @@ def test_a_painted_pixel_counts_as_it_would_without_a_mask(photo, painting, smal
     _, gradient = terms_of(x, pair, **given, keep_mask=mask)
     _, expected = terms_of(x, pair, **given)
     inside = np.s_[4:-4, 4 : COLS - 4]
-    np.testing.assert_allclose(gradient[inside], expected[inside], rtol=0.2, atol=1e-2)
+    apart = np.linalg.norm(gradient[inside] - expected[inside])
+    assert apart < 0.05 * np.linalg.norm(expected[inside])
 
 
 def test_neighbors_are_looked_up_where_it_is_painted(
@@ -167,11 +169,11 @@ def test_frames_keep_what_is_theirs(photo, painting, mask, small_vgg19):
 
 def test_speck_that_small_sizes_lose_is_painted_at_the_last(photo, painting):
     """Nothing is left to paint at the smaller sizes, and nothing fails there."""
-    mask = np.full((160, 192), 255, np.uint8)
-    mask[80, 80] = 251
-    large = np.asarray(Image.fromarray(photo).resize((192, 160)))
-    for recipe in ("neighbors", "johnson"):
-        given = {"size": "own", "scales": 3, "iterations": 1, "keep_mask": mask}
+    mask = np.full((80, 96), 255, np.uint8)
+    mask[40, 40] = 254
+    large = np.asarray(Image.fromarray(photo).resize((96, 80)))
+    for recipe in ("neighbors", "pyramid"):
+        given = {"size": "own", "scales": 2, "iterations": 1, "keep_mask": mask, **LAYERS}
         job = prepare(large, painting, recipe, 5, **given)
         assert not job.level(job.stages[0]).painted.any()
         assert job.level(job.stages[-1]).painted.any()
