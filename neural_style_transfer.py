@@ -297,7 +297,7 @@ def lower_loss(
 ) -> np.ndarray:
     """Lowers the loss at a size, from a checkpoint on. Returns the last x, (rows, cols, 3)."""
     s, shape = level.settings, objective.shape
-    evaluator = Evaluator(objective, progress.evaluated, checkpoint.evaluations)
+    evaluator = Evaluator(level.keeping(objective), progress.evaluated, checkpoint.evaluations)
     iterations = follow(evaluator, level, checkpoint, progress, keep)
     if s.optimizer in minimize.SEARCHES:  # our own L-BFGS, or PyTorch's
         start = checkpoint.start.reshape(shape)

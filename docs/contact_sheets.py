@@ -1,6 +1,7 @@
 """Paints the pictures of docs/ and the README.
 
     python docs/contact_sheets.py triptych colours gallery strength recipes programs portraits
+    python docs/contact_sheets.py keep content style                (one for each kind of mask)
 
 Those that are there already are left alone: delete one to have it painted anew.
 """
@@ -11,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 import neural_style_transfer as nst
 
@@ -23,6 +24,14 @@ GALLERY = (  # each photo and each style at least once
 )
 PORTRAITS = ("astronaut+impasto", "hopper+swirling_night", "luispedro+impasto")
 GAP = 8  # pixels between pictures
+PERSON = (  # in img/astronaut.jpg, in parts of 400 of its sides
+    *((120, 40), (135, 18), (175, 10), (215, 20), (238, 60), (225, 95), (205, 120), (205, 145)),
+    *((240, 175), (240, 200), (268, 205), (280, 250), (285, 272), (320, 268), (360, 285)),
+    *((388, 330), (395, 370), (398, 400), (20, 400), (25, 360), (15, 310), (30, 240), (60, 185)),
+    *((90, 165), (95, 140), (120, 118), (145, 115), (140, 95), (120, 75)),
+)
+SOFT = ImageFilter.GaussianBlur(4)  # of the edge of a mask
+CUP = (77, 62, 480, 385), (172, 18, 410, 210)  # ellipses, in img/coffee.jpg
 
 
 def find(name):
@@ -99,12 +108,52 @@ def programs(weights):
     return side_by_side([*given, *painted], 256)
 
 
+def keep(weights):
+    """A person who stays as she is, before a painted background."""
+    mask = person()
+    return masked("astronaut+swirling_night", [mask], weights, keep_mask=mask)
+
+
+def content(weights):
+    """The same, painted too, before a background that is left to the style."""
+    mask = person()
+    return masked("astronaut+swirling_night", [mask], weights, content_mask=mask)
+
+
+def style(weights):
+    """Two styles, each in its place."""
+    cup = Image.new("L", (600, 400))
+    for box in CUP:
+        ImageDraw.Draw(cup).ellipse(box, fill=255)
+    masks = [cup.filter(SOFT), ImageOps.invert(cup.filter(SOFT))]
+    return masked("coffee+stained_glass+swirling_night", masks, weights, style_masks=masks)
+
+
+def person():
+    """A soft mask of the astronaut."""
+    mask = Image.new("L", (400, 400))
+    ImageDraw.Draw(mask).polygon(PERSON, fill=255)
+    return mask.filter(SOFT)
+
+
+def masked(names, masks, weights, **settings):
+    """A photo, masks, and the photo painted with them."""
+    print(names, flush=True)
+    photo, *styles = map(find, names.split("+"))
+    painted = nst.style_transfer(photo, styles, weights=weights, size=300, **settings)
+    given = [nst.load_image(photo), *(mask.convert("RGB") for mask in masks)]
+    return side_by_side([*given, painted], 300)
+
+
 SHEETS = {
     ROOT / "img/triptych.jpg": triptych,
     ROOT / "img/colours.jpg": colours,
     ROOT / "docs/strength.jpg": strength,
     ROOT / "docs/recipes.jpg": recipes,
     ROOT / "docs/programs.jpg": programs,
+    ROOT / "docs/masks/keep.jpg": keep,
+    ROOT / "docs/masks/content.jpg": content,
+    ROOT / "docs/masks/style.jpg": style,
 }
 
 
@@ -112,6 +161,7 @@ def main(names):
     weights = nst.load_weights("imagenet")
     for path, make in SHEETS.items():
         if path.stem in names and not path.exists():
+            path.parent.mkdir(exist_ok=True)
             make(weights).save(path, quality=88)
     for folder, pairs in (("gallery", GALLERY), ("portraits", PORTRAITS)):
         for pair in pairs if folder in names else ():

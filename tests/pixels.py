@@ -72,6 +72,7 @@ def runs(folder):
     masks = "--style_masks", mask, other_mask, "--content_mask", mask
     every |= transfer("masks", "--styles", OTHER, *masks)
     every |= transfer("masks_keras", "--styles", OTHER, *masks, "--recipe", "keras")
+    every |= transfer("kept", "--styles", OTHER, "--keep_mask", mask)
     every |= transfer("tiles", "--tile", 48, "--precision", "float32")
     every |= transfer("tiles_masks", "--tile", 48, "--styles", OTHER, *masks)
     for recipe in ("crowson", "johnson", "athalye"):

@@ -4,9 +4,11 @@ import re
 import runpy
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image
 
 import neural_style_transfer as nst
@@ -35,6 +37,8 @@ def test_documented_commands(
         Path(f"{name}.jpg").symlink_to(photo_path)
     for name in ("style_reference", "painting", "ref"):
         Path(f"{name}.jpg").symlink_to(painting_path)
+    for name in ("kept", "faithful", "left", "right"):  # masks
+        Image.linear_gradient("L").save(f"{name}.png")
     Path("frames").mkdir()
     shutil.copy(photo_path, "frames/frame_0001.png")
     for folder, picture in (("photos", photo_path), ("paintings", painting_path)):
@@ -70,6 +74,16 @@ def test_page_of_options_is_up_to_date(monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])  # the script adds this folder
     page = runpy.run_path(str(ROOT / "docs" / "make_options.py"))["page"]
     assert (ROOT / "docs" / "options.md").read_text() == page(), "python docs/make_options.py"
+
+
+def test_citation_is_one_that_github_reads():
+    """A mapping of YAML with what CFF 1.2 requires, and the licence of the package."""
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation.keys() >= {"cff-version", "message", "title", "authors"}
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert citation["license"] == package["license"]
+    for work in (citation, *citation["references"]):
+        assert all(author.keys() & {"name", "family-names"} for author in work["authors"])
 
 
 def test_readme_names_the_rooms_as_the_package_does():

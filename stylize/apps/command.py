@@ -19,15 +19,19 @@ from stylize.errors import InputError
 
 APPS = {"photo": photo, "film": paint_film, "folder": paint_folder}
 ALONE = {  # options that others than these know nothing of
-    **dict.fromkeys(("pairs", "fail_fast"), ("folder",)),
+    **dict.fromkeys(("pairs", "watch", "fail_fast"), ("folder",)),
     **dict.fromkeys(
         ("format", "bits", "every_iteration", "plot", "gif", "mp4"), ("photo", "folder")
     ),
     "jobs": ("folder", "film"),
     "temporal_weight": ("film",),
-    "resume": ("photo",),
+    **dict.fromkeys(("resume", "final_only"), ("photo",)),
 }
-INSTEAD = {"resume": "the same command without it resumes where it was stopped"}
+INSTEAD = {
+    "resume": "the same command without it resumes where it was stopped",
+    "final_only": "leave it out: there is one file for each anyway",
+}
+EXCLUSIVE = (("final_only", "every_iteration"), ("watch", "overwrite"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,7 +53,8 @@ def kind_of(args: argparse.Namespace) -> str:
 
 
 def refuse_idle(args: argparse.Namespace, kind: str) -> None:
-    """Raises InputError where an option was given that does nothing in this kind of run.
+    """Raises InputError where an option was given that does nothing in this kind of run, or
+    something else than another one.
 
     What an earlier result's record says, of another kind perhaps, was not given.
     """
@@ -61,3 +66,6 @@ def refuse_idle(args: argparse.Namespace, kind: str) -> None:
         folder_of_styles = kind == "folder" and not Path(args.base).is_dir()
         named = args.style_reference if folder_of_styles else args.base
         raise InputError(f"--{name} is for a {wanted}, and {named} is a {kind}; {instead}")
+    for one, other in EXCLUSIVE:
+        if getattr(args, one) and getattr(args, other):
+            raise InputError(f"--{one} and --{other} exclude each other; give one of them")

@@ -100,6 +100,11 @@ def _add_pictures(add):
         action="store_true",
         help="with two folders: the first photo in the first style, the second in the second ...",
     )
+    add(
+        "--watch",
+        action="store_true",
+        help="wait for new pictures in the folder, and paint them as they come, until Ctrl-C",
+    )
     add("--frames", action="store_true", help="the folder holds the numbered frames of a film")
     add(
         "--fps",
@@ -120,8 +125,20 @@ def _add_output(add):
     add(
         "--every_iteration",
         action="store_true",
-        help="save PREFIX_at_iteration_N.png even if the result is larger than "
+        help="save PREFIX_at_iteration_N.png even in a folder, or if the result is larger than "
         f"{WRITTEN_FAST / 1e6:.0f} megapixels",
+    )
+    add(
+        "--final_only",
+        action="store_true",
+        help="save the result alone: no pictures on the way, no table of losses; folders and films "
+        "do so anyway",
+    )
+    add(
+        "--overwrite",
+        action="store_true",
+        help="replace an earlier result, which else is kept as PREFIX.1.png and so on, and paint "
+        "one again that is finished",
     )
     add("--plot", action="store_true", help="save a plot of the losses, PREFIX_losses.png")
     add("--gif", action="store_true", help="save a film of the growing picture, PREFIX.gif")

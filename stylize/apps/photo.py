@@ -2,18 +2,21 @@
 
 import argparse
 import contextlib
+import functools
+import glob
 import math
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import neural_style_transfer as nst
+from stylize.apps import earlier
 from stylize.apps.console import check_files, check_kept, check_writable, exit_status
 from stylize.apps.options import PROGRAM, follow_record, follow_suffix
-from stylize.apps.photo_console import PhotoConsole
+from stylize.apps.photo_console import WRITTEN_FAST, PhotoConsole
 from stylize.apps.timelapse import Film
 from stylize.backend import tensors
 from stylize.backend.files import remove_leftovers
@@ -21,7 +24,7 @@ from stylize.errors import InputError, NonFiniteLoss, NoRoom, listed
 from stylize.images.writing import DEEP_FORMATS, LARGEST_SIDES
 from stylize.parallel.pool import CORES_EACH, import_cluster
 from stylize.runs import memory, metadata
-from stylize.runs.checkpoint import StateFile, made_alike
+from stylize.runs.checkpoint import StateFile
 from stylize.runs.job import Job, prepare
 from stylize.runs.progress import Checkpoint
 from stylize.runs.recipes import DEFAULT_RECIPE
@@ -59,15 +62,15 @@ def plan(args: argparse.Namespace) -> tuple[Job, dict]:
 
     What is not given in `args` is filled in from that record. Raises InputError.
     """
-    earlier = follow_record(args.like, args) if args.like else {}
+    followed = follow_record(args.like, args) if args.like else {}
     given = {name: getattr(args, name) for name in SETTINGS}
-    evaluations = earlier.get("evaluations_per_iteration", EVALUATIONS_PER_ITERATION)
+    evaluations = followed.get("evaluations_per_iteration", EVALUATIONS_PER_ITERATION)
     recipe = args.recipe or DEFAULT_RECIPE
     job = prepare(args.base, _styles(args), recipe, evaluations, **given)
     if job.settings.scratch == "auto":  # whether the result's folder can be written shows later
         beside = existing_folder(args.result_prefix)
         job = job._replace(settings=job.settings | {"scratch": beside})
-    return job, earlier
+    return job, followed
 
 
 def make_record(
@@ -103,35 +106,60 @@ def iterations_named(pictures: Iterable[Any]) -> set[int]:
 
     No other picture on the way can take the place of one of them, so that there may be millions.
     """
-    found = (ON_THE_WAY.search(_real_stem(path)) for path in pictures if path)
+    found = (ON_THE_WAY.search(_real_path(path).stem) for path in pictures if path)
     return {int(match[1]) for match in found if match}
 
 
-def _real_stem(path):
-    """The name, without its suffix, of the file that a path leads to; "": it is no path."""
+def _real_path(path):
+    """That of the file that a path leads to; an empty one: it is no path."""
     with contextlib.suppress(OSError, ValueError, TypeError):
-        return Path(os.path.realpath(path)).stem
-    return ""
+        return Path(os.path.realpath(path))
+    return Path()
 
 
 def pictures_given(args: argparse.Namespace) -> list:
     """The values of all options that take a picture: paths, or words such as `noise`."""
-    return [args.base, *_styles(args), args.init, args.content_mask, *(args.style_masks or [])]
+    masks = args.content_mask, args.keep_mask, *(args.style_masks or [])
+    return [args.base, *_styles(args), args.init, *masks]
 
 
-def is_finished(args: argparse.Namespace, record: dict) -> bool:
+def is_finished(args: argparse.Namespace, record: Mapping) -> bool:
     """Whether all files that the options ask for are there, made as `record` says.
 
     Versions of libraries do not count. Where there is still a state, the run was killed at its end.
+    With --overwrite nothing is finished before it is painted again.
     """
     paths = result_paths(args)
-    if not all(path.exists() for path in paths) or state_path(args).exists():
+    if args.overwrite or not all(path.exists() for path in paths) or state_path(args).exists():
         return False
-    try:
-        found = metadata.read_record(paths[0])
-    except InputError:
-        return False
-    return made_alike(found, record)
+    return earlier.is_made_so(paths[0], record)
+
+
+def make_room(args: argparse.Namespace, record: Mapping) -> str:
+    """Has no file of an earlier, other run beside or in the place of a new one, see `earlier`.
+
+    Returns the line that says what has become of them. Raises OSError.
+    """
+    prefix, (result, *more) = args.result_prefix, result_paths(args)
+    name, given = Path(prefix).name, set(map(_real_path, pictures_given(args)))
+    found = result.parent.glob(f"{glob.escape(name)}_at_iteration_*{result.suffix}")
+    steps = [path for path in sorted(found) if ON_THE_WAY.fullmatch(path.stem, len(name))]
+    table = table_path(args)
+    if table.exists():  # a run of ours was here, and its plot and films are ours
+        more = [table, *(Path(f"{prefix}{end}") for end in ("_losses.png", ".gif", ".mp4"))]
+    return earlier.make_room(
+        prefix,
+        result,
+        record,
+        [path for path in steps if _real_path(path) not in given],
+        [path for path in more if path.exists() and _real_path(path) not in given],
+        args.overwrite,
+    )
+
+
+def table_path(args: argparse.Namespace) -> Path:
+    """Where the losses are saved."""
+    return Path(f"{args.result_prefix}_losses.csv")
 
 
 def state_path(args: argparse.Namespace) -> Path:
@@ -221,7 +249,7 @@ def run(
     """
     if args.ray:
         args.tile = args.tile or str(import_cluster().TILE)
-    job, earlier = plan(args)
+    job, followed = plan(args)
     last = job.settings.iterations - 1
     check_writable(args.result_prefix, end_on_the_way(args, last))
     given = pictures_given(args)
@@ -237,10 +265,10 @@ def run(
     weights = weights or load_weights(args.weights, quiet=args.quiet)
     console.print(f"Using {weights.source}")
     record = make_record(args, job, weights)
-    if earlier and (others := metadata.differences(earlier, record)):
+    if followed and (others := metadata.differences(followed, record)):
         console.warn(f"the result will differ a little from {args.like}: other {listed(others)}")
-    if args.resume and is_finished(args, record):
-        console.print(f"{result_paths(args)[0]} is finished: nothing is left to paint")
+    if is_finished(args, record):
+        console.print(earlier.finished(result_paths(args)[0]))
         return
     state = StateFile(state_path(args), record, job.stages, console.table, job.empty)
     found = [find_checkpoint(state, args, job, console)]  # a list, so that the run alone holds it
@@ -250,7 +278,12 @@ def run(
     rows, cols = job.stages[-1][:2]
     kinds = [kind for kind in FILMS if getattr(args, kind)]
     films = [Film(f"{args.result_prefix}.{kind}", rows, cols) for kind in kinds]
-    console.begin(state.record, films, args.every_iteration)
+    console.begin(
+        state.record,
+        functools.partial(make_room, args, state.record),
+        films,
+        math.inf if args.every_iteration else 0 if args.final_only else WRITTEN_FAST,
+    )
     _paint_and_keep(args, console, weights, job, state, found)
     if args.verbose:
         for where, mib in tensors.peak_memory().items():
@@ -274,7 +307,9 @@ def _paint_and_keep(args, console, weights, job, state, found):
                 console.can_resume_with(args.resume_command)
         raise
     finally:
-        console.save_extras(args.plot)
+        # Beside a plot or a film it says that they are ours.
+        with_table = args.plot or args.gif or args.mp4 or not args.final_only
+        console.save_extras(table_path(args) if with_table else None, args.plot)
     state.path.unlink(missing_ok=True)
 
 

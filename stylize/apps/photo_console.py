@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from stylize.apps.console import complain, in_words, say
 from stylize.apps.timelapse import Film
+from stylize.backend.files import linked
 from stylize.images.writing import save_image
 from stylize.runs import metadata
 from stylize.runs.progress import Progress
@@ -27,15 +28,19 @@ class PhotoConsole(Progress):
     Attributes:
         saved: the path of the last picture, None before the first.
         table: of the losses.
+        record: how its pictures are made; empty before `begin`.
+        room: the line that says what has become of an earlier result.
     """
 
     def __init__(self, prefix: str, quiet: bool = False):
         super().__init__()
         self.saved: Path | None = None
         self.table = metadata.LossTable()
-        self._record: Mapping[str, Any] = {}
+        self.record: Mapping[str, Any] = {}
+        self.room = ""
+        self._make_room: Callable[[], str] | None = None
         self._films: Sequence[Film] = ()
-        self._every_iteration, self._command = False, ""
+        self._most_pixels, self._command = 0.0, ""
         self._prefix, self._quiet = prefix, quiet
         self._bar = tqdm(
             bar_format="{percentage:3.0f}%|{bar}| {elapsed}{postfix}",
@@ -45,16 +50,22 @@ class PhotoConsole(Progress):
         )
 
     def begin(
-        self, record: Mapping[str, Any], films: Sequence[Film] = (), every_iteration: bool = False
+        self,
+        record: Mapping[str, Any],
+        make_room: Callable[[], str],
+        films: Sequence[Film] = (),
+        most_pixels: float = WRITTEN_FAST,
     ) -> None:
         """Gets ready to save pictures; call it before any is painted.
 
         Args:
             record: how they are made, as `metadata.make_record` has it.
+            make_room: called before the first is saved; returns what is to be said of it.
             films: to add to.
-            every_iteration: save a large picture after each iteration, as small ones are.
+            most_pixels: of a picture that is saved after each iteration, not only at the end.
         """
-        self._record, self._films, self._every_iteration = record, films, every_iteration
+        self.record, self._make_room = record, make_room
+        self._films, self._most_pixels = films, most_pixels
 
     def print(self, line):
         """Prints a line above the progress bar."""
@@ -68,7 +79,7 @@ class PhotoConsole(Progress):
 
     def on_resume(self, checkpoint):
         super().on_resume(checkpoint)
-        earlier = Path(f"{self._prefix}_at_iteration_{self.iteration - 1}.{self._record['format']}")
+        earlier = Path(f"{self._prefix}_at_iteration_{self.iteration - 1}.{self.record['format']}")
         if self.stage is self.stages[-1] and earlier.exists():
             self.saved = earlier
         if self.stage is self.stages[-1] and checkpoint.step.losses:
@@ -107,24 +118,38 @@ class PhotoConsole(Progress):
         self.print(f"Current loss value: {iterate.losses.total}")
         shown = (f"{name.replace('_', ' ')} {value:.6g}" for name, value in terms)
         self.print(f"  {', '.join(shown)}")
-        if self._every_iteration or self.stage.rows * self.stage.cols <= WRITTEN_FAST:
-            self._save(iterate, f"_at_iteration_{iterate.iteration}")
+        step = None
+        if self.stage.rows * self.stage.cols <= self._most_pixels:
+            step = self._save(iterate, f"_at_iteration_{iterate.iteration}")
         self.print(f"Iteration {iterate.iteration} completed in {iterate.seconds:.0f}s")
         if self.iteration < self.stage.iterations and not iterate.stopped:
             self.print(f"Start of iteration {self.iteration}")
         else:
-            self._save(iterate, "")
+            self._save(iterate, "", step)
 
-    def _save(self, iterate, name):
-        """Saves the picture of an iterate, and in it how it was made."""
-        path, bits = Path(f"{self._prefix}{name}.{self._record['format']}"), self._record["bits"]
+    def _save(self, iterate, name, same=None):
+        """Saves the picture of an iterate, and in it how it was made. Returns its path.
+
+        Where `same` is a file that has it already, the two are one on the disk, if that can be.
+        """
+        self._have_room()
+        path, bits = Path(f"{self._prefix}{name}.{self.record['format']}"), self.record["bits"]
         more = {"iteration": iterate.iteration, "losses": iterate.losses.as_dict()}
-        save_image(iterate.rounded(bits), path, bits, metadata.to_text(self._record, **more))
+        if not (same and linked(same, path)):
+            save_image(iterate.rounded(bits), path, bits, metadata.to_text(self.record, **more))
         self.saved = path
         self.print(f"Image saved as {path}")
+        return path
 
-    def save_extras(self, plot):
-        """Saves the table of losses, the plot where it is wanted, and the films.
+    def _have_room(self):
+        """Before the first picture, makes room for it and says so."""
+        if self._make_room:
+            self.room, self._make_room = self._make_room(), None
+            if self.room:
+                self.print(self.room)
+
+    def save_extras(self, table: Path | None, plot: bool) -> None:
+        """Saves the table of losses and the plot where they are wanted, and the films.
 
         A run that was interrupted has them too, if it finished a picture.
         """
@@ -133,7 +158,8 @@ class PhotoConsole(Progress):
                 film.discard()
             return
         with contextlib.ExitStack() as saving:  # one that fails does not keep the others from it
-            saving.callback(self.table.save, f"{self._prefix}_losses.csv")
+            if table:
+                saving.callback(self.table.save, table)
             if plot:
                 saving.callback(self._save_plot, f"{self._prefix}_losses.png")
             for film in self._films:

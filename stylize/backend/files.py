@@ -90,6 +90,24 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         unfinished.discard()
 
 
+def linked(file: str | os.PathLike, path: str | os.PathLike) -> bool:
+    """Has `path` be another name of a file. Returns False where the disk has no such names.
+
+    What is written to either of them later, by `replacing`, takes that name alone.
+    """
+    path = Path(path)
+    name = path.with_name(f".{path.stem}.{os.urandom(4).hex()}.tmp{path.suffix}")
+    try:
+        os.link(file, name)
+        os.replace(name, path)
+    except OSError:
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            name.unlink(missing_ok=True)  # it stays where both are one file already
+    return True
+
+
 @contextlib.contextmanager
 def naming(path: str | os.PathLike) -> Iterator[None]:
     """Has the system's errors name `path`, where they name no file or an unfinished one."""

@@ -30,9 +30,26 @@ def load_mask(picture: Picture | None) -> Image.Image | None:
         return None
     mask = load_image(picture).convert("L")
     if not mask.getbbox():
-        name = picture if isinstance(picture, (str, os.PathLike)) else "given"
-        raise InputError(f"mask {name}: it is all black; paint white where it should apply")
+        raise InputError(
+            f"mask {_name(picture)}: it is all black; paint white where it should apply"
+        )
     return mask
+
+
+def load_keep_mask(picture: Picture | None) -> Image.Image | None:
+    """Reads a mask as `load_mask` does. Raises InputError where all of it is white, too."""
+    mask = load_mask(picture)
+    if mask and mask.getextrema() == (255, 255):
+        raise InputError(
+            f"mask {_name(picture)}: it is all white, so that nothing would be painted; paint "
+            "black where the painting should go"
+        )
+    return mask
+
+
+def _name(picture):
+    """What to call a mask in an error."""
+    return picture if isinstance(picture, (str, os.PathLike)) else "given"
 
 
 def resize_mask(mask: Image.Image, rows: int, cols: int) -> np.ndarray:

@@ -23,6 +23,7 @@ class Painting(NamedTuple):
     picture: np.ndarray  # (rows, cols, 3), as `preprocess_image` makes it, of any size
     share: float = 1.0
     mask: np.ndarray | None = None  # (rows, cols) of the combination, 0..1: where the style goes
+    painted: float = 1.0  # how much of where it would go is painted: so much less of it is to match
 
 
 class View(NamedTuple):
@@ -75,7 +76,8 @@ class Style(TermOfSums):
             for own in paintings
         ]
         energy = energy and energy * sum(weights.values())
-        self._shares = even_out([own.share for own in paintings], grams, self._scales, energy)
+        shares = [own.share * own.painted for own in paintings]
+        self._shares = even_out(shares, grams, self._scales, energy)
         distance_to = formula.distance_to or (lambda gram: functools.partial(distance, gram))
         self._distances = [
             {layer: distance_to(gram) for layer, gram in own.items()} for own in grams

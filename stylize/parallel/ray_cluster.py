@@ -146,10 +146,17 @@ class Cluster:
         for worker in self.alive:
             worker.keep_weights.remote(given)
 
-    def run(self, function: Callable, args: argparse.Namespace) -> Any:
+    def run(
+        self,
+        function: Callable,
+        args: argparse.Namespace,
+        make_room: Callable[[Any], Any] = lambda outcome: outcome,
+    ) -> Any:
         """Has a worker call `function`, see `Worker.run`, and returns its outcome.
 
-        Waits for an idle one. May be called in several threads, for several photos.
+        Waits for an idle one. May be called in several threads, for several photos. Before the
+        files that the worker wrote are written here, `make_room` is called with the outcome, which
+        it returns, with its own say in it.
 
         Raises:
             ChildProcessError: this photo has cost too many workers, or one could not run it.
@@ -162,6 +169,7 @@ class Cluster:
         files[args.base] = ray.put(Path(args.base).read_bytes())
         kept = state.read_bytes() if state.exists() else None
         outcome, written = self._call(args.base, "run", function, args, files, kept)
+        outcome = make_room(outcome)
         for name, content in written.items():
             with replacing(prefix.with_name(name)) as path:
                 path.write_bytes(content)

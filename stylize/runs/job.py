@@ -11,7 +11,7 @@ from PIL import Image
 from stylize.backend.scratch import empty_in_file, empty_in_memory
 from stylize.errors import InputError, SettingError
 from stylize.images.margins import Box, without_margins
-from stylize.images.masks import load_mask
+from stylize.images.masks import load_keep_mask, load_mask
 from stylize.images.optical_flow import Previous
 from stylize.images.reading import load_image
 from stylize.losses.neighbors import HYPERCOLUMN_LAYERS
@@ -121,7 +121,8 @@ class Job(NamedTuple):
         """MiB of the pictures as they were read."""
         inputs = self.inputs
         images = [inputs.base, inputs.start, *inputs.styles]
-        images += [mask for mask in (inputs.content_mask, *inputs.style_masks) if mask]
+        masks = inputs.content_mask, inputs.keep_mask, *inputs.style_masks
+        images += [mask for mask in masks if mask]
         sizes = {id(i): i.width * i.height * len(i.getbands()) for i in images}
         return sum(sizes.values()) / 2**20
 
@@ -254,6 +255,7 @@ def _read_inputs(base, style_reference, settings):
         style_shares=blend,
         style_masks=[load_mask(mask) for mask in masks],
         content_mask=load_mask(settings.content_mask),
+        keep_mask=load_keep_mask(settings.keep_mask),
         start=base if isinstance(init, str) and init in STARTS else load_image(init),
         noise=1.0 if isinstance(init, str) and init == "noise" else noise,
     )

@@ -33,6 +33,7 @@ from stylize.images.resize import (
     strips,
 )
 from stylize.images.writing import quantize
+from stylize.losses.kept import KeptLossAndGrads, KeptPhoto
 from stylize.losses.neighbors import BEYOND, find_neighbors
 from stylize.losses.style import Painting
 from stylize.losses.term import Canvas
@@ -54,6 +55,7 @@ class Inputs(NamedTuple):
     style_shares: list[float]
     style_masks: list[Image.Image | None]  # for each style, gray
     content_mask: Image.Image | None
+    keep_mask: Image.Image | None
     start: Image.Image
     noise: float  # share of noise in the start
 
@@ -137,6 +139,7 @@ class Level:
     def _styles_at(self, stage):
         inputs = self.inputs
         recolor = COLOR_TRANSFERS.get(self.settings.preserve_colors)
+        painted = self._painted_at(stage)
         styles = []
         for image, scale, share, mask in zip(
             inputs.styles, inputs.style_scales, inputs.style_shares, inputs.style_masks, strict=True
@@ -145,7 +148,8 @@ class Level:
             picture = resize_image(image, *size, self.settings.resample)
             if recolor:
                 picture = recolor(picture, self._resized(inputs.base, stage))
-            styles.append(Painting(preprocess_image(picture), share, _resized_mask(mask, stage)))
+            where, part = _within(painted, _resized_mask(mask, stage))
+            styles.append(Painting(preprocess_image(picture), share, where, part))
         return styles
 
     def enlarged(self, x: np.ndarray, before: "Level") -> np.ndarray:
@@ -188,9 +192,28 @@ class Level:
     def content_mask(self) -> np.ndarray | None:
         """(rows, cols), 0..1: how much the content counts where; None: the same everywhere."""
         kept = self.settings.detail_content * min(1.0, 2 * self.settings.strength)
-        if self.inputs.content_mask is not None or not kept:
-            return _resized_mask(self.inputs.content_mask, self.stage)
-        return 1 - kept + kept * self._detail
+        mask = _resized_mask(self.inputs.content_mask, self.stage)
+        if mask is None and kept:
+            mask = 1 - kept + kept * self._detail
+        return _within(self.painted, mask)[0]
+
+    @functools.cached_property
+    def painted(self) -> np.ndarray | None:
+        """(rows, cols), 0..1: how much the photo is painted where; None: all of it."""
+        return self._painted_at(self.stage)
+
+    def _painted_at(self, stage):
+        mask = _resized_mask(self.inputs.keep_mask, stage)
+        return None if mask is None else 1 - mask
+
+    @functools.cached_property
+    def _kept_photo(self):
+        """The photo that is laid over all that is painted; None: nothing of it is kept."""
+        return None if self.painted is None else KeptPhoto(self._photo(), self.painted)
+
+    def keeping(self, objective: Any) -> Any:
+        """Returns the function to minimise where a part of the photo is kept."""
+        return KeptLossAndGrads(objective, self._kept_photo) if self._kept_photo else objective
 
     @property
     def query_content(self) -> np.ndarray:
@@ -244,17 +267,21 @@ class Level:
             x: the combination, (rows, cols, 3); None: the start.
         """
         new = None if self.previous is None else self.previous.new
-        if not self.has_neighbors or (new is not None and not new.any()):
+        where, _ = _within(self.painted, new)
+        if not self.has_neighbors or (where is not None and not where.any()):
             return None
+        x = self.start if x is None else x
+        if self._kept_photo:
+            x = self._kept_photo.laid_over(np.asarray(x)[np.newaxis])[0]
         return find_neighbors(
             network,
             self.base,
-            self.start if x is None else x,
+            x,
             self.styles,
             self.query_content,
             self.settings.style_turns,
             self.stage.tile,
-            new,
+            where,
         )
 
     def canvas(self, network: Any, neighbors: Sequence | None) -> Canvas:
@@ -323,13 +350,18 @@ class Level:
         It returns float64, or, given a number of bits, whole numbers of so many.
         """
         stage = self.stage
-        keep_colors = self.settings.preserve_colors == "luma"
-        base = np.asarray(self._resized(self.inputs.base)) if keep_colors else None
+        keep_colors, painted = self.settings.preserve_colors == "luma", self.painted
+        needed = keep_colors or painted is not None
+        base = np.asarray(self._resized(self.inputs.base)) if needed else None
 
         def values(x, rows):
-            return (
-                rgb_values(x[rows]) if base is None else keep_luma(rgb_values(x[rows]), base[rows])
-            )
+            pixels = rgb_values(x[rows])
+            if keep_colors:
+                pixels = keep_luma(pixels, base[rows])
+            if painted is not None:
+                share = painted[rows][..., np.newaxis]
+                pixels = share * pixels + (1 - share) * base[rows]
+            return pixels
 
         def to_pixels(x, bits=None):
             x = tensors.to_numpy(x).reshape(stage.rows, stage.cols, 3)
@@ -377,6 +409,16 @@ def _shares(styles):
 
 def _resized_mask(mask, stage):
     return None if mask is None else resize_mask(mask, stage.rows, stage.cols)
+
+
+def _within(painted, mask):
+    """A mask where the photo is painted, and how much of it that is. None: everywhere."""
+    if painted is None:
+        return mask, 1.0
+    if mask is None:
+        return painted, float(np.mean(np.square(painted)))
+    part = np.sum(np.square(mask * painted)) / max(np.sum(np.square(mask)), 1e-6)
+    return mask * painted, float(part)
 
 
 def _measurable(stage):

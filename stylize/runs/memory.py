@@ -19,6 +19,7 @@ IN_TILES = 1.4  # times as much: two passes fragment memory
 STATE_BYTES = {"lbfgs": 80, "torch": 80, "scipy": 1200, "adam": 200}  # for each pixel, by optimizer
 PAIR_BYTES = 24  # for each pixel and each pair of vectors that L-BFGS remembers
 IN_FILES_BYTES = 54  # for each pixel, with our L-BFGS in files
+KEPT_BYTES = 52  # for each pixel, of the photo that a mask keeps and the picture that has it
 FILTER_BYTES = 40  # for each pixel, during the preconditioner's FFT
 WORKSPACE_BYTES, WORKSPACE_MIB = 640, 270  # of the convolutions, for each pixel, but not more than
 COLUMN_BYTES = 900  # of hypercolumns, for each pixel of the picture and of the styles
@@ -68,6 +69,7 @@ def needed_mib(
     state = STATE_BYTES[settings.optimizer] + _pairs(settings) * PAIR_BYTES
     state = IN_FILES_BYTES if stage.in_files else state
     state += FILTER_BYTES * bool(settings.filter_exponent)
+    state += KEPT_BYTES * (settings.keep_mask is not None)
     needed: float = PROCESS_MIB * 2**20 + pixels * state
     network = seen * NETWORK_BYTES[stage.precision] * (IN_TILES if stage.tile else 1)
     network = max(network, 0 if stage.tile else max(style_pixels) * FORWARD_BYTES)

@@ -33,7 +33,7 @@ from stylize.runs.settings import OF_ADAM, OF_FILMS, SETTINGS, UNRECORDED
 from stylize.runs.validators import checked, one_of
 from stylize.vgg.weights import VGG19Weights, weights_digest
 
-PICTURE_SETTINGS = ("init", "style_masks", "content_mask")  # those that may name files
+PICTURE_SETTINGS = ("init", "style_masks", "content_mask", "keep_mask")  # those that may name files
 WORDS = (None, "none", "base", "recolored", "noise")  # that these may have instead
 
 

@@ -272,8 +272,17 @@ class Settings(Recipe):
         mask_or_none,
         "MASK",
         "look",
-        "a gray picture: white where the photo is kept, black where it is left to the style; "
-        "none: no mask",
+        "a gray picture: how much faithfulness to the photo counts where, from fully (white) to "
+        "not at all (black, left to the style); all of it is painted; none: no mask",
+    )
+    keep_mask: Any = _setting(
+        None,
+        "--keep_mask",
+        mask_or_none,
+        "MASK",
+        "look",
+        "a gray picture: white where the photo stays as it is, black where it is painted, soft in "
+        "between; in a film the same for every frame; none: no mask",
     )
     content_layers: Mapping[str, float] = _setting(
         {"block5_conv2": 1.0},

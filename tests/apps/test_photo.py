@@ -158,6 +158,7 @@ def test_results_say_how_they_were_made_and_can_be_made_again(command, tmp_path,
     }
     earlier = tmp_path / "earlier.png"
     (folder / "r_at_iteration_1.png").rename(earlier)
+    folder.rename(tmp_path / "before")
     capsys.readouterr()
 
     with pytest.raises(SystemExit, match="0"):
@@ -212,6 +213,132 @@ def test_like_notices_another_mask_of_the_same_name(simple_loss, command, tmp_pa
     assert capsys.readouterr().err.endswith("other content mask\n")
     assert nst.main([*like, "--content_mask", "none"]) == 0
     assert metadata.read_record(tmp_path / "results" / "r.png")["settings"]["content_mask"] is None
+
+
+LAYERS = ["--content_layers", "block2_conv1", "--style_layers", "block1_conv1"]
+QUICK = ["--recipe", "keras", *LAYERS]  # is soon compiled
+
+
+def test_change_one_thing_at_a_time_leaves_every_try(command, tmp_path, capsys):
+    """Without an error, whoever made what was there; `--like` and `--resume` do the same."""
+    folder, command = tmp_path / "results", [*command, *QUICK]
+    assert nst.main([*command, "--plot"]) == 0
+    assert "earlier" not in capsys.readouterr().out
+    first = {name: (folder / name).read_bytes() for name in os.listdir(folder)}
+    assert nst.main([*command, "--iter", "1", "--strength", "0.7"]) == 0
+    said = f"The earlier {folder}/r.png is kept as {folder}/r.1.png, with 4 more files\n"
+    assert capsys.readouterr().out.count(said) == 1
+    for name, content in first.items():
+        assert (folder / name.replace("r", "r.1", 1)).read_bytes() == content
+    again = {"r.png", "r_at_iteration_0.png", "r_losses.csv"}
+    assert {name for name in os.listdir(folder) if not name.startswith("r.1")} == again
+    (folder / "r.png").write_bytes(b"mine")
+    like = ["--like", str(folder / "r.1.png"), *command[3:5]]
+    assert nst.main([*command[:3], *like, "--resume"]) == 0
+    assert (folder / "r.2.png").read_bytes() == b"mine"
+    assert (folder / "r.png").read_bytes() == first["r.png"]
+
+
+def test_same_command_again_paints_nothing_unless_it_is_to_overwrite(
+    command, tmp_path, monkeypatch, capsys
+):
+    command += QUICK
+    assert nst.main(command) == 0
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "results").iterdir()}
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        patch.setattr(nst, "paint", None)  # calling it would be a TypeError
+        assert nst.main(command) == 0
+    out = capsys.readouterr().out
+    assert out.endswith(
+        "r.png is finished: nothing is left to paint; --overwrite paints it again\n"
+    )
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert nst.main([*command, "--overwrite"]) == 0
+    assert "earlier" not in capsys.readouterr().out
+    assert all(path.stat().st_mtime_ns > then for path, then in before.items())
+    assert {*(tmp_path / "results").iterdir()} == before.keys()
+
+
+def test_overwriting_leaves_no_step_of_the_earlier_run(command, tmp_path):
+    command += QUICK
+    assert nst.main(command) == 0
+    mine = tmp_path / "results" / "r_at_iteration_9.png"
+    mine.write_bytes(b"mine")
+    assert nst.main([*command, "--iter", "1", "--overwrite"]) == 0
+    assert results(tmp_path) == ["r.png", "r_at_iteration_0.png", mine.name]
+
+
+def test_run_that_fails_leaves_the_earlier_result_where_it_is(command, tmp_path, capsys):
+    command += QUICK
+    assert nst.main(command) == 0
+    before = results(tmp_path)
+    fails([*command, "--style_weight", "1e38"], 1, "style loss became inf", capsys)
+    assert results(tmp_path) == before
+
+
+def test_pictures_that_are_given_do_not_move(command, tmp_path):
+    """A step of an earlier run may be what this one starts from."""
+    command += QUICK
+    assert nst.main([*command, "--iter", "3", "--format", "jpg"]) == 0
+    start = tmp_path / "results" / "r_at_iteration_1.jpg"
+    given = ["--format", "jpg", "--iter", "1", "--init", str(start)]
+    assert nst.main([*command, *given]) == 0
+    assert results(tmp_path)[-3:] == ["r.jpg", "r_at_iteration_0.jpg", "r_at_iteration_1.jpg"]
+    assert metadata.read_record(tmp_path / "results" / "r.jpg")["init"]["name"] == start.name
+
+
+STEPS = ("_at_iteration_1", "_at_iteration_0")
+
+
+def test_last_step_and_result_are_one_file_until_one_is_replaced(command, tmp_path):
+    folder = tmp_path / "results"
+    assert nst.main([*command, *QUICK]) == 0
+    result, step, first = (folder / f"r{end}.png" for end in ("", *STEPS))
+    assert result.samefile(step) and not result.samefile(first)
+    before = step.read_bytes()
+    save_image(np.zeros((24, 28, 3)), result)
+    assert step.read_bytes() == before and not result.samefile(step)
+
+
+def test_disk_without_links_has_the_result_twice(command, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    assert nst.main([*command, *QUICK]) == 0
+    result, step = (tmp_path / "results" / f"r{end}.png" for end in ("", STEPS[0]))
+    assert result.read_bytes() == step.read_bytes() and not result.samefile(step)
+
+
+def test_final_only_saves_the_picture_alone(command, tmp_path, capsys):
+    command += QUICK
+    assert nst.main([*command, "--final_only"]) == 0
+    assert os.listdir(tmp_path / "results") == ["r.png"]
+    assert nst.main([*command, "--iter", "1"]) == 0
+    assert nst.main([*command, "--final_only"]) == 0
+    assert sorted(os.listdir(tmp_path / "results")) == [
+        *("r.1.png", "r.2.png", "r.2_at_iteration_0.png", "r.2_losses.csv", "r.png"),
+    ]
+    message = "--final_only and --every_iteration exclude each other; give one of them"
+    fails([*command, "--final_only", "--every_iteration"], 2, message, capsys)
+
+
+def test_mask_that_keeps_the_photo_is_recorded(command, photo_path, tmp_path, capsys):
+    mask, command = tmp_path / "mask.png", [*command, *QUICK]
+    pixels = np.zeros((24, 28), np.uint8)
+    pixels[:, :14] = 255
+    Image.fromarray(pixels).save(mask)
+    assert nst.main([*command, "--keep_mask", str(mask)]) == 0
+    record = metadata.read_record(tmp_path / "results" / "r.png")
+    assert record["keep_mask"] == metadata.describe_file(mask)
+    assert record["settings"]["keep_mask"] == "mask.png"
+    like = [*command[:2], str(tmp_path / "again"), *command[3:5]]
+    like += ["--like", str(tmp_path / "results" / "r.png")]
+    fails(like, 2, "with --keep_mask mask.png; give it again, or --keep_mask none", capsys)
+    assert nst.main([*like, "--keep_mask", str(mask)]) == 0
+    again = (tmp_path / "again.png").read_bytes()
+    assert again == (tmp_path / "results" / "r.png").read_bytes()
 
 
 def test_losses_are_tabled(command, tmp_path):
@@ -572,8 +699,8 @@ def test_disk_full_keeps_what_is_there(simple_loss, command, tmp_path, capsys, m
     (tmp_path / "results" / "r_at_iteration_0.png").write_bytes(b"precious")
     monkeypatch.setattr(Image.Image, "save", disk_full)
     fails(command, 1, "r_at_iteration_0.png: No space left on device; no picture was", capsys)
-    assert results(tmp_path) == ["r_at_iteration_0.png", "r_state.npz"]  # to resume from
-    assert (tmp_path / "results" / "r_at_iteration_0.png").read_bytes() == b"precious"
+    assert results(tmp_path) == ["r.1_at_iteration_0.png", "r_state.npz"]  # to resume from
+    assert (tmp_path / "results" / "r.1_at_iteration_0.png").read_bytes() == b"precious"
 
 
 def test_infinite_loss_names_the_term(command, tmp_path, capsys):

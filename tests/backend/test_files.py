@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from stylize.backend import files
-from stylize.backend.files import Unfinished, remove_leftovers, replacing
+from stylize.backend.files import Unfinished, linked, remove_leftovers, replacing
 
 KILLED = """
 import os, sys
@@ -99,3 +99,19 @@ def test_an_error_names_the_file_that_is_wanted(tmp_path):
     with pytest.raises(FileNotFoundError) as caught, replacing(tmp_path / "photo.png"):
         other.open()
     assert caught.value.filename == str(other)
+
+
+def test_another_name_of_a_file(tmp_path):
+    """One file on the disk, until either name gets another."""
+    file, path = tmp_path / "step.png", tmp_path / "result.png"
+    file.write_bytes(b"new")
+    path.write_bytes(b"old")
+    for _ in range(2):  # the second time it is that already
+        assert linked(file, path)
+        assert path.samefile(file)
+        assert sorted(os.listdir(tmp_path)) == ["result.png", "step.png"]
+    with replacing(path) as temporary:
+        temporary.write_bytes(b"newer")
+    assert file.read_bytes() == b"new"
+    assert not linked(tmp_path / "none.png", path)
+    assert path.read_bytes() == b"newer"

@@ -35,6 +35,7 @@ def both(size, tile, recipe, styles=1, masks=False, side=None, **given):
     if masks:
         soft = np.tile(np.linspace(0, 255, 50).astype(np.uint8), (40, 1))
         given |= {"style_masks": [soft, 255 - soft, soft.T][:styles], "content_mask": soft.T}
+        given |= {"keep_mask": soft[:, ::-1] // 2}
     given = {"size": size, "scales": 1, "precision": "float32"} | given
     job = prepare(smooth_picture(rows, cols, 5), pictures, recipe, **given)
     (stage,) = job.stages
@@ -48,11 +49,13 @@ def both(size, tile, recipe, styles=1, masks=False, side=None, **given):
         found.append(found[0] if found else find_neighbors(*arguments))
         return found[0]
 
+    def at(tile):
+        level = job.level(stage._replace(tile=tile))
+        objective = nst.stage_objective(job, small_weights(side), level.stage, x, level)
+        return level.keeping(objective)(x.ravel())
+
     with mock.patch.object(levels, "find_neighbors", find_once):
-        return [
-            nst.stage_objective(job, small_weights(side), stage._replace(tile=size), x)(x.ravel())
-            for size in (None, tile)
-        ]
+        return [at(size) for size in (None, tile)]
 
 
 def differ(whole, tiled):

@@ -203,7 +203,7 @@ def test_folder_is_painted_by_what_is_left_when_a_node_dies(command, nodes):
     assert "2 at once" in out and "has died; workers left: 1" in out and err == ""
     assert sorted(painted(results)) == [str(results / f"{seed}.png") for seed in range(6)]
 
-    assert len(list(results.glob("*_losses.csv"))) == 6
+    assert len(list(results.glob("*.png"))) == 6
     assert not list(results.glob("*_state.npz")) and not list(results.glob(".*"))
 
 
@@ -221,7 +221,7 @@ def test_large_picture_on_a_cluster_of_this_machine_alone(
     *command, option, address = documented("photo.jpg")
     assert nst.main([*command, option, address, *quick]) == 0
     wall = Path("results/wall.png").read_bytes()
-    assert nst.main([*command, *quick]) == 0
+    assert nst.main([*command, *quick, "--overwrite"]) == 0
     assert Path("results/wall.png").read_bytes() == wall
 
 
@@ -510,6 +510,10 @@ def test_machine_without_internet_and_of_another_kind_paints_what_this_one_would
     assert "1 painted, 0 already finished, 0 failed" in capsys.readouterr().out
     assert nst.main(command) == 0
     assert "0 painted, 1 already finished, 0 failed" in capsys.readouterr().out
+    before = (tmp_path / "results" / "a.png").read_bytes()
+    assert nst.main([*command, "--strength", "0.7", "--ray", "local"]) == 0
+    assert re.search(r"earlier \S+a\.png is kept as \S+a\.1\.png\n", capsys.readouterr().out)
+    assert (tmp_path / "results" / "a.1.png").read_bytes() == before
 
 
 @pytest.mark.parametrize("address", ["nowhere.invalid:6379", "127.0.0.1:1", "nonsense", "a:b"])

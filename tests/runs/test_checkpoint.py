@@ -31,6 +31,7 @@ from stylize.runs.progress import Checkpoint, Stage
 
 RECIPES = {  # settings that take the optimisers through more than one iteration at two sizes
     "neighbors": {},
+    "partly kept": {"keep_mask": np.eye(48, dtype=np.uint8) * 255},
     "lbfgs, own sizes": {"recipe": "pyramid", "optimizer": "lbfgs", "scales": 2},
     "preconditioned": {"recipe": "johnson", "scales": 2},
     "torch": {"recipe": "johnson", "optimizer": "torch", "scales": 2},
@@ -408,7 +409,7 @@ def test_run_with_its_arrays_in_files_ends_and_resumes_with_the_same_bytes(
     whole, command, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setitem(memory.STATE_BYTES, "lbfgs", 10**9)  # too much for memory
-    command = [*command, "--memory", "9"]
+    command = [*command, "--memory", "9", "--overwrite"]
     assert nst.main(command) == 0
     assert "GiB of disk" in capsys.readouterr().out
     assert (tmp_path / "r.png").read_bytes() == whole[0]
@@ -478,12 +479,12 @@ def test_disk_that_is_full_on_the_way_keeps_the_pictures_and_the_state(
 ):
     save, on_iterate = PhotoConsole._save, []
 
-    def filling(self, iterate, name):
+    def filling(self, iterate, name, *same):
         if name == "_at_iteration_1":
             on_iterate.append((tmp_path / "r_at_iteration_0.png").read_bytes())
             with largest_file(100):
                 save(self, iterate, name)
-        save(self, iterate, name)
+        return save(self, iterate, name, *same)
 
     with monkeypatch.context() as patch:
         patch.setattr(PhotoConsole, "_save", filling)

@@ -18,7 +18,7 @@ import itertools
 import math
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from fractions import Fraction
@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image
 
 import neural_style_transfer as nst
-from stylize.apps import photo
+from stylize.apps import earlier, photo
 from stylize.apps.console import (
     check_files,
     check_kept,
@@ -56,7 +56,6 @@ from stylize.parallel.pool import (
     result,
 )
 from stylize.runs import metadata
-from stylize.runs.checkpoint import made_alike
 from stylize.runs.job import Job
 from stylize.runs.memory import allowed_mib
 from stylize.runs.settings import Settings
@@ -237,15 +236,6 @@ def result_paths(prefix: str) -> tuple[Path, Path]:
     return result, result.with_name(f".{result.stem}.frames")
 
 
-def is_finished(film: Path, made: Mapping[str, Any]) -> bool:
-    """Whether a film is there, made as `made` says."""
-    try:
-        found = metadata.read_record(film)
-    except InputError:
-        return False
-    return made_alike(found, made)
-
-
 def paint_scenes(
     scenes: Sequence[Scene],
     paint_one: Callable[[Frame], Painted],
@@ -331,7 +321,7 @@ def _paint_all(args, clip, console):
         console.print(f"Using {seen.source}")
         folder, scenes = FrameFolder(path, seen.record), [WHOLE]
         made = seen.record | {"rate": str(clip.rate)}
-        if is_finished(film, made) and not path.exists():
+        if earlier.is_made_so(film, made) and not (args.overwrite or path.exists()):
             return None, made
         demand = Demand(clip.length, seen.job.needed_mib, seen.gpus, seen.allowed_mib, CORES_EACH)
         console.start(len(folder.finished(clip.length)))
@@ -375,8 +365,10 @@ def run(args: argparse.Namespace, console: FilmConsole) -> None:
     remove_leftovers(args.result_prefix)
     folder, made = _paint_all(args, clip, console)
     if folder is None:
-        console.print(f"{film} is finished: nothing is left to paint")
+        console.print(earlier.finished(film))
         return
+    if line := earlier.make_room(args.result_prefix, film, made, overwrite=args.overwrite):
+        console.print(line)
     with_sound = encode(film, folder.files(), clip, metadata.to_text(made))
     folder.remove()
     console.print(f"Film saved as {film}")

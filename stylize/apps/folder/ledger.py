@@ -1,9 +1,9 @@
 """What has become of a folder's pictures: said on the screen, logged, and shown on a page."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
@@ -25,6 +25,8 @@ class Outcome(NamedTuple):
         needed_mib: about the peak of a process that paints it.
         resumable: whether there is a state of the very same run to resume.
         peak_mib: of the process so far, or of its GPU.
+        room: the line that says what has become of an earlier result.
+        record: how it was painted.
     """
 
     status: str
@@ -34,6 +36,8 @@ class Outcome(NamedTuple):
     needed_mib: float = 0.0
     resumable: bool = False
     peak_mib: float = 0.0
+    room: str = ""
+    record: Mapping[str, Any] = {}
 
 
 class Ledger:
@@ -81,7 +85,9 @@ class Ledger:
 
     def add(self, index: int, outcome: Outcome) -> None:
         """A task has ended, or is known to wait."""
-        before, self.outcomes[index] = self.outcomes[index], outcome
+        before, self.outcomes[index] = self.outcomes[index], outcome._replace(record={})
+        if outcome.room:
+            self.print(outcome.room)
         if outcome.status == "waiting":
             return
         self.stop(index)

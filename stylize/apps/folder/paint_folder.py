@@ -30,7 +30,9 @@ from stylize.apps.console import (
     check_writable,
     exit_status,
     failure,
+    say,
 )
+from stylize.apps.folder import watch
 from stylize.apps.folder.ledger import INDEX, LOG, Ledger, Outcome
 from stylize.apps.folder.pictures import check_ours, plan_tasks
 from stylize.apps.options import PROGRAM, follow_record
@@ -136,10 +138,15 @@ def paint_photo(args: argparse.Namespace, weights: VGG19Weights | None = None) -
     except Exception as error:
         if weights and getattr(error, "errno", None) == errno.ENOSPC:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-        return Outcome("failed", _message(args, error))
+        return Outcome("failed", _message(args, error), **_of_result(console))
     gc.collect()  # compiled functions hold each other, and their tensors, until then
-    seconds, peaks = time.monotonic() - started, tensors.peak_memory()
-    return Outcome("painted", seconds=seconds, peak_mib=max(peaks.values(), default=0.0))
+    seconds, peak = time.monotonic() - started, max(tensors.peak_memory().values(), default=0.0)
+    return Outcome("painted", seconds=seconds, peak_mib=peak, **_of_result(console))
+
+
+def _of_result(console):
+    """What an `Outcome` says of the result, where there is a picture of it."""
+    return {"room": console.room, "record": console.record} if console.saved else {}
 
 
 def paint_photo_again(args: argparse.Namespace) -> Outcome:
@@ -170,6 +177,7 @@ def _options(args, task):
     """The options that paint one task."""
     photo, style, prefix = map(str, task)
     own = {"base": photo, "style_reference": style, "result_prefix": prefix}
+    own |= {"final_only": not args.every_iteration}
     whole = {"ray": None, "quiet": True}  # a picture is painted in one place
     return argparse.Namespace(**vars(args) | own | whole)
 
@@ -299,8 +307,14 @@ def _share(painters, seen):
 
 def _paint_there(workers, args):
     """The `Outcome` of a photo that a worker paints. Raises ConnectionError: none is left."""
+
+    def make_room(outcome):  # the worker sees nothing of the folder
+        if not outcome.record:
+            return outcome
+        return outcome._replace(room=photo.make_room(args, outcome.record))
+
     try:
-        return workers.run(paint_photo, args)
+        return workers.run(paint_photo, args, make_room)
     except ConnectionError:
         raise
     except OSError as error:
@@ -313,4 +327,19 @@ def main(args: argparse.Namespace) -> int:
     Args:
         args: from `parse`.
     """
-    return exit_status(PROGRAM, lambda: run(args), lambda: f"resume with: {args.command}")
+    action = paint_what_comes if args.watch else run
+    return exit_status(PROGRAM, lambda: action(args), lambda: f"resume with: {args.command}")
+
+
+def paint_what_comes(args: argparse.Namespace) -> None:
+    """Paints what is not finished, again whenever there are new pictures, until it is stopped."""
+    say_waiting(args)
+    for _ in watch.changes([args.base, args.style_reference], args.result_prefix):
+        run(args)
+        say_waiting(args)
+
+
+def say_waiting(args: argparse.Namespace) -> None:
+    """Says how long it goes on."""
+    if not args.quiet:
+        say("Waiting for new pictures; Ctrl-C ends it")

@@ -21,6 +21,7 @@ from PIL import Image
 from strange_files import ENCODED
 
 import neural_style_transfer as nst
+from stylize.apps import earlier
 from stylize.apps.film import paint_film, scenes
 from stylize.apps.film.scenes import WHOLE, FrameFolder
 from stylize.apps.options import parse
@@ -472,8 +473,17 @@ def test_finished_film_is_not_painted_again_unless_something_has_changed(
     assert nst.main([*command, "24", "--strength", "0.7"]) == 0
     assert painted == 2 * [0, 1]
     film.write_bytes(b"of somebody else")
+    capsys.readouterr()
     assert nst.main([*command, "24"]) == 0
     assert painted == 3 * [0, 1]
+    said = f"The earlier {film} is kept as {tmp_path}/results/clip.3.mp4\n"
+    assert capsys.readouterr().out.count(said) == 1
+    assert (tmp_path / "results" / "clip.3.mp4").read_bytes() == b"of somebody else"
+    assert nst.main([*command, "24", "--overwrite"]) == 0
+    assert painted == 4 * [0, 1]
+    assert sorted(path.name for path in film.parent.iterdir()) == [
+        *("clip.1.mp4", "clip.2.mp4", "clip.3.mp4", "clip.mp4"),
+    ]
 
 
 def test_frame_whose_process_is_killed_is_painted_again(command, tmp_path, monkeypatch, capsys):
@@ -509,7 +519,7 @@ def test_film_says_how_it_was_made_and_another_may_be_made_like_it(command, tmp_
 def test_film_of_another_program_is_not_taken_for_a_finished_one(comment, silent, tmp_path):
     ffmpeg("-i", silent, "-metadata", f"comment={comment}", "-c", "copy", tmp_path / "film.mp4")
     assert clips.read_comment(tmp_path / "film.mp4") == comment
-    assert not paint_film.is_finished(tmp_path / "film.mp4", {"settings": {"size": 33}})
+    assert not earlier.is_made_so(tmp_path / "film.mp4", {"settings": {"size": 33}})
 
 
 def test_film_whose_sound_is_left_out_says_so(command, tmp_path, monkeypatch, capfd):
@@ -954,6 +964,7 @@ def test_start_picture_of_ones_own_is_that_of_every_scene(painting, photo):
         (["--gif"], "--gif is for a photo or a folder, and .*clip.mp4 is a film; leave it out"),
         (["--jobs", "0"], "--jobs must be at least 1, received 0"),
         (["--every_iteration"], "--every_iteration is for a photo or a folder"),
+        (["--final_only"], "--final_only is for a photo, and .* is a film; leave it out: there is"),
         (["--fps", "12"], "--fps is for a folder of frames; with that, give --frames too"),
         (["--frames"], "clip.mp4: --frames needs a folder of numbered frames"),
     ],

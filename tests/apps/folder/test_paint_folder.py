@@ -77,6 +77,8 @@ def test_paints_a_folder_as_it_would_each_picture(one_process, command, photos, 
     assert re.search(r"1 of 3: .*results/a\.png in \d+s, about \d+s left\n", out)
     assert re.search(r"3 painted, 0 already finished, 0 failed; see .*results/index.html\n$", out)
     assert painted(tmp_path) == ["a.png", "b.png", "sub/c.png"]
+    saved = {str(p.relative_to(tmp_path / "results")) for p in (tmp_path / "results").rglob("*.*")}
+    assert saved == {"a.png", "b.png", "sub/c.png", "index.html", "log.jsonl"}
     page = (tmp_path / "results" / "index.html").read_text()
     assert 'src="../photos/sub/c.webp"' in page and 'src="sub/c.png"' in page
 
@@ -102,6 +104,24 @@ def test_what_is_finished_is_not_painted_again(one_process, command, tmp_path, m
     monkeypatch.setattr(photo, "run", None)  # calling it would be a TypeError
     assert nst.main(command) == 0
     assert "0 painted, 3 already finished, 0 failed" in capsys.readouterr().out
+
+
+def test_every_try_is_kept_unless_it_is_to_be_overwritten(one_process, command, tmp_path, capsys):
+    folder = tmp_path / "results"
+    assert nst.main(command) == 0
+    before = (folder / "sub/c.png").read_bytes()
+    assert nst.main([*command, "--strength", "0.6", "--every_iteration"]) == 0
+    out = capsys.readouterr().out
+    assert f"The earlier {folder}/sub/c.png is kept as {folder}/sub/c.1.png\n" in out
+    assert out.count("The earlier") == 3
+    assert (folder / "sub/c.1.png").read_bytes() == before
+    assert (folder / "sub/c_at_iteration_0.png").exists()
+    assert nst.main([*command, "--overwrite"]) == 0
+    assert nst.main([*command, "--overwrite"]) == 0
+    out = capsys.readouterr().out
+    assert "The earlier" not in out and out.count("3 painted, 0 already finished") == 2
+    assert (folder / "sub/c.png").read_bytes() == before
+    assert not list(folder.rglob("*_at_iteration_*"))
 
 
 @pytest.mark.parametrize(
@@ -248,6 +268,8 @@ def test_like_serves_a_whole_folder(one_process, command, tmp_path):
     [
         (["--jobs", "0"], "--jobs must be at least 1, received 0"),
         (["--pairs"], "--pairs needs a folder of photos and a folder of styles"),
+        (["--final_only"], "is a folder; leave it out: there is one file for each anyway"),
+        (["--watch", "--overwrite"], "--watch and --overwrite exclude each other; give one"),
     ],
 )
 def test_bad_option(options, message, command, capsys):
