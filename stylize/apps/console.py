@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -19,20 +20,31 @@ from stylize.errors import InputError, NonFiniteLoss, WeightsError
 
 
 class Parser(argparse.ArgumentParser):
-    """Reports an error as one line, and suggests the option that a misspelt one may mean."""
+    """Reports an error as one line, and suggests the option that a misspelt one may mean.
 
-    def error(self, message):
+    Attributes:
+        suggest: takes an unknown option and those that there are; says what may be meant, or "".
+    """
+
+    suggest: Callable[[str, Sequence[str]], str] = staticmethod(
+        lambda name, options: next(iter(difflib.get_close_matches(name, options, n=1)), "")
+    )
+
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message}; see --help\n")
 
     def parse_args(self, args=None, namespace=None):
         args, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            name = unknown[0].partition("=")[0]
-            options = [option for option in self._option_string_actions if option.startswith("--")]
-            close = difflib.get_close_matches(name, options, n=1)
-            suggestion = f"; did you mean {close[0]}" if close else ""
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{suggestion}")
+            self.refuse(unknown)
         return args
+
+    def refuse(self, unknown: Sequence[str]) -> NoReturn:
+        """Reports arguments that nobody knows."""
+        options = [option for option in self._option_string_actions if option.startswith("--")]
+        meant = self.suggest(unknown[0].partition("=")[0], options)
+        suggested = f"; did you mean {meant}" if meant else ""
+        self.error(f"unrecognized arguments: {' '.join(unknown)}{suggested}")
 
 
 def underscored(arguments: Sequence[str]) -> list[str]:
@@ -122,11 +134,27 @@ def failure(error: BaseException) -> tuple[int, str]:
     raise error
 
 
+def started_as() -> list[str]:
+    """The words that start this program again."""
+    program = sys.argv[0]
+    return [sys.orig_argv[0], program] if program.endswith(".py") else [Path(program).name]
+
+
 def say(line: str) -> None:
     """Prints a line above the progress bar, where there is one. Raises OSError."""
     with naming("standard output"):
         tqdm.write(line)
         sys.stdout.flush()
+
+
+def print_and_end(text: str, status: int = 0) -> NoReturn:
+    """Prints a text that was asked for, and ends the program; quietly if nobody reads on."""
+    make_printable()
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # as in `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # it is flushed at the end
+    sys.exit(status)
 
 
 def make_printable() -> None:
