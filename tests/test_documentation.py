@@ -57,7 +57,7 @@ def test_documented_commands(
             status = exit.code
         assert status == 0, command
         results = Path(command.split()[2]) if "--show" not in command else None
-        ends = ("_at_iteration_1.png", ".mp4", "/index.html")
+        ends = ("_at_iteration_1.png", ".mp4", "/index.html", "_compare.html")
         assert results is None or any(Path(f"{results}{end}").exists() for end in ends)
 
 

@@ -194,7 +194,7 @@ def one_of(*names):
             )
         return value
 
-    check.names = names  # type: ignore[attr-defined] # for whoever completes what is typed
+    check.names = names  # for whoever completes what is typed
     return check
 
 
