@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from stylize.backend.files import Unfinished, naming
 from stylize.backend.signals import INTERRUPTED, TERMINATED, Terminated, sigterm_raises
-from stylize.errors import InputError, NonFiniteLoss, WeightsError
+from stylize.errors import InputError, NonFiniteLoss, SettingError, WeightsError
 
 
 class Parser(argparse.ArgumentParser):
@@ -119,6 +119,8 @@ def in_words(seconds: float) -> str:
 def failure(error: BaseException) -> tuple[int, str]:
     """The exit status of an error and what it says in a line. Raises it again if it is a bug."""
     match error:
+        case SettingError():
+            return 2, error.option
         case InputError():
             return 2, str(error)
         case WeightsError() | NonFiniteLoss():

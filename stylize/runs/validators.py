@@ -23,12 +23,12 @@ SIZE_REMEDIES = {  # what comes after a number -> what to write
 }
 
 
-def checked(flag, check, value):
+def checked(flag, check, value, name=""):
     """Returns what `check`, a function of this module, makes of `value`. Raises SettingError."""
     try:
         return check(value)
     except InputError as error:
-        raise SettingError(flag, str(error)) from None
+        raise SettingError(flag, str(error), name) from None
 
 
 def _shown(value):

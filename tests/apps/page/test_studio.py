@@ -435,7 +435,7 @@ def test_time_limit_stops_and_says_so(studio, painting_of):
     ("given", "message"),
     [
         ({"size": 100}, "The result would have 120x100 pixels; here at most 64 are painted"),
-        ({"size": 1}, "--size must be a whole number of at least 16"),
+        ({"size": 1}, "size must be a whole number of at least 16"),
         ({"photos": []}, "Give a photo and a painting"),
         ({"painting": None}, "Give a photo and a painting"),
         ({"photos": ["none.png"]}, "the photo: no such file"),
