@@ -26,7 +26,7 @@ ALONE = {  # options that others than these know nothing of
     **dict.fromkeys(("every_iteration", "plot", "gif", "mp4"), ("photo", "folder")),
     "compare": ("photo", "comparison"),
     "ray": ("photo", "folder", "film"),
-    "jobs": ("folder", "film"),
+    "jobs": ("folder", "film", "comparison"),
     "temporal_weight": ("film",),
     **dict.fromkeys(("resume", "final_only"), ("photo",)),
 }

@@ -478,7 +478,7 @@ def test_bad_option(options, message, command, capsys):
     [
         (["--pairs"], "--pairs is for a folder, and .* is a photo; leave it out"),
         (["--fail_fast"], "--fail_fast is for a folder, and .* is a photo"),
-        (["--jobs", "2"], "--jobs is for a folder or a film, and .* is a photo"),
+        (["--jobs", "2"], "--jobs is for a folder or a film or a comparison, and .* is a photo"),
         (["--temporal_weight", "0"], "--temporal_weight is for a film, and .* is a photo"),
         (["--learning_rate", "1"], "--learning_rate needs --optimizer adam, or recipe athalye"),
         (["--beta1", "0.5"], "--beta1 needs --optimizer adam"),

@@ -1,17 +1,22 @@
 """Paints small pictures of one photo to choose from, on one sheet, by `--compare`.
 
-The pictures are those that the photo command makes, each with its record, in a folder of their own;
-one process paints them all, with one network, and targets that several need are computed once.
+    run             checks the options, has what is not painted yet painted, shows all
+      survey        in a process: plans all pictures
+      paint_choice  in that process or several: paints a picture as the photo command does
+
+A process keeps its network, and what several pictures are compared with is computed once. As many
+processes paint as for a folder's pictures.
 """
 
 import argparse
-import contextlib
-import gc
 import shlex
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import NamedTuple
 
 from stylize import __version__
 from stylize.apps import photo
@@ -21,41 +26,54 @@ from stylize.apps.console import (
     check_kept,
     check_writable,
     exit_status,
-    failure,
     in_words,
     say,
     started_as,
 )
+from stylize.apps.folder.ledger import Outcome
+from stylize.apps.folder.paint_folder import KILLED, paint_photo
 from stylize.apps.folder.pictures import check_index
 from stylize.apps.options import PROGRAM, parse_words, with_options
-from stylize.apps.photo_console import PhotoConsole
-from stylize.errors import InputError, NonFiniteLoss
+from stylize.backend import tensors
 from stylize.images.reading import load_image
 from stylize.images.writing import save_image
+from stylize.parallel.pool import Crew, Demand, kept_weights, require_jobs
 from stylize.runs import metadata
-from stylize.vgg.download import load_weights
-from stylize.vgg.weights import VGG19Weights
+from stylize.runs.memory import allowed_mib
 
 
-class ChoiceConsole(PhotoConsole):
-    """Shows how one of several pictures grows, without a line for each step.
+class ChoicesSurvey(NamedTuple):
+    """What a process found before anything is painted.
 
-    Args:
-        prefix, quiet: as for `PhotoConsole`.
-        warned: the warnings so far, which are not repeated.
+    Attributes:
+        work: of each picture, in pixels of evaluations; time goes with it.
+        demand: on what paints them.
     """
 
-    def __init__(self, prefix: str, quiet: bool, warned: set[str]):
-        super().__init__(prefix, quiet)
-        self._warned = warned
+    work: list[float]
+    demand: Demand
 
-    def print(self, line):
-        pass
 
-    def warn(self, line):
-        if line not in self._warned:
-            self._warned.add(line)
-            super().warn(line)
+def survey(options: Sequence[argparse.Namespace]) -> ChoicesSurvey:
+    """Plans all pictures, each given by its options. Raises InputError and WeightsError."""
+    jobs = (photo.plan(argparse.Namespace(**vars(own)))[0] for own in options)
+    plans = [
+        (sum(stage.work for stage in job.stages), job.needed_mib, allowed_mib(job.settings))
+        for job in jobs  # one after another: each holds its pictures
+    ]
+    work, needed, allowed = map(list, zip(*plans, strict=True))
+    kept_weights(options[0].weights)
+    return ChoicesSurvey(work, Demand(len(work), max(needed), tensors.count_gpus(), min(allowed)))
+
+
+def paint_choice(options: argparse.Namespace) -> Outcome:
+    """Paints a picture, unless it is painted. Its `Outcome` has a record if it had to be."""
+    options.resume = photo.state_path(options).exists()
+    outcome = paint_photo(options)
+    if outcome.status == "failed" and options.resume:  # the state is of another run, or damaged
+        options.resume = False
+        outcome = paint_photo(options)
+    return outcome
 
 
 class Comparison:
@@ -69,12 +87,12 @@ class Comparison:
     """
 
     def __init__(self, args: argparse.Namespace):
-        self.args, self.errors = args, {}
+        self.args, self.errors = args, dict[int, str]()
         self.choices, self.columns = plan_choices(args)
         prefix = f"{args.result_prefix}_compare"
         self.folder, self.page = Path(prefix), Path(f"{prefix}.html")
         self.sheet = Path(f"{prefix}.png")
-        own = vars(args) | {"final_only": True}
+        own = vars(args) | {"final_only": True, "quiet": True}
         if not any(name == "size" for name, _ in self.choices[0].values):
             own["size"] = args.size or str(ROWS)
         shared = argparse.Namespace(**own)
@@ -87,39 +105,9 @@ class Comparison:
         check_kept([self.sheet, self.page, *self.results], given)
         check_index(self.page)
 
-    def plan(self) -> list[float]:
-        """Returns the work of each picture, in pixels of evaluations. Raises InputError."""
-        jobs = (photo.plan(argparse.Namespace(**vars(options)))[0] for options in self.options)
-        return [sum(stage.work for stage in job.stages) for job in jobs]
-
     def label(self, index: int) -> str:
         """A choice in a line."""
         return ", ".join(self.choices[index].label)
-
-    def paint(self, index: int, weights: VGG19Weights, warned: set[str]) -> bool:
-        """Paints a choice, unless it is painted. Returns whether it had to be.
-
-        Args:
-            index: of the choice.
-            weights: the network's.
-            warned: as for `ChoiceConsole`.
-
-        Raises:
-            InputError, NonFiniteLoss, MemoryError: it cannot be painted.
-        """
-        options = self.options[index]
-        console = ChoiceConsole(options.result_prefix, self.args.quiet, warned)
-        with contextlib.closing(console):
-            options.resume = photo.state_path(options).exists()
-            try:
-                photo.run(options, console, weights)
-            except InputError:
-                if not options.resume:
-                    raise
-                options.resume = False  # the state is that of another run, or damaged
-                photo.run(options, console, weights)
-        gc.collect()  # compiled functions hold each other, and their tensors, until then
-        return console.saved is not None
 
     def command(self, choice: Choice) -> str:
         """The command that paints a choice at full size."""
@@ -181,28 +169,48 @@ def _with_style(words, before, after):
 
 def run(args: argparse.Namespace) -> int:
     """Paints what is not painted yet, and shows all. Returns 1 if a picture cannot be painted."""
-    comparison, say_it = Comparison(args), (lambda line: None) if args.quiet else say
-    work = comparison.plan()
-    say_it(f"{len(work)} pictures to choose from")
-    weights = load_weights(args.weights, quiet=args.quiet)
-    spent, done, warned = 0.0, 0.0, set[str]()
-    for index, own in enumerate(work):
-        started, painted = time.monotonic(), False
-        try:
-            painted = comparison.paint(index, weights, warned)
-        except (InputError, NonFiniteLoss, MemoryError) as error:
-            comparison.errors[index] = message = failure(error)[1]
-            print(f"{PROGRAM}: error: {comparison.label(index)}: {message}", file=sys.stderr)
-            continue
-        if painted:
-            spent, done = spent + time.monotonic() - started, done + own
-        left = sum(work[index + 1 :]) * spent / done if done else 0
-        more = f", about {in_words(left)} left" if left else ""
-        said = "painted" if painted else "is finished"
-        say_it(f"{index + 1} of {len(work)}: {comparison.label(index)} {said}{more}")
+    require_jobs(args.jobs)
+    comparison = Comparison(args)
+    _paint_all(comparison, (lambda line: None) if args.quiet else say)
     comparison.show()
-    say_it(f"Saved as {comparison.sheet}; to choose, open {comparison.page}")
+    if not args.quiet:
+        say(f"Saved as {comparison.sheet}; to choose, open {comparison.page}")
     return 1 if comparison.errors else 0
+
+
+def _paint_all(comparison, tell):
+    """Paints the pictures, several at once, and tells of each."""
+    args, options = comparison.args, comparison.options
+    with Crew(args) as crew:
+        tell(f"{len(options)} pictures to choose from")
+        work, demand = crew.ask(survey, options)
+        painters = crew.painters(demand, tell)
+        if painters.memory_mib is not None:
+            for own in options:
+                own.memory = f"{painters.memory_mib / 1024:.3f}"
+        started, left, done = time.monotonic(), sum(work), 0.0
+        futures = {painters.executor.submit(paint_choice, o): i for i, o in enumerate(options)}
+        for number, future in enumerate(as_completed(futures), 1):
+            index = futures[future]
+            outcome, label = _outcome(future), comparison.label(index)
+            left -= work[index]
+            if outcome.status == "failed":
+                comparison.errors[index] = outcome.error
+                print(f"{PROGRAM}: error: {label}: {outcome.error}", file=sys.stderr)
+                continue
+            done += work[index] if outcome.record else 0
+            seconds = (time.monotonic() - started) * left / done if done else 0
+            more = f", about {in_words(seconds)} left" if seconds else ""
+            said = "painted" if outcome.record else "was painted before"
+            tell(f"{number} of {len(work)}: {label} {said}{more}")
+
+
+def _outcome(future):
+    """What has become of a picture, also where its process was killed."""
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        return Outcome("failed", KILLED)
 
 
 def main(args: argparse.Namespace) -> int:
