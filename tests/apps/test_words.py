@@ -104,7 +104,7 @@ def fails(argv, message, capsys, status=2):
         (["s/1.jpg", "s/2.jpg", "p.jpg", "out/"], "several photos give their folder: s p.jpg out/"),
         (["--content", "a.jpg", "--style", "b.jpg"], "--content: pictures have no option: .*photo"),
         ([*THREE, "--compare", "strength", "1"], "--compare takes its values as in strength=0.3"),
-        (["https://a.org/b.jpg", *THREE[1:]], "is an address, not a file; download it and give"),
+        (["a.jpg", "https://a.org/b.jpg", "x"], "is an address, not a file; download it and give"),
         (["https://a.org/b.mp4", *THREE[1:]], "is an address, not a file|OpenCV"),
         ([*THREE[:2], "x.gif"], "x.gif: no result can be a .gif; name it x.png, with --gif or"),
         ([*THREE[:2], "x.bmp"], "x.bmp: no result can be a .bmp; name it x.png$"),
