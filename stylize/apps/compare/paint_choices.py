@@ -21,7 +21,7 @@ from typing import NamedTuple
 from stylize import __version__
 from stylize.apps import photo
 from stylize.apps.compare.choices import ROWS, Choice, plan_choices
-from stylize.apps.compare.sheet import Cell, Painted, draw_sheet, write_page
+from stylize.apps.compare.sheet import Cell, Exhibit, draw_sheet, write_page
 from stylize.apps.console import (
     check_kept,
     check_writable,
@@ -132,7 +132,7 @@ class Comparison:
         )
         save_image(sheet, self.sheet, description=metadata.to_text(self._record(styles)))
         painted = [
-            Painted(path, self.label(index), self.command(choice), self.errors.get(index, ""))
+            Exhibit(path, self.label(index), self.command(choice), self.errors.get(index, ""))
             for index, (path, choice) in enumerate(zip(self.results, self.choices, strict=True))
         ]
         write_page(self.page, self.sheet, painted, self.columns)

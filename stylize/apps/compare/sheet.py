@@ -109,7 +109,7 @@ def _draw_cell(cell, rows):
     return tile
 
 
-class Painted(NamedTuple):
+class Exhibit(NamedTuple):
     """What the page shows of a choice: its picture, a label, the command, why there is none."""
 
     path: Path
@@ -118,7 +118,7 @@ class Painted(NamedTuple):
     error: str = ""
 
 
-def write_page(path: Path, sheet: Path, painted: Iterable[Painted], columns: int) -> None:
+def write_page(path: Path, sheet: Path, painted: Iterable[Exhibit], columns: int) -> None:
     """Writes the page of a comparison, whole or not at all. Raises OSError."""
     figures = "\n".join(
         FIGURE.format(
