@@ -219,7 +219,7 @@ class Studio:
         """Paints the visitor's photo small, once for each of `STRENGTHS`. The rest: see `paint`."""
         yield from self._in_turn(session, self._paint_choices, Offered)
 
-    def _in_turn(self, session, paint, shown):
+    def _in_turn(self, session, events_of, shown):
         """Has what a visitor asked for last painted. Yields what is shown. Raises gr.Error."""
         if session not in self._asked:
             return  # they left while they waited, or an earlier turn of theirs has painted it
@@ -227,7 +227,7 @@ class Studio:
         self._running[session] = stop
         try:
             self._check(photos, style)
-            yield from paint(photos, style, dict(zip(CONTROLS, values, strict=True)), stop)
+            yield from events_of(photos, style, dict(zip(CONTROLS, values, strict=True)), stop)
         except Exception as error:
             failure = complaint(reason(error))
             yield shown(failure.message)
