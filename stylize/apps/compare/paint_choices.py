@@ -155,7 +155,7 @@ def _unique(choices):
     for choice in choices:
         number = sum(name.casefold() == choice.stem.casefold() for name in names)
         names.append(choice.stem)
-        yield f"{choice.stem}.{number + 1}" if number else choice.stem
+        yield f"{choice.stem}_{number + 1}" if number else choice.stem
 
 
 def _with_style(words, before, after):

@@ -46,10 +46,11 @@ for (const button of document.querySelectorAll("button")) button.onclick = () =>
 </html>
 """
 FIGURE = """<figure>
-<a href="{address}"><img src="{address}" alt="{label}"></a>
+{shown}
 <figcaption>{label}</figcaption>
-{left}<code>{command}</code> <button>Copy</button>
+<code>{command}</code> <button>Copy</button>
 </figure>"""
+PICTURE = '<a href="{address}"><img src="{address}" alt=""></a>'
 
 
 class Cell(NamedTuple):
@@ -122,9 +123,9 @@ def write_page(path: Path, sheet: Path, painted: Iterable[Exhibit], columns: int
     """Writes the page of a comparison, whole or not at all. Raises OSError."""
     figures = "\n".join(
         FIGURE.format(
-            address=_address(each.path, path.parent),
+            shown=html.escape(each.error)
+            or PICTURE.format(address=_address(each.path, path.parent)),
             label=html.escape(each.label),
-            left=f"<p>{html.escape(each.error)}</p>\n" if each.error else "",
             command=html.escape(each.command),
         )
         for each in painted
