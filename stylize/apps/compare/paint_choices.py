@@ -126,7 +126,7 @@ class Comparison:
         styles = [style for o in self.options for style in (o.style_reference, *o.styles)]
         given = [(self.args.base, "photo"), *((s, "painting") for s in dict.fromkeys(styles))]
         sheet = draw_sheet(
-            [Cell(load_image(path), [f"{what}: {Path(path).name}"]) for path, what in given],
+            [Cell(load_image(path), [what, Path(path).name]) for path, what in given],
             [Cell(*each) for each in zip(image, lines, strict=True)],
             self.columns,
         )
