@@ -1,7 +1,7 @@
 """Paints the pictures of docs/ and the README.
 
-    python docs/contact_sheets.py triptych colours gallery compare strength recipes programs portraits
-    python docs/contact_sheets.py keep content style                (one for each kind of mask)
+    python docs/contact_sheets.py triptych colours gallery strength recipes programs portraits
+    python docs/contact_sheets.py compare keep content style        (the last three: kinds of masks)
 
 Those that are there already are left alone: delete one to have it painted anew.
 """
