@@ -70,7 +70,7 @@ def test_every_combination_is_painted_and_shown(command, tmp_path, capsys):
     for name in expected:
         record = metadata.read_record(tmp_path / "results" / "try_compare" / name)
         assert f"strength-{record['settings']['strength']}_recipe-{record['recipe']}.png" == name
-    sheet = Image.open(tmp_path / "results" / "try_compare.png")
+    sheet = nst.load_image(tmp_path / "results" / "try_compare.png")
     assert sheet.width < 2 * sheet.height  # two by two: one setting across, the other down
 
 
