@@ -1,12 +1,13 @@
 """Paints the pictures of docs/ and the README.
 
     python docs/contact_sheets.py triptych colours gallery strength recipes programs portraits
-    python docs/contact_sheets.py keep content style                (one for each kind of mask)
+    python docs/contact_sheets.py compare keep content style        (the last three: kinds of masks)
 
 Those that are there already are left alone: delete one to have it painted anew.
 """
 
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -145,9 +146,19 @@ def masked(names, masks, weights, **settings):
     return side_by_side([*given, painted], 300)
 
 
+def compare(weights):
+    """The sheet of a comparison, as the command paints it."""
+    with tempfile.TemporaryDirectory() as folder:
+        pair = map(str, map(find, ("astronaut", "swirling_night")))
+        values = "strength=0.3,0.5,0.7", "recipe=neighbors,pyramid"
+        nst.main([*pair, f"{folder}/try", "--compare", *values])
+        return nst.load_image(f"{folder}/try_compare.png")
+
+
 SHEETS = {
     ROOT / "img/triptych.jpg": triptych,
     ROOT / "img/colours.jpg": colours,
+    ROOT / "docs/compare.jpg": compare,
     ROOT / "docs/strength.jpg": strength,
     ROOT / "docs/recipes.jpg": recipes,
     ROOT / "docs/programs.jpg": programs,

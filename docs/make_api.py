@@ -68,9 +68,17 @@ def settings():
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def examples():
+    """The Markdown of docs/examples.py: a title and a program, one after another."""
+    _, *blocks = (ROOT / "docs" / "examples.py").read_text().split("\n# ")
+    for block in blocks:
+        title, _, program = block.partition("\n")
+        yield f"### {title}\n\n```python\n{program.strip()}\n```"
+
+
 def api():
     """All of docs/api.md."""
-    parts = [HEAD]
+    parts = [HEAD, "## Examples", *examples()]
     for title, names in SECTIONS.items():
         parts += [f"## {title}", *map(entry, names.split())]
     return "\n\n".join([*parts, RECIPES_HEAD.format(nst.DEFAULT_RECIPE), settings()]) + "\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from stylize.apps import options
+from stylize.apps import options, words
 
 HEAD = """# Options
 
@@ -36,7 +36,20 @@ def page():
         if group.title in options.GROUPS:
             title = f"## {group.title.capitalize()}: {group.description}"
             parts += [title, "\n".join([*TABLE, *rows])]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, other_names()]) + "\n"
+
+
+def other_names():
+    """The names from elsewhere that are taken for ours, of options and of their values."""
+    taken = {"PREFIX": list(words.OUTPUT), "--size COLSx": ["--width COLS"]}
+    for other, own in words.OPTION_NAMES.items():
+        taken.setdefault(own, []).append(other)
+    for flag, values in words.VALUE_NAMES.items():
+        for other, own in values.items():
+            taken.setdefault(f"{flag} {own}", []).append(other)
+    rows = [f"| `{own}` | {', '.join(f'`{o}`' for o in names)} |" for own, names in taken.items()]
+    title = "## Other names: what is taken for ours, from other programs and spellings"
+    return "\n\n".join([title, "\n".join(["| ours | also |", "|---|---|", *rows])])
 
 
 if __name__ == "__main__":

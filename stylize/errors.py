@@ -20,18 +20,24 @@ class InputError(ValueError):
 
 
 class SettingError(InputError):
-    """A setting's value cannot be used. A program with options of its own has its own name for it.
+    """A setting's value cannot be used: it is named as an argument, or `option` as an option.
 
     Args:
-        flag: the setting's, as `SETTINGS` has it.
+        flag: the setting's, as `SETTINGS` has it. A program with options of its own has another.
         problem: what must be otherwise, in words that follow the flag.
+        name: the argument's, where it is not called like the flag.
     """
 
-    def __init__(self, flag: str, problem: str):
-        super().__init__(flag, problem)  # both, so that it can be sent between processes
-        self.flag, self.problem = flag, problem
+    def __init__(self, flag: str, problem: str, name: str = ""):
+        super().__init__(flag, problem, name)  # all, so that it can be sent between processes
+        self.flag, self.problem, self.name = flag, problem, name or flag.removeprefix("--")
 
     def __str__(self) -> str:
+        return printable(f"{self.name} {self.problem.replace('--', '')}")
+
+    @property
+    def option(self) -> str:
+        """The same to somebody who types options."""
         return printable(f"{self.flag} {self.problem}")
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 import neural_style_transfer as nst
 import stylize
 from stylize.images.ffmpeg import Mp4Writer
+from stylize.runs import metadata
 from stylize.vgg.weights import read_weights
 
 ROOT = Path(__file__).parent.parent
@@ -59,7 +60,7 @@ def test_documented_commands(
             status = exit.code
         assert status == 0, command
         results = Path(command.split()[2]) if "--show" not in command else None
-        ends = ("_at_iteration_1.png", ".mp4", "/index.html")
+        ends = ("_at_iteration_1.png", ".mp4", "/index.html", "_compare.html")
         assert results is None or any(Path(f"{results}{end}").exists() for end in ends)
 
 
@@ -68,6 +69,25 @@ def test_readme_python(weights_path, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(nst, "load_weights", lambda _: read_weights(weights_path))
     exec(program.replace("size=200", "size=24"))
+
+
+def test_examples_of_the_api(weights_path, tmp_path, monkeypatch, capsys):
+    """One after another, as later ones use what earlier ones have made."""
+    (tmp_path / "img").symlink_to(ROOT / "img")
+    (tmp_path / "results").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(nst, "load_weights", lambda _: read_weights(weights_path))
+    made: dict = {}
+    program = (ROOT / "docs" / "examples.py").read_text().replace("size=200", "size=24")
+    exec(compile(program, "docs/examples.py", "exec"), made)
+    assert {path.name for path in Path("results").iterdir()} == {
+        "coffee.jpg",
+        "cat.jpg",
+        "told.png",
+    }
+    assert made["image"].height == 24 and made["pixels"].shape == (24, 32, 3)
+    assert re.search(r"^100%, loss [\d.e+]+$", capsys.readouterr().out, re.M)
+    assert metadata.read_record("results/told.png")["settings"]["strength"] == 0.6
 
 
 def test_page_of_options_is_up_to_date(monkeypatch):

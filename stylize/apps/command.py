@@ -2,6 +2,7 @@
 
 main            reads the options, refuses those that would do nothing, then calls one of these
   photo         paints one photo, here or with its tiles on a Ray cluster
+  paint_choices paints small pictures of a photo to choose from
   paint_film    paints a film frame by frame
   paint_folder  paints every photo in every style, in several processes
 """
@@ -11,19 +12,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stylize.apps import photo
+from stylize.apps.compare import paint_choices
 from stylize.apps.console import exit_status
 from stylize.apps.film import paint_film
 from stylize.apps.folder import paint_folder
-from stylize.apps.options import PROGRAM, parse
+from stylize.apps.options import PROGRAM, follow_suffix, parse
 from stylize.errors import InputError
 
-APPS = {"photo": photo, "film": paint_film, "folder": paint_folder}
+APPS = {"photo": photo, "comparison": paint_choices, "film": paint_film, "folder": paint_folder}
 ALONE = {  # options that others than these know nothing of
     **dict.fromkeys(("pairs", "watch", "fail_fast"), ("folder",)),
-    **dict.fromkeys(
-        ("format", "bits", "every_iteration", "plot", "gif", "mp4"), ("photo", "folder")
-    ),
-    "jobs": ("folder", "film"),
+    **dict.fromkeys(("format", "bits"), ("photo", "folder", "comparison")),
+    **dict.fromkeys(("every_iteration", "plot", "gif", "mp4"), ("photo", "folder")),
+    "compare": ("photo", "comparison"),
+    "ray": ("photo", "folder", "film"),
+    "jobs": ("folder", "film", "comparison"),
     "temporal_weight": ("film",),
     **dict.fromkeys(("resume", "final_only"), ("photo",)),
 }
@@ -42,14 +45,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = parse(argv)
     kind = kind_of(args)
-    return exit_status(PROGRAM, lambda: refuse_idle(args, kind)) or APPS[kind].main(args)
+    return exit_status(PROGRAM, lambda: check(args, kind)) or APPS[kind].main(args)
 
 
 def kind_of(args: argparse.Namespace) -> str:
     """Returns what the options ask for, a key of `APPS`."""
     if paint_film.is_film(args):
         return "film"
-    return "folder" if paint_folder.has_folder(args) else "photo"
+    if paint_folder.has_folder(args):
+        return "folder"
+    return "photo" if args.compare is None else "comparison"
+
+
+def check(args: argparse.Namespace, kind: str) -> None:
+    """Raises InputError where options do not go together. Takes the format from the prefix."""
+    refuse_idle(args, kind)
+    if kind in ("photo", "comparison"):
+        follow_suffix(args)
 
 
 def refuse_idle(args: argparse.Namespace, kind: str) -> None:
@@ -65,7 +77,8 @@ def refuse_idle(args: argparse.Namespace, kind: str) -> None:
         wanted, instead = " or a ".join(kinds), INSTEAD.get(name, "leave it out")
         folder_of_styles = kind == "folder" and not Path(args.base).is_dir()
         named = args.style_reference if folder_of_styles else args.base
-        raise InputError(f"--{name} is for a {wanted}, and {named} is a {kind}; {instead}")
+        this = "--compare is given" if kind == "comparison" else f"{named} is a {kind}"
+        raise InputError(f"--{name} is for a {wanted}, and {this}; {instead}")
     for one, other in EXCLUSIVE:
         if getattr(args, one) and getattr(args, other):
             raise InputError(f"--{one} and --{other} exclude each other; give one of them")

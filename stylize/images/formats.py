@@ -44,9 +44,11 @@ JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")  # those that a seg
 JPEG_SCAN, JPEG_END = b"\xda", b"\xd9"
 MOST_SCANS = 100  # as in libtiff; programs write about ten
 LARGEST_JPEG = 2**28  # bytes that are looked at
+ADDRESS = re.compile(r"(?i)(https?|ftp|file):/|www\.")  # how one begins, that a browser shows
 TIFF_FILE = (b"II*\0", b"MM\0*")
+NO_SUCH_FILE = "no such file; check the path"
 REASONS = {  # why a picture cannot be read: the first kind of error that fits
-    FileNotFoundError: "no such file; check the path",
+    FileNotFoundError: NO_SUCH_FILE,
     IsADirectoryError: "is a folder; give one picture in it",
     Image.UnidentifiedImageError: "not a picture that can be read; save it as "
     + " or ".join(", ".join(READABLE).rsplit(", ", 1)),
@@ -106,7 +108,15 @@ def opened(
 def _refusal(picture, name, error):
     """The InputError that says in a line why a picture cannot be read."""
     reason = next(text for kind, text in REASONS.items() if isinstance(error, kind))
+    reason = why_missing(picture) if reason is NO_SUCH_FILE else reason
     return InputError(f"{name_of(picture, name)}: {reason.format(one_line(error))}")
+
+
+def why_missing(path: str | os.PathLike) -> str:
+    """Says why there is no file at a path."""
+    if ADDRESS.match(os.fspath(path)):
+        return "is an address, not a file; download it and give the file's name"
+    return NO_SUCH_FILE
 
 
 def _check_size(name, max_pixels, size):

@@ -22,7 +22,7 @@ def working_size(
 
     Args:
         image: the photo.
-        size: its rows, or "own"; (rows, cols) are taken as they are.
+        size: its rows, its columns as "800x", or "own"; (rows, cols) are taken as they are.
         longer_side: makes whole numbers of the sides, where `size` is the longer one; else None.
 
     Raises:
@@ -30,7 +30,10 @@ def working_size(
     """
     if isinstance(size, tuple):
         return size
-    if longer_side:
+    if isinstance(size, str) and size.endswith("x"):
+        cols = int(size[:-1])
+        rows = round(image.height * cols / image.width)
+    elif longer_side:
         longer = max(image.size) if isinstance(size, str) else size
         rows, cols = fitted_size(image, longer, longer_side)
     else:

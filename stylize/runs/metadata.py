@@ -196,6 +196,7 @@ _check_record = untrusted.fields(
         "format": one_of(*FORMATS),
         "bits": one_of(8, 16),
         "rate": _check_rate,
+        "pictures": untrusted.mapping(untrusted.text),
     },
 )
 

@@ -1,5 +1,6 @@
 """The recipes: named settings, each for a look or for another program's numbers."""
 
+import difflib
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -143,9 +144,11 @@ def choose_settings(recipe: str | Settings | Mapping = DEFAULT_RECIPE, **given: 
     settings, values = _recipe_settings(recipe), {}
     for name, value in given.items():
         if name not in SETTINGS:
-            raise InputError(f"unknown setting {name!r}; there are {', '.join(SETTINGS)}")
+            close = difflib.get_close_matches(name, SETTINGS, n=1)
+            meant = f"did you mean {close[0]}" if close else f"there are {', '.join(SETTINGS)}"
+            raise InputError(f"unknown setting {name!r}; {meant}")
         if value is not None:
-            values[name] = checked(SETTINGS[name].flag, SETTINGS[name].check, value)
+            values[name] = checked(SETTINGS[name].flag, SETTINGS[name].check, value, name)
     return settings | values
 
 

@@ -190,10 +190,10 @@ class Settings(Recipe):
         400,
         "--size",
         rows_or_own,
-        "ROWS|own",
+        "ROWS|COLSx|own",
         "output",
-        "rows of the result (recipes johnson and crowson: its longer side); the columns follow "
-        "from the photo; own: the photo's own size",
+        "rows of the result (recipes johnson and crowson: its longer side), or its columns as in "
+        "800x; the other side follows from the photo; own: the photo's own size",
     )
     scales: int | str = _setting(
         1,

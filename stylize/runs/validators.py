@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,13 +13,22 @@ from stylize.vgg.weights import CONVOLUTIONS
 # What nobody wants more of; far beyond it, numbers that are computed from these overflow.
 LARGEST, LARGEST_SIDE, LARGEST_FACTOR, MOST_SCALES = 10**9, 10**6, 1000, 100
 
+SLIP = re.compile(r"(\d{1,9})(?:[.,](\d{1,9}))?(%?)")  # a number as it is written in other places
+SIZE = re.compile(r"(\d{1,9})(?:[x*](\d{0,9})| ?(%|px|p|k))")  # what people write besides rows
+SIZE_REMEDIES = {  # what comes after a number -> what to write
+    "%": "must be a number of rows, such as 400, or own for all of the photo's",
+    "px": "must be a number of rows: {}",
+    "p": "must be a number of rows: {}",
+    "k": "must be a number of rows, such as 2160",
+}
 
-def checked(flag, check, value):
+
+def checked(flag, check, value, name=""):
     """Returns what `check`, a function of this module, makes of `value`. Raises SettingError."""
     try:
         return check(value)
     except InputError as error:
-        raise SettingError(flag, str(error)) from None
+        raise SettingError(flag, str(error), name) from None
 
 
 def _shown(value):
@@ -49,15 +59,26 @@ def weight(value):
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not 0 <= number < math.inf:
-        raise InputError(f"must be a finite number of at least 0, received {_shown(value)}")
+        raise InputError(
+            f"must be a finite number of at least 0, received {_shown(value)}{_meant(value)}"
+        )
     return number
+
+
+def _meant(value):
+    """Says what somebody may mean who writes a percentage, or a comma for the point."""
+    if not isinstance(value, str) or not (match := SLIP.fullmatch(value.strip())):
+        return ""
+    number = float(f"{match[1]}.{match[2] or 0}") / (100 if match[3] else 1)
+    return f"; did you mean {number:.6g}"
 
 
 def fraction(value):
     """Returns `value` as a float from 0 to 1. Raises InputError."""
     number = weight(value)
     if number > 1:
-        raise InputError(f"must be from 0 to 1, received {_shown(value)}")
+        percent = f"; did you mean {number / 100:.6g}" if 2 <= number <= 100 else ""
+        raise InputError(f"must be from 0 to 1, received {_shown(value)}{percent}")
     return number
 
 
@@ -105,15 +126,23 @@ def shares(value):
 
 
 def rows_or_own(value):
-    """Returns "own", or `value` as an int or (rows, cols), each at least `SMALLEST_SIDE`.
+    """Returns "own", a number of columns as "800x", or `value` as an int or (rows, cols).
 
-    Only Python's callers can give (rows, cols). Each is at most `LARGEST_SIDE`. Raises InputError.
+    Only Python's callers can give (rows, cols). Each is at least `SMALLEST_SIDE`, and at most
+    `LARGEST_SIDE`. Raises InputError.
     """
     if isinstance(value, (list, tuple)):
         if len(value) != 2:
             raise InputError(f"must be a number of rows, or rows and columns, received {value!r}")
         rows, cols = (whole_number(side, SMALLEST_SIDE, LARGEST_SIDE) for side in value)
         return rows, cols
+    if isinstance(value, str) and (match := SIZE.fullmatch(value.strip().lower())):
+        first, second, unit = match.groups()
+        if unit or second:
+            sides = "has one side, the other follows from the photo: {1} for rows, {0}x for columns"
+            remedy = SIZE_REMEDIES.get(unit, sides).format(first, second)
+            raise InputError(f"{remedy}; received {_shown(value)}")
+        return f"{whole_number(first, SMALLEST_SIDE, LARGEST_SIDE)}x"
     return value if value == "own" else whole_number(value, SMALLEST_SIDE, LARGEST_SIDE)
 
 
@@ -165,6 +194,7 @@ def one_of(*names):
             )
         return value
 
+    check.names = names  # for whoever completes what is typed
     return check
 
 

@@ -125,7 +125,7 @@ def test_format(simple_loss, format, command, tmp_path):
         ("r.png", [], ["r.png", "r_at_iteration_0.png"]),
         ("r.JPEG", [], ["r.jpg", "r_at_iteration_0.jpg"]),
         ("r.jpg", ["--format", "jpg"], ["r.jpg", "r_at_iteration_0.jpg"]),
-        ("r.jpg", ["--format", "png"], ["r.jpg.png", "r.jpg_at_iteration_0.png"]),
+        ("r.jpg", ["--format", "jpeg"], ["r.jpg", "r_at_iteration_0.jpg"]),
         ("r.1", [], ["r.1.png", "r.1_at_iteration_0.png"]),
     ],
 )
@@ -163,7 +163,10 @@ def test_results_say_how_they_were_made_and_can_be_made_again(command, tmp_path,
 
     with pytest.raises(SystemExit, match="0"):
         nst.main(["--show", str(earlier)])
-    shown = json.loads(capsys.readouterr().out)
+    made_by, text = capsys.readouterr().out.split("\n", 1)
+    again = "photo.png painting.png .*/earlier --strength 0.6 --size 24 --noise_blend 0.1"
+    assert re.search(f" {again} --seed 7$", made_by)
+    shown = json.loads(text)
     assert shown["recipe"] == "neighbors"
     assert (shown["settings"]["seed"], shown["base"]["name"]) == (7, "photo.png")
     assert shown["losses"]["total"] == pytest.approx(sum(list(shown["losses"].values())[1:]))
@@ -405,7 +408,7 @@ def test_tiles_are_announced_and_leave_no_trace_in_the_record(command, tmp_path,
 
 def test_help_groups_every_setting(capsys):
     with pytest.raises(SystemExit, match="0"):
-        nst.main(["--help"])
+        nst.main(["--help", "all"])
     out = capsys.readouterr().out
     assert all(f"\n{group}:\n" in out for group in options.GROUPS)
     assert {setting.group for setting in SETTINGS.values()} <= options.GROUPS.keys()
@@ -510,7 +513,7 @@ def test_bad_option(options, message, command, capsys):
     [
         (["--pairs"], "--pairs is for a folder, and .* is a photo; leave it out"),
         (["--fail_fast"], "--fail_fast is for a folder, and .* is a photo"),
-        (["--jobs", "2"], "--jobs is for a folder or a film, and .* is a photo"),
+        (["--jobs", "2"], "--jobs is for a folder or a film or a comparison, and .* is a photo"),
         (["--temporal_weight", "0"], "--temporal_weight is for a film, and .* is a photo"),
         (["--learning_rate", "1"], "--learning_rate needs --optimizer adam, or recipe athalye"),
         (["--beta1", "0.5"], "--beta1 needs --optimizer adam"),

@@ -58,15 +58,15 @@ def test_margins_of_a_style_are_left_out_where_that_is_asked_for(photo, painting
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"style_scale": [1, 2, 3]}, "--style_scale must have one for each style: 2, not 3"),
-        ({"style_blend": [1]}, "--style_blend must have one for each style: 2, not 1"),
-        ({"style_blend": [0, 0]}, "--style_blend must not add up to 0"),
-        ({"style_blend": [1, -1]}, "--style_blend must be a finite number of at least 0"),
-        ({"style_masks": ["a.png"]}, "--style_masks must have one for each style: 2, not 1"),
+        ({"style_scale": [1, 2, 3]}, "style_scale must have one for each style: 2, not 3"),
+        ({"style_blend": [1]}, "style_blend must have one for each style: 2, not 1"),
+        ({"style_blend": [0, 0]}, "style_blend must not add up to 0"),
+        ({"style_blend": [1, -1]}, "style_blend must be a finite number of at least 0"),
+        ({"style_masks": ["a.png"]}, "style_masks must have one for each style: 2, not 1"),
         ({"learning_rate": 3}, "--learning_rate needs --optimizer adam, or recipe athalye"),
         ({"init": "none.png"}, "picture none.png: no such file"),
-        ({"pooling": "min"}, "--pooling must be one of max, avg"),
-        ({"preserve_colors": "hue"}, "--preserve_colors must be one of none, luma"),
+        ({"pooling": "min"}, "pooling must be one of max, avg"),
+        ({"preserve_colors": "hue"}, "preserve_colors must be one of none, luma"),
     ],
 )
 def test_pictures_and_numbers_that_do_not_fit(given, message, photo, painting):
@@ -88,7 +88,7 @@ def test_pyramid_doubles_up_to_the_size_from_about_100_pixels():
     assert sizes(300, 400, size=600) == [(150, 112), (300, 225), (600, 450)]
     assert sizes(300, 300, size=150) == [(150, 150)]
     assert sizes(300, 300, size=80, scales=2) == [(40, 40), (80, 80)]
-    with pytest.raises(InputError, match="--scales must be smaller: the first of 4 sizes"):
+    with pytest.raises(InputError, match="scales must be smaller: the first of 4 sizes"):
         sizes(300, 300, size=64, scales=4)
 
 
@@ -214,7 +214,7 @@ def test_other_recipes_add_nothing_to_a_larger_size(photo, painting):
 
 
 def test_turns_without_neighbors_are_refused(photo, painting):
-    with pytest.raises(InputError, match="--style_turns needs a --neighbor_weight"):
+    with pytest.raises(InputError, match="style_turns needs a neighbor_weight"):
         prepare(photo, painting, "pyramid", style_turns=1)
 
 

@@ -8,6 +8,7 @@ page stops.
 
 import argparse
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -29,7 +30,7 @@ from stylize.apps.page.guard import (
     not_understood,
 )
 from stylize.apps.page.keeping import own_folder, remove_old_from
-from stylize.apps.page.studio import DOWNLOAD, Shown, Studio, complaint
+from stylize.apps.page.studio import DOWNLOAD, STRENGTHS, Shown, Studio, complaint
 from stylize.apps.page.uploads import take_files_only
 from stylize.backend.signals import stopping_signals
 from stylize.errors import InputError
@@ -94,6 +95,13 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
         painting = painting and painting["path"]
         return studio.enter(request, _paths(photos), painting, *values)
 
+    def enter_choices(request: gr.Request, *given: Any) -> Any:
+        return enter(request, *given).words
+
+    def offer(request: gr.Request) -> Iterator[tuple]:
+        for shown in studio.offer(request.session_hash):
+            yield shown.words, shown.row, *shown.pictures
+
     with Page(title="Neural style transfer", analytics_enabled=False) as page:
         page.folder = folder
         gr.Markdown(
@@ -106,7 +114,10 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
                     photos, painting = _upload_several("Photos, or a clip"), _upload("Painting")
                 with gr.Row():
                     start = gr.Button("Paint", variant="primary")
+                    choices = gr.Button("Show me the choices")
                     stop = gr.Button("Stop")
+                with gr.Row(visible=False, elem_id="choices") as row:
+                    offered = [_choice(strength) for strength in STRENGTHS]
                 gr.Examples(
                     [
                         [[str(EXAMPLES / f"{photo}.jpg")], str(EXAMPLES / f"{style}.jpg")]
@@ -138,6 +149,11 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
                 download = gr.DownloadButton(DOWNLOAD, interactive=False)
                 with gr.Accordion("Losses"):
                     plot = gr.Plot(show_label=False)
+        one_at_a_time: dict[str, Any] = {
+            "concurrency_limit": 1,
+            "concurrency_id": "painting",
+            "trigger_mode": "multiple",  # else a second click would only stop the first
+        }
         outputs = [words, result, plot, download, gallery]  # as `Shown` has them
         # As the browser sends it: `load_image` and `prepare` say what is wrong.
         entered = start.click(enter, inputs, outputs, queue=False, preprocess=False)
@@ -145,12 +161,30 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
             paint,
             None,
             outputs,
-            concurrency_limit=1,
-            trigger_mode="multiple",  # else a second click would only stop the first
+            **one_at_a_time,
         )
+        small = [words, row, *(picture for picture, _ in offered)]
+        asked = choices.click(enter_choices, inputs, words, queue=False, preprocess=False)
+        asked.then(offer, None, small, **one_at_a_time)
+        for strength, (picture, button) in zip(STRENGTHS, offered, strict=True):
+            chosen = functools.partial(_chosen, strength)
+            for event in (picture.select, button.click):
+                event(chosen, None, [inputs[2], words], queue=False)
         stop.click(studio.stop, queue=False)
         page.unload(studio.leave)
     return page
+
+
+def _choice(strength):
+    """A small picture, and the button that takes its strength, as a click on it does."""
+    with gr.Column(min_width=120):
+        picture = gr.Image(show_label=False, interactive=False, buttons=[], height=160)
+        return picture, gr.Button(f"Strength {strength}", size="sm")
+
+
+def _chosen(strength):
+    """What the slider and the status show when a choice is made."""
+    return strength, f"Strength {strength}: *Paint* paints it at the size below."
 
 
 def _upload(label):

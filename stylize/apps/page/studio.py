@@ -46,6 +46,7 @@ CONTROLS = (  # the settings on the page
     "seed",
 )
 MOST_ASKED = 100  # visitors who wait; more than that have room in Gradio's queue of paintings
+STRENGTHS, ROWS = (0.3, 0.5, 0.7), 128  # of the small pictures that a visitor may choose from
 DOWNLOAD, DOWNLOAD_ALL, DOWNLOAD_FILM = "Download PNG", "Download all (ZIP)", "Download MP4"
 
 
@@ -78,6 +79,14 @@ class Shown(NamedTuple):
     plot: Any = gr.skip()
     download: Any = gr.skip()
     gallery: Any = gr.skip()
+
+
+class Offered(NamedTuple):
+    """The same of small pictures to choose from, one for each of `STRENGTHS`."""
+
+    words: Any
+    row: Any = gr.skip()
+    pictures: Any = (gr.skip(),) * len(STRENGTHS)
 
 
 def cleared(words: str) -> Shown:
@@ -216,28 +225,62 @@ class Studio:
 
         Yields until all is painted, or was stopped. Raises gr.Error.
         """
+        yield from self._in_turn(session, self._paint_asked, Shown)
+
+    def offer(self, session: str | None) -> Iterator[Offered]:
+        """Paints the visitor's photo small, once for each of `STRENGTHS`. The rest: see `paint`."""
+        yield from self._in_turn(session, self._paint_choices, Offered)
+
+    def _in_turn(self, session, events_of, shown):
+        """Has what a visitor asked for last painted. Yields what is shown. Raises gr.Error."""
         if session not in self._asked:
             return  # they left while they waited, or an earlier turn of theirs has painted it
         stop, (photos, style, *values) = self._asked.pop(session)
         self._running[session] = stop
         try:
             self._check(photos, style)
-            yield cleared("Getting ready ...")
-            given = dict(zip(CONTROLS, values, strict=True))
-            paint_photo = functools.partial(self._paint_photo, stop, style, given)
-            if is_clip(photos[0]):
-                yield from self._paint_clip(photos[0], style, given, stop)
-            elif len(photos) == 1:
-                yield from self._paint_one(photos[0], paint_photo)
-            else:
-                yield from self._paint_several(photos, paint_photo, stop)
+            yield from events_of(photos, style, dict(zip(CONTROLS, values, strict=True)), stop)
         except Exception as error:
             failure = complaint(reason(error))
-            yield Shown(failure.message)
+            yield shown(failure.message)
             raise failure from None
         finally:
             if self._running.get(session) is stop:
                 del self._running[session]
+
+    def _paint_asked(self, photos, style, given, stop):
+        """Yields what is shown of photos, or of a clip."""
+        yield cleared("Getting ready ...")
+        paint_photo = functools.partial(self._paint_photo, stop, style, given)
+        if is_clip(photos[0]):
+            yield from self._paint_clip(photos[0], style, given, stop)
+        elif len(photos) == 1:
+            yield from self._paint_one(photos[0], paint_photo)
+        else:
+            yield from self._paint_several(photos, paint_photo, stop)
+
+    def _paint_choices(self, photos, style, given, stop):
+        """Yields what is shown of the first photo's small pictures, one after another."""
+        if is_clip(photos[0]):
+            raise InputError("The choices are shown of a photo; give a frame of the clip as one.")
+        yield Offered("Getting ready ...", gr.Row(visible=True), (None,) * len(STRENGTHS))
+        limit = Limit(stop, self._max_seconds)
+        try:
+            photo = self._load(photos[0], "the photo", limit)
+            small = {"size": min(ROWS, self._max_size * photo.height // max(photo.size))}
+            for index, strength in enumerate(STRENGTHS):
+                watch, own = Watch(limit), given | small | {"strength": strength}
+                place = f"{index + 1} of {len(STRENGTHS)}"
+                job = self._prepare(photo, style, own, limit)
+                for shown in self._follow(job, watch, lambda w, place=place: f"{place}, {w.left}"):
+                    pictures = [gr.skip() for _ in STRENGTHS]
+                    pictures[index] = shown.picture
+                    yield Offered(shown.words, pictures=pictures)
+                limit.check()
+        except Stopped as error:
+            yield Offered(str(error).capitalize())
+            return
+        yield Offered("Choose the one that you like best; *Paint* then paints it.")
 
     def _check(self, photos, style):
         """Raises InputError unless there is something to paint, and not too much of it."""

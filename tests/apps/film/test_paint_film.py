@@ -509,7 +509,9 @@ def test_film_says_how_it_was_made_and_another_may_be_made_like_it(command, tmp_
     with pytest.raises(SystemExit) as ended:
         nst.main(["--show", film])
     assert ended.value.code == 0
-    assert json.loads(capsys.readouterr().out)["settings"]["strength"] == 0.7
+    made_by, record = capsys.readouterr().out.split("\n", 1)
+    assert "frames painting.png" in made_by and "--strength 0.7" in made_by
+    assert json.loads(record)["settings"]["strength"] == 0.7
     again = [str(folder), command[1], film, *command[3:], "--frames", "--like", film]
     assert nst.main(again) == 0
     assert "clip.mp4 is finished: nothing is left to paint" in capsys.readouterr().out

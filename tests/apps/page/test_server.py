@@ -275,3 +275,19 @@ def test_page_takes_any_size_of_upload(visit, painting_path, tmp_path):
     give(page, tmp_path / "large.jpg", painting_path)
     paint(page, 1)
     status(page, "Done: 48x32 pixels")
+
+
+def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path):
+    page = visit()
+    give(page, photo_path, painting_path)
+    page.get_by_role("button", name="Show me the choices").click()
+    status(page, "Choose the one that you like best")
+    strength = page.get_by_label("number input for Strength")
+    expect(page.locator("#choices img")).to_have_count(3)
+    page.locator("#choices img").first.click()
+    expect(strength).to_have_value("0.3")
+    page.get_by_role("button", name="Strength 0.7").click()
+    expect(strength).to_have_value("0.7")
+    status(page, "Strength 0.7: Paint paints it")
+    paint(page, 1)
+    status(page, "Done: 38x32 pixels")

@@ -453,7 +453,7 @@ def test_time_limit_stops_and_says_so(studio, painting_of):
     ("given", "message"),
     [
         ({"size": 100}, "The result would have 120x100 pixels; here at most 64 are painted"),
-        ({"size": 1}, "--size must be a whole number of at least 16"),
+        ({"size": 1}, "size must be a whole number of at least 16"),
         ({"photos": []}, "Give a photo and a painting"),
         ({"painting": None}, "Give a photo and a painting"),
         ({"photos": ["none.png"]}, "the photo: no such file"),
@@ -475,3 +475,16 @@ def test_too_little_memory_is_answered(painting_of, monkeypatch):
     monkeypatch.setattr(nst, "paint", paint_nothing)
     with pytest.raises(gr.Error, match="not enough memory for this size; choose a smaller"):
         list(painting_of(1))
+
+
+def test_choices_are_small_pictures_of_three_strengths(studio, photo_path, painting_path):
+    given = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
+    studio.enter(VISITOR, [photo_path], painting_path, *(given | {"size": 40}).values())
+    shown = list(studio.offer(VISITOR.session_hash))
+    last = {}
+    for each in shown:
+        last |= {i: p for i, p in enumerate(each.pictures) if is_picture(p)}
+    assert [last[index].size for index in range(3)] == [(63, 53)] * 3  # at most 64 a side
+    pixels = [np.asarray(last[index]) for index in range(3)]
+    assert (pixels[0] != pixels[1]).any() and (pixels[1] != pixels[2]).any()
+    assert shown[-1].words.startswith("Choose the one that you like best")

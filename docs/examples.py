@@ -1,0 +1,51 @@
+"""The examples of docs/api.md, which tests run. Each begins with a comment, its title."""
+
+# Several pictures with one network: weights are loaded once
+import neural_style_transfer as nst
+
+weights = nst.load_weights("imagenet")
+for name in ("coffee", "cat"):
+    image = nst.style_transfer(
+        f"img/{name}.jpg", "img/impasto.jpg", weights=weights, size=200, strength=0.4
+    )
+    image.save(f"results/{name}.jpg", quality=95)
+
+
+# Two paintings, three parts of the first and one of the second
+image = nst.style_transfer(
+    "img/temple.jpg",
+    ["img/woodcut.jpg", "img/ink.jpg"],
+    weights=weights,
+    size=200,
+    style_blend=[3, 1],
+)
+
+
+# An array, such as a plot or a frame from a camera
+import numpy as np
+
+rows, cols = np.mgrid[:120, :160]
+photo = np.stack([rows + 100, cols, 255 - cols], axis=-1).astype(np.uint8)
+pixels = np.asarray(nst.style_transfer(photo, "img/ink.jpg", weights=weights, size=200))
+
+
+# Progress, in your own words; what is raised here ends the run
+class Told(nst.Progress):
+    def on_evaluation(self, evaluation):
+        super().on_evaluation(evaluation)
+        print(f"{self.fraction:.0%}, loss {evaluation.losses.total:.4g}")
+
+
+told = Told()
+nst.style_transfer("img/cat.jpg", "img/ink.jpg", weights=weights, size=200, progress=told)
+print(f"{told.evaluations} evaluations in {told.seconds:.0f} seconds")
+
+
+# A result that says how it was made, as those of the command do: --show and --like can read it
+from stylize.runs import metadata
+
+base, styles = "img/coffee.jpg", ["img/stained_glass.jpg"]
+job = nst.prepare(base, styles, size=200, strength=0.6)
+iterate = nst.paint(job, weights)
+record = metadata.make_record(job, weights, base, styles)
+nst.save_image(iterate.image, "results/told.png", description=metadata.to_text(record))

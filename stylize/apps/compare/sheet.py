@@ -1,0 +1,141 @@
+"""What a comparison is shown as: a sheet of labelled pictures, and a page with their commands."""
+
+import html
+import itertools
+import os
+import urllib.parse
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image, ImageDraw, ImageFont
+
+from stylize.backend.files import replacing
+
+GAP, LINE = 16, 24  # pixels between pictures, and of a line of text
+TALLEST = 400  # pixels of a picture on the sheet
+INK, PAPER = "#222", "white"
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="generator" content="neural_style_transfer">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+body {{ font: 1rem system-ui, sans-serif; margin: 1rem; color: #222; background: #fff }}
+main {{ display: grid; gap: 1rem; grid-template-columns: repeat({columns}, 1fr) }}
+figure {{ margin: 0; min-width: 0 }}
+img {{ display: block; max-width: 100% }}
+code {{ display: block; padding: .3rem; background: #eee }}
+code {{ user-select: all; overflow-wrap: anywhere }}
+@media (max-width: 40rem) {{ main {{ display: block }} }}
+</style>
+<h1>{title}</h1>
+<p>Copy the command below the picture that you like, and run it where you ran this comparison: it
+paints at full size. <a href="{sheet}">All on one sheet</a>
+<main>
+{figures}
+</main>
+<script>
+for (const button of document.querySelectorAll("button")) button.onclick = () => {{
+  getSelection().selectAllChildren(button.previousElementSibling)
+  navigator.clipboard.writeText(button.previousElementSibling.textContent)
+  button.textContent = "Copied"
+}}
+</script>
+</html>
+"""
+FIGURE = """<figure>
+{shown}
+<figcaption>{label}</figcaption>
+<code>{command}</code> <button>Copy</button>
+</figure>"""
+PICTURE = '<a href="{address}"><img src="{address}" alt=""></a>'
+
+
+class Cell(NamedTuple):
+    """A picture on the sheet, and the lines below it. Without one, these say why."""
+
+    image: Image.Image | None
+    lines: Sequence[str]
+
+
+def draw_sheet(given: Sequence[Cell], cells: Sequence[Cell], columns: int) -> Image.Image:
+    """Draws pictures in rows, with their labels, and small in the corner what they are made of.
+
+    Args:
+        given: the photo and the paintings.
+        cells: the pictures, row by row.
+        columns: in a row.
+    """
+    tallest = min(TALLEST, max([cell.image.height for cell in cells if cell.image] or [TALLEST]))
+    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    drawn = [[_draw_cell(cell, tallest) for cell in row] for row in rows]
+    width = max(tile.width for tile in itertools.chain(*drawn))
+    strips = [_side_by_side([_draw_cell(cell, tallest // 2) for cell in given])]
+    strips += [_side_by_side(row, width) for row in drawn]
+    height = sum(strip.height for strip in strips) + GAP
+    sheet = Image.new("RGB", (max(strip.width for strip in strips), height), PAPER)
+    top = 0
+    for strip in strips:
+        sheet.paste(strip, (0, top))
+        top += strip.height
+    return sheet
+
+
+def _side_by_side(tiles, width=0):
+    """Tiles in a row, each in a place at least so wide, with gaps before, between and after."""
+    widths = [max(width, tile.width) for tile in tiles]
+    height = GAP + max(tile.height for tile in tiles)
+    strip = Image.new("RGB", (sum(widths) + GAP * (len(tiles) + 1), height), PAPER)
+    left = GAP
+    for tile, own in zip(tiles, widths, strict=True):
+        strip.paste(tile, (left, GAP))
+        left += own + GAP
+    return strip
+
+
+def _draw_cell(cell, rows):
+    """A picture, with so many rows, and the lines below it, cut where they are too long for it."""
+    image = cell.image or Image.new("RGB", (rows, rows), "#ddd")
+    image = image.resize((max(1, round(image.width * rows / image.height)), rows), 3)
+    width = max(image.width, 5 * LINE)
+    tile = Image.new("RGB", (width, rows + LINE * len(cell.lines) + LINE // 4), PAPER)
+    tile.paste(image)
+    draw, font = ImageDraw.Draw(tile), ImageFont.load_default(0.7 * LINE)
+    for number, line in enumerate(cell.lines):
+        while len(line) > 1 and draw.textlength(line, font) > width:
+            line = f"{line.rstrip('…')[:-1]}…"
+        draw.text((0, rows + LINE // 4 + LINE * number), line, INK, font)
+    return tile
+
+
+class Exhibit(NamedTuple):
+    """What the page shows of a choice: its picture, a label, the command, why there is none."""
+
+    path: Path
+    label: str
+    command: str
+    error: str = ""
+
+
+def write_page(path: Path, sheet: Path, painted: Iterable[Exhibit], columns: int) -> None:
+    """Writes the page of a comparison, whole or not at all. Raises OSError."""
+    figures = "\n".join(
+        FIGURE.format(
+            shown=html.escape(each.error)
+            or PICTURE.format(address=_address(each.path, path.parent)),
+            label=html.escape(each.label),
+            command=html.escape(each.command),
+        )
+        for each in painted
+    )
+    title, address = html.escape(path.stem), _address(sheet, path.parent)
+    page = PAGE.format(title=title, sheet=address, columns=columns, figures=figures)
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
+
+
+def _address(path, folder):
+    """A file in a folder, or below it, as a page in that folder has it: of any name, its bytes."""
+    return urllib.parse.quote(os.fsencode(path.relative_to(folder).as_posix()))

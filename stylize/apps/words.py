@@ -1,0 +1,130 @@
+"""The words that people type: what others call our options and values, and what slips may mean.
+
+Other programs for style transfer, and other kinds of English, have names of their own for the same
+things. Where one means exactly what ours does it is taken for it; where it comes near, ours is
+suggested. Names here have underscores; hyphens do as well.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from stylize.apps.console import underscored
+
+OPTION_NAMES = {  # of others -> ours
+    **dict.fromkeys(("--iterations", "--num_iterations", "--num_iter", "--n_iter"), "--iter"),
+    **dict.fromkeys(("--neighbors", "--neighbours", "--neighbour_weight"), "--neighbor_weight"),
+    **dict.fromkeys(
+        (
+            *("--preserve_color", "--preserve_colour", "--preserve_colours", "--keep_colors"),
+            *("--keep_colours", "--original_color", "--original_colors", "--original_colour"),
+            "--original_colours",
+        ),
+        "--preserve_colors",
+    ),
+    "--content_colours": "--content_colors",
+    **dict.fromkeys(("--total_variation_weight", "--tv"), "--tv_weight"),
+    **dict.fromkeys(("--height", "--rows"), "--size"),
+    "--style_scales": "--style_scale",
+    "--style_blend_weights": "--style_blend",
+    **dict.fromkeys(("--pool", "--pool_type", "--pooling_type"), "--pooling"),
+    **dict.fromkeys(("--initial", "--init_image"), "--init"),
+    "--initial_noiseblend": "--noise_blend",
+    "--optimiser": "--optimizer",
+    "--lr": "--learning_rate",
+    **dict.fromkeys(("--network", "--model", "--vgg_path", "--model_file"), "--weights"),
+    **dict.fromkeys(("--output_format", "--extension"), "--format"),
+}
+OUTPUT = ("-o", "--output", "--output_image", "--result_prefix")  # before the result's name
+PICTURES = (  # other programs have options for what ours take without one
+    *("--content", "--content_image", "--base", "--base_image", "--input", "--photo"),
+    *("--style", "--style_image", "--style_reference", "--painting"),
+)
+VALUE_NAMES: Mapping[str, Mapping[str, str]] = {  # by option: other words -> ours
+    "--recipe": {"neighbours": "neighbors", "neighbor": "neighbors", "neighbour": "neighbors"},
+    "--preserve_colors": {
+        **dict.fromkeys(("luminance", "lum", "luminosity", "yes", "true", "1"), "luma"),
+        **dict.fromkeys(("no", "off", "false", "0"), "none"),
+        "hist": "histogram",
+    },
+    "--content_colors": {"recoloured": "recolored"},
+    "--init": {
+        **dict.fromkeys(("photo", "content", "image"), "base"),
+        "recoloured": "recolored",
+        "random": "noise",
+    },
+    "--pooling": {"average": "avg", "mean": "avg", "maximum": "max"},
+    "--optimizer": {"l-bfgs": "lbfgs", "l_bfgs": "lbfgs"},
+    "--size": {"original": "own", "full": "own", "same": "own"},
+    "--format": {"jpeg": "jpg", "tif": "tiff"},
+    "--precision": {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"},
+}
+ANY_CASE = ("--recipe", "--preserve_colors", "--pooling", "--optimizer", "--format")
+MEANINGS = {  # a word in a name that is no option's -> what may be meant
+    **dict.fromkeys(("color", "colors", "colour", "colours", "palette"), "--preserve_colors"),
+    **dict.fromkeys(("step", "steps", "epoch", "epochs", "iteration", "quality"), "--iter"),
+    **dict.fromkeys(("resolution", "dimension", "pixels", "dim", "image", "px"), "--size"),
+    **dict.fromkeys(("intensity", "amount", "degree", "ratio", "alpha"), "--strength"),
+    **dict.fromkeys(("smooth", "smoothness", "denoise", "variation"), "--tv_weight"),
+    "noise": "--noise_blend",
+    **dict.fromkeys(("stroke", "strokes", "brush", "brushes"), "--style_scale"),
+    **dict.fromkeys(("mask", "masks", "region"), "--style_masks, --content_mask or --keep_mask"),
+    **dict.fromkeys(("blend", "mix", "interpolate"), "--styles with --style_blend"),
+    **dict.fromkeys(("algorithm", "method", "mode", "preset"), "--recipe"),
+    **dict.fromkeys(("thread", "threads", "worker", "workers", "parallel", "batch"), "--jobs"),
+    **dict.fromkeys(("vgg", "vgg19", "vgg16", "checkpoint"), "--weights"),
+    **dict.fromkeys(("continue", "restart"), "--resume"),
+    **dict.fromkeys(("preview", "try", "options", "variants", "grid"), "--compare"),
+    **dict.fromkeys(("info", "inspect", "metadata", "settings"), "--show"),
+    **dict.fromkeys(("force", "replace"), "--overwrite"),
+    **dict.fromkeys(("silent", "q"), "--quiet"),
+    **dict.fromkeys(("debug", "v"), "--verbose"),
+    **dict.fromkeys(("temp", "tmp", "cache"), "--scratch"),
+    **dict.fromkeys(("video", "film", "movie"), "the film's name in place of the photo's"),
+    **dict.fromkeys(("folder", "directory", "dir"), "the folder's name in place of the photo's"),
+    **dict.fromkeys(("gpu", "cuda", "device", "cpu"), "nothing: a GPU is used where there is one"),
+}
+
+
+def spelled(arguments: Sequence[str]) -> list[str]:
+    """Spells options as they are declared: with underscores, and by our names for them.
+
+    --tv-weight becomes --tv_weight, --iterations --iter, --width 800 --size 800x; a name for the
+    result after -o goes where it is expected, to the end. What comes after "--" is no option.
+    """
+    arguments = underscored(arguments)
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    words, result, names = iter(arguments[:end]), [], []
+    for word in words:
+        name, equals, value = word.partition("=")
+        name = OPTION_NAMES.get(name, name)
+        if name in OUTPUT:
+            names.append(value if equals else next(words, ""))
+        elif name == "--width":
+            result += ["--size", f"{value if equals else next(words, '')}x"]
+        else:
+            result.append(name + equals + value)
+    after = [*arguments[end + 1 :], *names]
+    return [*result, "--", *after] if after or end < len(arguments) else result
+
+
+def spelled_value(option: str, value: str) -> str:
+    """What we call a value of an option."""
+    names = VALUE_NAMES.get(option, {})
+    small = value.lower().removeprefix(".") if option in ANY_CASE else value
+    return names.get(small.lower(), small)
+
+
+def suggestion(name: str, options: Iterable[str]) -> str:
+    """What an unknown option may mean, in words; "" where nobody knows.
+
+    Args:
+        name: as it was typed.
+        options: those that there are.
+    """
+    meant = [MEANINGS[word] for word in re.split("[-_]+", name.lower()) if word in MEANINGS]
+    options = [*options]
+    slip = difflib.get_close_matches(name, [*options, *OPTION_NAMES], n=1, cutoff=0.85)
+    alike = difflib.get_close_matches(name, options, n=1)
+    found = next(iter([*slip, *meant, *alike]), "")
+    return OPTION_NAMES.get(found, found)

@@ -1,0 +1,240 @@
+"""`--compare`, as people type it, with random weights."""
+
+import os
+import re
+import shlex
+from html import unescape
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import neural_style_transfer as nst
+from stylize.apps import photo
+from stylize.apps.compare import choices
+from stylize.apps.options import parse, split_compared
+from stylize.runs import metadata
+
+pytestmark = pytest.mark.usefixtures("one_process")
+TWICE = ["strength=0.3,0.7", "recipe=neighbours,pyramid"]
+
+
+@pytest.fixture
+def command(photo_path, painting_path, weights_path, tmp_path):
+    """A small, valid command line, to be added to."""
+    return [
+        *(str(photo_path), str(painting_path), str(tmp_path / "results" / "try")),
+        *("--weights", str(weights_path), "--size", "24", "--iter", "1"),
+    ]
+
+
+@pytest.fixture
+def painted(monkeypatch):
+    """The results that were painted, one after another."""
+    paths, run = [], photo.run
+
+    def noting(args, console, weights=None):
+        run(args, console, weights)
+        paths.extend([console.saved.name] if console.saved else [])
+
+    monkeypatch.setattr(photo, "run", noting)
+    return paths
+
+
+def names(tmp_path):
+    return sorted(os.listdir(tmp_path / "results" / "try_compare"))
+
+
+def commands(tmp_path):
+    """The commands on the page, as a shell has them."""
+    page = (tmp_path / "results" / "try_compare.html").read_text()
+    return [shlex.split(unescape(text)) for text in re.findall(r"<code>(.+?)</code>", page)]
+
+
+def fails(argv, message, capsys, status=2):
+    assert nst.main(argv) == status
+    err = capsys.readouterr().err
+    assert re.search(message, err) and err.count("\n") == 1, err
+
+
+def test_every_combination_is_painted_and_shown(command, tmp_path, capsys):
+    assert nst.main([*command, "--compare", *TWICE]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert re.search(r"2 of 4: strength 0.7, recipe neighbors painted, about \d+s left\n", out)
+    expected = [
+        f"strength-{s}_recipe-{r}.png" for s in (0.3, 0.7) for r in ("neighbors", "pyramid")
+    ]
+    assert names(tmp_path) == sorted(expected)
+    for name in expected:
+        record = metadata.read_record(tmp_path / "results" / "try_compare" / name)
+        assert f"strength-{record['settings']['strength']}_recipe-{record['recipe']}.png" == name
+    sheet = nst.load_image(tmp_path / "results" / "try_compare.png")
+    assert sheet.width < 2 * sheet.height  # two by two: one setting across, the other down
+
+
+def test_a_command_of_the_page_paints_its_picture(command, tmp_path):
+    assert nst.main([*command, "--compare", *TWICE]) == 0
+    argv = commands(tmp_path)[2]
+    assert argv[-4:] == ["--strength", "0.3", "--recipe", "pyramid"]
+    assert nst.main(argv[2:] if argv[1].endswith(".py") else argv[1:]) == 0
+    again = nst.load_image(tmp_path / "results" / "try.png")
+    small = tmp_path / "results" / "try_compare" / "strength-0.3_recipe-pyramid.png"
+    assert np.array_equal(again, nst.load_image(small))
+
+
+def test_without_values_six_choices_that_matter(command, tmp_path, painted):
+    del command[5:7]  # --size
+    assert nst.main([*command, "--compare"]) == 0
+    assert len(painted) == len(names(tmp_path)) == 6
+    record = metadata.read_record(tmp_path / "results" / "try_compare" / "as_it_is.png")
+    assert record["settings"]["size"] == 200
+    assert "--size" not in commands(tmp_path)[0]  # at full size
+
+
+def test_other_paintings_are_shown_in_the_corner(command, tmp_path, photo_path, painted):
+    other = tmp_path / "a, b's.png"
+    photo_path.rename(other)
+    os.link(other, photo_path)
+    assert nst.main([*command, "--compare", f'style="{other}",{command[1]}']) == 0
+    assert painted == ["style-a-b-s.png.png", "style-painting.png.png"]
+    assert [argv[argv.index(command[2]) - 1] for argv in commands(tmp_path)] == [
+        str(other),
+        command[1],
+    ]
+
+
+def test_same_command_again_paints_only_what_is_left(command, tmp_path, painted, capsys):
+    assert nst.main([*command, "--compare", "strength=0.3,0.7"]) == 0
+    painted.clear()
+    assert nst.main([*command, "--compare", "strength=0.3,0.5,0.7"]) == 0
+    assert painted == ["strength-0.5.png"]
+    assert "1 of 3: strength 0.3 was painted before" in capsys.readouterr().out
+
+
+def test_goes_on_in_the_picture_where_it_was_stopped(command, tmp_path, monkeypatch, capsys):
+    compare = [*command, "--iter", "3", "--compare", "strength=0.3,0.7"]
+    assert nst.main(compare) == 0
+    whole = {
+        name: (tmp_path / "results/try_compare" / name).read_bytes() for name in names(tmp_path)
+    }
+    paint, runs = nst.paint, []
+    for path in (tmp_path / "results" / "try_compare").iterdir():
+        path.unlink()
+
+    def stopping(job, weights, progress, **more):
+        runs.append(more.get("checkpoint"))
+        if len(runs) == 2:
+            on_iterate = progress.on_iterate
+
+            def stop(iterate):
+                on_iterate(iterate)
+                if iterate.iteration == 1:
+                    raise KeyboardInterrupt
+
+            progress.on_iterate = stop
+        return paint(job, weights, progress, **more)
+
+    monkeypatch.setattr(nst, "paint", stopping)
+    capsys.readouterr()
+    assert nst.main(compare) == 130
+    assert "interrupted; go on with: " in capsys.readouterr().err
+    assert nst.main(compare) == 0
+    assert len(runs) == 3 and runs[2].evaluations > 0
+    assert whole == {
+        name: (tmp_path / "results/try_compare" / name).read_bytes() for name in names(tmp_path)
+    }
+
+
+def test_a_state_of_another_run_is_not_gone_on_with(command, tmp_path):
+    folder = tmp_path / "results" / "try_compare"
+    folder.mkdir(parents=True)
+    (folder / "strength-0.3_state.npz").write_bytes(b"hello")
+    assert nst.main([*command, "--compare", "strength=0.3"]) == 0
+    assert names(tmp_path) == ["strength-0.3.png"]
+
+
+def test_picture_made_otherwise_is_kept(command, tmp_path):
+    assert nst.main([*command, "--compare", "strength=0.3"]) == 0
+    assert nst.main([*command, "--compare", "strength=0.3", "--iter", "2"]) == 0
+    assert names(tmp_path) == ["strength-0.3.1.png", "strength-0.3.png"]
+
+
+def test_choice_that_cannot_be_painted_does_not_stop_the_others(command, tmp_path, capsys):
+    compare = [*command, "--compare", "style_weight=1e38,1"]
+    fails(compare, "error: style_weight 1e38: .*style loss became inf", capsys, status=1)
+    assert names(tmp_path) == ["style_weight-1.png"]
+    assert "style loss became" in (tmp_path / "results" / "try_compare.html").read_text()
+
+
+def test_sheet_says_what_it_shows_and_is_no_photo(command, tmp_path, capsys):
+    assert nst.main([*command, "--compare", "strength=0.3,0.7"]) == 0
+    sheet = str(tmp_path / "results" / "try_compare.png")
+    record = metadata.read_record(sheet)
+    assert record["pictures"] == {
+        "strength-0.3.png": "strength 0.3",
+        "strength-0.7.png": "strength 0.7",
+    }
+    capsys.readouterr()
+    fails([*command, "--like", sheet], "is a sheet of several; give one of them", capsys)
+    folder = [str(tmp_path / "results"), *command[1:2], str(tmp_path / "out"), *command[3:]]
+    fails(folder, "is a folder without pictures", capsys)  # but ours
+
+
+def test_labels_and_commands_are_escaped(command, tmp_path):
+    prefix = tmp_path / "results" / "<b> & $(touch x) 'q'"
+    argv = [*command[:2], str(prefix), *command[3:], "--compare", "strength=0.3"]
+    assert nst.main(argv) == 0
+    page = (prefix.parent / f"{prefix.name}_compare.html").read_text()
+    assert "<b> &" not in page
+    (text,) = re.findall(r"<code>(.+?)</code>", page)
+    assert str(prefix) in shlex.split(unescape(text))
+
+
+@pytest.mark.parametrize(
+    ("compare", "message"),
+    [
+        (["strenght=1,2"], "--compare strenght: no setting .*; did you mean strength"),
+        (["memory=1,2"], "--compare memory: no setting that can vary"),
+        (["strength=0.3,70"], r"--strength must be from 0 to 1, received '70'; did you mean 0\.7"),
+        (["strength="], "--compare strength: needs values, such as strength=A,B"),
+        (["recipe=magic"], "--recipe must be one of keras, .*, received 'magic'"),
+        (["iter=1,2"], "--iter is given, and --compare iter too; leave one of them out"),
+        (["style=none.jpg"], "none.jpg: no such file"),
+        ([f"seed={','.join(map(str, range(65)))}"], "asks for 65 pictures, and at most 64"),
+    ],
+)
+def test_bad_choice(compare, message, command, tmp_path, capsys):
+    fails([*command, "--compare", *compare], message, capsys)
+
+
+def test_options_that_do_nothing_are_refused(command, tmp_path, capsys):
+    fails([*command, "--compare", "--gif"], "--gif is for a photo or a folder, and --comp", capsys)
+    command[0] = str(tmp_path)
+    fails([*command, "--compare"], "--compare is for a photo .*, and .* is a folder", capsys)
+
+
+def test_page_of_others_is_kept(command, tmp_path, capsys):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "try_compare.html").write_text("mine")
+    fails([*command, "--compare"], "try_compare.html: was not written by this program", capsys)
+
+
+def test_values_may_come_before_the_pictures():
+    given = ["--compare", "strength=0.3", "a.jpg", "b.jpg", "c", "--iter", "2"]
+    assert split_compared(given) == (["strength=0.3"], ["a.jpg", "b.jpg", "c", "--iter", "2"])
+    assert split_compared(["a", "--compare"]) == ([], ["a"])
+    assert split_compared(["--", "--compare"]) == (None, ["--", "--compare"])
+    assert parse(given).compare == ["strength=0.3"]
+
+
+def test_settings_of_several_values_are_joined_by_plus():
+    args = SimpleNamespace(compare=["style_blend=3+1,1+1"], like=None, style_blend=None)
+    (first, second), columns = choices.plan_choices(args)
+    assert first.options == ["--style_blend", "3", "1"] and second.label == ["style_blend 1 1"]
+    assert columns == 2
+
+
+def test_more_pictures_than_a_row_has_room_for():
+    args = SimpleNamespace(compare=["seed=1,2,3,4,5,6,7"], like=None, seed=None)
+    assert choices.plan_choices(args)[1] == 3
