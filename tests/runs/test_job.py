@@ -63,7 +63,7 @@ def test_margins_of_a_style_are_left_out_where_that_is_asked_for(photo, painting
         ({"style_blend": [0, 0]}, "style_blend must not add up to 0"),
         ({"style_blend": [1, -1]}, "style_blend must be a finite number of at least 0"),
         ({"style_masks": ["a.png"]}, "style_masks must have one for each style: 2, not 1"),
-        ({"learning_rate": 3}, "--learning_rate needs --optimizer adam, or recipe athalye"),
+        ({"learning_rate": 3}, "learning_rate needs optimizer adam, or recipe athalye"),
         ({"init": "none.png"}, "picture none.png: no such file"),
         ({"pooling": "min"}, "pooling must be one of max, avg"),
         ({"preserve_colors": "hue"}, "preserve_colors must be one of none, luma"),

@@ -35,7 +35,9 @@ def test_weight_refuses(value):
 
 def test_unknown_settings_and_recipes_list_the_known():
     with pytest.raises(InputError, match="there are strength, iterations, content_weight"):
-        recipes.choose_settings("keras", contentweight=1)
+        recipes.choose_settings("keras", magic=1)
+    with pytest.raises(InputError, match="unknown setting 'sise'; did you mean size"):
+        recipes.choose_settings("keras", sise=3)
     with pytest.raises(InputError, match="recipe must be one of keras, pyramid"):
         recipes.choose_settings("magic")
 
