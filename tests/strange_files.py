@@ -539,7 +539,7 @@ def read_named(path: Path, folder: Path) -> None:
         say_nothing(f"{task.photo}: painted")
     rows = [(task.photo, task.style, Path(f"{task.prefix}.png")) for task in tasks]
     pictures.write_index(results / "index.html", rows)
-    pictures.check_index(results / "index.html")
+    pictures.check_ours(results / "index.html", results / "log.jsonl")
     for result in sorted(results.rglob("*"), reverse=True):
         result.rmdir() if result.is_dir() else result.unlink()
 
