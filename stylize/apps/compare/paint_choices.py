@@ -32,7 +32,7 @@ from stylize.apps.console import (
 )
 from stylize.apps.folder.ledger import Outcome
 from stylize.apps.folder.paint_folder import KILLED, paint_photo
-from stylize.apps.folder.pictures import check_index
+from stylize.apps.folder.pictures import check_ours
 from stylize.apps.options import PROGRAM, parse_words, with_options
 from stylize.backend import tensors
 from stylize.images.reading import load_image
@@ -103,7 +103,7 @@ class Comparison:
         check_writable(args.result_prefix, "_compare.html")
         given = [path for options in self.options for path in photo.pictures_given(options)]
         check_kept([self.sheet, self.page, *self.results], given)
-        check_index(self.page)
+        check_ours(self.page)
 
     def label(self, index: int) -> str:
         """A choice in a line."""

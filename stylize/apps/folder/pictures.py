@@ -178,10 +178,10 @@ def append_line(path: str | os.PathLike, **entry: object) -> None:
         file.write(json.dumps(entry) + "\n")
 
 
-def check_ours(index: Path, log: Path) -> None:
+def check_ours(index: Path, log: Path | None = None) -> None:
     """Raises InputError where a file with the name of the page or the log is not this program's."""
     for path, sign in ((index, PAGE.splitlines()[3]), (log, '{"time": "')):
-        if not path.exists():
+        if path is None or not path.exists():
             continue
         with path.open(encoding="utf-8", errors="replace") as file:
             head = file.read(LONGEST_HEAD)
