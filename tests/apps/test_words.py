@@ -192,7 +192,7 @@ def test_tab_completes_values(line, completed):
 @pytest.mark.parametrize(
     ("size", "given", "message"),
     [
-        ((20, 16), ["--size", "60"], "the photo has 20x16 pixels and the result 75x60, 3.8 times"),
+        ((20, 16), ["--size", "60"], "and the result 75x60 pixels, 3.8 times"),
         ((90, 18), ["--size", "18"], "the photo is 5.0 times as wide as high, so that the res"),
         ((48, 40), ["--size", "60"], ""),
     ],
