@@ -39,7 +39,7 @@ MOST_USED = (  # what --help has room for: what is typed, what it does
     ("--recipe NAME", "what to start from: pyramid, keras, gatys ..."),
     ("--like RESULT", "the settings of an earlier result"),
     ("--show RESULT", "how an earlier result was made"),
-    ("--resume", "go on where the same command was stopped"),
+    ("--resume", "resume where the same command was stopped"),
     ("--quiet", "print nothing but errors"),
 )
 

@@ -219,4 +219,4 @@ def main(args: argparse.Namespace) -> int:
     Args:
         args: from `parse`.
     """
-    return exit_status(PROGRAM, lambda: run(args), lambda: f"go on with: {args.command}")
+    return exit_status(PROGRAM, lambda: run(args), lambda: f"resume with: {args.command}")

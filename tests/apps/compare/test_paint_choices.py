@@ -138,7 +138,7 @@ def test_goes_on_in_the_picture_where_it_was_stopped(command, tmp_path, monkeypa
     monkeypatch.setattr(nst, "paint", stopping)
     capsys.readouterr()
     assert nst.main(compare) == 130
-    assert "interrupted; go on with: " in capsys.readouterr().err
+    assert "interrupted; resume with: " in capsys.readouterr().err
     assert nst.main(compare) == 0
     assert len(runs) == 3 and runs[2].evaluations > 0
     assert whole == {
