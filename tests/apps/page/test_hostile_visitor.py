@@ -232,7 +232,7 @@ def test_what_the_page_does_not_ask_for_is_not_there(visitor):
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
         assert visitor.client.request(method, "/gradio_api/upload").status_code == 404
     answer = visitor.client.post("/gradio_api/run/predict", json={"fn_index": 2, "data": []})
-    assert answer.status_code == 400  # painting has a queue
+    assert answer.status_code == 404  # painting has a queue
 
 
 def test_what_gradio_trips_over_is_answered(visitor, photo_of):
