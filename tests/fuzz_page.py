@@ -20,12 +20,12 @@ class Stranger:
     """Sends requests as `case` says, one after another.
 
     Args:
-        address: of the page.
+        client: of the page.
         photo: the path of a picture that may be painted.
     """
 
-    def __init__(self, address: str, photo: Any):
-        self._client = httpx.Client(base_url=address, timeout=SECONDS)
+    def __init__(self, client: httpx.Client, photo: Any):
+        self._client = client
         config = self._client.get("/config").json()
         self._events = {each["id"]: each["api_name"] for each in config["dependencies"]}
         with open(photo, "rb") as file:
@@ -98,8 +98,9 @@ def _answer(message: Mapping[str, Any]) -> str:
 def fuzz_page(address: str, photo: Any, count: int, seed: int) -> collections.Counter:
     """Sends `count` requests and returns how many had which outcome, as `fuzz.fuzz` does."""
     outcomes: collections.Counter = collections.Counter()
-    stranger = Stranger(address, photo)
-    for case in range(count):
-        result = stranger.send(seed, case)
-        outcomes[result if result in ("read", "refused") else f"case {case}: {result}"] += 1
+    with httpx.Client(base_url=address, timeout=SECONDS) as client:
+        stranger = Stranger(client, photo)
+        for case in range(count):
+            result = stranger.send(seed, case)
+            outcomes[result if result in ("read", "refused") else f"case {case}: {result}"] += 1
     return outcomes

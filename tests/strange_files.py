@@ -535,7 +535,7 @@ def read_named(path: Path, folder: Path) -> None:
         )
         reading.read_description(f"{task.prefix}.png")
         remove_leftovers(task.prefix)
-        pictures.append_line(results / "log.jsonl", photo=str(task.photo))
+        pictures.append_line(results / "log.jsonl", time="12:00", photo=str(task.photo))
         say_nothing(f"{task.photo}: painted")
     rows = [(task.photo, task.style, Path(f"{task.prefix}.png")) for task in tasks]
     pictures.write_index(results / "index.html", rows)

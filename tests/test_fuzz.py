@@ -24,7 +24,7 @@ def test_damaged_files_are_read_or_refused_in_a_line(kind, count, tmp_path):
     outcomes = fuzz.fuzz(kind, count, 1, tmp_path)
     assert fuzz.findings(outcomes) == []
     assert outcomes["read"] + outcomes["refused"] == count
-    assert min(outcomes["read"], outcomes["refused"]) > count // 20
+    assert min(outcomes["read"], outcomes["refused"]) >= count // 20
     assert outcomes["MiB"] < 1000
 
 

@@ -14,6 +14,7 @@ import re
 import stat
 import warnings
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -141,12 +142,13 @@ def check_scans(image: Image.Image, name: str) -> None:
 
     Each is decoded for all pixels, and may be a few bytes long.
     """
-    if image.format not in ("JPEG", "MPO") or not getattr(image, "fp", None):
+    file: Any = getattr(image, "fp", None)
+    if image.format not in ("JPEG", "MPO") or not file:
         return
-    before = image.fp.tell()
-    image.fp.seek(0)
-    data, position, scans = image.fp.read(LARGEST_JPEG), 0, 0
-    image.fp.seek(before)
+    before = file.tell()
+    file.seek(0)
+    data, position, scans = file.read(LARGEST_JPEG), 0, 0
+    file.seek(before)
     while (marker := JPEG_MARKER.search(data, position)) and marker[1] != JPEG_END:
         scans += marker[1] == JPEG_SCAN
         if scans > MOST_SCANS:

@@ -83,7 +83,7 @@ def test_a_file_that_is_removed_before_its_lock_is_created_again(tmp_path, monke
 def test_a_planted_link_is_not_followed(tmp_path, monkeypatch):
     mine = tmp_path / "mine"
     mine.write_text("precious")
-    monkeypatch.setattr("secrets.token_hex", lambda _: "0badcafe")  # it cannot be foreseen
+    monkeypatch.setattr("os.urandom", lambda _: bytes.fromhex("0badcafe"))  # it cannot be foreseen
     (tmp_path / ".photo.0badcafe.tmp.png").symlink_to(mine)
     with pytest.raises(FileExistsError), replacing(tmp_path / "photo.png"):
         pass

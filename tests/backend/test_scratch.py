@@ -26,6 +26,7 @@ def test_list_gives_back_what_it_was_given(tmp_path):
 
 
 def test_files_are_gone_with_what_they_hold(tmp_path):
+    gc.collect()  # what other tests have left
     free = open_files()
     array, kept = empty_in_file((10, 10, 3), tmp_path), Scratch([1, 2], tmp_path)
     assert os.listdir(tmp_path) == []  # they never had a name

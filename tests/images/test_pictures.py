@@ -217,7 +217,7 @@ class Broken(Image.Image):
     [
         (
             ValueError("first\n  second\x00"),
-            "x: damaged or truncated (first second); save it again",
+            "x: damaged or truncated (first second\\x00); save it again",
         ),
         (RuntimeError(), "x: damaged or truncated (RuntimeError); save it again"),
         (AssertionError("a" * 999), f"x: damaged or truncated ({'a' * 200}); save it again"),

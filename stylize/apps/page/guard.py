@@ -182,11 +182,6 @@ def _log(scope, error):
     print(one_line(f"{about} ({scope['method']} {scope['path']})"), file=sys.stderr, flush=True)
 
 
-async def not_understood(request: Request, error: Exception) -> Response:
-    """What a visitor is told where Gradio fails: it trips over much that no browser sends."""
-    return PlainTextResponse(NOT_OURS, 400)
-
-
 async def no_such_request(request: Request, error: Exception) -> Response:
     """What a visitor is told whose request has other fields or values than those of the page.
 

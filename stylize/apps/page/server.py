@@ -20,15 +20,10 @@ from typing import Any
 import gradio as gr
 from fastapi.exceptions import RequestValidationError
 from starlette.applications import Starlette
+from starlette.middleware.errors import ServerErrorMiddleware
 
 from stylize.apps.console import Parser, exit_status, underscored
-from stylize.apps.page.guard import (
-    NOT_OURS,
-    Guard,
-    check_uploads,
-    no_such_request,
-    not_understood,
-)
+from stylize.apps.page.guard import NOT_OURS, Guard, check_uploads, no_such_request
 from stylize.apps.page.keeping import own_folder, remove_old_from
 from stylize.apps.page.studio import DOWNLOAD, STRENGTHS, Shown, Studio, complaint
 from stylize.apps.page.uploads import take_files_only
@@ -305,9 +300,9 @@ def serve(args: argparse.Namespace) -> None:
         @contextlib.asynccontextmanager
         async def outermost(app: Starlette) -> AsyncIterator[None]:
             """Puts the guard before all of Gradio, which would answer CORS preflights itself."""
-            assert app.middleware_stack
-            most = args.max_gigabytes * 2**30
-            app.middleware_stack = Guard(app.middleware_stack, **guarded, max_bytes=most)
+            errors = app.middleware_stack  # the outermost, which answers with a 500
+            assert isinstance(errors, ServerErrorMiddleware)
+            errors.app = Guard(errors.app, **guarded, max_bytes=args.max_gigabytes * 2**30)
             yield
 
         try:
@@ -321,10 +316,7 @@ def serve(args: argparse.Namespace) -> None:
                 run_history=False,
                 app_kwargs={
                     "lifespan": outermost,
-                    "exception_handlers": {  # else a 500
-                        Exception: not_understood,
-                        RequestValidationError: no_such_request,
-                    },
+                    "exception_handlers": {RequestValidationError: no_such_request},
                 },
             )
         except OSError:

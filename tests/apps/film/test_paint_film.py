@@ -877,7 +877,7 @@ def test_following_frame_has_few_evaluations_at_the_last_size(small_vgg19, paint
 
 @pytest.mark.parametrize(("said", "rate"), [("29.97", Fraction(30000, 1001)), ("1k", 1000)])
 def test_frames_per_second_are_read_as_ffmpeg_says_them(said, rate, tmp_path, monkeypatch):
-    says = f"Stream #0: Video: h264, 64x48, {said} fps, {said} tbr\nframe= 7 fps=0"
+    says = f"Stream #0:0: Video: h264, 64x48, {said} fps, {said} tbr\nframe= 7 fps=0"
     monkeypatch.setattr(clips, "_ask", lambda *_: (True, says))
     (tmp_path / "clip.mp4").touch()
     clip = clips.open_clip(str(tmp_path / "clip.mp4"))

@@ -328,7 +328,7 @@ def test_luma_of_a_clip_is_refused_in_the_words_of_the_page(painting_of):
 def test_film_that_cannot_be_written_is_answered_and_leaves_nothing(
     painting_of, tmp_path, monkeypatch
 ):
-    def encode(*_):
+    def encode(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(studios, "encode", encode)
