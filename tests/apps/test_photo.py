@@ -746,8 +746,8 @@ def test_stop_keeps_the_last_picture(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        # Where the tests run in the background, children would inherit that SIGINT is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        # Where tests run in the background, children would inherit that it is ignored.
+        preexec_fn=lambda: signal.signal(signal_sent, signal.SIG_DFL),
     )
     with process:
         try:
