@@ -57,7 +57,8 @@ class NonFiniteLoss(FloatingPointError):
 
 def one_line(error: object) -> str:
     """What an error from elsewhere says, in a line of at most 200 printable characters."""
-    return printable(" ".join(str(error).split()))[:200] or type(error).__name__
+    text = "".join(c if c.isprintable() else " " for c in str(error))
+    return " ".join(text.split())[:200] or type(error).__name__
 
 
 def listed(items: Iterable[str], between: str = ", ") -> str:

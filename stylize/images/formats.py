@@ -89,6 +89,11 @@ def opened(
                 yield picture
             elif isinstance(picture, np.ndarray):
                 yield _from_array(picture)
+            elif not isinstance(picture, str | bytes | os.PathLike):
+                raise InputError(
+                    "a picture must be a path, a Pillow image or a uint8 array; "
+                    f"received {type(picture).__name__}"
+                )
             else:
                 file = stack.enter_context(_open_file(picture, name))
                 if not file.peek(1):
@@ -159,7 +164,8 @@ def check_scans(image: Image.Image, name: str) -> None:
 
 def _from_array(array):
     """An array as a Pillow image."""
-    if array.dtype != np.uint8 or array.ndim not in (2, 3):
+    channels = array.shape[2:]
+    if array.dtype != np.uint8 or array.ndim < 2 or channels not in ((), (2,), (3,), (4,)):
         raise InputError(
             "a picture array must be uint8 of shape (rows, cols, 3); "
             f"received {array.dtype} of shape {array.shape}"

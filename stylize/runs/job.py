@@ -23,7 +23,9 @@ from stylize.runs.progress import Stage
 from stylize.runs.pyramid import plan_stages
 from stylize.runs.recipes import DEFAULT_RECIPE, choose_settings
 from stylize.runs.settings import EVALUATIONS_PER_ITERATION, OF_ADAM, SETTINGS, Settings
+from stylize.runs.validators import checked, whole_number
 
+MOST_EVALUATIONS = 10**6  # of an iteration
 TRIED = 2**20  # pixels of an evaluation that is made to foresee the seconds, at most
 STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
 
@@ -191,6 +193,11 @@ def prepare(
     """
     settings = choose_settings(recipe, **given)
     _refuse_idle(settings, given)
+    evaluations_per_iteration = checked(
+        "evaluations_per_iteration",
+        functools.partial(whole_number, maximum=MOST_EVALUATIONS),
+        evaluations_per_iteration,
+    )
     inputs = _read_inputs(base, style_reference, settings)
     stages = plan_stages(inputs.base, settings, evaluations_per_iteration)
     name = recipe if isinstance(recipe, str) else "custom"

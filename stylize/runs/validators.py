@@ -179,8 +179,9 @@ def tile_size(value):
 
 def folder_or_auto(value):
     """Returns "auto" or `value`, the path of a folder to write in. Raises InputError."""
-    if value != "auto" and not (Path(value).is_dir() and os.access(value, os.W_OK)):
-        raise InputError(f"must be a folder to write in, received {os.fspath(value)!r}")
+    is_path = isinstance(value, str | os.PathLike)
+    if value != "auto" and not (is_path and Path(value).is_dir() and os.access(value, os.W_OK)):
+        raise InputError(f"must be a folder to write in, received {str(value)!r}")
     return value
 
 

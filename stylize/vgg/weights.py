@@ -68,6 +68,8 @@ def read_weights(path: str | os.PathLike) -> VGG19Weights:
         WeightsError: missing, damaged, or not a VGG19; the message names the file and what was
             expected.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise WeightsError(f"weights must be a path or a VGG19Weights, not {type(path).__name__}")
     path = Path(path)
     readers = {".h5": _read_h5, ".hdf5": _read_h5, ".mat": _read_mat}
     if not path.is_file():

@@ -1,5 +1,6 @@
 """Pictures, in the module's own order. Oracles are lossless files, Keras and Pillow."""
 
+import io
 import os
 import sys
 import time
@@ -217,7 +218,7 @@ class Broken(Image.Image):
     [
         (
             ValueError("first\n  second\x00"),
-            "x: damaged or truncated (first second\\x00); save it again",
+            "x: damaged or truncated (first second); save it again",
         ),
         (RuntimeError(), "x: damaged or truncated (RuntimeError); save it again"),
         (AssertionError("a" * 999), f"x: damaged or truncated ({'a' * 200}); save it again"),
@@ -337,6 +338,15 @@ def test_images_that_are_not_decoded_yet_are_taken(photo, photo_path):
 def test_arrays_that_are_no_pictures_are_refused(photo):
     with pytest.raises(InputError, match=r"must be uint8 of shape \(rows, cols, 3\); rec.*float64"):
         reading.load_image(photo / 255)
+    for shape in ((), (40,), (40, 48, 1), (40, 48, 5), (1, 40, 48, 3)):
+        with pytest.raises(InputError, match="must be uint8 of shape"):
+            reading.load_image(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("given", [None, 5, [], {}, np.uint8(3), io.BytesIO()])
+def test_what_is_no_picture_is_named(given):
+    with pytest.raises(InputError, match=f"or a uint8 array; received {type(given).__name__}"):
+        reading.load_image(given)
 
 
 @pytest.mark.parametrize("kind", BAD_PICTURES)

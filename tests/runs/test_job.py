@@ -1,6 +1,7 @@
 """A run, prepared: pictures and settings checked, sizes planned, the start made."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -65,6 +66,11 @@ def test_margins_of_a_style_are_left_out_where_that_is_asked_for(photo, painting
         ({"style_masks": ["a.png"]}, "style_masks must have one for each style: 2, not 1"),
         ({"learning_rate": 3}, "learning_rate needs optimizer adam, or recipe athalye"),
         ({"init": "none.png"}, "picture none.png: no such file"),
+        ({"init": 5}, "a picture must be a path, a Pillow image or a uint8 array; received int"),
+        ({"scratch": 5}, "scratch must be a folder to write in, received '5'"),
+        ({"evaluations_per_iteration": 0}, "evaluations_per_iteration must be a whole number"),
+        ({"evaluations_per_iteration": math.nan}, "evaluations_per_iteration must be a whole num"),
+        ({"evaluations_per_iteration": "a"}, "evaluations_per_iteration must be a whole number"),
         ({"pooling": "min"}, "pooling must be one of max, avg"),
         ({"preserve_colors": "hue"}, "preserve_colors must be one of none, luma"),
     ],

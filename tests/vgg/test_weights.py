@@ -74,6 +74,12 @@ def test_damaged_file_is_one_line_that_names_it(name, how, small_vgg19, tmp_path
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("given", [None, 5, {}, b"vgg19.h5"])
+def test_what_is_no_path_is_named(given):
+    with pytest.raises(WeightsError, match=f"must be a path or .*, not {type(given).__name__}"):
+        read_weights(given)
+
+
 def test_dataset_that_claims_a_terabyte_is_not_read(small_vgg19, tmp_path):
     path = tmp_path / "w.h5"
     write_h5(without(small_vgg19, "block3_conv2"), path)
