@@ -3,12 +3,11 @@
 import argparse
 import json
 import re
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from stylize.apps.console import exit_status, print_and_end, started_as
+from stylize.apps.console import exit_status, in_shell, print_and_end, started_as
 from stylize.runs import metadata
 from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
 from stylize.runs.settings import SETTINGS
@@ -48,7 +47,7 @@ def greet(status: int) -> NoReturn:
     """Prints how to begin, and ends the program with a status."""
     python, *script = program = started_as()
     page = [python, str(Path(script[0]).with_name("app.py"))] if script else [f"{python}-app"]
-    print_and_end(FIRST.format(program=shlex.join(program), page=shlex.join(page)), status)
+    print_and_end(FIRST.format(program=in_shell(program), page=in_shell(page)), status)
 
 
 class Help(argparse.Action):
@@ -87,7 +86,7 @@ def command_like(record: Mapping[str, Any], path: str) -> str:
         own = _plain(recipe[name]) if name in SETTINGS else value
         if value != own and own != "auto":  # a precision that is left to the machine, it chose
             named += [SETTINGS[name].flag, *_words(value)]
-    return shlex.join([*started_as(), *words, *named])
+    return in_shell([*started_as(), *words, *named])
 
 
 def _plain(value):

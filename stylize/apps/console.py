@@ -6,6 +6,7 @@ import difflib
 import errno
 import io
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -157,6 +158,19 @@ def started_as() -> list[str]:
     """The words that start this program again."""
     program = sys.argv[0]
     return [sys.orig_argv[0], program] if program.endswith(".py") else [Path(program).name]
+
+
+def in_shell(words: Sequence[str]) -> str:
+    """A command as a person types it, even where a file's name is not to be printed as it is."""
+    return " ".join(
+        shlex.quote(word) if word.isprintable() else f"$'{_escaped(word)}'" for word in words
+    )
+
+
+def _escaped(word):
+    """A word as it stands between $' and '. Shells know it by bytes."""
+    plain = set(range(32, 127)) - set(b"'\\")
+    return "".join(chr(b) if b in plain else f"\\x{b:02x}" for b in os.fsencode(word))
 
 
 def say(line: str) -> None:

@@ -4,14 +4,13 @@ import argparse
 import functools
 import os
 import re
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from stylize import __version__
 from stylize.apps.answers import USAGE, Help, Show, greet
-from stylize.apps.console import Parser, started_as
+from stylize.apps.console import Parser, in_shell, started_as
 from stylize.apps.photo_console import WRITTEN_FAST
 from stylize.apps.words import PICTURES, spelled, spelled_value, suggestion
 from stylize.errors import InputError
@@ -237,19 +236,6 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def in_shell(words: Sequence[str]) -> str:
-    """A command as a person types it, even where a file's name is not to be printed as it is."""
-    return " ".join(
-        shlex.quote(word) if word.isprintable() else f"$'{_escaped(word)}'" for word in words
-    )
-
-
-def _escaped(word):
-    """A word as it stands between $' and '. Shells know it by bytes."""
-    plain = set(range(32, 127)) - set(b"'\\")
-    return "".join(chr(b) if b in plain else f"\\x{b:02x}" for b in os.fsencode(word))
-
-
 def parse_words(argv: Sequence[str], parser: Parser | None = None) -> argparse.Namespace:
     """The options, and in `plain` the words without those of --compare."""
     parser = parser or build_parser()
@@ -294,10 +280,10 @@ def too_many(given: Sequence[str], compares: bool) -> str:
     said = f"{len(given)} names are given, and a photo, a painting and a result are expected"
     if compares:
         return f"{said}; --compare takes its values as in strength=0.3,0.5,0.7"
-    folder = shlex.join([os.path.dirname(first) or ".", given[-2], last])
+    folder = in_shell([os.path.dirname(first) or ".", given[-2], last])
     if len(given) > 5 or last.endswith(("/", os.sep)) or Path(last).is_dir():
         return f"{said}; for several photos give their folder: {folder}"
-    several = shlex.join([first, second, last, "--styles", *others])
+    several = in_shell([first, second, last, "--styles", *others])
     return f"{said}; for several paintings: {several}; for several photos, their folder: {folder}"
 
 

@@ -171,7 +171,7 @@ def state_path(args: argparse.Namespace) -> Path:
 
 def files_of(args: argparse.Namespace) -> list[Path]:
     """All files that a run has or leaves, but for the pictures on the way."""
-    return [*result_paths(args), state_path(args), Path(f"{args.result_prefix}_losses.csv")]
+    return [*result_paths(args), state_path(args), table_path(args)]
 
 
 def existing_folder(prefix: str) -> Path:

@@ -603,7 +603,7 @@ def test_commands_are_printed_so_that_they_can_be_pasted():
         "--x=\t1",
         "",
     ]
-    text = options.in_shell(words)
+    text = console.in_shell(words)
     assert text.isprintable()
     printed = subprocess.run(
         ["bash", "-c", f"printf '%s\\0' {text}"], stdout=subprocess.PIPE

@@ -9,8 +9,6 @@ processes paint as for a folder's pictures.
 """
 
 import argparse
-import shlex
-import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import as_completed
@@ -25,7 +23,9 @@ from stylize.apps.compare.sheet import Cell, Exhibit, draw_sheet, write_page
 from stylize.apps.console import (
     check_kept,
     check_writable,
+    complain,
     exit_status,
+    in_shell,
     in_words,
     say,
     started_as,
@@ -114,7 +114,7 @@ class Comparison:
         words = self.args.plain
         if choice.style:
             words = _with_style(words, self.args.style_reference, choice.style)
-        return shlex.join([*started_as(), *with_options(words, choice.options)])
+        return in_shell([*started_as(), *with_options(words, choice.options)])
 
     def show(self) -> None:
         """Saves the sheet and the page. Raises OSError."""
@@ -196,7 +196,7 @@ def _paint_all(comparison, tell):
             left -= work[index]
             if outcome.status == "failed":
                 comparison.errors[index] = outcome.error
-                print(f"{PROGRAM}: error: {label}: {outcome.error}", file=sys.stderr)
+                complain(f"{PROGRAM}: error: {label}: {outcome.error}")
                 continue
             done += work[index] if outcome.record else 0
             seconds = (time.monotonic() - started) * left / done if done else 0

@@ -10,20 +10,15 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
+from stylize.apps.folder.pictures import HEAD
 from stylize.backend.files import replacing
 
 GAP, LINE = 16, 24  # pixels between pictures, and of a line of text
 TALLEST = 400  # pixels of a picture on the sheet
 INK, PAPER = "#222", "white"
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="generator" content="neural_style_transfer">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-body {{ font: 1rem system-ui, sans-serif; margin: 1rem; color: #222; background: #fff }}
-main {{ display: grid; gap: 1rem; grid-template-columns: repeat({columns}, 1fr) }}
+PAGE = (
+    HEAD
+    + """main {{ display: grid; gap: 1rem; grid-template-columns: repeat({columns}, 1fr) }}
 figure {{ margin: 0; min-width: 0 }}
 img {{ display: block; max-width: 100% }}
 code {{ display: block; padding: .3rem; background: #eee }}
@@ -45,6 +40,7 @@ for (const button of document.querySelectorAll("button")) button.onclick = () =>
 </script>
 </html>
 """
+)
 FIGURE = """<figure>
 {shown}
 <figcaption>{label}</figcaption>

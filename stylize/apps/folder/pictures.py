@@ -23,15 +23,19 @@ OURS = re.compile(r"_(at_iteration_\d+|losses)$")  # how the names of a run's fu
 SHOWN = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")  # by every browser
 LONGEST_HEAD = 1000  # characters by which a file is known
 THUMBNAIL = 480  # pixels of the longer side of the other pictures on the page
-PAGE = """<!DOCTYPE html>
+GENERATOR = '<meta name="generator" content="neural_style_transfer">'  # how a page is known as ours
+HEAD = f"""<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
-<meta name="generator" content="neural_style_transfer">
+{GENERATOR}
 <meta name="viewport" content="width=device-width">
-<title>{title}</title>
+<title>{{title}}</title>
 <style>
-body {{ font: 1rem system-ui, sans-serif; margin: 1rem; color: #222; background: #fff }}
-table {{ border-collapse: collapse; width: 100% }}
+body {{{{ font: 1rem system-ui, sans-serif; margin: 1rem; color: #222; background: #fff }}}}
+"""
+PAGE = (
+    HEAD
+    + """table {{ border-collapse: collapse; width: 100% }}
 th, td {{ padding: .3rem; text-align: left; vertical-align: top; width: 33% }}
 img {{ display: block; max-width: 100%; max-height: 60vh }}
 a {{ color: inherit; overflow-wrap: anywhere }}
@@ -43,6 +47,7 @@ a {{ color: inherit; overflow-wrap: anywhere }}
 </table>
 </html>
 """
+)
 
 
 class Task(NamedTuple):
@@ -180,7 +185,7 @@ def append_line(path: str | os.PathLike, **entry: object) -> None:
 
 def check_ours(index: Path, log: Path | None = None) -> None:
     """Raises InputError where a file with the name of the page or the log is not this program's."""
-    for path, sign in ((index, PAGE.splitlines()[3]), (log, '{"time": "')):
+    for path, sign in ((index, GENERATOR), (log, '{"time": "')):
         if path is None or not path.exists():
             continue
         with path.open(encoding="utf-8", errors="replace") as file:

@@ -119,9 +119,8 @@ class Guard:
             return 404, "There is nothing here."
         if method == "POST":
             length = headers.get("content-length", "")
-            if (
-                not length.isdecimal() or "transfer-encoding" in headers
-            ):  # which would say otherwise
+            # Chunks may be longer than a length that is given beside them.
+            if not length.isdecimal() or "transfer-encoding" in headers:
                 return 411, "Say how long it is."
             if path.rstrip("/") != UPLOAD and int(length) > LARGEST_REQUEST:
                 return 413, "This is too long."
