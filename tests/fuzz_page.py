@@ -3,6 +3,7 @@
 import collections
 import json
 import random
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
@@ -77,8 +78,8 @@ class Stranger:
             return f"status {asked.status_code}: {asked.text[:300]}" if fault else "refused"
         session = body.get("session_hash")
         parameters = {"session_hash": session} if isinstance(session, str) else {}
-        url = "/gradio_api/queue/data"
-        with self._client.stream("GET", url, params=parameters) as lines:
+        asked_for = urllib.parse.urlencode(parameters, errors="surrogatepass")
+        with self._client.stream("GET", f"/gradio_api/queue/data?{asked_for}") as lines:
             if lines.status_code >= 500:
                 return f"status {lines.status_code}"
             told = [json.loads(line[6:]) for line in lines.iter_lines() if line[:6] == "data: "]

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from anyio import to_thread
 from starlette.datastructures import Headers
@@ -97,6 +97,7 @@ class Guard:
             raise _Refused(*refused)
         if max(len(scope["path"]), len(scope["query_string"])) > LONGEST_ADDRESS:
             raise _Refused(414, "This address is too long.")
+        unquote_to_bytes(scope["query_string"]).decode()  # Gradio would break off its answer
         if scope["method"] == "POST":
             receive = _impatient(receive)
         if scope["path"].rstrip("/") == UPLOAD:

@@ -243,6 +243,7 @@ def test_what_gradio_trips_over_is_answered(visitor, photo_of):
     assert get("/assets/" + "a" * 300).status_code == 400  # too long for a file's name
     for address in ("/assets/" + "a" * 5000, "/theme.css?v=" + "a" * 5000):
         assert get(address).status_code == 414
+    assert get("/gradio_api/queue/data?session_hash=%ED%B3%BF").status_code == 400  # not Unicode
     surrogate = '{"fn_index": 3, "data": [], "session_hash": "\\ud800", "event_id": "\\ud800"}'
     json_type = {"content-type": "application/json"}
     for path in ("run/predict", "queue/join", "cancel", "reset"):
