@@ -16,6 +16,7 @@ import numpy as np
 
 from stylize.backend.tensors import keras
 from stylize.images.masks import layer_mask
+from stylize.losses.search import nearest, unit
 from stylize.losses.term import Canvas, Term
 from stylize.losses.tiles import Tile, features_by_tile, make_tiles
 
@@ -32,9 +33,6 @@ BEYOND = dict.fromkeys(HYPERCOLUMN_LAYERS, 2)  # positions around a place that r
 
 
 GRID_LAYER = "block3_conv1"  # its positions are the places: one in 4 x 4 pixels
-
-
-SIMILARITIES = 2**25  # at most so many at once
 
 
 BALANCING_STEPS = 60
@@ -125,36 +123,6 @@ def _bilinear(span, place_stride, stride, places, size):
 def centered(columns: Any) -> Any:
     """Columns (places, channels) less their mean: what is common to all tells no place apart."""
     return columns - keras.ops.mean(columns, axis=0, keepdims=True)
-
-
-def unit(columns: Any) -> Any:
-    """Columns (places, channels) at length 1; those without any response stay 0."""
-    squares = keras.ops.sum(keras.ops.square(columns), axis=-1, keepdims=True)
-    return columns / keras.ops.sqrt(keras.ops.maximum(squares, 1e-12))
-
-
-def nearest(queries: Any, candidates: Any, dtype: str = "float32") -> tuple[Any, Any]:
-    """For each query, the candidate at the smallest cosine distance, in blocks of bounded memory.
-
-    Args:
-        queries: (n, channels).
-        candidates: (m, channels).
-        dtype: of the products: "bfloat16" where that is fast.
-
-    Returns:
-        (indices (n,) into the candidates, cosines (n,) float32), NumPy arrays.
-    """
-    candidates = keras.ops.transpose(keras.ops.cast(unit(candidates), dtype))
-    block = max(64, SIMILARITIES // candidates.shape[1])
-    indices, cosines = [], []
-    for first in range(0, queries.shape[0], block):
-        own = keras.ops.cast(unit(queries[first : first + block]), dtype)
-        similarities = keras.ops.matmul(own, candidates)
-        index = keras.ops.argmax(similarities, axis=1)
-        best = keras.ops.max(similarities, axis=1)
-        indices.append(keras.ops.convert_to_numpy(index))
-        cosines.append(keras.ops.convert_to_numpy(keras.ops.cast(best, "float32")))
-    return np.concatenate(indices), np.concatenate(cosines)
 
 
 def share_out(scores: np.ndarray, shares: np.ndarray) -> np.ndarray:

@@ -5,7 +5,8 @@ import math
 from collections.abc import Iterable, Sequence
 
 from stylize.backend import machine, tensors
-from stylize.losses.neighbors import HYPERCOLUMN_LAYERS, SIMILARITIES
+from stylize.losses.neighbors import HYPERCOLUMN_LAYERS
+from stylize.losses.search import SIMILARITIES
 from stylize.losses.tiles import grid_and_margin
 from stylize.optimize.lbfgs import UnitStepLBFGS
 from stylize.runs.progress import Stage

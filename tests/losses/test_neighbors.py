@@ -8,7 +8,7 @@ from PIL import Image
 import neural_style_transfer as nst
 from stylize.backend.tensors import LossAndGrads, keras
 from stylize.images import detail
-from stylize.losses import neighbors
+from stylize.losses import neighbors, search
 from stylize.losses.neighbors import Candidates
 from stylize.losses.style import Painting
 
@@ -70,26 +70,6 @@ def columns():
     return rng.normal(size=(150, 20)).astype(np.float32), rng.normal(size=(90, 20)).astype("f")
 
 
-@pytest.mark.parametrize("at_once", [2**25, 64 * 90])
-def test_nearest_against_numpy_in_any_blocks(at_once, columns, monkeypatch):
-    monkeypatch.setattr(neighbors, "SIMILARITIES", at_once)
-    expected = numpy_cosines(*columns)
-    indices, cosines = neighbors.nearest(*columns)
-    np.testing.assert_array_equal(indices, expected.argmax(1))
-    np.testing.assert_allclose(cosines, expected.max(1), rtol=1e-5)
-
-
-def test_nearest_in_bfloat16_is_nearly_as_near(columns):
-    expected = numpy_cosines(*columns)
-    indices, _ = neighbors.nearest(*columns, dtype="bfloat16")
-    found = np.take_along_axis(expected, indices[:, np.newaxis], axis=1)[:, 0]
-    assert (expected.max(1) - found).max() < 0.02
-
-
-def test_columns_without_response_have_no_direction():
-    np.testing.assert_array_equal(neighbors.unit(np.zeros((2, 3), np.float32)), np.zeros((2, 3)))
-
-
 def test_loss_against_numpy(columns):
     queries, candidates = columns
     targets = candidates / np.linalg.norm(candidates, axis=1, keepdims=True)
@@ -104,7 +84,7 @@ def test_loss_against_numpy(columns):
 def test_gradient_of_the_loss_against_finite_differences():
     """Through the hypercolumns, of a picture that is its own features."""
     rng = np.random.default_rng(2)
-    targets = np.split(neighbors.unit(rng.random((4 * 5, 24)).astype(np.float32)), 8, axis=1)
+    targets = np.split(search.unit(rng.random((4 * 5, 24)).astype(np.float32)), 8, axis=1)
 
     def losses(x):
         halved = {
@@ -165,7 +145,7 @@ def test_places_that_no_mask_covers_take_any_style():
 @pytest.mark.parametrize(("tile", "at_once"), [(None, 2**25), (32, 2**25), (32, 64 * 90)])
 def test_search_in_tiles_and_blocks_against_numpy(tile, at_once, turns, monkeypatch, small_vgg19):
     """Place by place: each looks at all places of the style whose mask it is in."""
-    monkeypatch.setattr(neighbors, "SIMILARITIES", at_once)
+    monkeypatch.setattr(search, "SIMILARITIES", at_once)
     network = nst.build_network(small_vgg19, neighbors.HYPERCOLUMN_LAYERS, pool_padding="same")
     rng = np.random.default_rng(4)
     photo, x, *pictures = (

@@ -1,0 +1,78 @@
+"""The search among columns of features. The oracle compares all pairs in NumPy."""
+
+import numpy as np
+import pytest
+from conftest import numpy_cosines
+
+from stylize.losses import search
+
+
+@pytest.fixture
+def columns():
+    """(queries, candidates), of places and channels."""
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(150, 20)).astype(np.float32), rng.normal(size=(90, 20)).astype("f")
+
+
+@pytest.fixture(scope="module")
+def many():
+    """(queries, candidates) of more channels than axes; a few of them explain most of the rest."""
+    rng = np.random.default_rng(2)
+    mixed = rng.normal(size=(160, 300)) * 0.95 ** np.arange(160)[:, np.newaxis]
+
+    def some(number):
+        own = rng.normal(size=(number, 300))
+        return (rng.normal(size=(number, 160)) @ mixed + own).astype(np.float32)
+
+    candidates = some(search.FEW + 1000)
+    return some(400), candidates - candidates.mean(0)
+
+
+@pytest.mark.parametrize("at_once", [2**25, 64 * 90])
+def test_few_candidates_are_all_compared_in_any_blocks(at_once, columns, monkeypatch):
+    monkeypatch.setattr(search, "SIMILARITIES", at_once)
+    expected = numpy_cosines(*columns)
+    indices, cosines = search.nearest(*columns)
+    np.testing.assert_array_equal(indices, expected.argmax(1))
+    np.testing.assert_allclose(cosines, expected.max(1), rtol=1e-5)
+
+
+def test_nearest_in_bfloat16_is_nearly_as_near(columns):
+    expected = numpy_cosines(*columns)
+    indices, _ = search.nearest(*columns, dtype="bfloat16")
+    found = np.take_along_axis(expected, indices[:, np.newaxis], axis=1)[:, 0]
+    assert (expected.max(1) - found).max() < 0.02
+
+
+@pytest.mark.parametrize("at_once", [2**25, 100 * (search.FEW + 1000)])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_of_many_candidates_nearly_all_found_are_the_nearest(dtype, at_once, many, monkeypatch):
+    monkeypatch.setattr(search, "SIMILARITIES", at_once)
+    expected = numpy_cosines(*many)
+    indices, cosines = search.nearest(*many, dtype)
+    found = np.take_along_axis(expected, indices[:, np.newaxis], axis=1)[:, 0]
+    np.testing.assert_allclose(cosines, found, atol=1e-5)
+    assert np.mean(indices == expected.argmax(1)) > 0.95
+    assert np.mean(expected.max(1) - found) < 1e-3
+
+
+def test_where_there_are_few_channels_every_candidate_is_compared_in_all(many):
+    few = [columns[:, :20] for columns in many]
+    indices, _ = search.nearest(*few)
+    np.testing.assert_array_equal(indices, numpy_cosines(*few).argmax(1))
+
+
+def test_the_axes_are_those_of_the_largest_variance(many):
+    _, candidates = many
+    axes = search.principal_axes(candidates)
+    np.testing.assert_allclose(axes.T @ axes, np.eye(search.AXES), atol=1e-5)
+    explained = np.square(candidates @ axes).sum()
+    best = np.square(np.linalg.svd(candidates, compute_uv=False)[: search.AXES]).sum()
+    assert explained > 0.97 * best
+
+
+def test_a_plain_painting_has_no_axes_but_neighbors():
+    plain = np.zeros((search.FEW, 300), np.float32)
+    indices, cosines = search.nearest(np.ones((5, 300), np.float32), plain)
+    assert np.all((indices >= 0) & (indices < search.FEW))
+    np.testing.assert_array_equal(cosines, 0)
