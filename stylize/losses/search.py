@@ -1,6 +1,6 @@
 """The nearest of many columns of features: every pair compared, or nearly as good and much faster.
 
-At 400 rows a photo and a painting have 10,000 places each, with 2560 channels: to compare every pair
+At 400 rows a photo and a painting have 10,000 places each, of 2560 channels: comparing every pair
 takes as many multiplications as three evaluations. So many columns are compared along the axes in
 which the candidates vary most, and all channels decide between the few that are nearest there.
 """

@@ -45,27 +45,37 @@ FROM_INPUT, FROM_KERNEL, TO_OUTPUT = (  # (36, 36), (36, 9), (16, 36)
 )
 
 
-def convolution(x: Any, kernel: Any) -> Any:
+def convolution(x: Any, kernel: Any, turned: Any) -> Any:
     """Returns a 3x3 convolution with stride 1 and padding "same", by the faster of two methods.
 
     Its gradient is with respect to x alone, and computed as such a convolution too: of the gradient
-    with respect to the output, with the kernel turned by 180 degrees and its channels swapped.
+    with respect to the output, with the turned kernel.
 
     Args:
         x: (n, rows, cols, channels), of a shape that is known, float32.
         kernel: (3, 3, channels, filters), float32.
+        turned: the same, from `turned_kernel`.
     """
     n, rows, cols, _ = x.shape
     pays = max(kernel.shape[2:]) >= CHANNELS and n * rows * cols >= TILES * STEP**2
     convolve = minimal_filtering if pays else _direct_form
+
     # What is made of a kernel is four times as large, so it is not to be made before it is needed.
     kernel = tensors.after(x, kernel)
 
     def gradient(upstream):
-        turned = keras.ops.flip(tensors.after(upstream, kernel), (0, 1))
-        return convolve(upstream, keras.ops.transpose(turned, (0, 1, 3, 2)))
+        return convolve(upstream, tensors.after(upstream, turned))
 
     return keras.ops.custom_gradient(lambda x: (convolve(x, kernel), gradient))(x)
+
+
+def turned_kernel(kernel: np.ndarray) -> Any:
+    """Returns a kernel turned by 180 degrees, its channels swapped, (3, 3, filters, channels).
+
+    Turning takes as long as a small picture's convolution, so it is not done at each evaluation.
+    """
+    turned = np.flip(kernel, (0, 1)).swapaxes(2, 3)
+    return keras.ops.convert_to_tensor(np.ascontiguousarray(turned))
 
 
 def _direct_form(x, kernel):

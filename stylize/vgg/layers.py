@@ -7,7 +7,7 @@ import numpy as np
 
 from stylize.backend import tensors
 from stylize.backend.tensors import keras
-from stylize.vgg.convolution import convolution
+from stylize.vgg.convolution import convolution, turned_kernel
 from stylize.vgg.pooling import max_pooling
 from stylize.vgg.weights import IMAGENET_MEAN_BGR, VGG19Weights, passes_through
 
@@ -63,7 +63,8 @@ def _convolution(name, kernel, bias, padding, options):
     )
     wide = max(kernel.shape[2:]) >= NARROWEST
     if wide and padding == "same" and options == OURS and tensors.convolves_slowly():
-        layer.convolution_op = convolution
+        turned = turned_kernel(kernel)
+        layer.convolution_op = lambda x, kernel: convolution(x, kernel, turned)
 
     def convolve(x):
         y = layer(x)
