@@ -49,3 +49,11 @@ job = nst.prepare(base, styles, size=200, strength=0.6)
 iterate = nst.paint(job, weights)
 record = metadata.make_record(job, weights, base, styles)
 nst.save_image(iterate.image, "results/told.png", description=metadata.to_text(record))
+
+
+# A folder of photos, two at once; what an earlier call has painted is left as it is
+from stylize.apps.functions import paint_folder
+
+if __name__ == "__main__":  # the processes that paint import the program that started them
+    outcomes = paint_folder("photos", "img/ink.jpg", "results/ink", jobs=2, size=200)
+    print([outcome.error for outcome in outcomes if outcome.status == "failed"])

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import neural_style_transfer as nst
-from stylize.apps import options
+from stylize.apps import functions, options
 from stylize.runs import progress
 
 SECTIONS = {
@@ -18,6 +18,7 @@ SECTIONS = {
     "Pictures and weights": "load_image save_image load_weights",
     "Losses": "gram_matrix style_loss content_loss total_variation_loss neighbor_loss "
     "mean_square_variation loss_terms stage_objective",
+    "Folders and films, in `stylize.apps.functions`": "paint_folder paint_film Outcome",
     "Errors": "InputError WeightsError NonFiniteLoss",
 }
 HEAD = """# From Python
@@ -47,7 +48,7 @@ def members(cls):
 
 def entry(name):
     """The Markdown of a public name."""
-    thing = getattr(nst, name, None) or getattr(progress, name)
+    (thing,) = {vars(module)[name] for module in (nst, progress, functions) if name in vars(module)}
     stubs = [stub(thing)]
     if inspect.isclass(thing):
         stubs += [textwrap.indent(stub(function), "    ") for function in members(thing)]

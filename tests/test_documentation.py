@@ -14,6 +14,7 @@ from PIL import Image
 import neural_style_transfer as nst
 import stylize
 from stylize.images.ffmpeg import Mp4Writer
+from stylize.parallel import pool
 from stylize.runs import metadata
 from stylize.vgg.weights import read_weights
 
@@ -71,20 +72,25 @@ def test_readme_python(weights_path, tmp_path, monkeypatch):
     exec(program.replace("size=200", "size=24"))
 
 
-def test_examples_of_the_api(weights_path, tmp_path, monkeypatch, capsys):
+def test_examples_of_the_api(one_process, weights_path, photo_path, tmp_path, monkeypatch, capsys):
     """One after another, as later ones use what earlier ones have made."""
     (tmp_path / "img").symlink_to(ROOT / "img")
-    (tmp_path / "results").mkdir()
+    for folder in ("results", "photos"):
+        (tmp_path / folder).mkdir()
+    shutil.copy(photo_path, tmp_path / "photos")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(nst, "load_weights", lambda _: read_weights(weights_path))
-    made: dict = {}
+    for module in (nst, pool):
+        monkeypatch.setattr(module, "load_weights", lambda *_, **__: read_weights(weights_path))
+    made: dict = {"__name__": "__main__"}
     program = (ROOT / "docs" / "examples.py").read_text().replace("size=200", "size=24")
     exec(compile(program, "docs/examples.py", "exec"), made)
     assert {path.name for path in Path("results").iterdir()} == {
         "coffee.jpg",
         "cat.jpg",
         "told.png",
+        "ink",
     }
+    assert [outcome.status for outcome in made["outcomes"]] == ["painted"]
     assert made["image"].height == 24 and made["pixels"].shape == (24, 32, 3)
     assert re.search(r"^100%, loss [\d.e+]+$", capsys.readouterr().out, re.M)
     assert metadata.read_record("results/told.png")["settings"]["strength"] == 0.6

@@ -12,7 +12,7 @@ from stylize.runs.settings import Settings
 
 # Preparation of a size, in evaluations, as found from runs' tables of losses: the targets; the
 # search for neighbours; and how much that grows with each megapixel.
-TARGETS, SEARCH, SEARCH_BY_MEGAPIXEL = 1.0, 5.0, 10.0
+TARGETS, SEARCH, SEARCH_BY_MEGAPIXEL = 1.0, 2.5, 2.0
 
 
 def plan_stages(

@@ -346,13 +346,14 @@ def _paint_all(args, clip, console):
     return folder, made
 
 
-def run(args: argparse.Namespace, console: FilmConsole) -> None:
-    """Checks everything that is cheap to check, then paints a film.
+def run(args: argparse.Namespace, console: FilmConsole) -> Path:
+    """Checks everything that is cheap to check, then paints a film. Returns its path.
 
     Args:
         args: the options.
         console: is told of the run.
     """
+    args.result_prefix = re.sub(r"\.mp4$", "", args.result_prefix, flags=re.IGNORECASE)
     if args.frames and args.fps is None and args.like:
         args.fps = _rate_of(args.like)
     _check(args)
@@ -366,7 +367,7 @@ def run(args: argparse.Namespace, console: FilmConsole) -> None:
     folder, made = _paint_all(args, clip, console)
     if folder is None:
         console.print(earlier.finished(film))
-        return
+        return film
     if line := earlier.make_room(args.result_prefix, film, made, overwrite=args.overwrite):
         console.print(line)
     with_sound = encode(film, folder.files(), clip, metadata.to_text(made))
@@ -376,6 +377,7 @@ def run(args: argparse.Namespace, console: FilmConsole) -> None:
         console.warn(f"{film} has no sound: the clip's could not be converted")
     if args.verbose:
         console.print(f"Peak memory of a process: {console.peak_mib:.0f} MiB")
+    return film
 
 
 def main(args: argparse.Namespace) -> int:
@@ -384,10 +386,12 @@ def main(args: argparse.Namespace) -> int:
     Args:
         args: from `options.parse`.
     """
-    args.result_prefix = re.sub(r"\.mp4$", "", args.result_prefix, flags=re.IGNORECASE)
     console = FilmConsole(args.quiet)
 
     def kept():
         return f"{console.kept()}; resume with: {args.command}" if console.kept() else ""
 
-    return exit_status(PROGRAM, lambda: run(args, console), kept)
+    def paint() -> None:
+        run(args, console)
+
+    return exit_status(PROGRAM, paint, kept)

@@ -194,8 +194,8 @@ def _is_folder(path):
     return False
 
 
-def run(args: argparse.Namespace) -> int:
-    """Paints what is not finished. Returns the exit status: 1 if something failed."""
+def run(args: argparse.Namespace) -> list[Outcome]:
+    """Paints what is not finished. Returns what has become of each task."""
     require_jobs(args.jobs)
     if args.like:
         follow_record(args.like, args)
@@ -217,7 +217,7 @@ def run(args: argparse.Namespace) -> int:
     if args.verbose:
         peak = max(outcome.peak_mib for outcome in ledger.outcomes)
         ledger.print(f"Peak memory of a process: {peak:.0f} MiB")
-    return 1 if failed else 0
+    return ledger.outcomes
 
 
 def _written_and_given(tasks):
@@ -327,8 +327,13 @@ def main(args: argparse.Namespace) -> int:
     Args:
         args: from `parse`.
     """
-    action = paint_what_comes if args.watch else run
+    action = paint_what_comes if args.watch else paint_once
     return exit_status(PROGRAM, lambda: action(args), lambda: f"resume with: {args.command}")
+
+
+def paint_once(args: argparse.Namespace) -> int:
+    """Paints what is not finished. Returns the exit status: 1 if something failed."""
+    return int(any(outcome.status == "failed" for outcome in run(args)))
 
 
 def paint_what_comes(args: argparse.Namespace) -> None:

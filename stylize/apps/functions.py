@@ -1,0 +1,96 @@
+"""Folders and films from Python: what the command line does with them, but errors are raised.
+
+    from stylize.apps.functions import paint_folder
+
+    if __name__ == "__main__":  # other processes paint, and import the program that started them
+        paint_folder("photos", "painting.jpg", "results", size=400, strength=0.4)
+
+For one photo there is `neural_style_transfer.style_transfer`.
+"""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Any
+
+from stylize.apps import command
+from stylize.apps.film import paint_film as film
+from stylize.apps.folder import paint_folder as folder
+from stylize.apps.folder.ledger import Outcome
+from stylize.apps.options import parse_words
+from stylize.errors import InputError
+from stylize.runs.settings import SETTINGS
+from stylize.runs.validators import checked
+
+Named = str | os.PathLike
+
+APART = ("base", "style_reference", "result_prefix", "compare", "plain", "watch")  # no keywords
+
+
+def paint_folder(
+    photos: Named, style_reference: Named, results: Named, **options: Any
+) -> list[Outcome]:
+    """Paints every photo of a folder in every style, several at once, and writes a page of them.
+
+    What an earlier call has finished is not painted again. Nothing is printed.
+
+    Args:
+        photos, style_reference: folders, or one of them a picture.
+        results: a folder.
+        **options: any of `SETTINGS`, or the other options of the command line that are for
+            folders, without dashes: `weights="mirror"`, `jobs=2`, `pairs=True`, `overwrite=True`.
+
+    Returns:
+        For each photo in each style its `Outcome`; its `status` is "finished", "painted" or
+        "failed", and its `error` says why.
+
+    Raises:
+        InputError: an option, or a folder, that cannot be used.
+        OSError: the results cannot be written.
+    """
+    args = _arguments(photos, style_reference, results, options)
+    if command.kind_of(args) != "folder":
+        raise InputError(f"photos must be a folder, or style_reference; received {photos}")
+    command.check(args, "folder")
+    return folder.run(args)
+
+
+def paint_film(clip: Named, style_reference: Named, result: Named, **options: Any) -> Path:
+    """Paints a film, frame by frame. Nothing is printed.
+
+    Args:
+        clip: a film; or with `frames=True` a folder of its frames, and `fps` how many a second.
+        style_reference: a picture.
+        result: the film to be, with or without ".mp4".
+        **options: any of `SETTINGS`, or the other options of the command line that are for films,
+            without dashes: `weights="mirror"`, `jobs=1`.
+
+    Returns:
+        The path of the film.
+
+    Raises:
+        InputError: an option, a picture or a film that cannot be used.
+        OSError: the result cannot be written.
+    """
+    args = _arguments(clip, style_reference, result, options)
+    if command.kind_of(args) != "film":
+        raise InputError(f"clip must be a film, or a folder with frames=True; received {clip}")
+    command.check(args, "film")
+    return film.run(args, film.FilmConsole(quiet=True))
+
+
+def _arguments(base, style_reference, result, options):
+    """The command line's options with these values. Raises InputError."""
+    pictures = [os.fspath(path) for path in (base, style_reference, result)]
+    args = parse_words(["--quiet", "--", *pictures])
+    known = sorted(vars(args).keys() - set(APART))
+    for name, value in options.items():
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            meant = f"did you mean {close[0]}" if close else f"there are {', '.join(known)}"
+            raise InputError(f"unknown option {name!r}; {meant}")
+        if name in SETTINGS and value is not None:
+            value = checked(SETTINGS[name].flag, SETTINGS[name].check, value, name)
+        setattr(args, name, value)
+    args.command = args.resume_command = "the same call"
+    return args

@@ -1,0 +1,74 @@
+"""Folders and films painted from Python."""
+
+import shutil
+
+import pytest
+from PIL import Image
+
+from stylize.apps.functions import paint_film, paint_folder
+from stylize.errors import InputError
+from stylize.images import clips
+from stylize.runs import metadata
+
+pytestmark = pytest.mark.usefixtures("one_process")
+
+
+@pytest.fixture
+def quick(weights_path):
+    """The options of a short run."""
+    return {"weights": str(weights_path), "size": 24, "iterations": 1, "recipe": "keras"}
+
+
+@pytest.fixture
+def photos(tmp_path, photo_path):
+    """A photo, and a file that is none."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    shutil.copy(photo_path, folder / "a.png")
+    (folder / "b.png").write_bytes(b"no picture")
+    return folder
+
+
+def test_folder_is_painted_and_what_became_of_each_is_returned(
+    photos, painting_path, quick, tmp_path, capsys
+):
+    results = tmp_path / "results"
+    given = photos, painting_path, results
+    painted, failed = paint_folder(*given, **quick, strength=0.6)
+    assert (painted.status, failed.status) == ("painted", "failed")
+    assert "b.png: not a picture" in failed.error
+    (path,) = results.glob("a*.png")
+    assert metadata.read_record(path)["settings"]["strength"] == 0.6
+    finished, _ = paint_folder(*given, **quick, strength=0.6)
+    assert finished.status == "finished"
+    assert capsys.readouterr().out == ""
+
+
+def test_film_of_frames_is_painted_and_its_path_returned(
+    photo_path, painting_path, quick, tmp_path, capsys
+):
+    (tmp_path / "frames").mkdir()
+    for number in (1, 2):
+        Image.open(photo_path).save(tmp_path / "frames" / f"f_{number}.png")
+    given = tmp_path / "frames", painting_path, tmp_path / "film.mp4"
+    path = paint_film(*given, **quick, frames=True, fps=5)
+    assert path == tmp_path / "film.mp4"
+    assert clips.open_clip(str(path)).rate == 5
+    assert capsys.readouterr().out == ""
+
+
+def test_options_are_checked_by_name(photos, painting_path, photo_path, tmp_path):
+    given = photos, painting_path, tmp_path / "results"
+    for options, said in {
+        ("sise", 3): "unknown option 'sise'; did you mean size",
+        ("strength", 2): "strength must be",
+        ("base", "x"): "unknown option 'base'",
+        ("resume", True): "--resume is for a photo",
+    }.items():
+        with pytest.raises(InputError, match=said):
+            paint_folder(*given, **dict([options]))
+    with pytest.raises(InputError, match="photos must be a folder"):
+        paint_folder(photo_path, painting_path, tmp_path / "results")
+    with pytest.raises(InputError, match="clip must be a film"):
+        paint_film(photo_path, painting_path, tmp_path / "film.mp4")
+    assert not (tmp_path / "results").exists()
