@@ -57,7 +57,7 @@ from stylize.optimize.state import Losses
 from stylize.runs.iterations import follow
 from stylize.runs.job import Job, prepare
 from stylize.runs.level import Level
-from stylize.runs.progress import Checkpoint, Iterate, Progress, Stage, estimate_seconds
+from stylize.runs.progress import Checkpoint, Iterate, Progress, Stage
 from stylize.runs.recipes import DEFAULT_RECIPE
 from stylize.runs.recipes import RECIPES as RECIPES
 from stylize.runs.settings import EVALUATIONS_PER_ITERATION
@@ -382,8 +382,6 @@ def paint(
             checkpoint = checkpoint or Checkpoint(index, level.start)
             progress.begin_stage(index, level.to_pixels, resumed if index == first else None)
             objective = stage_objective(job, weights, stage, checkpoint.start, level)
-            if index == job.estimate_at(first):
-                progress.on_estimate(estimate_seconds(objective, checkpoint, job.stages))
             level.release()  # what only targets are made of
             x = lower_loss(level, objective, checkpoint, progress, keep)
     return progress.result

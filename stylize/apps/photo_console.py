@@ -42,6 +42,7 @@ class PhotoConsole(Progress):
         self._films: Sequence[Film] = ()
         self._most_pixels, self._command = 0.0, ""
         self._prefix, self._quiet = prefix, quiet
+        self._is_foretold = False
         self._bar = tqdm(
             bar_format="{percentage:3.0f}%|{bar}| {elapsed}{postfix}",
             total=1.0,
@@ -85,9 +86,6 @@ class PhotoConsole(Progress):
         if self.stage is self.stages[-1] and checkpoint.step.losses:
             self.print(f"Start of iteration {self.iteration}")
 
-    def on_estimate(self, seconds):
-        self.print(f"This will take about {seconds:.0f}s")
-
     def on_evaluation(self, evaluation):
         if self.stage is self.stages[-1] and math.isinf(self.lowest):  # the first there
             self.print("Start of iteration 0")
@@ -97,6 +95,9 @@ class PhotoConsole(Progress):
             for film in self._films:
                 film.add(self.fraction, evaluation)
         left = f"about {in_words(self.seconds_left)} left"
+        if self.is_foreseeable and not self._is_foretold:
+            self._is_foretold = True
+            self.print(left.capitalize())
         self._bar.set_postfix_str(f"{left}, loss {evaluation.losses.total:.4g}", refresh=False)
         self._bar.update(self.fraction - self._bar.n)
 

@@ -26,7 +26,6 @@ from stylize.runs.settings import EVALUATIONS_PER_ITERATION, OF_ADAM, SETTINGS, 
 from stylize.runs.validators import checked, whole_number
 
 MOST_EVALUATIONS = 10**6  # of an iteration
-TRIED = 2**20  # pixels of an evaluation that is made to foresee the seconds, at most
 STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
 
 
@@ -93,17 +92,6 @@ class Job(NamedTuple):
     def total_evaluations(self) -> int:
         """The evaluations at all sizes."""
         return sum(stage.total_evaluations for stage in self.stages)
-
-    def estimate_at(self, first: int) -> int:
-        """The stage, from `first` on, at which to estimate the time that the run will take.
-
-        The stages before it take only a moment, and so do two more evaluations of it. -1: none,
-        for a stage too large for that, or a film's frame that follows another.
-        """
-        if self.previous is not None or self.stages[first].rows * self.stages[first].cols > TRIED:
-            return -1
-        small = [i for i, s in enumerate(self.stages[:-1]) if s.rows * s.cols <= TRIED]
-        return max([first, *small])
 
     @property
     def needed_mib(self) -> float:

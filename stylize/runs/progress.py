@@ -12,6 +12,11 @@ from PIL import Image
 
 from stylize.optimize.state import NO_STEP, Losses, Step
 
+# What an evaluation takes however small its picture is, in pixels that would take as long: 1400 on
+# a Zen 3, 5000 on a Zen 4, whose evaluations are faster.
+ALWAYS = 2500
+TELLING_PIXELS, TELLING_SECONDS = 8000, 0.03  # of an evaluation that tells how long others take
+
 
 class Stage(NamedTuple):
     """A part of a run: so many iterations at one size and precision.
@@ -52,7 +57,7 @@ class Stage(NamedTuple):
     @property
     def work_each(self) -> float:
         """What an evaluation costs: its pixels, in tiles about twice; time goes with that."""
-        return self.rows * self.cols * self.cost
+        return (self.rows * self.cols + ALWAYS) * self.cost
 
 
 class Checkpoint(NamedTuple):
@@ -193,12 +198,18 @@ class Progress:
         left = sum(stage.work for stage in self.stages) - self._done + self._to_prepare
         return max(0.0, left) * self._pace if math.isfinite(self._pace) else math.inf
 
+    @property
+    def is_foreseeable(self) -> bool:
+        """Whether `seconds_left` is about right yet: smaller sizes say little of larger ones."""
+        if self.stage is None or len(self._times) < 3:
+            return False
+        pixels, seconds = self.stage.rows * self.stage.cols, self._pace * self.stage.work_each
+        tells = pixels >= TELLING_PIXELS and seconds >= TELLING_SECONDS
+        return tells or self.stage is self.stages[-1]
+
     def on_start(self, stages: Sequence[Stage]) -> None:
         """A run starts; one that this has been told of before no longer counts."""
         self._reset(stages)
-
-    def on_estimate(self, seconds: float) -> None:
-        """The run will take about so many more seconds."""
 
     def on_stage(self, index: int) -> None:
         """The stage of this index begins."""
@@ -295,14 +306,3 @@ class Progress:
         if self._callback:
             self._callback(iterate)
         self._iteration_started = time.perf_counter()
-
-
-def estimate_seconds(objective: Callable, checkpoint: Checkpoint, stages: Sequence[Stage]) -> float:
-    """The seconds that the rest of a stage and those after it will take, from one evaluation."""
-    stage, *later = stages[checkpoint.stage :]
-    objective(checkpoint.start)  # compiles
-    start = time.perf_counter()
-    objective(checkpoint.start)
-    seconds = (time.perf_counter() - start) / stage.work_each
-    left = stage.total_evaluations - checkpoint.step.evaluations  # it is prepared already
-    return seconds * (left * stage.work_each + sum(s.work_before + s.work for s in later))

@@ -22,6 +22,17 @@ def clock(monkeypatch):
     return now
 
 
+class Foretelling(Progress):
+    """Notes when it can first say how long a run will take, and what: (time, seconds left)."""
+
+    foretold = None
+
+    def on_evaluation(self, evaluation):
+        super().on_evaluation(evaluation)
+        if self.is_foreseeable and not self.foretold:
+            self.foretold = self.seconds, self.seconds_left
+
+
 def replay(stages, seconds, clock, run=None):
     """Runs a `Progress` through stages. Returns (time, seconds that it says are left) as it goes.
 
@@ -58,7 +69,7 @@ def on_a_machine(job, rng):
         megapixels = stage.rows * stage.cols / 1e6
         seen = math.prod(with_margins(side, stage.tile) for side in stage[:2]) / 1e6
         each = 0.02 + 2.4 * seen * (1.5 if stage.tile else 1)
-        search = 8 * megapixels + 20 * megapixels**2 if job.has_neighbors(stage) else 0
+        search = 3 * megapixels + 9 * megapixels**2 if job.has_neighbors(stage) else 0
         taken = each * rng.uniform(0.9, 1.1, stage.total_evaluations)
         taken[0] += 0.8 + each + search
         yield taken
@@ -85,9 +96,13 @@ def with_margins(length, tile, margin=80):
 def test_time_left_is_right_within_a_fifth_from_the_second_minute_on(settings, clock):
     photo = Image.new("RGB", (3840, 2160))
     job = prepare(photo, Image.new("RGB", (300, 300)), **settings)
-    told = replay(job.stages, on_a_machine(job, np.random.default_rng(0)), clock)
-    assert told[-1][0] > 150
+    run = Foretelling()
+    told = replay(job.stages, on_a_machine(job, np.random.default_rng(0)), clock, run)
+    assert told[-1][0] > 140
     assert farthest_off(told, after=60) < 0.2
+    at, left = run.foretold
+    assert at < 20
+    assert 1 / 1.5 < left / (told[-1][0] - at) < 1.5
 
 
 def test_time_left_of_a_run_as_it_was(clock):
