@@ -20,6 +20,7 @@ from stylize.images.colors import (
     within_range,
 )
 from stylize.images.detail import detail_map
+from stylize.images.fineness import has_fine_lines, without_finest
 from stylize.images.margins import Box
 from stylize.images.masks import resize_mask
 from stylize.images.optical_flow import Previous
@@ -145,12 +146,19 @@ class Level:
             inputs.styles, inputs.style_scales, inputs.style_shares, inputs.style_masks, strict=True
         ):
             size = style_size(image, scale, stage, self.settings)
-            picture = resize_image(image, *size, self.settings.resample)
+            picture = self._without_finest(resize_image(image, *size, self.settings.resample))
             if recolor:
                 picture = recolor(picture, self._resized(inputs.base, stage))
             where, part = _within(painted, _resized_mask(mask, stage))
             styles.append(Painting(preprocess_image(picture), share, where, part))
         return styles
+
+    def _without_finest(self, picture):
+        """A style without the periods that would become a weave, unless its lines are as fine."""
+        period = self.settings.finest_period
+        if period == 2 or self.stage.rows < self.last_rows or has_fine_lines(picture):
+            return picture
+        return without_finest(picture, period, self.settings.resample)
 
     def enlarged(self, x: np.ndarray, before: "Level") -> np.ndarray:
         """Returns the last combination of the level before, at this size.

@@ -111,6 +111,7 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "temporal_weight": 5.0,
     "style_scale": "area",
     "style_crop": "auto",
+    "finest_period": 2.5,
     "content_colors": "recolored",
     "content_layers": {"block3_conv1": 1.0},
     "init": "recolored",

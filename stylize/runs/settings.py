@@ -99,6 +99,10 @@ class Recipe:
     # whole numbers of sides: both are of longer sides.
     longer_side: Callable[[float], int] | None = None
     enlarge_styles: bool = True  # also a style that is smaller than style_scale says
+    # Pixels of the shortest period that a painting keeps at the last size, unless its lines are as
+    # fine, see `has_fine_lines`. Shorter ones become a weave where the photo is plain: Gram
+    # matrices ask for their power, and not where it belongs.
+    finest_period: float = 2.0  # all that pixels can show
     noise: float = 0.256  # standard deviation of the noise to start from, around the mean pixel
 
     # Pixels of the short side of the coarsest size, where scales is "auto" and sizes grow evenly

@@ -56,6 +56,28 @@ def test_margins_of_a_style_are_left_out_where_that_is_asked_for(photo, painting
     np.testing.assert_array_equal(whole.styles[0], framed)
 
 
+def test_paintings_have_no_period_at_the_last_size_that_would_become_a_weave(photo):
+    """Grain has all periods, and at smaller sizes it keeps them."""
+    rng = np.random.default_rng(0)
+    grain = rng.integers(0, 256, (96, 96, 3)) + 2 * rng.integers(0, 256, (48, 48, 3)).repeat(
+        2, 0
+    ).repeat(2, 1)
+    grain = (grain / 3).astype(np.uint8)
+
+    def styles(period):
+        job = prepare(photo, grain, RECIPES["neighbors"] | {"finest_period": period}, size=(96, 96))
+        return [job.level(stage).styles[0].picture for stage in job.stages]
+
+    *smaller, last = styles(2.5)
+    *smaller_whole, whole = styles(2.0)
+    np.testing.assert_array_equal(smaller, smaller_whole)
+    own, all_of_it = (np.abs(np.fft.fft2(x[..., 0])) ** 2 for x in (last, whole))
+    fine = np.maximum.outer(*[np.abs(np.fft.fftfreq(96))] * 2) > 1 / 2.3
+    coarse = np.hypot.outer(*[np.fft.fftfreq(96)] * 2) < 1 / 3.5
+    assert own[fine].sum() < 0.15 * all_of_it[fine].sum()
+    assert own[coarse].sum() > 0.9 * all_of_it[coarse].sum()
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -336,8 +358,6 @@ def test_large_sizes_only_refine():
     assert large == [False] * 5 + [True] * 2
     assert [job.has_neighbors(stage) for stage in job.stages] == [not it for it in large]
     assert [s.evaluations_per_iteration for s in job.stages] == [20, 18, 17, 15, 14, 5, 5]
-    assert job.estimate_at(0) == 4
-    assert job.estimate_at(6) == -1  # two evaluations there would be felt
 
 
 def test_memory_foreseen_is_less_in_tiles(photo, painting):
