@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from stylize.apps import photo
+from stylize.apps.answers import command_like
 from stylize.apps.console import check_writable, make_printable, say
 from stylize.apps.folder import pictures
 from stylize.apps.options import parse
@@ -42,7 +43,17 @@ from stylize.runs.progress import Checkpoint, Stage
 NUMBERS = (0, -1, 1, 2, 16, 99, 2**31, 2**63, -(10**9), 10**30, 10**400, 0.5, -0.0, 1e308, 1e-320)
 NONSENSE = (
     *(None, True, False, "", "x", "none", "-1", "1e999999999", "auto", "../../etc/passwd"),
-    *("\x1b[2J\x07\r\n", "\0", "é\udcff", "‮", "x" * 5000, "9" * 5000, "%s{}{0}", "/dev/zero"),
+    *(
+        "\x1b[2J\x07\r\n",
+        "\0",
+        "é\udcff",
+        "\ud800",
+        "‮",
+        "x" * 5000,
+        "9" * 5000,
+        "%s{}{0}",
+        "/dev/zero",
+    ),
     *([], {}, [[]], [None], {"": None}, {"path": "/etc/passwd"}, [1, "x"], [0] * 2000),
     *(float("nan"), float("inf"), float("-inf"), *NUMBERS),
 )
@@ -122,7 +133,8 @@ def strange_record(data: bytes, rng: random.Random) -> tuple[str, bytes]:
 
 
 def read_record(path: Path, folder: Path) -> None:
-    """Plans a picture like another one, and says what differs, as --like does."""
+    """Says how a picture was made, as --show does; plans one like it, as --like does."""
+    assert command_like(metadata.read_record(path), str(path)).isprintable()
     own = str(folder / "photo.png")
     args = parse([own, own, str(path.with_name("out")), "--like", str(path)])
     job, earlier = photo.plan(args)
