@@ -207,6 +207,19 @@ def test_links_to_other_files_are_not_followed(name, small_vgg19, tmp_path):
         read_weights(tmp_path / "w.h5")
 
 
+def test_numbers_that_would_grow_are_not_unpacked(small_vgg19, tmp_path):
+    """HDF5 itself would unpack whatever is there, also what is more than the numbers take."""
+    kernel, bias = small_vgg19.layers["block3_conv2"]
+    write_h5(without(small_vgg19, "block3_conv2"), tmp_path / "w.h5")
+    with h5py.File(tmp_path / "w.h5", "a") as file:
+        whole = {"chunks": kernel.shape, "compression": "gzip"}
+        packed = file.create_dataset("block3_conv2/kernel", kernel.shape, "f4", **whole)
+        packed.id.write_direct_chunk((0, 0, 0, 0), zlib.compress(kernel.tobytes() + bytes(2**24)))
+        file["block3_conv2/bias"] = bias
+    with pytest.raises(WeightsError, match="is compressed; save it without compression"):
+        read_weights(tmp_path / "w.h5")
+
+
 @pytest.mark.parametrize("names", ["/".join(["g"] * 5000), [f"g{i}" for i in range(12_000)]])
 def test_file_of_too_many_groups_is_soon_refused(names, tmp_path):
     with h5py.File(tmp_path / "w.h5", "w") as file:
