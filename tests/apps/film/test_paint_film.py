@@ -884,6 +884,17 @@ def test_frames_per_second_are_read_as_ffmpeg_says_them(said, rate, tmp_path, mo
     assert (clip.rate, clip.length) == (rate, 7)
 
 
+@pytest.mark.parametrize(
+    ("said", "amount"), [("0.0009", "less"), ("1001", "more"), ("90k", "more")]
+)
+def test_rates_that_no_screen_has_are_refused(said, amount, tmp_path, monkeypatch):
+    says = f"Stream #0:0: Video: h264, 64x48, {said} fps, {said} tbr\nframe= 7 fps=0"
+    monkeypatch.setattr(clips, "_ask", lambda *_: (True, says))
+    (tmp_path / "clip.mp4").touch()
+    with pytest.raises(InputError, match=f"clip.mp4: has {amount} than .* frames per second"):
+        clips.open_clip(str(tmp_path / "clip.mp4"))
+
+
 @pytest.fixture
 def half_new(small_vgg19, painting):
     """A frame whose right half is new, and the film's job for it; nothing holds the left either."""
@@ -976,11 +987,11 @@ def test_options_that_do_not_fit_are_refused(options, message, command, capsys):
     assert re.search(message, capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("rate", ["0", "-1", "nan", "inf", "0.0009"])
+@pytest.mark.parametrize("rate", ["0", "-1", "nan", "inf", "0.0009", "1001", "1e308"])
 def test_rates_that_no_film_has_are_refused(rate, command, tmp_path, capsys):
     folder = save_frames(tmp_path / "frames", ["1.png"])
     assert nst.main([str(folder), *command[1:], "--frames", f"--fps={rate}"]) == 2
-    assert "--fps must be at least 0.001, received" in capsys.readouterr().err
+    assert "--fps must be from 0.001 to 1000, received" in capsys.readouterr().err
 
 
 def test_brightness_alone_is_refused(command, capsys):
