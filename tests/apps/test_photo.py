@@ -18,7 +18,7 @@ import time
 import numpy as np
 import pytest
 import tifffile
-from conftest import BAD_PICTURES, disk_full, make_bad_picture, named
+from conftest import BAD_PICTURES, disk_full, foreground, make_bad_picture, named
 from PIL import Image
 
 import neural_style_transfer as nst
@@ -746,8 +746,7 @@ def test_stop_keeps_the_last_picture(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        # Where tests run in the background, children would inherit that it is ignored.
-        preexec_fn=lambda: signal.signal(signal_sent, signal.SIG_DFL),
+        preexec_fn=foreground,
     )
     with process:
         try:

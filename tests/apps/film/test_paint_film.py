@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from conftest import alive, smooth_picture
+from conftest import alive, foreground, smooth_picture
 from PIL import Image
 from strange_files import ENCODED
 
@@ -815,8 +815,12 @@ def test_error_in_a_scene_ends_the_film_in_one_line(command, tmp_path, monkeypat
 @pytest.mark.skipif(os.name == "nt", reason="no process groups there")
 @pytest.mark.parametrize(
     ("stop", "whom", "status"),
-    [(signal.SIGINT, os.killpg, 130), (signal.SIGTERM, os.kill, 143)],
-    ids=["Ctrl-C", "terminated"],
+    [
+        (signal.SIGINT, os.killpg, 130),
+        (signal.SIGTERM, os.kill, 143),
+        (signal.SIGHUP, os.killpg, 143),
+    ],
+    ids=["Ctrl-C", "terminated", "terminal closed"],
 )
 def test_stopped_scenes_leave_no_process_and_all_finished_frames(
     stop, whom, status, clip, painting_path, full_weights_path, tmp_path
@@ -830,7 +834,7 @@ def test_stopped_scenes_leave_no_process_and_all_finished_frames(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=foreground,
     ) as run:
         first = next((line for line in run.stdout if line.startswith("Frame")), None)
         assert first, run.stderr.read()
