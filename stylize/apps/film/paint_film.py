@@ -358,8 +358,10 @@ def run(args: argparse.Namespace, console: FilmConsole) -> None:
     check_kept(result_paths(args.result_prefix), [args.base])
     clip = open_clip(args.base, args.frames, args.fps)
     console.length = clip.length
-    film, _ = result_paths(args.result_prefix)
+    film, finished = result_paths(args.result_prefix)
     check_files([film])
+    if finished.is_symlink():  # whoever can foresee its name chose where frames go, and which go
+        raise InputError(f"{finished}: is a link, and frames are to be kept there; remove it")
     check_writable(args.result_prefix, film.suffix)
     remove_leftovers(args.result_prefix)
     folder, made = _paint_all(args, clip, console)

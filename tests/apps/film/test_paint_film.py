@@ -630,6 +630,15 @@ def test_source_frames_in_a_folder_called_like_the_results_stay(command, tmp_pat
     assert (folder / "000001.png").read_bytes() == before
 
 
+def test_link_in_the_place_of_the_frames_is_not_followed(command, tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / ".clip.frames").symlink_to(tmp_path / "mine")
+    assert nst.main(command) == 2
+    assert re.search(r"\.clip\.frames: is a link.*; remove it\n$", capsys.readouterr().err)
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
 def test_without_weight_frames_are_pictures(small_vgg19, painting, tmp_path):
     images = [frame(index) for index in range(2)]
     settings = {"size": 32, "iterations": 1}
