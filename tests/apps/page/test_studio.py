@@ -320,6 +320,15 @@ def test_clips_that_are_not_painted(frames, others, message, painting_of, tmp_pa
         list(painting_of(1, photos=[str(path), *others]))
 
 
+def test_full_page_paints_nothing_more(studio, painting_of, tmp_path, monkeypatch):
+    """Else results of the same upload, painted again and again, would fill the disk."""
+    monkeypatch.setattr(studio, "_max_bytes", 20_000)
+    assert last_words(painting_of(1)) == "Done: 28x24 pixels"
+    (tmp_path / "page" / "result.png").write_bytes(bytes(20_001))
+    with pytest.raises(gr.Error, match="no room for this now; come back later"):
+        list(painting_of(1))
+
+
 def test_luma_of_a_clip_is_refused_in_the_words_of_the_page(painting_of):
     with pytest.raises(gr.Error, match="colours: luma is for photos"):
         list(painting_of(1, photos=["clip.mp4"], preserve_colors="luma"))
