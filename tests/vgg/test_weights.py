@@ -21,7 +21,7 @@ from weight_files import FORMATS, write_full_model_h5, write_new_mat
 
 from stylize.backend.tensors import keras
 from stylize.errors import WeightsError
-from stylize.vgg import download
+from stylize.vgg import download, matfile
 from stylize.vgg import weights as weight_files
 from stylize.vgg.download import load_weights
 from stylize.vgg.matfile import read_mat
@@ -252,6 +252,16 @@ def test_mat_file_that_would_grow_too_large_is_not_unpacked(claimed, tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2**22
+
+
+def test_variables_of_a_mat_file_share_the_room(tmp_path, monkeypatch):
+    variables = {name: np.zeros(2**13) for name in ("a", "b")}  # of 2**16 bytes each, and a little
+    scipy.io.savemat(tmp_path / "w.mat", variables, do_compression=True)
+    monkeypatch.setattr(matfile, "LARGEST", 2 * 2**16 + 1000)
+    assert set(read_mat(tmp_path / "w.mat")) == {"a", "b"}
+    monkeypatch.setattr(matfile, "LARGEST", 2 * 2**16)
+    with pytest.raises(ValueError, match="unpacks to more than weights take"):
+        read_mat(tmp_path / "w.mat")
 
 
 def test_mat_file_of_too_many_cells_is_refused(tmp_path):

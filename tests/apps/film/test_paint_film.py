@@ -238,6 +238,37 @@ def test_counting_the_frames_of_a_video_can_be_stopped(clip):
         clips.open_clip(str(clip), ending=stop)
 
 
+def test_all_that_ffmpeg_is_asked_can_be_stopped(tmp_path, monkeypatch):
+    """What is in the file, how many frames there are, and whether its HDR can be converted."""
+    ask, endings, stop = clips._ask, [], threading.Event()
+
+    def noting(command, ending=None):
+        endings.append(ending)
+        return ask(command, ending)
+
+    monkeypatch.setattr(clips, "_ask", noting)
+    clips.open_clip(str(save_hdr(tmp_path / "hdr.mp4", "smpte2084", 0.5)), ending=stop)
+    assert endings == [stop] * 3
+
+
+def test_ffmpeg_takes_no_protocol_but_files(clip, monkeypatch):
+    """Before each input, the sound's too: a list of formats alone may not hold all manifests."""
+    commands = []
+
+    def noting(command, ending=None):
+        commands.append(command)
+        return ask(command, ending)
+
+    ask = clips.ask
+    monkeypatch.setattr(clips, "ask", noting)
+    commands.append(clips.open_clip(str(clip)).sound)
+    assert len(commands) == 3
+    for words in map(list, commands):
+        assert words.count("-i") == 1
+        before = words[: words.index("-i")]
+        assert before[before.index("-protocol_whitelist") + 1] == "file,pipe"
+
+
 def test_reading_may_begin_and_stop_in_between(clip, tmp_path):
     folder = save_frames(tmp_path / "frames", [f"{i}.png" for i in range(FRAMES)])
     for film in (clips.open_clip(str(clip)), clips.open_clip(str(folder), frames=True)):
