@@ -43,17 +43,7 @@ from stylize.runs.progress import Checkpoint, Stage
 NUMBERS = (0, -1, 1, 2, 16, 99, 2**31, 2**63, -(10**9), 10**30, 10**400, 0.5, -0.0, 1e308, 1e-320)
 NONSENSE = (
     *(None, True, False, "", "x", "none", "-1", "1e999999999", "auto", "../../etc/passwd"),
-    *(
-        "\x1b[2J\x07\r\n",
-        "\0",
-        "é\udcff",
-        "\ud800",
-        "‮",
-        "x" * 5000,
-        "9" * 5000,
-        "%s{}{0}",
-        "/dev/zero",
-    ),
+    *("\x1b[2J\x07\r\n", "\0", "é\udcff", "‮", "x" * 5000, "9" * 5000, "%s{}{0}", "/dev/zero"),
     *([], {}, [[]], [None], {"": None}, {"path": "/etc/passwd"}, [1, "x"], [0] * 2000),
     *(float("nan"), float("inf"), float("-inf"), *NUMBERS),
 )
