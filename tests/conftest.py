@@ -244,6 +244,12 @@ def disk_full(self, path, **options):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def foreground():
+    """What a process that tests stop does first: in the background, it would inherit `nohup`."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def alive(group):
     """Whether a process of the group is left."""
     try:
@@ -266,6 +272,7 @@ def served(folder, weights_path, *options, ends_by=signal.SIGTERM):
             stdout=log,
             stderr=log,
             env=os.environ | {"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"},
+            preexec_fn=foreground,
         )
     try:
         give_up = time.monotonic() + 60

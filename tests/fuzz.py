@@ -217,6 +217,8 @@ def damaged(kind: str, folder: Path, seed: int, case: int) -> tuple[str, bytes]:
         folder: of the files without damage.
     """
     files = sorted(folder.iterdir())
+    if kind == "clips":  # few are tried, since each takes long: every container in its turn
+        files = [files[case % len(files)]]
     return KINDS[kind].damage(files, random.Random(f"{seed} {case}"))
 
 

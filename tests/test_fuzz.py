@@ -11,13 +11,15 @@ import fuzz
 import pytest
 import strange_files
 
+from stylize.images.clips import SUFFIXES
+
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("kind", "count"),
     {
         **{"pictures": 1000, "weights": 50, "structures": 50, "records": 50, "states": 100},
-        **{"clips": 14, "names": 50},
+        **{"clips": len(SUFFIXES), "names": 50},
     }.items(),
 )
 def test_damaged_files_are_read_or_refused_in_a_line(kind, count, tmp_path):
@@ -26,6 +28,13 @@ def test_damaged_files_are_read_or_refused_in_a_line(kind, count, tmp_path):
     assert outcomes["read"] + outcomes["refused"] == count
     assert min(outcomes["read"], outcomes["refused"]) >= count // 20
     assert outcomes["MiB"] < 1000
+
+
+def test_every_container_has_its_turn(tmp_path):
+    for suffix in SUFFIXES:
+        (tmp_path / f"clip{suffix}").write_bytes(b"clip")
+    names = {fuzz.damaged("clips", tmp_path, 1, case)[0] for case in range(len(SUFFIXES))}
+    assert names == {f"case{suffix}" for suffix in SUFFIXES}
 
 
 def test_files_without_damage_are_read_or_of_a_format_that_is_not(tmp_path):

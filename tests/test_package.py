@@ -75,6 +75,21 @@ def test_image_is_built_from_what_the_ranges_allow_and_nothing_unnamed():
         assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", used)
 
 
+def test_commands_publish_the_page_to_this_computer_alone():
+    """Docker opens a port to the whole network, past the firewall, unless an address is given."""
+    places = ROOT / "Dockerfile", *ROOT.glob("*.md"), *ROOT.glob("docs/*.md")
+    texts = [path.read_text() for path in places]
+    ports = re.findall(r"docker run .*?(?:-p|--publish)[ =](\S+)", "\n".join(texts))
+    assert ports and all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_pillow_is_one_without_known_faults():
+    """Some of those before 12.3 write beyond a picture's memory."""
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    (pillow,) = [each for each in map(Requirement, lines) if each.name == "pillow"]
+    assert "12.2.0" not in pillow.specifier and "12.3.0" in pillow.specifier
+
+
 def test_api_page_is_up_to_date(monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])  # the script adds this folder
     api = runpy.run_path(str(ROOT / "docs" / "make_api.py"))["api"]

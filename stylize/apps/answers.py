@@ -79,8 +79,10 @@ def command_like(record: Mapping[str, Any], path: str) -> str:
     """The command that makes such a picture as the one at `path`, from what its record says."""
     recipe = RECIPES.get(record["recipe"], RECIPES[DEFAULT_RECIPE])
     named = ["--recipe", record["recipe"]] * (recipe is not RECIPES[DEFAULT_RECIPE])
-    first, *others = [style["name"] for style in record.get("styles", [{"name": "painting.jpg"}])]
-    words = [record["base"]["name"], first, ON_THE_WAY.sub("", str(Path(path).with_suffix("")))]
+    styles = record.get("styles") or [{}]  # a stranger's record may name nothing
+    first, *others = [style.get("name", "painting.jpg") for style in styles]
+    photo = record["base"].get("name", "photo.jpg")
+    words = [photo, first, ON_THE_WAY.sub("", str(Path(path).with_suffix("")))]
     words += ["--styles", *others] if others else []
     for name, value in record["settings"].items():
         own = _plain(recipe[name]) if name in SETTINGS else value

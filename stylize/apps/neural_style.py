@@ -82,8 +82,6 @@ def check(options: argparse.Namespace) -> None:
     """Raises InputError where options contradict each other, before anything is loaded."""
     if (options.checkpoint_output is None) != (options.checkpoint_iterations is None):
         raise InputError("--checkpoint-output and --checkpoint-iterations go together; give both")
-    if options.checkpoint_output is not None:
-        checkpoint_path(options.checkpoint_output, 0)
     for name in ("iterations", "print_iterations", "checkpoint_iterations", "width"):
         value = getattr(options, name)
         if value is not None and value < 1:
@@ -94,6 +92,10 @@ def check(options: argparse.Namespace) -> None:
             f"--output {options.output} already exists; give --overwrite to replace it"
         )
     check_writable(options.output)
+    if options.checkpoint_output is not None:
+        longest = checkpoint_path(options.checkpoint_output, options.iterations)
+        suffix_of(longest)
+        check_writable(longest)
 
 
 def checkpoint_path(pattern: str, step: int) -> str:

@@ -69,8 +69,10 @@ def _import_keras():
 
 
 def _own_file():
-    """Where Keras keeps what a user has chosen."""
-    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "keras.json"
+    """Where Keras keeps what a user has chosen: in /tmp for one without a home of their own."""
+    home = os.path.expanduser("~")  # stays "~" where nobody knows it
+    folder = os.path.join(home if os.access(home, os.W_OK) else "/tmp", ".keras")
+    return Path(os.path.expanduser(os.environ.get("KERAS_HOME") or folder)) / "keras.json"
 
 
 def chosen_backend() -> str:

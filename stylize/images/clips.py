@@ -38,7 +38,7 @@ ENCODING = (
     "crop=trunc(iw/2)*2:trunc(ih/2)*2",
 )
 NTSC = (24, 30, 48, 60, 120)  # frames per second that are often a thousandth fewer
-SLOWEST = 0.001  # frames per second
+SLOWEST, FASTEST = 0.001, 1000  # frames per second
 DEFAULT_RATE = 25.0  # frames per second of a folder of frames, or where a video does not say
 HDR = ("smpte2084", "arib-std-b67")  # how FFmpeg calls the transfer functions PQ and HLG
 # From HDR to what is seen on a common screen, its peak taken as ten times as bright as white there.
@@ -149,10 +149,11 @@ def _open_video(path, most, max_pixels, ending):
     ffmpeg = (find_ffmpeg(path), "-nostdin")
     _, said = _ask([*ffmpeg, *source], ending)
     stream = _first_stream(said)
-    if stream.rate < SLOWEST:
+    if not SLOWEST <= stream.rate <= FASTEST:
+        problem = f"less than {SLOWEST}" if stream.rate < SLOWEST else f"more than {FASTEST}"
         raise InputError(
-            f"video {path}: has less than {SLOWEST} frames per second; save it with more, or give "
-            "its frames with --frames"
+            f"video {path}: has {problem} frames per second; save it at another rate, or give its "
+            "frames with --frames"
         )
     rate = frame_rate(stream.rate)
     command = [*ffmpeg, *stream.decoder, *source]

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
@@ -108,6 +109,7 @@ def processes(number: int, gpus: int = 0) -> Iterator[Executor]:
 
     However the block is left, nothing keeps running; after an error, work in progress is stopped.
     """
+    _start_tracker()
     threads = machine.threads(max(1, machine.count_cores() // number))
     with threads if number > 1 else contextlib.nullcontext():
         executor = Processes(number, gpus)
@@ -120,9 +122,25 @@ def processes(number: int, gpus: int = 0) -> Iterator[Executor]:
             executor.shutdown(cancel_futures=True)
 
 
+def _start_tracker():
+    """Starts what tracks the locks of all processes, so that a terminal that closes spares it.
+
+    It ignores SIGINT and SIGTERM by itself. If SIGHUP ended it, the next would know no lock.
+    """
+    if not hasattr(signal, "SIGHUP"):  # on Windows, which needs no tracker
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # it inherits this
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start_process(gpu):
     """What a process does first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent has it too, and sends SIGTERM
+    for name in ("SIGINT", "SIGHUP"):  # the parent has them too, and sends SIGTERM
+        if number := getattr(signal, name, None):
+            signal.signal(number, signal.SIG_IGN)
     tqdm.set_lock(threading.RLock())  # one between processes would be left behind by `os._exit`
     if not sys.warnoptions:
         warnings.simplefilter("ignore")

@@ -45,9 +45,13 @@ def _bound(value, levels):
 
 
 def text(value: Any) -> None:
-    """A check: a text of at most `LONGEST` characters."""
+    """A check: a text of at most `LONGEST` characters, in bytes that a name may have."""
     if not isinstance(value, str) or len(value) > LONGEST:
         raise InputError(f"must be a text of at most {LONGEST} characters")
+    try:
+        value.encode(errors="surrogateescape")
+    except UnicodeEncodeError:  # half a character, as JSON may have it: "\ud800"
+        raise InputError("must be a text of whole characters") from None
 
 
 def nothing(value: Any) -> None:

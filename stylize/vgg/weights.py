@@ -121,6 +121,8 @@ def _read_h5(path):
         if isinstance(node, h5py.Dataset) and (layer := _layer_of(node)):
             if node.external or node.is_virtual:
                 raise WeightsError(f"weights {path}: has its numbers in other files; save it whole")
+            if node.id.get_create_plist().get_nfilters():  # HDF5 unpacks without end, if so made
+                raise WeightsError(f"weights {path}: is compressed; save it without compression")
             found.setdefault(layer, {})[node.ndim] = node
 
     with h5py.File(path, "r") as file:

@@ -168,6 +168,15 @@ def test_network_of_the_folder_else_imagenet(folder, monkeypatch):
         ("--checkpoint-output a.jpg --checkpoint-iterations 1", "a.jpg: must contain %s"),
         ("--checkpoint-output a%z.jpg --checkpoint-iterations 1", "a%z.jpg: must contain %s"),
         (
+            f"--checkpoint-output {'c' * 250}%s.jpg --checkpoint-iterations 1",
+            "c2.jpg: is too long for names",
+        ),
+        (
+            "--checkpoint-output examples/a.jpg/%s.jpg --checkpoint-iterations 1",
+            "cannot write in examples/a.jpg",
+        ),
+        ("--checkpoint-output %s.xyz --checkpoint-iterations 1", "2.xyz: no format for"),
+        (
             "--checkpoint-iterations 1",
             "--checkpoint-output and --checkpoint-iterations go together",
         ),

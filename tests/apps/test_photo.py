@@ -18,7 +18,7 @@ import time
 import numpy as np
 import pytest
 import tifffile
-from conftest import BAD_PICTURES, disk_full, make_bad_picture, named
+from conftest import BAD_PICTURES, disk_full, foreground, make_bad_picture, named
 from PIL import Image
 
 import neural_style_transfer as nst
@@ -747,8 +747,7 @@ def test_stop_keeps_the_last_picture(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        # Where tests run in the background, children would inherit that it is ignored.
-        preexec_fn=lambda: signal.signal(signal_sent, signal.SIG_DFL),
+        preexec_fn=foreground,
     )
     with process:
         try:
@@ -822,6 +821,34 @@ def test_file_of_keras_says_what_can_be_used_or_is_named(text, said, keras_home)
     )
     assert said in result.stdout and result.stdout.count("\n") == 1
     assert result.stderr == ""
+
+
+HOMELESS = """
+import os, pwd, sys
+def nobody(number):
+    raise KeyError(number)
+pwd.getpwuid = nobody
+import neural_style_transfer as nst
+sys.exit(nst.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="users have no entries there")
+def test_user_without_a_home_paints_with_weights_of_their_own(command, full_weights_path, tmp_path):
+    """As in a container whose user has no entry."""
+    (tmp_path / "~").mkdir()  # else Keras would leave its file in /tmp
+    told = {name: os.environ[name] for name in os.environ if name not in ("HOME", "KERAS_HOME")}
+    result = subprocess.run(
+        [sys.executable, "-c", HOMELESS, *command, "--weights", full_weights_path, "--iter", "1"],
+        env=told | {"PYTHONPATH": os.path.dirname(SCRIPT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    assert "r.png" in results(tmp_path)
 
 
 class ResourceExhaustedError(Exception):

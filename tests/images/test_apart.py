@@ -1,5 +1,6 @@
 """What a stranger has sent is read in processes that can be ended."""
 
+import os
 import sys
 import threading
 import time
@@ -42,3 +43,15 @@ def test_reading_ends_where_it_is_stopped_or_the_time_is_up(photo_path):
         told = ask([sys.executable, "-c", "import time; time.sleep(60)"], ending)
         assert told.returncode != 0
         assert time.monotonic() - started < 20
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no shell there")
+def test_picture_that_is_decoded_for_ever_is_given_up(photo_path, tmp_path, monkeypatch):
+    hanging = tmp_path / "python"
+    hanging.write_text("#!/bin/sh\nexec sleep 60\n")
+    hanging.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(hanging))
+    started = time.monotonic()
+    ending = Limit(threading.Event(), 0.2)
+    assert load_image_apart(str(photo_path), "the photo", 10_000, ending) is None
+    assert time.monotonic() - started < 30

@@ -1,9 +1,12 @@
 """What a run leaves with its pictures."""
 
 import importlib.metadata
+import json
+import re
 
 import pytest
 
+import neural_style_transfer as nst
 from stylize.apps.folder.pictures import find_pictures
 from stylize.errors import InputError
 from stylize.images import reading, writing
@@ -93,6 +96,7 @@ BASIC = '"recipe": "keras", "base": {}'
                 "machine": '{"cores": []}',
             }.items()
         ),
+        r'{"settings": {}, "recipe": "keras", "base": {"name": "\ud800"}}',
         *(
             f'{{"settings": {{}}, {BASIC}, "rate": {rate}}}'
             for rate in ('"fast"', '"1/0"', "[25]", "Infinity", '"1e400"', '"1e999999999"')
@@ -129,6 +133,26 @@ def test_texts_of_a_record_cannot_command_a_terminal(record, photo, tmp_path):
     with pytest.raises(InputError, match="was made with --init") as caught:
         metadata.settings_like(read, NOTHING_GIVEN, "p.png")
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({}, "p.jpg painting.jpg"),
+        ({"base": {}}, "photo.jpg painting.jpg"),
+        ({"styles": []}, "p.jpg painting.jpg"),
+        ({"styles": [{}, {"name": "s.jpg"}]}, r"p.jpg painting.jpg \S+/r --styles s.jpg"),
+        ({"base": {"name": "\x1b[2J\udcff"}}, r"\$'\\x1b\[2J\\xff' painting.jpg"),
+    ],
+)
+def test_any_record_that_is_read_is_shown(more, named, photo, tmp_path, capsys):
+    told = {"settings": {}, "recipe": "pyramid", "base": {"name": "p.jpg"}} | more
+    writing.save_image(photo, tmp_path / "r.png", description=json.dumps(told))
+    with pytest.raises(SystemExit, match="0"):
+        nst.main(["--show", str(tmp_path / "r.png")])
+    made_by, shown = capsys.readouterr().out.split("\n", 1)
+    assert re.search(f" {named} ", f"{made_by} ")
+    assert json.loads(shown)["base"] == told["base"]
 
 
 def test_picture_with_a_hostile_record_is_one_of_the_folders_photos(photo, tmp_path):

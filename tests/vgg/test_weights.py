@@ -21,7 +21,7 @@ from weight_files import FORMATS, write_full_model_h5, write_new_mat
 
 from stylize.backend.tensors import keras
 from stylize.errors import WeightsError
-from stylize.vgg import download
+from stylize.vgg import download, matfile
 from stylize.vgg import weights as weight_files
 from stylize.vgg.download import load_weights
 from stylize.vgg.matfile import read_mat
@@ -207,6 +207,19 @@ def test_links_to_other_files_are_not_followed(name, small_vgg19, tmp_path):
         read_weights(tmp_path / "w.h5")
 
 
+def test_numbers_that_would_grow_are_not_unpacked(small_vgg19, tmp_path):
+    """HDF5 itself would unpack whatever is there, also what is more than the numbers take."""
+    kernel, bias = small_vgg19.layers["block3_conv2"]
+    write_h5(without(small_vgg19, "block3_conv2"), tmp_path / "w.h5")
+    with h5py.File(tmp_path / "w.h5", "a") as file:
+        whole = {"chunks": kernel.shape, "compression": "gzip"}
+        packed = file.create_dataset("block3_conv2/kernel", kernel.shape, "f4", **whole)
+        packed.id.write_direct_chunk((0, 0, 0, 0), zlib.compress(kernel.tobytes() + bytes(2**24)))
+        file["block3_conv2/bias"] = bias
+    with pytest.raises(WeightsError, match="is compressed; save it without compression"):
+        read_weights(tmp_path / "w.h5")
+
+
 @pytest.mark.parametrize("names", ["/".join(["g"] * 5000), [f"g{i}" for i in range(12_000)]])
 def test_file_of_too_many_groups_is_soon_refused(names, tmp_path):
     with h5py.File(tmp_path / "w.h5", "w") as file:
@@ -239,6 +252,16 @@ def test_mat_file_that_would_grow_too_large_is_not_unpacked(claimed, tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2**22
+
+
+def test_variables_of_a_mat_file_share_the_room(tmp_path, monkeypatch):
+    variables = {name: np.zeros(2**13) for name in ("a", "b")}  # of 2**16 bytes each, and a little
+    scipy.io.savemat(tmp_path / "w.mat", variables, do_compression=True)
+    monkeypatch.setattr(matfile, "LARGEST", 2 * 2**16 + 1000)
+    assert set(read_mat(tmp_path / "w.mat")) == {"a", "b"}
+    monkeypatch.setattr(matfile, "LARGEST", 2 * 2**16)
+    with pytest.raises(ValueError, match="unpacks to more than weights take"):
+        read_mat(tmp_path / "w.mat")
 
 
 def test_mat_file_of_too_many_cells_is_refused(tmp_path):

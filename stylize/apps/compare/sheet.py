@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from stylize.apps.folder.pictures import HEAD
 from stylize.backend.files import replacing
+from stylize.errors import printable
 
 GAP, LINE = 16, 24  # pixels between pictures, and of a line of text
 TALLEST = 400  # pixels of a picture on the sheet
@@ -99,7 +100,7 @@ def _draw_cell(cell, rows):
     tile = Image.new("RGB", (width, rows + LINE * len(cell.lines) + LINE // 4), PAPER)
     tile.paste(image)
     draw, font = ImageDraw.Draw(tile), ImageFont.load_default(0.7 * LINE)
-    for number, line in enumerate(cell.lines):
+    for number, line in enumerate(map(printable, cell.lines)):  # names may break lines
         while len(line) > 1 and draw.textlength(line, font) > width:
             line = f"{line.rstrip('…')[:-1]}…"
         draw.text((0, rows + LINE // 4 + LINE * number), line, INK, font)

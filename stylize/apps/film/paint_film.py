@@ -15,7 +15,6 @@ import contextlib
 import functools
 import gc
 import itertools
-import math
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -44,7 +43,7 @@ from stylize.apps.options import PROGRAM
 from stylize.backend import machine, tensors
 from stylize.backend.files import remove_leftovers
 from stylize.errors import InputError
-from stylize.images.clips import SLOWEST, SUFFIXES, Clip, encode, open_clip
+from stylize.images.clips import FASTEST, SLOWEST, SUFFIXES, Clip, encode, open_clip
 from stylize.images.optical_flow import Previous, require_opencv
 from stylize.parallel.pool import (
     Crew,
@@ -222,8 +221,8 @@ def _check(args):
     """Raises InputError where the options do not go together, or OpenCV is not there."""
     if args.fps is not None and not args.frames:
         raise InputError("--fps is for a folder of frames; with that, give --frames too")
-    if args.fps is not None and not SLOWEST <= args.fps < math.inf:
-        raise InputError(f"--fps must be at least {SLOWEST}, received {args.fps}")
+    if args.fps is not None and not SLOWEST <= args.fps <= FASTEST:
+        raise InputError(f"--fps must be from {SLOWEST} to {FASTEST}, received {args.fps}")
     if Path(args.style_reference).is_dir():
         raise InputError(f"{args.style_reference}: is a folder; give one picture in it")
     require_jobs(args.jobs)
@@ -360,8 +359,10 @@ def run(args: argparse.Namespace, console: FilmConsole) -> Path:
     check_kept(result_paths(args.result_prefix), [args.base])
     clip = open_clip(args.base, args.frames, args.fps)
     console.length = clip.length
-    film, _ = result_paths(args.result_prefix)
+    film, finished = result_paths(args.result_prefix)
     check_files([film])
+    if finished.is_symlink():  # whoever can foresee its name chose where frames go, and which go
+        raise InputError(f"{finished}: is a link, and frames are to be kept there; remove it")
     check_writable(args.result_prefix, film.suffix)
     remove_leftovers(args.result_prefix)
     folder, made = _paint_all(args, clip, console)

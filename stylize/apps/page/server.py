@@ -289,8 +289,8 @@ def serve(args: argparse.Namespace) -> None:
         os.environ["GRADIO_TEMP_DIR"] = folder
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         limits = args.max_size, args.max_seconds, args.max_photos, args.max_frames
-        weights = load_weights(args.weights)
-        studio = Studio(weights, folder, *limits, args.max_pixels)
+        weights, max_bytes = load_weights(args.weights), args.max_gigabytes * 2**30
+        studio = Studio(weights, folder, *limits, args.max_pixels, max_bytes)
         studio.warm_up()
         take_files_only()
         page = build_page(studio, folder, args.max_size).queue(max_size=20, api_open=False)
@@ -302,7 +302,7 @@ def serve(args: argparse.Namespace) -> None:
             """Puts the guard before all of Gradio, which would answer CORS preflights itself."""
             errors = app.middleware_stack  # the outermost, which answers with a 500
             assert isinstance(errors, ServerErrorMiddleware)
-            errors.app = Guard(errors.app, **guarded, max_bytes=args.max_gigabytes * 2**30)
+            errors.app = Guard(errors.app, **guarded, max_bytes=max_bytes)
             yield
 
         try:

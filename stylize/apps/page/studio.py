@@ -9,6 +9,7 @@ import functools
 import gc
 import html
 import itertools
+import math
 import os
 import tempfile
 import threading
@@ -23,6 +24,7 @@ from PIL import Image
 import neural_style_transfer as nst
 from stylize.apps.console import in_words
 from stylize.apps.film.scenes import FrameFolder, frames_to_paint
+from stylize.apps.page.guard import bytes_in
 from stylize.apps.page.watch import Limit, Stopped, Watch
 from stylize.backend.files import folded, replacing
 from stylize.errors import InputError, NonFiniteLoss
@@ -178,6 +180,7 @@ class Studio:
         max_photos: that a visitor may give at once.
         max_frames: that a clip may have.
         max_pixels: that an upload, or a frame of it, may have.
+        max_bytes: that uploads and results may take; once they do, nothing more is painted.
     """
 
     def __init__(
@@ -189,11 +192,12 @@ class Studio:
         max_photos: int,
         max_frames: int,
         max_pixels: int,
+        max_bytes: float = math.inf,
     ):
         self._weights, self._folder = weights, folder
         self._max_size, self._max_seconds = max_size, max_seconds
         self._max_photos, self._max_frames = max_photos, max_frames
-        self._max_pixels = max_pixels
+        self._max_pixels, self._max_bytes = max_pixels, max_bytes
         # session -> (what stops its next run, what it asked for last)
         self._asked: dict[str | None, tuple[threading.Event, tuple]] = {}
         self._running: dict[str | None, threading.Event] = {}  # session -> what stops its run
@@ -293,6 +297,8 @@ class Studio:
                 f"{len(photos)} photos; here at most {self._max_photos} are painted at once. "
                 "Leave some out."
             )
+        if bytes_in(self._folder) > self._max_bytes:
+            raise InputError("The page has no room for this now; come back later.")
 
     def _paint_one(self, photo, paint_photo):
         """Yields what is shown of the only photo."""

@@ -8,10 +8,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import neural_style_transfer as nst
 from stylize.apps import photo
 from stylize.apps.compare import choices
+from stylize.apps.compare.sheet import Cell, draw_sheet
 from stylize.apps.options import parse, split_compared
 from stylize.runs import metadata
 
@@ -189,6 +191,15 @@ def test_labels_and_commands_are_escaped(command, tmp_path):
     assert "<b> &" not in page
     (text,) = re.findall(r"<code>(.+?)</code>", page)
     assert str(prefix) in shlex.split(unescape(text))
+
+
+@pytest.mark.parametrize("name", ["a\nb.png", "caf\udce9.png", "猫.png", "\x1b[2J", ""])
+def test_any_name_is_drawn(name):
+    image = Image.new("RGB", (300, 40), "gray")
+    sheet = draw_sheet([Cell(image, ["photo", name])], [Cell(image, [name])], 1)
+    unnamed = draw_sheet([Cell(image, ["photo", ""])], [Cell(image, [""])], 1)
+    assert sheet.size == unnamed.size
+    assert (sheet == unnamed) == (not name)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from conftest import alive, smooth_picture
+from conftest import alive, foreground, smooth_picture
 from PIL import Image
 from strange_files import ENCODED
 
@@ -236,6 +236,37 @@ def test_counting_the_frames_of_a_video_can_be_stopped(clip):
     stop.set()
     with pytest.raises(InputError):
         clips.open_clip(str(clip), ending=stop)
+
+
+def test_all_that_ffmpeg_is_asked_can_be_stopped(tmp_path, monkeypatch):
+    """What is in the file, how many frames there are, and whether its HDR can be converted."""
+    ask, endings, stop = clips._ask, [], threading.Event()
+
+    def noting(command, ending=None):
+        endings.append(ending)
+        return ask(command, ending)
+
+    monkeypatch.setattr(clips, "_ask", noting)
+    clips.open_clip(str(save_hdr(tmp_path / "hdr.mp4", "smpte2084", 0.5)), ending=stop)
+    assert endings == [stop] * 3
+
+
+def test_ffmpeg_takes_no_protocol_but_files(clip, monkeypatch):
+    """Before each input, the sound's too: a list of formats alone may not hold all manifests."""
+    commands = []
+
+    def noting(command, ending=None):
+        commands.append(command)
+        return ask(command, ending)
+
+    ask = clips.ask
+    monkeypatch.setattr(clips, "ask", noting)
+    commands.append(clips.open_clip(str(clip)).sound)
+    assert len(commands) == 3
+    for words in map(list, commands):
+        assert words.count("-i") == 1
+        before = words[: words.index("-i")]
+        assert before[before.index("-protocol_whitelist") + 1] == "file,pipe"
 
 
 def test_reading_may_begin_and_stop_in_between(clip, tmp_path):
@@ -630,6 +661,15 @@ def test_source_frames_in_a_folder_called_like_the_results_stay(command, tmp_pat
     assert (folder / "000001.png").read_bytes() == before
 
 
+def test_link_in_the_place_of_the_frames_is_not_followed(command, tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / ".clip.frames").symlink_to(tmp_path / "mine")
+    assert nst.main(command) == 2
+    assert re.search(r"\.clip\.frames: is a link.*; remove it\n$", capsys.readouterr().err)
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
 def test_without_weight_frames_are_pictures(small_vgg19, painting, tmp_path):
     images = [frame(index) for index in range(2)]
     settings = {"size": 32, "iterations": 1}
@@ -815,8 +855,12 @@ def test_error_in_a_scene_ends_the_film_in_one_line(command, tmp_path, monkeypat
 @pytest.mark.skipif(os.name == "nt", reason="no process groups there")
 @pytest.mark.parametrize(
     ("stop", "whom", "status"),
-    [(signal.SIGINT, os.killpg, 130), (signal.SIGTERM, os.kill, 143)],
-    ids=["Ctrl-C", "terminated"],
+    [
+        (signal.SIGINT, os.killpg, 130),
+        (signal.SIGTERM, os.kill, 143),
+        (signal.SIGHUP, os.killpg, 143),
+    ],
+    ids=["Ctrl-C", "terminated", "terminal closed"],
 )
 def test_stopped_scenes_leave_no_process_and_all_finished_frames(
     stop, whom, status, clip, painting_path, full_weights_path, tmp_path
@@ -830,7 +874,7 @@ def test_stopped_scenes_leave_no_process_and_all_finished_frames(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=foreground,
     ) as run:
         first = next((line for line in run.stdout if line.startswith("Frame")), None)
         assert first, run.stderr.read()
@@ -882,6 +926,17 @@ def test_frames_per_second_are_read_as_ffmpeg_says_them(said, rate, tmp_path, mo
     (tmp_path / "clip.mp4").touch()
     clip = clips.open_clip(str(tmp_path / "clip.mp4"))
     assert (clip.rate, clip.length) == (rate, 7)
+
+
+@pytest.mark.parametrize(
+    ("said", "amount"), [("0.0009", "less"), ("1001", "more"), ("90k", "more")]
+)
+def test_rates_that_no_screen_has_are_refused(said, amount, tmp_path, monkeypatch):
+    says = f"Stream #0:0: Video: h264, 64x48, {said} fps, {said} tbr\nframe= 7 fps=0"
+    monkeypatch.setattr(clips, "_ask", lambda *_: (True, says))
+    (tmp_path / "clip.mp4").touch()
+    with pytest.raises(InputError, match=f"clip.mp4: has {amount} than .* frames per second"):
+        clips.open_clip(str(tmp_path / "clip.mp4"))
 
 
 @pytest.fixture
@@ -976,11 +1031,11 @@ def test_options_that_do_not_fit_are_refused(options, message, command, capsys):
     assert re.search(message, capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("rate", ["0", "-1", "nan", "inf", "0.0009"])
+@pytest.mark.parametrize("rate", ["0", "-1", "nan", "inf", "0.0009", "1001", "1e308"])
 def test_rates_that_no_film_has_are_refused(rate, command, tmp_path, capsys):
     folder = save_frames(tmp_path / "frames", ["1.png"])
     assert nst.main([str(folder), *command[1:], "--frames", f"--fps={rate}"]) == 2
-    assert "--fps must be at least 0.001, received" in capsys.readouterr().err
+    assert "--fps must be from 0.001 to 1000, received" in capsys.readouterr().err
 
 
 def test_brightness_alone_is_refused(command, capsys):

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import alive, smooth_picture
+from conftest import alive, foreground, smooth_picture
 from PIL import Image
 
 import neural_style_transfer as nst
@@ -336,7 +336,7 @@ def start(command, weights):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=foreground,
     )
 
 
@@ -412,9 +412,10 @@ def test_killed_process_costs_no_picture(command, photos, full_weights_path, tmp
     ("stop", "whom", "status"),
     [
         (signal.SIGINT, os.killpg, 130),
+        (signal.SIGHUP, os.killpg, 143),
         (signal.SIGKILL, os.kill, -9),
     ],
-    ids=["Ctrl-C", "killed"],
+    ids=["Ctrl-C", "terminal closed", "killed"],
 )
 def test_stopped_processes_end_and_keep_what_they_did(
     stop, whom, status, command, full_weights_path, tmp_path

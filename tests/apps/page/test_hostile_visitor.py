@@ -463,8 +463,12 @@ def test_visitor_who_stops_sending_is_not_waited_for(tmp_path, monkeypatch):
     assert ask(page, {"content-length": "900"}, [b"a"], wait=30) == 408
 
 
-def test_all_uploads_together_have_a_limit(visitor, page):
-    """The last test: nothing more can be uploaded."""
+def test_browsers_keep_nothing_of_what_was_painted(visitor):
+    assert visitor.client.get("/config").json()["run_history"] is False
+
+
+def test_all_uploads_together_have_a_limit(visitor, photo_of, page):
+    """The last test: nothing more can be uploaded, or painted."""
     (own,) = page[1].glob("style_transfer_*")
     answers = []
     for _ in range(12):
@@ -474,3 +478,6 @@ def test_all_uploads_together_have_a_limit(visitor, page):
     assert answers[-1].text == "The page has no room for this now; come back later."
     assert guard.bytes_in(str(own)) < GIGABYTES * 2**30 + 20 * guard.SMALLEST_FILE
     assert visitor.client.get("/").status_code == 200
+    (own / "result.png").write_bytes(bytes(10**6))
+    visitor.enter(in_gallery(photo_of), photo_of)
+    assert visitor.paint() == "The page has no room for this now; come back later."

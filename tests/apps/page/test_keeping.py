@@ -1,6 +1,8 @@
 """The folder of what visitors leave: gone with the page, or with the next one."""
 
+import functools
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,16 @@ def test_what_is_old_goes_and_what_is_the_page_s_own_stays(tmp_path):
     assert len(list(tmp_path.rglob("*"))) == 4
     keeping.remove_old(str(tmp_path), [tmp_path / "example.jpg"], age=-1)
     assert list(tmp_path.rglob("*")) == [tmp_path / "example.jpg"]
+
+
+def test_what_is_old_goes_while_the_page_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(keeping, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(keeping, "remove_old", functools.partial(keeping.remove_old, age=-1))
+    (tmp_path / "example.jpg").touch()
+    keeping.remove_old_from(str(tmp_path))
+    (tmp_path / "upload.jpg").touch()
+    give_up = time.monotonic() + 20
+    while (tmp_path / "upload.jpg").exists():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    assert (tmp_path / "example.jpg").exists()

@@ -320,6 +320,40 @@ def test_clips_that_are_not_painted(frames, others, message, painting_of, tmp_pa
         list(painting_of(1, photos=[str(path), *others]))
 
 
+def test_all_that_reads_an_upload_and_writes_a_film_has_a_limit(painting_of, tmp_path, monkeypatch):
+    limits = []
+
+    def limited(name, function):
+        def noting(*args, **options):
+            given = (*args, *options.values())
+            limits.extend((name, each) for each in given if isinstance(each, studios.Limit))
+            return function(*args, **options)
+
+        return noting
+
+    def open_limited(*args, **options):
+        clip = limited("open_clip", open_clip)(*args, **options)
+        return clip._replace(frames=limited("frames", clip.frames))
+
+    monkeypatch.setattr(studios, "open_clip", open_limited)
+    for name in ("load_image_apart", "encode"):
+        monkeypatch.setattr(studios, name, limited(name, getattr(studios, name)))
+    list(painting_of(1, photos=[write_clip(tmp_path / "clip.mp4", 1)]))
+    names = ["open_clip", "frames", "load_image_apart", "frames", "encode"]
+    assert [name for name, _ in limits] == names
+    *reading, (_, writing) = limits
+    assert len({limit for _, limit in reading} | {writing}) == 2  # Stop is to leave a film
+
+
+def test_full_page_paints_nothing_more(studio, painting_of, tmp_path, monkeypatch):
+    """Else results of the same upload, painted again and again, would fill the disk."""
+    monkeypatch.setattr(studio, "_max_bytes", 20_000)
+    assert last_words(painting_of(1)) == "Done: 28x24 pixels"
+    (tmp_path / "page" / "result.png").write_bytes(bytes(20_001))
+    with pytest.raises(gr.Error, match="no room for this now; come back later"):
+        list(painting_of(1))
+
+
 def test_luma_of_a_clip_is_refused_in_the_words_of_the_page(painting_of):
     with pytest.raises(gr.Error, match="colours: luma is for photos"):
         list(painting_of(1, photos=["clip.mp4"], preserve_colors="luma"))
