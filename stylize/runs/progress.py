@@ -193,6 +193,11 @@ class Progress:
         left = sum(stage.work for stage in self.stages) - self._done + self._to_prepare
         return max(0.0, left) * self._pace if math.isfinite(self._pace) else math.inf
 
+    @property
+    def seconds_each(self) -> float:
+        """The seconds that an evaluation takes at this size, estimated as for `seconds_left`."""
+        return self._pace * self.stage.work_each if self.stage else math.inf
+
     def on_start(self, stages: Sequence[Stage]) -> None:
         """A run starts; one that this has been told of before no longer counts."""
         self._reset(stages)
