@@ -51,7 +51,14 @@ class Stranger:
     def _request(self, rng, session):
         """(name, body) of the request for an event, with something else in it somewhere."""
         gallery = [{"image": self._file, "caption": None}]
-        right = {"enter": [gallery, self._file, *CONTROLS], "load_example": [0]}
+        right = {
+            "enter": [gallery, gallery, *CONTROLS],
+            "foresee": [gallery, *CONTROLS],
+            "show": [gallery],
+            "show_last": [gallery],
+            "load_example": [0],
+            "load_example_1": [0],
+        }
         number = rng.choice(sorted(self._events))
         name = self._events[number]
         name = "enter" if rng.random() < 0.4 else name

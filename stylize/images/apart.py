@@ -61,7 +61,9 @@ def ask(
     return subprocess.CompletedProcess(command, process.returncode, written, said)
 
 
-def load_image_apart(path: str, name: str, max_pixels: int, ending: Ending) -> Image.Image | None:
+def load_image_apart(
+    path: str, name: str, max_pixels: int, ending: Ending, side: int | None = None
+) -> Image.Image | None:
     """`load_image` in a process of its own.
 
     Args:
@@ -69,11 +71,13 @@ def load_image_apart(path: str, name: str, max_pixels: int, ending: Ending) -> I
         name: what errors call it.
         max_pixels: that it may have.
         ending: ends the process; None is returned then.
+        side: pixels of its longer side, beyond which it is made smaller; None: it stays as it is.
 
     Raises:
         InputError: what `load_image` raises, too many pixels, or a process that failed.
     """
     command = [sys.executable, "-m", "stylize.images.apart", path, name, str(max_pixels)]
+    command += [] if side is None else [str(side)]
     places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     told = ask(command, ending, env=os.environ | {"PYTHONPATH": os.pathsep.join(places)})
     if ending.is_set():
@@ -88,13 +92,15 @@ def load_image_apart(path: str, name: str, max_pixels: int, ending: Ending) -> I
     return Image.frombytes("RGB", (cols, rows), pixels)
 
 
-def main(path: str, name: str, max_pixels: str) -> int:
+def main(path: str, name: str, max_pixels: str, side: str = "") -> int:
     """Writes a picture to standard output: its size, a line break, its pixels."""
     try:
         image = load_image(path, name, int(max_pixels))
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
+    if side:
+        image.thumbnail((int(side), int(side)))
     sys.stdout.buffer.write(b"%d %d\n" % image.size)
     sys.stdout.buffer.write(image.tobytes())
     return 0

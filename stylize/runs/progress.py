@@ -199,12 +199,17 @@ class Progress:
         return max(0.0, left) * self._pace if math.isfinite(self._pace) else math.inf
 
     @property
+    def seconds_each(self) -> float:
+        """The seconds that an evaluation takes at this size, estimated as for `seconds_left`."""
+        return self._pace * self.stage.work_each if self.stage else math.inf
+
+    @property
     def is_foreseeable(self) -> bool:
         """Whether `seconds_left` is about right yet: smaller sizes say little of larger ones."""
         if self.stage is None or len(self._times) < 3:
             return False
-        pixels, seconds = self.stage.rows * self.stage.cols, self._pace * self.stage.work_each
-        tells = pixels >= TELLING_PIXELS and seconds >= TELLING_SECONDS
+        pixels = self.stage.rows * self.stage.cols
+        tells = pixels >= TELLING_PIXELS and self.seconds_each >= TELLING_SECONDS
         return tells or self.stage is self.stages[-1]
 
     def on_start(self, stages: Sequence[Stage]) -> None:

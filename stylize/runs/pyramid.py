@@ -42,12 +42,16 @@ def plan_stages(
         if refines := index >= painting:
             effort = settings.refine_effort
         evaluations = max(1, round(evaluations_per_iteration * effort))
-        preparation = TARGETS
-        if settings.neighbor_weight and not refines:
-            preparation += SEARCH + SEARCH_BY_MEGAPIXEL * math.prod(size) / 1e6
         stage = Stage(*size, settings.iterations, evaluations, precision, refines=refines)
-        stages.append(stage._replace(preparation=preparation))
+        stages.append(stage._replace(preparation=preparation(stage, settings)))
     return stages
+
+
+def preparation(stage: Stage, settings: Settings) -> float:
+    """How many evaluations could be made in the time before the first of a stage."""
+    if not settings.neighbor_weight or stage.refines:
+        return TARGETS
+    return TARGETS + SEARCH + SEARCH_BY_MEGAPIXEL * stage.rows * stage.cols / 1e6
 
 
 def plan_sizes(base: Image.Image, settings: Settings) -> list[tuple[int, int]]:

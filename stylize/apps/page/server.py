@@ -25,11 +25,13 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from stylize.apps.console import Parser, exit_status, underscored
 from stylize.apps.page.guard import NOT_OURS, Guard, check_uploads, no_such_request
 from stylize.apps.page.keeping import own_folder, remove_old_from
+from stylize.apps.page.looks import original
 from stylize.apps.page.studio import DOWNLOAD, STRENGTHS, Shown, Studio, complaint
 from stylize.apps.page.uploads import take_files_only
 from stylize.backend.signals import stopping_signals
 from stylize.errors import InputError
 from stylize.images.colors import COLOR_METHODS
+from stylize.images.formats import picture_suffixes
 from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
 from stylize.vgg.download import load_weights
 
@@ -38,19 +40,30 @@ DEFAULTS = RECIPES[DEFAULT_RECIPE]
 PACKAGE = Path(__file__).parents[2]
 # The wheel has the examples in the package, a checkout beside it.
 EXAMPLES = next(path for path in (PACKAGE / "img", PACKAGE.parent / "img") if path.is_dir())
-EXAMPLE_PAIRS = (
-    ("astronaut", "swirling_night"),
-    ("hopper", "impasto"),
-    ("temple", "woodcut"),
-    ("cat", "pointillism"),
-    ("flower", "watercolour"),
-    ("coffee", "stained_glass"),
+PHOTOS = ("astronaut", "hopper", "temple", "cat", "flower", "coffee")
+PAINTINGS = (
+    "swirling_night",
+    "impasto",
+    "woodcut",
+    "pointillism",
+    "watercolour",
+    "stained_glass",
 )
 CSS = """
 #result img { width: 100%; height: 100%; object-fit: contain } /* small sizes too */
 #gallery .grid-wrap { min-height: 0 } /* no empty rows */
-#photos .upload-wrapper { height: calc(100% - var(--size-10)) } /* leaves room for the sources */
+.given .upload-wrapper { height: calc(100% - var(--size-10)) } /* leaves room for the sources */
+.given .gallery-item:only-child .thumbnail-item { height: 164px; aspect-ratio: auto } /* whole */
+.wrap:has(> .error) { display: none } /* the status says it; a badge stays on what is mended */
 """
+# Folded away once it is there: what an accordion shows that was never open, Gradio loses.
+FOLD_LOSSES = """() => {
+    const watcher = new MutationObserver(() => {
+        const button = document.querySelector("#losses button");
+        if (button) { watcher.disconnect(); button.click(); }
+    });
+    watcher.observe(document.body, {childList: true, subtree: true});
+}"""
 # No fonts from elsewhere: the page works where only this computer can be reached.
 THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
 
@@ -87,8 +100,7 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
         yield from studio.paint(request.session_hash)
 
     def enter(request: gr.Request, photos: Any, painting: Any, *values: Any) -> Shown:
-        painting = painting and painting["path"]
-        return studio.enter(request, _paths(photos), painting, *values)
+        return studio.enter(request, _paths(photos), *_paths(painting)[-1:] or [None], *values)
 
     def enter_choices(request: gr.Request, *given: Any) -> Any:
         return enter(request, *given).words
@@ -96,6 +108,15 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
     def offer(request: gr.Request) -> Iterator[tuple]:
         for shown in studio.offer(request.session_hash):
             yield shown.words, shown.row, *shown.pictures
+
+    def show(photos: Any) -> Any:
+        return studio.looks.changed(_paths(photos))
+
+    def show_last(paintings: Any) -> Any:
+        return studio.looks.changed(_paths(paintings), most=1)
+
+    def foresee(photos: Any, *values: Any) -> str:
+        return studio.foresee(_paths(photos), values)
 
     with Page(title="Neural style transfer", analytics_enabled=False) as page:
         page.folder = folder
@@ -106,21 +127,21 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
         with gr.Row():
             with gr.Column():
                 with gr.Row():
-                    photos, painting = _upload_several("Photos, or a clip"), _upload("Painting")
+                    photos = _upload("Photos, or a clip", ["image", "video"], "photos")
+                    painting = _upload("Painting", ["image"], "painting")
                 with gr.Row():
-                    start = gr.Button("Paint", variant="primary")
-                    choices = gr.Button("Show me the choices")
-                    stop = gr.Button("Stop")
+                    strength, size = _strength(), _size(max_size)
+                with gr.Row():
+                    start = gr.Button("Paint", variant="primary", min_width=100, scale=2)
+                    choices = gr.Button("Show me the choices", min_width=220, scale=3)
+                    stop = gr.Button("Stop", min_width=100, scale=1)
+                expected = gr.Markdown(elem_id="expected")
                 with gr.Row(visible=False, elem_id="choices") as row:
                     offered = [_choice(strength) for strength in STRENGTHS]
-                gr.Examples(
-                    [
-                        [[str(EXAMPLES / f"{photo}.jpg")], str(EXAMPLES / f"{style}.jpg")]
-                        for photo, style in EXAMPLE_PAIRS
-                    ],
-                    [photos, painting],
-                )
-                inputs = [photos, painting, *_controls(max_size)]
+                with gr.Row():
+                    _examples("Example photos", PHOTOS, photos)
+                    _examples("Example paintings", PAINTINGS, painting)
+                inputs = [photos, painting, strength, size, *_more_controls()]
             with gr.Column():
                 result = gr.Image(
                     label="Result",
@@ -142,7 +163,7 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
                     elem_id="gallery",
                 )
                 download = gr.DownloadButton(DOWNLOAD, interactive=False)
-                with gr.Accordion("Losses"):
+                with gr.Accordion("Losses", elem_id="losses"):
                     plot = gr.Plot(show_label=False)
         one_at_a_time: dict[str, Any] = {
             "concurrency_limit": 1,
@@ -165,6 +186,23 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
             chosen = functools.partial(_chosen, strength)
             for event in (picture.select, button.click):
                 event(chosen, None, [inputs[2], words], queue=False)
+        looking: dict[str, Any] = {
+            "concurrency_limit": 1,
+            "concurrency_id": "looking",
+            "preprocess": False,  # as for `enter`
+        }
+        photos.upload(show, photos, photos, **looking)
+        painting.upload(show_last, painting, painting, **looking)
+        settings = inputs[2:]
+        gr.on(
+            [photos.change, *(each.change for each in settings)],
+            foresee,
+            [photos, *settings],
+            expected,
+            trigger_mode="always_last",
+            show_progress="hidden",
+            **looking,
+        )
         stop.click(studio.stop, queue=False)
         page.unload(studio.leave)
     return page
@@ -182,42 +220,49 @@ def _chosen(strength):
     return strength, f"Strength {strength}: *Paint* paints it at the size below."
 
 
-def _upload(label):
-    """Takes a picture."""
-    return gr.Image(label=label, sources=["upload", "clipboard"], height=240)
-
-
-def _upload_several(label):
+def _upload(label, file_types, elem_id):
     """Takes pictures or videos. A single one fills its place."""
     return gr.Gallery(
         label=label,
         sources=["upload", "clipboard"],
-        file_types=["image", "video"],
-        height=240,
+        file_types=[*file_types, *sorted(picture_suffixes())],  # no browser knows all as pictures
+        height=200,
         columns=3,
         object_fit="contain",
         buttons=[],
-        elem_id="photos",
+        elem_id=elem_id,
+        elem_classes="given",
     )
 
 
 def _paths(gallery):
     """Those of the pictures and videos in what the browser sends of a gallery."""
     files = [each.get("video") or each.get("image") for each in gallery or ()]
-    return [file["path"] for file in files if file["path"]]
+    return [original(file["path"]) for file in files if file["path"]]
 
 
-def _controls(max_size):
-    """A component for each of `CONTROLS`, in that order."""
-    strength = gr.Slider(0, 1, DEFAULTS["strength"], label="Strength", info="photo ... painting")
+def _examples(label, names, component):
+    """Pictures of ours to try, photos or paintings: either goes with what a visitor has given."""
+    with gr.Column(min_width=200):
+        samples = [[[str(EXAMPLES / f"{name}.jpg")]] for name in names]
+        gr.Examples(samples, component, label=label, elem_id=f"{component.elem_id}_examples")
+
+
+def _strength():
+    return gr.Slider(0, 1, DEFAULTS["strength"], label="Strength", info="photo ... painting")
+
+
+def _size(max_size):
+    return gr.Number(min(256, max_size), label="Size", info="rows of the result", precision=0)
+
+
+def _more_controls():
+    """A component for each of `CONTROLS` but the strength and the size, in that order."""
     with gr.Row():
-        size = gr.Number(min(256, max_size), label="Size", info="rows of the result", precision=0)
         iterations = gr.Slider(1, 20, DEFAULTS["iterations"], step=1, label="Iterations")
-    colours = gr.Dropdown(COLOR_METHODS, value="none", label="Keep the photo's colours")
+        colours = gr.Dropdown(COLOR_METHODS, value="none", label="Keep the photo's colours")
     with gr.Accordion("More settings", open=False):
         return [
-            strength,
-            size,
             iterations,
             colours,
             gr.Number(DEFAULTS["content_weight"], label="Content weight"),
@@ -311,6 +356,7 @@ def serve(args: argparse.Namespace) -> None:
                 server_port=args.port,
                 theme=THEME,
                 css=CSS,
+                js=FOLD_LOSSES,
                 footer_links=[],
                 max_file_size="50mb",
                 run_history=False,

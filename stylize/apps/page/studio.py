@@ -25,6 +25,7 @@ import neural_style_transfer as nst
 from stylize.apps.console import in_words
 from stylize.apps.film.scenes import FrameFolder, frames_to_paint
 from stylize.apps.page.guard import bytes_in
+from stylize.apps.page.looks import Looks
 from stylize.apps.page.watch import Limit, Stopped, Watch
 from stylize.backend.files import folded, replacing
 from stylize.errors import InputError, NonFiniteLoss
@@ -32,7 +33,7 @@ from stylize.images.apart import load_image_apart
 from stylize.images.clips import SUFFIXES, encode, open_clip
 from stylize.images.optical_flow import require_opencv
 from stylize.images.writing import save_image
-from stylize.runs import metadata
+from stylize.runs import forecast, metadata
 from stylize.runs.job import Job, prepare
 from stylize.vgg.weights import VGG19Weights
 
@@ -49,12 +50,19 @@ CONTROLS = (  # the settings on the page
 )
 MOST_ASKED = 100  # visitors who wait; more than that have room in Gradio's queue of paintings
 STRENGTHS, ROWS = (0.3, 0.5, 0.7), 128  # of the small pictures that a visitor may choose from
+READING = 3  # seconds, about, in which a photo and a painting are read
+SMALLER = "Choose a smaller size."
 DOWNLOAD, DOWNLOAD_ALL, DOWNLOAD_FILM = "Download PNG", "Download all (ZIP)", "Download MP4"
+
+
+def _about(seconds):
+    """A time that is foreseen, as roughly as it is known."""
+    return f"about {in_words(max(5, round(seconds, -1)))}"
 
 
 def complaint(message):
     """What shows a visitor what to change. It is no fault of ours: no traceback is printed."""
-    return gr.Error(html.escape(str(message)), duration=None, print_exception=False)
+    return gr.Error(html.escape(str(message)), print_exception=False)
 
 
 def reason(error: Exception) -> str:
@@ -181,6 +189,9 @@ class Studio:
         max_frames: that a clip may have.
         max_pixels: that an upload, or a frame of it, may have.
         max_bytes: that uploads and results may take; once they do, nothing more is painted.
+
+    Attributes:
+        looks: what looks at uploads before they are painted.
     """
 
     def __init__(
@@ -198,14 +209,46 @@ class Studio:
         self._max_size, self._max_seconds = max_size, max_seconds
         self._max_photos, self._max_frames = max_photos, max_frames
         self._max_pixels, self._max_bytes = max_pixels, max_bytes
+        self.looks = Looks(max_pixels)
+        self._pace: forecast.Pace | None = None  # of this machine, once it is measured
         # session -> (what stops its next run, what it asked for last)
         self._asked: dict[str | None, tuple[threading.Event, tuple]] = {}
         self._running: dict[str | None, threading.Event] = {}  # session -> what stops its run
 
     def warm_up(self) -> None:
-        """Builds the network, which stays, before the first visitor needs it."""
-        gray = Image.new("RGB", (32, 32), "gray")
-        nst.paint(prepare(gray, gray, iterations=1, size=32, tolerance=1), self._weights)
+        """Builds the network, which stays, before the first visitor needs it, and times it."""
+        gray = Image.new("RGB", (512, 512), "gray")
+        job = prepare(gray, gray, size=512)
+        at = functools.partial(nst.stage_objective, job, self._weights)
+        self._pace = forecast.measure(job, at)
+
+    def foresee(self, photos: Sequence[str], values: Iterable[Any]) -> str:
+        """How long the painting of photos will take, or why they cannot be painted so, in words.
+
+        "" where nothing is known.
+
+        Args:
+            photos: their paths.
+            values: those of `CONTROLS`, in their order.
+        """
+        given, total = dict(zip(CONTROLS, values, strict=True)), 0.0
+        if self._pace is None or len(photos) > self._max_photos:
+            return ""
+        for photo in photos:
+            shape = None if is_clip(photo) else self.looks.shape(photo)
+            if shape is None:
+                return ""
+            try:
+                job = self._checked(prepare(shape, shape, **given))
+            except InputError as error:
+                return html.escape(str(error))
+            each = READING + forecast.seconds(job.stages, self._pace)
+            if each > self._max_seconds:
+                most = in_words(self._max_seconds)
+                return f"This needs {_about(each)}; here it is stopped after {most}. {SMALLER}"
+            total += each
+        several = ", all photos together" if len(photos) > 1 else ""
+        return f"This takes {_about(total)}{several}." if total else ""
 
     def enter(self, request: gr.Request, *asked: Any) -> Shown:
         """A visitor asks for pictures, and waits from now on.
@@ -350,6 +393,8 @@ class Studio:
             return watch
         yield from _show_margins_left_out(job, say(watch))
         yield from self._follow(job, watch, say)
+        if self._pace and not watch.error:
+            self._pace = forecast.learned(self._pace, watch)
         if watch.last:
             record = metadata.make_record(job, self._weights, photo, [style])
             more = {"iteration": watch.last.iteration, "losses": watch.last.losses.as_dict()}
@@ -464,12 +509,15 @@ class Studio:
 
     def _prepare(self, photo: Image.Image, style: str, given: dict[str, Any], limit: Limit) -> Job:
         """The `Job` of the uploads. Raises InputError, or Stopped."""
-        job = prepare(photo, self._load(style, "the painting", limit), **given)
+        return self._checked(prepare(photo, self._load(style, "the painting", limit), **given))
+
+    def _checked(self, job):
+        """The same job. Raises InputError: its result is too large for this page."""
         rows, cols = job.stages[-1][:2]
         if max(rows, cols) > self._max_size:
             raise InputError(
                 f"The result would have {cols}x{rows} pixels; here at most {self._max_size} are "
-                "painted on a side. Choose a smaller size."
+                f"painted on a side. {SMALLER}"
             )
         return job
 

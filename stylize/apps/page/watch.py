@@ -1,5 +1,6 @@
 """A run in a thread of its own, watched by the page, which may stop it."""
 
+import math
 import queue
 import threading
 import time
@@ -19,12 +20,12 @@ class Limit:
     """What ends the reading and painting of what a visitor has sent, from now on.
 
     Args:
-        stop: an event that the visitor sets.
+        stop: an event that the visitor sets; None: they cannot stop it.
         max_seconds: after which it is stopped.
     """
 
-    def __init__(self, stop: threading.Event, max_seconds: float):
-        self._stop, self._max_seconds = stop, max_seconds
+    def __init__(self, stop: threading.Event | None = None, max_seconds: float = math.inf):
+        self._stop, self._max_seconds = stop or threading.Event(), max_seconds
         self._started = time.monotonic()
 
     @property

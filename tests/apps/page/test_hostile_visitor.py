@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import time
+from pathlib import Path
 
 import pytest
 from conftest import served
@@ -18,9 +19,11 @@ pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 httpx = pytest.importorskip("httpx")
 from fuzz_page import fuzz_page  # noqa: E402
 
-from stylize.apps.page import guard  # noqa: E402
+from stylize.apps.page import guard, keeping, looks  # noqa: E402
 
-NAMES = ("load_example", "enter", "paint", "stop", "leave")
+LOOKS = ("show", "show_last", "foresee")
+EXAMPLES = ("load_example", "load_example_1")
+NAMES = (*EXAMPLES, *LOOKS, "enter", "enter_choices", "paint", "offer", "stop", "leave")
 META = {"_type": "gradio.FileData"}
 CONTROLS = [0.5, 32, 1, "none", 0.025, 1, 1, 0, 0]
 ONLY_UPLOADS = "Give pictures or a clip that you have uploaded here, or an example."
@@ -102,6 +105,11 @@ def in_gallery(file):
     return [{"image": file, "caption": None}]
 
 
+def looks_of(gallery):
+    """What the page says of pictures before they are painted, event by event."""
+    return {"show": [gallery], "show_last": [gallery], "foresee": [gallery, *CONTROLS]}
+
+
 # ---------------------------------------------------------------------------------------------
 # Files
 # ---------------------------------------------------------------------------------------------
@@ -136,20 +144,47 @@ def test_only_uploads_are_read(more, visitor, photo_of, elsewhere):
     for path in elsewhere:
         file = {"path": path, **more}
         for photos, painting in (
-            (in_gallery(file), photo_of),
-            ([{"video": file, "caption": None}], photo_of),
-            (in_gallery(photo_of), file),
+            (in_gallery(file), in_gallery(photo_of)),
+            ([{"video": file, "caption": None}], in_gallery(photo_of)),
+            (in_gallery(photo_of), in_gallery(file)),
         ):
             assert visitor.enter(photos, painting)["error"] == ONLY_UPLOADS, path
+        for event, data in looks_of(in_gallery(file)).items():
+            assert visitor.join(event, data)["output"]["error"] == ONLY_UPLOADS, path
     for index in range(len(CONTROLS)):
         controls = [*CONTROLS[:index], {"path": "/etc/passwd", **more}, *CONTROLS[index + 1 :]]
-        assert visitor.enter(in_gallery(photo_of), photo_of, controls)["error"] == ONLY_UPLOADS
+        assert (
+            visitor.enter(in_gallery(photo_of), in_gallery(photo_of), controls)["error"]
+            == ONLY_UPLOADS
+        )
 
 
 def test_no_files_but_its_own_are_served(visitor, page):
     (own,) = page[1].glob("style_transfer_*")
     for path in ("/etc/passwd", "http://127.0.0.1:1/", f"{own}/%2e%2e/log", str(page[1] / "log")):
         assert visitor.client.get(f"/gradio_api/file={path}").status_code in (403, 404), path
+
+
+def test_preview_stands_for_the_upload_beside_it_alone(visitor, page, tmp_path):
+    """Another visitor cannot have theirs taken for it, and it goes when the upload does."""
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    Image.effect_noise((40, 30), 80).save(tmp_path / "photo.heic")
+    file = visitor.upload(tmp_path / "photo.heic")
+    shown = visitor.join("show", [in_gallery(file)])["output"]["data"][0][0]["image"]["path"]
+    assert shown == file["path"] + looks.PREVIEW and guard.is_upload(shown, str(own_of(page)))
+    assert looks.original(shown) == file["path"]
+    (tmp_path / f"other.png{looks.PREVIEW}").write_bytes(b"1")
+    alone = visitor.upload(tmp_path / f"other.png{looks.PREVIEW}")["path"]
+    assert looks.original(alone) == alone
+    others = {each for each in own_of(page).rglob("*") if each.parent != Path(shown).parent}
+    keeping.remove_old(str(own_of(page)), others, age=-1)
+    assert not os.path.exists(shown) and not os.path.exists(file["path"])
+
+
+def own_of(page):
+    """The folder of what visitors leave."""
+    (own,) = page[1].glob("style_transfer_*")
+    return own
 
 
 def test_uploaded_page_is_not_shown_as_one(visitor, tmp_path):
@@ -174,12 +209,14 @@ NONSENSE = [None, "x", "", [], {}, [[]], {"a": {}}, True, -1, 1e300, 10**400, fl
 
 
 def test_nonsense_in_any_field_of_any_event_is_answered(visitor, photo_of):
-    given = [in_gallery(photo_of), photo_of, *CONTROLS]
-    for index, nonsense in itertools.product(range(len(given)), [*NONSENSE, float("inf")]):
-        answer = visitor.join("enter", [*given[:index], nonsense, *given[index + 1 :]])
-        assert answer["success"] or answer["output"]["error"], (index, nonsense)
-    for nonsense in NONSENSE:
-        assert visitor.join("load_example", [nonsense])["msg"] == "process_completed"
+    gallery = in_gallery(photo_of)
+    events = {"enter": [gallery, gallery, *CONTROLS], **looks_of(gallery)}
+    for event, given in events.items():
+        for index, nonsense in itertools.product(range(len(given)), [*NONSENSE, float("inf")]):
+            answer = visitor.join(event, [*given[:index], nonsense, *given[index + 1 :]])
+            assert answer["success"] or answer["output"]["error"], (event, index, nonsense)
+    for event, nonsense in itertools.product(EXAMPLES, NONSENSE):
+        assert visitor.join(event, [nonsense])["msg"] == "process_completed"
     for event in NAMES:
         for data in ([], [None], [1] * 50):
             assert visitor.join(event, data)["msg"] == "process_completed"
@@ -194,7 +231,7 @@ def test_any_value_in_any_field_of_any_request_is_answered(page, photo_path):
 def test_settings_that_cannot_be_are_answered_in_words(visitor, photo_of):
     for index, value in ((0, "x"), (1, 10**9), (1, [32, 100]), (3, {"a": 1}), (4, -1), (8, [1])):
         controls = [*CONTROLS[:index], value, *CONTROLS[index + 1 :]]
-        visitor.enter(in_gallery(photo_of), photo_of, controls)
+        visitor.enter(in_gallery(photo_of), in_gallery(photo_of), controls)
         assert re.search("must be|here at most 64|choose a smaller size", visitor.paint())
 
 
@@ -231,7 +268,8 @@ def test_what_the_page_does_not_ask_for_is_not_there(visitor):
         assert visitor.client.get(path).status_code == 404, path
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
         assert visitor.client.request(method, "/gradio_api/upload").status_code == 404
-    answer = visitor.client.post("/gradio_api/run/predict", json={"fn_index": 2, "data": []})
+    asked = {"fn_index": visitor.events["paint"], "data": []}
+    answer = visitor.client.post("/gradio_api/run/predict", json=asked)
     assert answer.status_code == 404  # painting has a queue
 
 
@@ -326,7 +364,7 @@ def wait_until(there):
 
 def test_one_visitor_neither_stops_nor_sees_another(visitor, page, photo_of):
     other = Visitor(page[0])
-    visitor.enter(in_gallery(photo_of), photo_of)
+    visitor.enter(in_gallery(photo_of), in_gallery(photo_of))
     for session in (other.session, "", "null"):
         for event in ("stop", "leave", "paint"):
             other.join(event, [], session=session)
@@ -335,7 +373,8 @@ def test_one_visitor_neither_stops_nor_sees_another(visitor, page, photo_of):
     for path in ("/config", "/", "/gradio_api/startup-events"):
         assert visitor.session not in other.client.get(path).text
     answer = other.client.post(
-        "/gradio_api/cancel", json={"session_hash": "x", "fn_index": 2, "event_id": "x"}
+        "/gradio_api/cancel",
+        json={"session_hash": "x", "fn_index": other.events["paint"], "event_id": "x"},
     )
     assert answer.json() == {"success": True}  # of nothing
 
@@ -408,7 +447,7 @@ def test_names_follow_from_where_the_page_is_served(host, taken, refused):
 
 def test_picture_of_too_many_pixels_is_not_decoded(visitor, photo_of, tmp_path):
     Image.new("RGB", (101, 100)).save(tmp_path / "large.png")
-    visitor.enter(in_gallery(photo_of), visitor.upload(tmp_path / "large.png"))
+    visitor.enter(in_gallery(photo_of), in_gallery(visitor.upload(tmp_path / "large.png")))
     words = "the painting: 101x100 pixels are too many; at most 10,000 are taken: make it smaller"
     assert visitor.paint() == words
 

@@ -75,7 +75,7 @@ def visit(browser, address):
 def give(page, photos, painting):
     """Uploads the pictures and sets a size that the small machine paints in a second."""
     page.locator("#photos input[type=file]").set_input_files(photos)
-    page.get_by_test_id("image").first.locator("input[type=file]").set_input_files(painting)
+    page.locator("#painting input[type=file]").set_input_files(painting)
     page.get_by_label("Size").fill("32")
 
 
@@ -105,6 +105,8 @@ def test_upload_paint_watch_and_download(visit, photo_path, painting_path, tmp_p
         page.wait_for_timeout(20)
     status(page, r"Done: 38x32 pixels")
     assert len(seen - {None}) >= 2  # the preview changed while it was painted
+    expect(page.get_by_test_id("matplotlib")).to_be_hidden()  # until somebody asks for it
+    page.get_by_role("button", name="Losses").click()
     expect(page.get_by_test_id("matplotlib")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download PNG").click()
@@ -259,14 +261,138 @@ def test_visitor_who_leaves_does_not_hold_the_next_up(two):
     status(second, "Done: 38x32 pixels")
 
 
-def test_examples_are_there(visit):
+def is_shown(page, place):
+    """Waits until the browser has decoded the one picture in a place."""
+    expect(page.locator(f"{place} img")).to_have_count(1)
+    decoded = "place => document.querySelector(`${place} img`)?.naturalWidth > 0"
+    page.wait_for_function(decoded, arg=place)
+
+
+def example(page, kind, number):
+    page.locator(f"#{kind}_examples").get_by_role("button").nth(number).click()
+
+
+@pytest.mark.parametrize("own", ["photos", "painting"])
+def test_example_goes_with_a_picture_of_ones_own(visit, own, photo_path, painting_path):
     page = visit()
-    page.get_by_role("gridcell").first.click()
-    expect(page.locator("#photos img")).to_be_visible()
-    expect(page.get_by_test_id("image").first.locator("img")).to_be_visible()
+    given = {"photos": photo_path, "painting": painting_path}[own]
+    page.locator(f"#{own} input[type=file]").set_input_files(given)
+    example(page, "painting" if own == "photos" else "photos", 1)
+    is_shown(page, "#photos")
+    is_shown(page, "#painting")
     page.get_by_label("Size").fill("32")
     paint(page, 1)
-    status(page, "Done: 32x32 pixels")
+    status(page, "Done")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download PNG").click()
+    record = metadata.read_record(download.value.path())
+    names = record["base"]["name"], record["styles"][0]["name"]
+    expected = {
+        "photos": ("photo.png", "impasto.jpg"),
+        "painting": ("hopper.jpg", "painting.png"),
+    }
+    assert names == expected[own]
+
+
+@pytest.mark.parametrize("suffix", [".heic", ".avif", ".tiff"])
+def test_picture_of_any_format_is_taken_shown_and_painted(visit, suffix, photo, painting, tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    given = tmp_path / f"photo{suffix}", tmp_path / f"painting{suffix}"
+    for path, pixels in zip(given, (photo, painting), strict=True):
+        Image.fromarray(pixels).save(path)
+    page = visit()
+    give(page, *given)
+    is_shown(page, "#photos")
+    is_shown(page, "#painting")
+    paint(page, 1)
+    status(page, "Done: 38x32 pixels")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download PNG").click()
+    record = metadata.read_record(download.value.path())
+    assert record["base"] == metadata.describe_file(given[0])
+    assert record["styles"][0]["name"] == given[1].name
+
+
+def test_picture_that_cannot_be_shown_is_answered_when_it_is_painted(
+    visit, painting_path, tmp_path
+):
+    (tmp_path / "bad.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
+    page = visit()
+    give(page, tmp_path / "bad.heic", painting_path)
+    paint(page, 1)
+    status(page, "the photo: (not a picture|damaged)")
+
+
+def test_next_painting_takes_the_place_of_the_last(visit, photo_path, painting_path):
+    page = visit()
+    give(page, photo_path, photo_path)
+    is_shown(page, "#painting")
+    page.locator("#painting input[type=file]").set_input_files(painting_path)
+    expect(page.locator("#painting img").first).to_have_attribute(
+        "src", re.compile("painting.png$")
+    )
+    is_shown(page, "#painting")
+
+
+def test_what_is_needed_to_paint_is_on_the_first_screen(visit, photo_path, painting_path):
+    page = visit()
+    page.set_viewport_size({"width": 1280, "height": 720})
+    for _ in range(2):
+        for there in (
+            page.locator("#photos"),
+            page.locator("#painting"),
+            page.get_by_label("number input for Strength"),
+            page.get_by_label("Size"),
+            page.get_by_role("button", name="Paint", exact=True),
+            page.locator("#expected"),
+            page.locator("#result"),
+            page.locator("#status"),
+        ):
+            expect(there).to_be_in_viewport(ratio=1)
+        assert page.evaluate("scrollY") == 0
+        give(page, photo_path, painting_path)
+        is_shown(page, "#photos")
+
+
+def test_time_is_foreseen_before_painting(visit, photo_path, painting_path):
+    page = visit()
+    expected = page.locator("#expected")
+    expect(expected).to_have_text("")
+    give(page, photo_path, painting_path)
+    expect(expected).to_contain_text(re.compile(r"This takes about \d+s\."), timeout=SECONDS)
+    seconds = [int(re.search(r"\d+", expected.inner_text())[0])]
+    page.get_by_label("number input for Iterations").fill("8")
+    expect(expected).not_to_have_text(re.compile(f" {seconds[0]}s"), timeout=SECONDS)
+    seconds.append(int(re.search(r"\d+", expected.inner_text())[0]))
+    assert seconds[0] < seconds[1]
+    page.get_by_label("Size").fill("100")
+    expect(expected).to_contain_text("here at most 64 are painted", timeout=SECONDS)
+    page.get_by_label("Size").fill("32")
+    page.locator("#photos").get_by_label("Clear").click()
+    expect(expected).to_have_text("", timeout=SECONDS)
+
+
+def test_nothing_red_is_left_of_an_error(visit, photo_path, painting_path):
+    page = visit()
+    give(page, photo_path, painting_path)
+    page.get_by_label("Size").fill("1")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    status(page, "size must be a whole number of at least 16")
+    expect(page.get_by_test_id("toast-body")).to_be_visible()
+    page.get_by_test_id("toast-close").click()
+    expect(page.get_by_test_id("toast-body")).to_have_count(0)
+    expect(page.get_by_text("Error", exact=True).locator("visible=true")).to_have_count(0)
+    assert page.evaluate(REDDISH) == []
+
+
+# What has a border or a text of a red: as the badges of errors have.
+REDDISH = """() => [...document.querySelectorAll("body *")].filter(each => {
+    const {color, borderTopColor, borderTopWidth} = getComputedStyle(each);
+    const red = css => { const [r, g, b] = css.match(/[0-9.]+/g); return r > 150 && g + b < 100; };
+    return each.checkVisibility({visibilityProperty: true}) && each.getClientRects().length
+        && (red(color) || (red(borderTopColor) && borderTopWidth != "0px"));
+}).map(each => each.outerHTML.slice(0, 100))"""
 
 
 def test_page_takes_any_size_of_upload(visit, painting_path, tmp_path):

@@ -1,0 +1,77 @@
+"""How long a run will take, before it begins: from evaluations at a small size on this machine.
+
+pace = measure(job, lambda stage: stage_objective(job, weights, stage))
+seconds(job.stages, pace)
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from stylize.images.resize import SMALLEST_SIDE
+from stylize.runs.job import Job
+from stylize.runs.progress import Progress, Stage
+from stylize.runs.pyramid import preparation
+
+SIDES = 128, 512  # of squares to try; the second where an evaluation of the first says little
+SHORT = 0.05  # seconds, of an evaluation that says little: a GPU's
+REPEATS = 2  # of an evaluation, the shortest of which counts
+
+
+class Pace(NamedTuple):
+    """How fast a machine is: seconds for a unit of work, and to begin with a size."""
+
+    work: float
+    start: float
+
+
+def seconds(stages: Sequence[Stage], pace: Pace) -> float:
+    """The seconds that all evaluations of some stages, and what comes before them, will take."""
+    return sum(pace.start + pace.work * (stage.work_before + stage.work) for stage in stages)
+
+
+def measure(job: Job, objective_at: Callable[[Stage], Callable]) -> Pace:
+    """Measures the pace of a job in some evaluations of small sizes, which takes some seconds.
+
+    Args:
+        job: any that has the settings and pictures; it is not painted.
+        objective_at: from a stage to the function to minimise there, as `stage_objective` makes it.
+    """
+    first = job.stages[0]
+    objective_at(first)(job.start(first))  # what takes longer the first time is not to count
+    for side in SIDES:
+        stage = _trial(job, side)
+        begun = time.perf_counter()
+        objective = objective_at(stage)
+        start = job.start(stage)
+        objective(start)
+        each = min(_timed(objective, start) for _ in range(REPEATS))
+        whole = time.perf_counter() - begun - (REPEATS + 1 + stage.preparation) * each
+        if each > SHORT:
+            break
+    return Pace(each / stage.work_each, max(0.0, whole))
+
+
+def learned(pace: Pace, progress: Progress) -> Pace:
+    """The pace as a run has just had it, if its last size was large enough to say so."""
+    stage = progress.stage
+    if stage is None or stage.work_each < SIDES[0] ** 2:
+        return pace
+    return pace._replace(work=progress.seconds_each / stage.work_each)
+
+
+def _trial(job, side):
+    """The job's last stage with as many pixels as a square has, which need no tiles."""
+    last = job.stages[-1]
+    times = min(1.0, side / math.sqrt(last.rows * last.cols))
+    rows, cols = (max(SMALLEST_SIDE, round(each * times)) for each in (last.rows, last.cols))
+    small = last._replace(rows=rows, cols=cols, tile=None, in_files=False, cost=1.0, refines=False)
+    return small._replace(preparation=preparation(small, job.settings))
+
+
+def _timed(function, *arguments):
+    """The seconds that a function takes."""
+    begun = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - begun

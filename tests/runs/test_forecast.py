@@ -1,0 +1,112 @@
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import neural_style_transfer as nst
+from stylize.optimize.state import Losses
+from stylize.runs import forecast
+from stylize.runs.job import prepare
+from stylize.runs.progress import ALWAYS, Evaluation, Progress
+
+COMPILING = 2.0  # seconds
+
+
+class Machine:
+    """Stands in for the network: a clock that only work moves on."""
+
+    def __init__(self, pixel):
+        self.now, self._pixel = 100.0, pixel
+        self.tried = []  # pixels of each stage
+
+    def objective_at(self, stage):
+        each = self._pixel * (stage.rows * stage.cols + ALWAYS)
+        self.now += stage.preparation * each + (0 if self.tried else 30)  # the first time, 30 s
+        self.tried.append(stage.rows * stage.cols)
+        compiling = iter([COMPILING])
+
+        def objective(x):
+            assert np.shape(x) == (stage.rows, stage.cols, 3)
+            self.now += each + next(compiling, 0)
+
+        return objective
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """A function from the seconds that a pixel takes, and a job, to (its pace, the machine)."""
+
+    def measure(pixel, job):
+        machine = Machine(pixel)
+        monkeypatch.setattr(time, "perf_counter", lambda: machine.now)
+        return forecast.measure(job, machine.objective_at), machine
+
+    return measure
+
+
+def job_of(size, cols=48, rows=40, **settings):
+    gray = Image.new("RGB", (cols, rows), "gray")
+    return prepare(gray, gray, size=size, **settings)
+
+
+@pytest.mark.parametrize("cols", [40, 400, 24])
+@pytest.mark.parametrize("size", [32, 100, 300])
+def test_pace_is_that_of_the_machine_whatever_the_size(size, cols, measured):
+    pace, machine = measured(1e-5, job_of(size, cols))
+    assert pace == pytest.approx((1e-5, COMPILING))
+    assert machine.tried[-1] <= 128**2 * 1.1  # a moment, not the size asked for
+
+
+def test_a_fast_machine_is_tried_at_a_larger_size(measured):
+    pace, machine = measured(1e-8, job_of(1024, 40))
+    assert pace == pytest.approx((1e-8, COMPILING))
+    assert machine.tried[-1] == 512**2
+
+
+def test_seconds_are_those_of_a_run_that_goes_at_that_pace(measured):
+    job = job_of(300)
+    pace, machine = measured(1e-5, job)
+    begun = machine.now
+    for stage in job.stages:
+        objective, start = machine.objective_at(stage), job.start(stage)
+        for _ in range(stage.total_evaluations):
+            objective(start)
+    ran = machine.now - begun
+    assert forecast.seconds(job.stages, pace) == pytest.approx(ran, rel=0.05)
+
+
+def test_larger_more_iterations_and_tiles_take_longer():
+    pace = forecast.Pace(1e-5, 1.0)
+
+    def seconds(*arguments, **settings):
+        return forecast.seconds(job_of(*arguments, **settings).stages, pace)
+
+    assert 3 < seconds(800) / seconds(400) < 4.5
+    assert 1.7 < seconds(400, iterations=4) / seconds(400) < 2
+    assert seconds(400, tile=128) > 1.5 * seconds(400, tile="off")
+    assert seconds(400, neighbor_weight=0) < seconds(400)
+
+
+@pytest.mark.parametrize(("size", "learns"), [(300, True), (40, False)])
+def test_a_run_that_went_slower_is_learned_from(size, learns, monkeypatch):
+    """But not one so small that its pixels hardly count."""
+    now, progress = 0.0, Progress()
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    stages = job_of(size).stages
+    progress.start_run(stages)
+    progress.on_stage(len(stages) - 1)
+    for _ in range(9):
+        now += 0.5
+        progress.on_evaluation(Evaluation(Losses(1.0, {}), None, None))
+    pace = forecast.Pace(1e-7, 3.0)
+    after = forecast.learned(pace, progress)
+    assert after.start == 3.0
+    assert (after.work * stages[-1].work_each == pytest.approx(0.5)) == learns
+    assert (after == pace) != learns
+
+
+def test_real_evaluations_are_timed(small_vgg19):
+    job = job_of(40)
+    pace = forecast.measure(job, lambda stage: nst.stage_objective(job, small_vgg19, stage))
+    assert 0 < pace.work < 1 and 0 <= pace.start < 60
