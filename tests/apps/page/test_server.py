@@ -338,7 +338,10 @@ def test_next_painting_takes_the_place_of_the_last(visit, photo_path, painting_p
 def test_what_is_needed_to_paint_is_on_the_first_screen(visit, photo_path, painting_path):
     page = visit()
     page.set_viewport_size({"width": 1280, "height": 720})
-    for _ in range(2):
+    for given in (False, True):
+        if given:
+            give(page, photo_path, painting_path)
+            is_shown(page, "#photos")
         for there in (
             page.locator("#photos"),
             page.locator("#painting"),
@@ -351,8 +354,6 @@ def test_what_is_needed_to_paint_is_on_the_first_screen(visit, photo_path, paint
         ):
             expect(there).to_be_in_viewport(ratio=1)
         assert page.evaluate("scrollY") == 0
-        give(page, photo_path, painting_path)
-        is_shown(page, "#photos")
 
 
 def test_time_is_foreseen_before_painting(visit, photo_path, painting_path):
@@ -361,11 +362,6 @@ def test_time_is_foreseen_before_painting(visit, photo_path, painting_path):
     expect(expected).to_have_text("")
     give(page, photo_path, painting_path)
     expect(expected).to_contain_text(re.compile(r"This takes about \d+s\."), timeout=SECONDS)
-    seconds = [int(re.search(r"\d+", expected.inner_text())[0])]
-    page.get_by_label("number input for Iterations").fill("8")
-    expect(expected).not_to_have_text(re.compile(f" {seconds[0]}s"), timeout=SECONDS)
-    seconds.append(int(re.search(r"\d+", expected.inner_text())[0]))
-    assert seconds[0] < seconds[1]
     page.get_by_label("Size").fill("100")
     expect(expected).to_contain_text("here at most 64 are painted", timeout=SECONDS)
     page.get_by_label("Size").fill("32")

@@ -97,6 +97,24 @@ def test_painting_ends_with_a_picture_that_says_how_it_was_made(studio, painting
     assert (record["base"]["name"], record["settings"]["iterations"]) == ("photo.png", 2)
 
 
+def test_time_is_foreseen_by_the_pace_of_the_machine(studio, photo_path, tmp_path):
+    """A unit of work is a pixel of an evaluation; reading takes three seconds."""
+    default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
+
+    def said(photos=(photo_path,), **given):
+        return studio.foresee(photos, (default | {"size": 48, "iterations": 5} | given).values())
+
+    assert said() == ""  # it is not measured yet
+    studio._pace = studios.forecast.Pace(1e-4, 1.0)
+    assert said() == "This takes about 40s."  # 5 * 20 evaluations of 48 x 57 + 2500 pixels, and 4
+    assert said(iterations=1) == "This takes about 10s."
+    together = "This takes about 80s, all photos together."
+    assert said([photo_path, photo_path]) == together
+    assert "This needs about 2 min; here it is stopped after 60s" in said(iterations=20)
+    assert "here at most 64 are painted" in said(size=100)
+    assert said([tmp_path / "none.png"]) == said([]) == ""
+
+
 def test_painting_with_margins_is_shown_as_it_is_used(painting_of, painting, tmp_path):
     framed = np.pad(painting, [(12, 12), (14, 14), (0, 0)], constant_values=255)
     Image.fromarray(framed).save(tmp_path / "framed.png")
