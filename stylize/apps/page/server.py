@@ -100,7 +100,8 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
         yield from studio.paint(request.session_hash)
 
     def enter(request: gr.Request, photos: Any, painting: Any, *values: Any) -> Shown:
-        return studio.enter(request, _paths(photos), *_paths(painting)[-1:] or [None], *values)
+        paintings = _paths(painting)
+        return studio.enter(request, _paths(photos), paintings[-1] if paintings else None, *values)
 
     def enter_choices(request: gr.Request, *given: Any) -> Any:
         return enter(request, *given).words
