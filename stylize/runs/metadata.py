@@ -271,15 +271,9 @@ class LossTable:
         seconds = round(seconds, 3)
         self.rows.append(row | {"seconds": seconds, **terms, "total": losses.total, "size": size})
 
-    @property
-    def terms(self) -> list[str]:
-        """The columns of the terms, of all sizes together."""
-        every = dict.fromkeys(itertools.chain.from_iterable(self.rows))
-        return [column for column in every if column in Term.columns.values()]
-
     def save(self, path: str | os.PathLike) -> None:
         """Writes a CSV file, whole or not at all. Raises OSError."""
-        columns = ["iteration", "evaluation", "seconds", *self.terms, "total", "size"]
+        columns = ["iteration", "evaluation", "seconds", *_terms_of(self.rows), "total", "size"]
         with replacing(path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, columns, restval=0.0)  # of a term that a size lacks
             writer.writeheader()
@@ -291,23 +285,31 @@ class LossTable:
             self.figure().savefig(temporary, dpi=120)
 
     def figure(self) -> Any:
-        """Returns the plot, a Matplotlib figure."""
+        """Returns the plot, a Matplotlib figure. Another thread may go on adding evaluations."""
         from matplotlib.figure import Figure
+
+        rows = self.rows.copy()
+
+        def column(name):
+            return np.array([row.get(name, 0.0) for row in rows], float)
 
         figure = Figure(figsize=(7, 4), layout="constrained")
         axes = figure.subplots()
-        for name in ("total", *self.terms):
-            losses = self._column(name)
+        for name in ("total", *_terms_of(rows)):
+            losses = column(name)
             shown = np.where(losses > 0, losses, np.nan)  # a weight may be 0
-            axes.semilogy(self._column("evaluation"), shown, label=name)
-        changes = np.flatnonzero(np.diff(self._column("size")))
+            axes.semilogy(column("evaluation"), shown, label=name)
+        changes = np.flatnonzero(np.diff(column("size")))
         for index in changes:
             axes.axvline(index + 1.5, color="gray", linewidth=0.5)
         # A line search may try a point millions of times too high; it would flatten all the rest.
-        axes.set_ylim(top=10 * np.median(self._column("total")))
+        axes.set_ylim(top=10 * np.median(column("total")))
         axes.set(xlabel="evaluations", ylabel="loss")
         figure.legend(loc="outside right center")  # the curves may be anywhere in the plot
         return figure
 
-    def _column(self, name):
-        return np.array([row.get(name, 0.0) for row in self.rows], float)
+
+def _terms_of(rows):
+    """The columns of the terms, of all sizes together."""
+    every = dict.fromkeys(itertools.chain.from_iterable(rows))
+    return [column for column in every if column in Term.columns.values()]

@@ -249,6 +249,20 @@ def table():
     return result
 
 
+def test_table_may_grow_while_it_is_plotted():
+    """As on the page, which plots in another thread than it paints in."""
+    growing = table()
+
+    class Row(dict):
+        def get(self, *given):
+            growing.rows.append(growing.rows[0])
+            return super().get(*given)
+
+    growing.rows[1] = Row(growing.rows[1])
+    lines = growing.figure().axes[0].get_lines()[:4]
+    assert {len(line.get_xdata()) for line in lines} == {4}
+
+
 def test_term_that_a_size_lacks_is_zero_there(tmp_path):
     mixed = metadata.LossTable()
     mixed.add(0, 0.5, Losses(3.0, {"content": 1.0, "neighbors": 2.0}), 20)

@@ -518,5 +518,5 @@ def test_all_uploads_together_have_a_limit(visitor, photo_of, page):
     assert guard.bytes_in(str(own)) < GIGABYTES * 2**30 + 20 * guard.SMALLEST_FILE
     assert visitor.client.get("/").status_code == 200
     (own / "result.png").write_bytes(bytes(10**6))
-    visitor.enter(in_gallery(photo_of), photo_of)
+    visitor.enter(in_gallery(photo_of), in_gallery(photo_of))
     assert visitor.paint() == "The page has no room for this now; come back later."
