@@ -140,7 +140,7 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
                 with gr.Row(visible=False, elem_id="choices") as row:
                     offered = [_choice(strength) for strength in STRENGTHS]
                 with gr.Row():
-                    _examples("Example photos", PHOTOS, photos)
+                    example = _examples("Example photos", PHOTOS, photos)
                     _examples("Example paintings", PAINTINGS, painting)
                 inputs = [photos, painting, strength, size, *_more_controls()]
             with gr.Column():
@@ -195,15 +195,11 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
         photos.upload(show, photos, photos, **looking)
         painting.upload(show_last, painting, painting, **looking)
         settings = inputs[2:]
-        gr.on(
-            [photos.change, *(each.change for each in settings)],
-            foresee,
-            [photos, *settings],
-            expected,
-            trigger_mode="always_last",
-            show_progress="hidden",
-            **looking,
-        )
+        foreseeing = foresee, [photos, *settings], expected
+        changes = [photos.change, *(each.change for each in settings)]
+        looking["show_progress"] = "hidden"
+        gr.on(changes, *foreseeing, trigger_mode="always_last", **looking)
+        example.load_input_event.then(*foreseeing, **looking)  # Gradio sees no change in it
         stop.click(studio.stop, queue=False)
         page.unload(studio.leave)
     return page
@@ -246,7 +242,8 @@ def _examples(label, names, component):
     """Pictures of ours to try, photos or paintings: either goes with what a visitor has given."""
     with gr.Column(min_width=200):
         samples = [[[str(EXAMPLES / f"{name}.jpg")]] for name in names]
-        gr.Examples(samples, component, label=label, elem_id=f"{component.elem_id}_examples")
+        elem_id = f"{component.elem_id}_examples"
+        return gr.Examples(samples, component, label=label, elem_id=elem_id)
 
 
 def _strength():

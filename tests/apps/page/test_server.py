@@ -280,6 +280,8 @@ def test_example_goes_with_a_picture_of_ones_own(visit, own, photo_path, paintin
     example(page, "painting" if own == "photos" else "photos", 1)
     is_shown(page, "#photos")
     is_shown(page, "#painting")
+    expected = re.compile("This takes about|here at most")
+    expect(page.locator("#expected")).to_contain_text(expected, timeout=SECONDS)
     page.get_by_label("Size").fill("32")
     paint(page, 1)
     status(page, "Done")
