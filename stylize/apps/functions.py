@@ -8,7 +8,7 @@
 For one photo there is `neural_style_transfer.style_transfer`.
 """
 
-import difflib
+import numbers
 import os
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,14 @@ from stylize.apps import command
 from stylize.apps.film import paint_film as film
 from stylize.apps.folder import paint_folder as folder
 from stylize.apps.folder.ledger import Outcome
-from stylize.apps.options import parse_words
+from stylize.apps.options import build_parser, parse_words
 from stylize.errors import InputError
 from stylize.runs.settings import SETTINGS
-from stylize.runs.validators import checked
+from stylize.runs.validators import checked, meant
 
 Named = str | os.PathLike
 
-APART = ("base", "style_reference", "result_prefix", "compare", "plain", "watch")  # no keywords
+APART = ("compare", "watch", "show")  # options that a function has no use for
 
 
 def paint_folder(
@@ -81,16 +81,30 @@ def paint_film(clip: Named, style_reference: Named, result: Named, **options: An
 
 def _arguments(base, style_reference, result, options):
     """The command line's options with these values. Raises InputError."""
+    parser = build_parser()
     pictures = [os.fspath(path) for path in (base, style_reference, result)]
-    args = parse_words(["--quiet", "--", *pictures])
-    known = sorted(vars(args).keys() - set(APART))
+    args = parse_words(["--quiet", "--", *pictures], parser)
+    actions = {action.dest: action for action in parser._actions if action.option_strings}
+    known = sorted(actions.keys() & vars(args).keys() - set(APART))
     for name, value in options.items():
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            meant = f"did you mean {close[0]}" if close else f"there are {', '.join(known)}"
-            raise InputError(f"unknown option {name!r}; {meant}")
-        if name in SETTINGS and value is not None:
+            raise InputError(f"unknown option {name!r}; {meant(name, known)}")
+        if value is not None and name in SETTINGS:
             value = checked(SETTINGS[name].flag, SETTINGS[name].check, value, name)
+        elif value is not None and not _fits(actions[name], value):
+            raise InputError(f"{name} is not an option that can be {value!r}; see --help all")
         setattr(args, name, value)
     args.command = args.resume_command = "the same call"
     return args
+
+
+def _fits(action, value):
+    """Whether an option of the command line, but no setting, may have a value."""
+    if action.nargs == 0:  # a switch
+        return isinstance(value, bool)
+    if action.choices:
+        return value in action.choices
+    if number := {int: numbers.Integral, float: numbers.Real}.get(action.type):
+        return isinstance(value, number) and not isinstance(value, bool)
+    each = value if action.nargs == "+" else [value]
+    return isinstance(each, list | tuple) and all(isinstance(v, str | os.PathLike) for v in each)

@@ -72,9 +72,13 @@ def nearest_of_all(queries: Any, candidates: Any, dtype: str = "float32") -> tup
 
 
 def principal_axes(columns: Any) -> np.ndarray:
-    """Orthogonal directions in which columns (m, channels) vary most, (channels, `AXES`), float32.
+    """Orthogonal directions in which columns vary most, found in a sample of them.
 
-    Found in a sample of the columns, which are centred.
+    Args:
+        columns: (m, channels), centred.
+
+    Returns:
+        (channels, `AXES`), or as many axes as channels if these are fewer, of length 1, float32.
 
     Source: Halko, Martinsson and Tropp, "Finding structure with randomness" (2011), alg. 4.4.
     """

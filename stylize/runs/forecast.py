@@ -32,7 +32,7 @@ def seconds(stages: Sequence[Stage], pace: Pace) -> float:
 
 
 def measure(job: Job, objective_at: Callable[[Stage], Callable]) -> Pace:
-    """Measures the pace of a job in some evaluations of small sizes, which takes some seconds.
+    """Returns the pace of a job, measured in some evaluations of small sizes, within seconds.
 
     Args:
         job: any that has the settings and pictures; it is not painted.

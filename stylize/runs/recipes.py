@@ -1,6 +1,5 @@
 """The recipes: named settings, each for a look or for another program's numbers."""
 
-import difflib
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +8,7 @@ from PIL import Image
 
 from stylize.errors import InputError
 from stylize.runs.settings import SETTINGS, STYLE_LAYERS, Settings
-from stylize.runs.validators import checked
+from stylize.runs.validators import checked, meant
 
 RECIPES = {"keras": Settings()}  # the Keras example script's, number for number
 RECIPES["pyramid"] = RECIPES["keras"] | {
@@ -145,9 +144,7 @@ def choose_settings(recipe: str | Settings | Mapping = DEFAULT_RECIPE, **given: 
     settings, values = _recipe_settings(recipe), {}
     for name, value in given.items():
         if name not in SETTINGS:
-            close = difflib.get_close_matches(name, SETTINGS, n=1)
-            meant = f"did you mean {close[0]}" if close else f"there are {', '.join(SETTINGS)}"
-            raise InputError(f"unknown setting {name!r}; {meant}")
+            raise InputError(f"unknown setting {name!r}; {meant(name, SETTINGS)}")
         if value is not None:
             values[name] = checked(SETTINGS[name].flag, SETTINGS[name].check, value, name)
     return settings | values

@@ -1,5 +1,6 @@
 """What a setting may be: each function returns the value as it is used, or raises InputError."""
 
+import difflib
 import math
 import os
 import re
@@ -29,6 +30,12 @@ def checked(flag, check, value, name=""):
         return check(value)
     except InputError as error:
         raise SettingError(flag, str(error), name) from None
+
+
+def meant(name, known):
+    """Returns what to say of an unknown name: which of the known ones it may mean, or all."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}" if close else f"there are {', '.join(known)}"
 
 
 def _shown(value):

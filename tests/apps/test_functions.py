@@ -64,6 +64,12 @@ def test_options_are_checked_by_name(photos, painting_path, photo_path, tmp_path
         ("strength", 2): "strength must be",
         ("base", "x"): "unknown option 'base'",
         ("resume", True): "--resume is for a photo",
+        ("watch", True): "unknown option 'watch'",
+        ("jobs", "2"): "jobs is not an option that can be '2'",
+        ("format", "gif"): "format is not an option that can be 'gif'",
+        ("overwrite", "no"): "overwrite is not an option that can be 'no'",
+        ("styles", "a.jpg"): "styles is not an option that can be 'a.jpg'",
+        ("weights", 5): "weights is not an option that can be 5",
     }.items():
         with pytest.raises(InputError, match=said):
             paint_folder(*given, **dict([options]))

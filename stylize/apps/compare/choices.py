@@ -2,7 +2,6 @@
 
 import argparse
 import csv
-import difflib
 import functools
 import itertools
 import math
@@ -14,7 +13,7 @@ from stylize.apps.words import OPTION_NAMES, spelled_value
 from stylize.errors import InputError
 from stylize.runs.recipes import RECIPES
 from stylize.runs.settings import OF_FILMS, SETTINGS, UNRECORDED, Setting
-from stylize.runs.validators import checked, one_of, picture_or_word
+from stylize.runs.validators import checked, meant, one_of, picture_or_word
 
 ROWS = 200  # of each picture, unless --size says otherwise
 MOST = 64  # pictures of a comparison; more than anybody can compare
@@ -126,10 +125,8 @@ def _parse(text):
     typed, _, values = text.partition("=")
     name = OTHER_NAMES.get(key := typed.strip("-").replace("-", "_").lower(), key)
     if name not in NAMES:
-        close = difflib.get_close_matches(name, NAMES, n=1)
         raise InputError(
-            f"--compare {typed}: no setting that can vary is called so; "
-            f"{f'did you mean {close[0]}' if close else 'there are ' + ', '.join(NAMES)}"
+            f"--compare {typed}: no setting that can vary is called so; {meant(name, NAMES)}"
         )
     setting = CHOOSABLE[NAMES[name]]
     listed = next(csv.reader([values], skipinitialspace=True), [])  # it knows "a, b.jpg",c.jpg

@@ -23,10 +23,12 @@ from starlette.applications import Starlette
 from starlette.middleware.errors import ServerErrorMiddleware
 
 from stylize.apps.console import Parser, exit_status, underscored
+from stylize.apps.page.allowance import Allowance
 from stylize.apps.page.guard import NOT_OURS, Guard, check_uploads, no_such_request
 from stylize.apps.page.keeping import own_folder, remove_old_from
 from stylize.apps.page.looks import original
-from stylize.apps.page.studio import DOWNLOAD, STRENGTHS, Shown, Studio, complaint
+from stylize.apps.page.shown import DOWNLOAD, STRENGTHS, Shown, complaint
+from stylize.apps.page.studio import CONTROLS, Studio
 from stylize.apps.page.uploads import take_files_only
 from stylize.backend.signals import stopping_signals
 from stylize.errors import InputError
@@ -117,7 +119,7 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
         return studio.looks.changed(_paths(paintings), most=1)
 
     def foresee(photos: Any, *values: Any) -> str:
-        return studio.foresee(_paths(photos), values)
+        return studio.foresight.words(_paths(photos), dict(zip(CONTROLS, values, strict=True)))
 
     with Page(title="Neural style transfer", analytics_enabled=False) as page:
         page.folder = folder
@@ -331,10 +333,16 @@ def serve(args: argparse.Namespace) -> None:
         tempfile.tempdir = folder  # unfinished uploads go there too
         os.environ["GRADIO_TEMP_DIR"] = folder
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-        limits = args.max_size, args.max_seconds, args.max_photos, args.max_frames
-        weights, max_bytes = load_weights(args.weights), args.max_gigabytes * 2**30
-        studio = Studio(weights, folder, *limits, args.max_pixels, max_bytes)
-        studio.warm_up()
+        allowed = Allowance(
+            size=args.max_size,
+            seconds=args.max_seconds,
+            photos=args.max_photos,
+            frames=args.max_frames,
+            pixels=args.max_pixels,
+            bytes=args.max_gigabytes * 2**30,
+        )
+        studio = Studio(load_weights(args.weights), folder, allowed)
+        studio.foresight.measure()
         take_files_only()
         page = build_page(studio, folder, args.max_size).queue(max_size=20, api_open=False)
         remove_old_from(folder)
@@ -345,7 +353,7 @@ def serve(args: argparse.Namespace) -> None:
             """Puts the guard before all of Gradio, which would answer CORS preflights itself."""
             errors = app.middleware_stack  # the outermost, which answers with a 500
             assert isinstance(errors, ServerErrorMiddleware)
-            errors.app = Guard(errors.app, **guarded, max_bytes=max_bytes)
+            errors.app = Guard(errors.app, **guarded, max_bytes=allowed.bytes)
             yield
 
         try:

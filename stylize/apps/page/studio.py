@@ -7,16 +7,11 @@ frames of a clip.
 import contextlib
 import functools
 import gc
-import html
-import itertools
-import math
-import os
 import tempfile
 import threading
-import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
 from PIL import Image
@@ -24,16 +19,29 @@ from PIL import Image
 import neural_style_transfer as nst
 from stylize.apps.console import in_words
 from stylize.apps.film.scenes import FrameFolder, frames_to_paint
+from stylize.apps.page.allowance import Allowance, is_clip
+from stylize.apps.page.foresight import Foresight
 from stylize.apps.page.guard import bytes_in
 from stylize.apps.page.looks import Looks
+from stylize.apps.page.series import Series
+from stylize.apps.page.shown import (
+    DOWNLOAD_ALL,
+    DOWNLOAD_FILM,
+    STRENGTHS,
+    Offered,
+    Shown,
+    cleared,
+    complaint,
+    margins_left_out,
+    reason,
+)
 from stylize.apps.page.watch import Limit, Stopped, Watch
-from stylize.backend.files import folded, replacing
-from stylize.errors import InputError, NonFiniteLoss
+from stylize.errors import InputError
 from stylize.images.apart import load_image_apart
-from stylize.images.clips import SUFFIXES, encode, open_clip
+from stylize.images.clips import encode, open_clip
 from stylize.images.optical_flow import require_opencv
 from stylize.images.writing import save_image
-from stylize.runs import forecast, metadata
+from stylize.runs import metadata
 from stylize.runs.job import Job, prepare
 from stylize.vgg.weights import VGG19Weights
 
@@ -49,132 +57,7 @@ CONTROLS = (  # the settings on the page
     "seed",
 )
 MOST_ASKED = 100  # visitors who wait; more than that have room in Gradio's queue of paintings
-STRENGTHS, ROWS = (0.3, 0.5, 0.7), 128  # of the small pictures that a visitor may choose from
-READING = 3  # seconds, about, in which a photo and a painting are read
-SMALLER = "Choose a smaller size."
-DOWNLOAD, DOWNLOAD_ALL, DOWNLOAD_FILM = "Download PNG", "Download all (ZIP)", "Download MP4"
-
-
-def _about(seconds):
-    """A time that is foreseen, as roughly as it is known."""
-    return f"about {in_words(max(5, round(seconds, -1)))}"
-
-
-def complaint(message):
-    """What shows a visitor what to change. It is no fault of ours: no traceback is printed."""
-    return gr.Error(html.escape(str(message)), print_exception=False)
-
-
-def reason(error: Exception) -> str:
-    """What an error says in a line to a visitor. Raises it again if it is a bug."""
-    if isinstance(error, MemoryError):
-        return "There is not enough memory for this size; choose a smaller one."
-    if isinstance(error, InputError | NonFiniteLoss):
-        return str(error)
-    if isinstance(error, OSError):
-        return f"The page's machine cannot read or write a file: {error.strerror or error}"
-    raise error
-
-
-def is_clip(path: str | os.PathLike) -> bool:
-    """Whether an upload is a video, by its suffix."""
-    return Path(path).suffix.lower() in SUFFIXES
-
-
-class Shown(NamedTuple):
-    """What the page shows from now on, in the order of its outputs; the rest stays as it is."""
-
-    words: Any
-    picture: Any = gr.skip()
-    plot: Any = gr.skip()
-    download: Any = gr.skip()
-    gallery: Any = gr.skip()
-
-
-class Offered(NamedTuple):
-    """The same of small pictures to choose from, one for each of `STRENGTHS`."""
-
-    words: Any
-    row: Any = gr.skip()
-    pictures: Any = (gr.skip(),) * len(STRENGTHS)
-
-
-def cleared(words: str) -> Shown:
-    """Words, and no results of what was asked for before."""
-    download = gr.DownloadButton(DOWNLOAD, value=None, interactive=False)
-    return Shown(words, download=download, gallery=gr.Gallery(None, visible=False))
-
-
-def _show_margins_left_out(job, words):
-    """Yields what is used of a painting with margins, until the first picture takes its place."""
-    (painting,), (box,) = job.inputs.styles, job.inputs.style_boxes
-    if box.is_cut:
-        margins = "Plain margins of the painting are left out; below is what is used of it."
-        yield Shown(f"{words}\n\n{margins}", painting)
-
-
-class Series:
-    """What has become of several photos.
-
-    Args:
-        folder: of the results.
-        photos: their paths.
-
-    Attributes:
-        places: "2 of 5: NAME" for each photo.
-        paths: where the result of each photo goes.
-        gallery: the path and the caption of each result that is there.
-    """
-
-    def __init__(self, folder: Path, photos: Sequence[str]):
-        self._folder, self._names = folder, [Path(photo).name for photo in photos]
-        self.places = [f"{i} of {len(photos)}: {name}" for i, name in enumerate(self._names, 1)]
-        self.paths = [folder / f"{name}.png" for name in result_names(photos)]
-        self.gallery: list[tuple[str, str]] = []
-        self._painted = 0
-        self._remarks: dict[str, list[str]] = {}  # what is to be said -> of which photos
-
-    def add(self, index: int, watch: Watch) -> None:
-        """The run of a photo has ended or was stopped."""
-        if watch.last:
-            stopped = f", {watch.error}" if watch.error else ""
-            self.gallery.append((str(self.paths[index]), f"{self._names[index]}{stopped}"))
-        if watch.error:
-            self.remark(index, watch.ending)
-        else:
-            self._painted += 1
-
-    def remark(self, index: int, text: str) -> None:
-        """Something is to be said of a photo."""
-        self._remarks.setdefault(text, []).append(self._names[index])
-
-    def words(self, first: str) -> str:
-        """A line, and below it what is to be said of the photos so far, as Markdown."""
-        lines = [first, *(f"{', '.join(names)}: {text}" for text, names in self._remarks.items())]
-        return "\n\n".join(map(html.escape, lines))
-
-    def summary(self, ended: str) -> str:
-        """How it `ended`, in words."""
-        return self.words(f"{ended}: {self._painted} of {len(self._names)} painted")
-
-    def pack(self) -> str:
-        """Writes a ZIP archive of the results, one at a time. Returns its path. Raises OSError."""
-        archive = self._folder / "painted.zip"
-        with replacing(archive) as temporary, zipfile.ZipFile(temporary, "w") as file:
-            for path, _ in self.gallery:
-                file.write(path, Path(path).name)
-        return str(archive)
-
-
-def result_names(photos: Iterable[str | os.PathLike]) -> list[str]:
-    """What the results of photos are called, without suffix: as the photos, but no two alike."""
-    names: list[str] = []
-    for photo in photos:
-        taken, stem = set(map(folded, names)), Path(photo).stem
-        numbered = (f"{stem}_{number}" for number in itertools.count(2))
-        free = (n for n in itertools.chain([stem], numbered) if folded(n) not in taken)
-        names.append(next(free))
-    return names
+ROWS = 128  # of the small pictures that a visitor may choose from
 
 
 class Studio:
@@ -183,72 +66,20 @@ class Studio:
     Args:
         weights: the network's.
         folder: where results are kept.
-        max_size: pixels of a result's longer side, at most.
-        max_seconds: that a photo or a clip is painted, at most.
-        max_photos: that a visitor may give at once.
-        max_frames: that a clip may have.
-        max_pixels: that an upload, or a frame of it, may have.
-        max_bytes: that uploads and results may take; once they do, nothing more is painted.
+        allowed: how much a visitor may ask for.
 
     Attributes:
-        looks: what looks at uploads before they are painted.
+        looks: shows what browsers cannot.
+        foresight: foresees how long painting will take.
     """
 
-    def __init__(
-        self,
-        weights: VGG19Weights,
-        folder: str,
-        max_size: int,
-        max_seconds: float,
-        max_photos: int,
-        max_frames: int,
-        max_pixels: int,
-        max_bytes: float = math.inf,
-    ):
-        self._weights, self._folder = weights, folder
-        self._max_size, self._max_seconds = max_size, max_seconds
-        self._max_photos, self._max_frames = max_photos, max_frames
-        self._max_pixels, self._max_bytes = max_pixels, max_bytes
-        self.looks = Looks(max_pixels)
-        self._pace: forecast.Pace | None = None  # of this machine, once it is measured
+    def __init__(self, weights: VGG19Weights, folder: str, allowed: Allowance):
+        self._weights, self._folder, self._allowed = weights, folder, allowed
+        self.looks = Looks(allowed.pixels)
+        self.foresight = Foresight(weights, allowed, self.looks)
         # session -> (what stops its next run, what it asked for last)
         self._asked: dict[str | None, tuple[threading.Event, tuple]] = {}
         self._running: dict[str | None, threading.Event] = {}  # session -> what stops its run
-
-    def warm_up(self) -> None:
-        """Builds the network, which stays, before the first visitor needs it, and times it."""
-        gray = Image.new("RGB", (512, 512), "gray")
-        job = prepare(gray, gray, size=512)
-        at = functools.partial(nst.stage_objective, job, self._weights)
-        self._pace = forecast.measure(job, at)
-
-    def foresee(self, photos: Sequence[str], values: Iterable[Any]) -> str:
-        """How long the painting of photos will take, or why they cannot be painted so, in words.
-
-        "" where nothing is known.
-
-        Args:
-            photos: their paths.
-            values: those of `CONTROLS`, in their order.
-        """
-        given, total = dict(zip(CONTROLS, values, strict=True)), 0.0
-        if self._pace is None or len(photos) > self._max_photos:
-            return ""
-        for photo in photos:
-            shape = None if is_clip(photo) else self.looks.shape(photo)
-            if shape is None:
-                return ""
-            try:
-                job = self._checked(prepare(shape, shape, **given))
-            except InputError as error:
-                return html.escape(str(error))
-            each = READING + forecast.seconds(job.stages, self._pace)
-            if each > self._max_seconds:
-                most = in_words(self._max_seconds)
-                return f"This needs {_about(each)}; here it is stopped after {most}. {SMALLER}"
-            total += each
-        several = ", all photos together" if len(photos) > 1 else ""
-        return f"This takes {_about(total)}{several}." if total else ""
 
     def enter(self, request: gr.Request, *asked: Any) -> Shown:
         """A visitor asks for pictures, and waits from now on.
@@ -311,10 +142,10 @@ class Studio:
         if is_clip(photos[0]):
             raise InputError("The choices are shown of a photo; give a frame of the clip as one.")
         yield Offered("Getting ready ...", gr.Row(visible=True), (None,) * len(STRENGTHS))
-        limit = Limit(stop, self._max_seconds)
+        limit = Limit(stop, self._allowed.seconds)
         try:
             photo = self._load(photos[0], "the photo", limit)
-            small = {"size": min(ROWS, self._max_size * photo.height // max(photo.size))}
+            small = {"size": min(ROWS, self._allowed.size * photo.height // max(photo.size))}
             for index, strength in enumerate(STRENGTHS):
                 watch, own = Watch(limit), given | small | {"strength": strength}
                 place = f"{index + 1} of {len(STRENGTHS)}"
@@ -333,14 +164,8 @@ class Studio:
         """Raises InputError unless there is something to paint, and not too much of it."""
         if not (photos and style):
             raise InputError("Give a photo and a painting: drop them above, or choose an example.")
-        if len(photos) > 1 and any(map(is_clip, photos)):
-            raise InputError("Give one clip alone, or photos.")
-        if len(photos) > self._max_photos:
-            raise InputError(
-                f"{len(photos)} photos; here at most {self._max_photos} are painted at once. "
-                "Leave some out."
-            )
-        if bytes_in(self._folder) > self._max_bytes:
+        self._allowed.check_photos(photos)
+        if bytes_in(self._folder) > self._allowed.bytes:
             raise InputError("The page has no room for this now; come back later.")
 
     def _paint_one(self, photo, paint_photo):
@@ -383,7 +208,7 @@ class Studio:
 
         Yields what is shown. Returns the `Watch`; raises what ended the run, but for `Stopped`.
         """
-        limit = Limit(stop, self._max_seconds)
+        limit = Limit(stop, self._allowed.seconds)
         watch = Watch(limit)
         yield Shown(say(watch))
         try:
@@ -391,10 +216,10 @@ class Studio:
         except Stopped as error:
             watch.error = error
             return watch
-        yield from _show_margins_left_out(job, say(watch))
+        yield from margins_left_out(job, say(watch))
         yield from self._follow(job, watch, say)
-        if self._pace and not watch.error:
-            self._pace = forecast.learned(self._pace, watch)
+        if not watch.error:
+            self.foresight.learn(watch)
         if watch.last:
             record = metadata.make_record(job, self._weights, photo, [style])
             more = {"iteration": watch.last.iteration, "losses": watch.last.losses.as_dict()}
@@ -422,7 +247,7 @@ class Studio:
         if given["preserve_colors"] == "luma":
             raise InputError("Keep the photo's colours: luma is for photos; choose another way")
         yield Shown("Reading the clip ...")
-        limit = Limit(stop, self._max_seconds)
+        limit = Limit(stop, self._allowed.seconds)
         try:
             clip = self._open_clip(path, limit)
             first = next(clip.frames(0, limit), None)
@@ -431,7 +256,7 @@ class Studio:
         except Stopped as error:
             yield Shown(f"{error}; no frame was finished".capitalize())
             return
-        yield from _show_margins_left_out(job, "Getting ready ...")
+        yield from margins_left_out(job, "Getting ready ...")
         with tempfile.TemporaryDirectory(dir=self._folder) as kept:
             folder = FrameFolder(kept, metadata.make_record(job, self._weights, path, [style]))
             ended = yield from self._paint_frames(job, clip, folder, limit)
@@ -445,7 +270,7 @@ class Studio:
             if clip.sound:  # however long it is
                 seconds = float(len(files) / clip.rate)
                 clip = clip._replace(sound=(*clip.sound, "-t", str(seconds)))
-            writing = Limit(threading.Event(), self._max_seconds)  # Stop is to leave a film
+            writing = Limit(threading.Event(), self._allowed.seconds)  # Stop is to leave a film
             try:
                 with_sound = encode(film, files, clip, ending=writing)
             except OSError:
@@ -462,8 +287,8 @@ class Studio:
         left = ""
         with contextlib.closing(clip.frames(0, limit)) as images:
             for frame in frames_to_paint(job, images, folder):
-                if frame.number >= self._max_frames:  # a header may say less than there is
-                    return f"stopped after {self._max_frames} frames, the most of this page"
+                if frame.number >= self._allowed.frames:  # a header may say less than there is
+                    return f"stopped after {self._allowed.frames} frames, the most of this page"
                 place = f"Frame {frame.number + 1} of {clip.length}"
 
                 def say(watch, place=place, left=left):
@@ -488,37 +313,29 @@ class Studio:
         """The `Clip` of an upload. Raises InputError, or Stopped."""
         require_opencv()
         try:
-            most = {"most": self._max_frames + 1, "max_pixels": self._max_pixels}
+            most = {"most": self._allowed.frames + 1, "max_pixels": self._allowed.pixels}
             clip = open_clip(path, **most, ending=limit)
         except (InputError, OSError) as error:  # OSError: no FFmpeg
             limit.check()
             message = str(error).replace(f"video {path}", path).replace(path, "the clip")
             raise InputError(message) from None
-        if clip.length > self._max_frames:
+        if clip.length > self._allowed.frames:
             raise InputError(
-                f"The clip has more than {self._max_frames} frames, the most that this page "
+                f"The clip has more than {self._allowed.frames} frames, the most that this page "
                 "accepts; give a shorter one."
             )
         return clip
 
     def _load(self, path, name, limit):
         """The picture of an upload. Raises InputError, or Stopped."""
-        image = load_image_apart(path, name, self._max_pixels, limit)
+        image = load_image_apart(path, name, self._allowed.pixels, limit)
         limit.check()
         return image
 
     def _prepare(self, photo: Image.Image, style: str, given: dict[str, Any], limit: Limit) -> Job:
         """The `Job` of the uploads. Raises InputError, or Stopped."""
-        return self._checked(prepare(photo, self._load(style, "the painting", limit), **given))
-
-    def _checked(self, job):
-        """The same job. Raises InputError: its result is too large for this page."""
-        rows, cols = job.stages[-1][:2]
-        if max(rows, cols) > self._max_size:
-            raise InputError(
-                f"The result would have {cols}x{rows} pixels; here at most {self._max_size} are "
-                f"painted on a side. {SMALLER}"
-            )
+        job = prepare(photo, self._load(style, "the painting", limit), **given)
+        self._allowed.check_size(job)
         return job
 
     def _new_folder(self):

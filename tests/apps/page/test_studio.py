@@ -23,10 +23,13 @@ from stylize.images.clips import open_clip
 from stylize.images.ffmpeg import Mp4Writer, find_ffmpeg
 from stylize.images.reading import load_image
 from stylize.runs import metadata
+from stylize.runs.forecast import Pace
 from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
 
 gr = pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 studios = pytest.importorskip("stylize.apps.page.studio")
+from stylize.apps.page.allowance import Allowance  # noqa: E402
+from stylize.apps.page.series import Series, result_names  # noqa: E402
 
 VISITOR = SimpleNamespace(session_hash="a visitor")
 ENDLESS = 10_000  # iterations
@@ -35,10 +38,9 @@ ENDLESS = 10_000  # iterations
 @pytest.fixture
 def studio(small_vgg19, tmp_path):
     """It may paint up to 64 pixels, for a minute, four photos at once, or a clip of four frames."""
-    limits = {"max_size": 64, "max_seconds": 60, "max_photos": 4, "max_frames": 4}
-    limits["max_pixels"] = 10_000
+    allowed = Allowance(size=64, seconds=60, photos=4, frames=4, pixels=10_000)
     (tmp_path / "page").mkdir()
-    return studios.Studio(small_vgg19, tmp_path / "page", **limits)
+    return studios.Studio(small_vgg19, tmp_path / "page", allowed)
 
 
 @pytest.fixture
@@ -102,10 +104,10 @@ def test_time_is_foreseen_by_the_pace_of_the_machine(studio, photo_path, tmp_pat
     default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
 
     def said(photos=(photo_path,), **given):
-        return studio.foresee(photos, (default | {"size": 48, "iterations": 5} | given).values())
+        return studio.foresight.words(photos, default | {"size": 48, "iterations": 5} | given)
 
     assert said() == ""  # it is not measured yet
-    studio._pace = studios.forecast.Pace(1e-4, 1.0)
+    studio.foresight._pace = Pace(1e-4, 1.0)
     assert said() == "This takes about 40s."  # 5 * 20 evaluations of 48 x 57 + 2500 pixels, and 4
     assert said(iterations=1) == "This takes about 10s."
     together = "This takes about 80s, all photos together."
@@ -216,7 +218,7 @@ def test_visitor_who_leaves_ends_the_series(studio, painting_of, three):
 
 
 def test_time_limit_holds_for_each_photo(studio, painting_of, three):
-    studio._max_seconds = 0.5
+    studio._allowed = studio._allowed._replace(seconds=0.5)
     first, limit = last_words(painting_of(ENDLESS, photos=three[1:])).split("\n\n", 1)
     assert first == "Done: 0 of 2 painted"
     assert "stopped by the time limit" in limit and "dog.png" in limit
@@ -363,9 +365,9 @@ def test_all_that_reads_an_upload_and_writes_a_film_has_a_limit(painting_of, tmp
     assert len({limit for _, limit in reading} | {writing}) == 2  # Stop is to leave a film
 
 
-def test_full_page_paints_nothing_more(studio, painting_of, tmp_path, monkeypatch):
+def test_full_page_paints_nothing_more(studio, painting_of, tmp_path):
     """Else results of the same upload, painted again and again, would fill the disk."""
-    monkeypatch.setattr(studio, "_max_bytes", 20_000)
+    studio._allowed = studio._allowed._replace(bytes=20_000)
     assert last_words(painting_of(1)) == "Done: 28x24 pixels"
     (tmp_path / "page" / "result.png").write_bytes(bytes(20_001))
     with pytest.raises(gr.Error, match="no room for this now; come back later"):
@@ -406,12 +408,12 @@ def test_clip_without_opencv_is_answered(painting_of, tmp_path, monkeypatch):
     ],
 )
 def test_no_two_results_share_a_name(photos, names):
-    assert studios.result_names(photos) == names
+    assert result_names(photos) == names
 
 
 def test_archive_is_made_without_the_pictures_in_memory(tmp_path):
     """Far less memory than one picture has bytes."""
-    series = studios.Series(tmp_path, ["big.jpg", "other.jpg"])
+    series = Series(tmp_path, ["big.jpg", "other.jpg"])
     for path in series.paths:
         path.write_bytes(os.urandom(8_000_000))
         series.gallery.append((str(path), ""))
@@ -497,7 +499,7 @@ def test_page_that_is_closed_ends_the_run(studio, painting_of):
 
 
 def test_time_limit_stops_and_says_so(studio, painting_of):
-    studio._max_seconds = 0.5
+    studio._allowed = studio._allowed._replace(seconds=0.5)
     assert last_words(painting_of(ENDLESS)).startswith("Stopped by the time limit of 0 s")
 
 

@@ -1,0 +1,57 @@
+"""How much a visitor may ask for."""
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from stylize.errors import InputError
+from stylize.images.clips import SUFFIXES
+from stylize.runs.job import Job
+
+SMALLER = "Choose a smaller size."
+
+
+class Allowance(NamedTuple):
+    """How much a visitor may ask for.
+
+    Attributes:
+        size: pixels of a result's longer side.
+        seconds: that a photo or a clip is painted.
+        photos: that are given at once.
+        frames: of a clip.
+        pixels: of an upload, or of a frame of it.
+        bytes: of all visitors' uploads and results; once they take more, nothing more is painted.
+    """
+
+    size: int
+    seconds: float
+    photos: int
+    frames: int
+    pixels: int
+    bytes: float = math.inf
+
+    def check_photos(self, photos: Sequence[str]) -> None:
+        """Raises InputError where there are too many, or clips among them."""
+        if len(photos) > 1 and any(map(is_clip, photos)):
+            raise InputError("Give one clip alone, or photos.")
+        if len(photos) > self.photos:
+            raise InputError(
+                f"{len(photos)} photos; here at most {self.photos} are painted at once. "
+                "Leave some out."
+            )
+
+    def check_size(self, job: Job) -> None:
+        """Raises InputError where the result would be too large."""
+        rows, cols = job.stages[-1][:2]
+        if max(rows, cols) > self.size:
+            raise InputError(
+                f"The result would have {cols}x{rows} pixels; here at most {self.size} are "
+                f"painted on a side. {SMALLER}"
+            )
+
+
+def is_clip(path: str | os.PathLike) -> bool:
+    """Whether an upload is a video, by its suffix."""
+    return Path(path).suffix.lower() in SUFFIXES

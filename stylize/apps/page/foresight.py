@@ -1,0 +1,84 @@
+"""How long the painting of uploads will take, said before it begins."""
+
+import functools
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PIL import Image
+
+import neural_style_transfer as nst
+from stylize.apps.console import in_words
+from stylize.apps.page.allowance import SMALLER, Allowance, is_clip
+from stylize.apps.page.looks import Looks
+from stylize.errors import InputError
+from stylize.runs import forecast
+from stylize.runs.job import prepare
+from stylize.runs.progress import Progress
+from stylize.vgg.weights import VGG19Weights
+
+READING = 3  # seconds, about, in which a photo and a painting are read
+
+
+class Foresight:
+    """Foresees how long painting will take on this machine.
+
+    Args:
+        weights: the network's.
+        allowed: how much is painted at all.
+        looks: knows the uploads.
+    """
+
+    def __init__(self, weights: VGG19Weights, allowed: Allowance, looks: Looks):
+        self._weights, self._allowed, self._looks = weights, allowed, looks
+        self._pace: forecast.Pace | None = None  # once it is measured
+
+    def measure(self) -> None:
+        """Builds the network, which stays, before the first visitor needs it, and times it."""
+        gray = Image.new("RGB", (512, 512), "gray")
+        job = prepare(gray, gray, size=512)
+        at = functools.partial(nst.stage_objective, job, self._weights)
+        self._pace = forecast.measure(job, at)
+
+    def learn(self, progress: Progress) -> None:
+        """Takes the pace of a run that has ended well from now on."""
+        if self._pace:
+            self._pace = forecast.learned(self._pace, progress)
+
+    def words(self, photos: Sequence[str], given: Mapping[str, Any]) -> str:
+        """How long the painting of photos will take, or why they cannot be painted so.
+
+        "" where nothing is known: nothing is measured yet, or a photo is a clip or cannot be read.
+
+        Args:
+            photos: their paths.
+            given: settings.
+        """
+        if self._pace is None or len(photos) > self._allowed.photos:
+            return ""
+        total = 0.0
+        for photo in photos:
+            shape = None if is_clip(photo) else self._looks.shape(photo)
+            if shape is None:
+                return ""
+            try:
+                seconds = self._seconds(shape, given)
+            except InputError as error:
+                return html.escape(str(error))
+            if seconds > self._allowed.seconds:
+                most = in_words(self._allowed.seconds)
+                return f"This needs {_about(seconds)}; here it is stopped after {most}. {SMALLER}"
+            total += seconds
+        several = ", all photos together" if len(photos) > 1 else ""
+        return f"This takes {_about(total)}{several}." if total else ""
+
+    def _seconds(self, shape, given):
+        """Those of a photo of this shape. Raises InputError: it is not painted so."""
+        job = prepare(shape, shape, **given)
+        self._allowed.check_size(job)
+        return READING + forecast.seconds(job.stages, self._pace)
+
+
+def _about(seconds):
+    """A time that is foreseen, as roughly as it is known."""
+    return f"about {in_words(max(5, round(seconds, -1)))}"

@@ -1,0 +1,75 @@
+"""Several photos of a visitor: what has become of each, and their results together."""
+
+import html
+import itertools
+import os
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from stylize.apps.page.watch import Watch
+from stylize.backend.files import folded, replacing
+
+
+class Series:
+    """What has become of several photos.
+
+    Args:
+        folder: of the results.
+        photos: their paths.
+
+    Attributes:
+        places: "2 of 5: NAME" for each photo.
+        paths: where the result of each photo goes.
+        gallery: the path and the caption of each result that is there.
+    """
+
+    def __init__(self, folder: Path, photos: Sequence[str]):
+        self._folder, self._names = folder, [Path(photo).name for photo in photos]
+        self.places = [f"{i} of {len(photos)}: {name}" for i, name in enumerate(self._names, 1)]
+        self.paths = [folder / f"{name}.png" for name in result_names(photos)]
+        self.gallery: list[tuple[str, str]] = []
+        self._painted = 0
+        self._remarks: dict[str, list[str]] = {}  # what is to be said -> of which photos
+
+    def add(self, index: int, watch: Watch) -> None:
+        """The run of a photo has ended or was stopped."""
+        if watch.last:
+            stopped = f", {watch.error}" if watch.error else ""
+            self.gallery.append((str(self.paths[index]), f"{self._names[index]}{stopped}"))
+        if watch.error:
+            self.remark(index, watch.ending)
+        else:
+            self._painted += 1
+
+    def remark(self, index: int, text: str) -> None:
+        """Something is to be said of a photo."""
+        self._remarks.setdefault(text, []).append(self._names[index])
+
+    def words(self, first: str) -> str:
+        """A line, and below it what is to be said of the photos so far, as Markdown."""
+        lines = [first, *(f"{', '.join(names)}: {text}" for text, names in self._remarks.items())]
+        return "\n\n".join(map(html.escape, lines))
+
+    def summary(self, ended: str) -> str:
+        """How it `ended`, in words."""
+        return self.words(f"{ended}: {self._painted} of {len(self._names)} painted")
+
+    def pack(self) -> str:
+        """Writes a ZIP archive of the results, one at a time. Returns its path. Raises OSError."""
+        archive = self._folder / "painted.zip"
+        with replacing(archive) as temporary, zipfile.ZipFile(temporary, "w") as file:
+            for path, _ in self.gallery:
+                file.write(path, Path(path).name)
+        return str(archive)
+
+
+def result_names(photos: Iterable[str | os.PathLike]) -> list[str]:
+    """What the results of photos are called, without suffix: as the photos, but no two alike."""
+    names: list[str] = []
+    for photo in photos:
+        taken, stem = set(map(folded, names)), Path(photo).stem
+        numbered = (f"{stem}_{number}" for number in itertools.count(2))
+        free = (n for n in itertools.chain([stem], numbered) if folded(n) not in taken)
+        names.append(next(free))
+    return names
