@@ -9,6 +9,7 @@ import time
 
 import cluster
 import gpu
+import neighbor_search
 import numpy as np
 import optimizers
 import panel
@@ -16,9 +17,11 @@ import peers
 import pytest
 import startup
 import weave
+from conftest import numpy_cosines
 from PIL import Image
 
 import neural_style_transfer as nst
+from stylize.losses import search
 from stylize.losses.tiled import TilePasses
 from stylize.vgg.preprocess import preprocess_image
 
@@ -47,6 +50,20 @@ def test_optimizers_are_compared_in_turns(full_weights_path, tmp_path, capfd):
     for name in ("seconds_scipy", "seconds", "loss_scipy", "loss"):
         assert row[name] > 0
     assert re.search(r"cat\+ink +scipy +[\d.]+ +40 ", capfd.readouterr().out)
+
+
+def test_search_is_compared_with_that_of_every_pair(monkeypatch, capsys):
+    monkeypatch.setattr(search, "FEW", 0)
+    monkeypatch.setattr(search, "AXES", 2)  # and three channels, so that some are missed
+    monkeypatch.setattr(search, "SHORTLIST", 1)
+    queries, candidates = np.random.default_rng(0).normal(size=(2, 500, 3)).astype(np.float32)
+    indices, _ = neighbor_search.compare(queries, candidates, "float32")
+    cosines = numpy_cosines(queries, candidates)
+    same = np.mean(indices == cosines.argmax(1))
+    lost = np.mean(cosines.max(1) - np.take_along_axis(cosines, indices[:, np.newaxis], 1)[:, 0])
+    out = capsys.readouterr().out
+    assert 0 < same < 1
+    assert f"the same   {same:7.2%}" in out and f"lost {lost:.5f}" in out
 
 
 def texture(seed, period=None, strength=10):

@@ -1,6 +1,6 @@
 """Compares the search for neighbours with one that compares every pair.
 
-    python benchmarks/search.py img/astronaut.jpg img/swirling_night.jpg --rows 400 --weights mirror
+    python benchmarks/neighbor_search.py img/astronaut.jpg img/swirling_night.jpg --rows 400
 
 Prints the seconds of both, how many neighbours are the same, and the cosine that is lost. What is
 looked up is where the last size of the default recipe starts from the photo in the style's colours.
