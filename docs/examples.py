@@ -56,4 +56,4 @@ from stylize.apps.functions import paint_folder
 
 if __name__ == "__main__":  # the processes that paint import the program that started them
     outcomes = paint_folder("photos", "img/ink.jpg", "results/ink", jobs=2, size=200)
-    print([outcome.error for outcome in outcomes if outcome.status == "failed"])
+    print([path for path, outcome in outcomes.items() if outcome.status == "failed"])

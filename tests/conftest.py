@@ -272,7 +272,7 @@ def served(folder, weights_path, *options, ends_by=signal.SIGTERM):
             stdout=log,
             stderr=log,
             env=os.environ | {"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"},
-            preexec_fn=foreground,
+            preexec_fn=None if os.name == "nt" else foreground,
         )
     try:
         give_up = time.monotonic() + 60

@@ -54,6 +54,7 @@ def test_optimizers_are_compared_in_turns(full_weights_path, tmp_path, capfd):
 
 def test_search_is_compared_with_that_of_every_pair(monkeypatch, capsys):
     monkeypatch.setattr(search, "FEW", 0)
+    monkeypatch.setattr(search, "FEW_QUERIES", 0)
     monkeypatch.setattr(search, "AXES", 2)  # and three channels, so that some are missed
     monkeypatch.setattr(search, "SHORTLIST", 1)
     queries, candidates = np.random.default_rng(0).normal(size=(2, 500, 3)).astype(np.float32)

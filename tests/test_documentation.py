@@ -90,7 +90,7 @@ def test_examples_of_the_api(one_process, weights_path, photo_path, tmp_path, mo
         "told.png",
         "ink",
     }
-    assert [outcome.status for outcome in made["outcomes"]] == ["painted"]
+    assert [outcome.status for outcome in made["outcomes"].values()] == ["painted"]
     assert made["image"].height == 24 and made["pixels"].shape == (24, 32, 3)
     assert re.search(r"^100%, loss [\d.e+]+$", capsys.readouterr().out, re.M)
     assert metadata.read_record("results/told.png")["settings"]["strength"] == 0.6

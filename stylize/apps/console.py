@@ -8,6 +8,7 @@ import io
 import os
 import shlex
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -171,6 +172,18 @@ def _escaped(word):
     """A word as it stands between $' and '. Shells know it by bytes."""
     plain = set(range(32, 127)) - set(b"'\\")
     return "".join(chr(b) if b in plain else f"\\x{b:02x}" for b in os.fsencode(word))
+
+
+def progress_bar(quiet: bool) -> tqdm:
+    """A bar that goes from 0 to 1, on a terminal only."""
+    # tqdm's own lock, shared with processes, would start what tracks these before they are ready.
+    tqdm.set_lock(threading.RLock())
+    return tqdm(
+        bar_format="{percentage:3.0f}%|{bar}| {elapsed}{postfix}",
+        total=1.0,
+        leave=False,
+        disable=True if quiet else None,  # None: only on a terminal
+    )
 
 
 def say(line: str) -> None:

@@ -8,7 +8,6 @@
 For one photo there is `neural_style_transfer.style_transfer`.
 """
 
-import numbers
 import os
 from pathlib import Path
 from typing import Any
@@ -29,10 +28,10 @@ APART = ("compare", "watch", "show")  # options that a function has no use for
 
 def paint_folder(
     photos: Named, style_reference: Named, results: Named, **options: Any
-) -> list[Outcome]:
+) -> dict[Path, Outcome]:
     """Paints every photo of a folder in every style, several at once, and writes a page of them.
 
-    What an earlier call has finished is not painted again. Nothing is printed.
+    What an earlier call has finished is not painted again. Only errors are printed, on stderr.
 
     Args:
         photos, style_reference: folders, or one of them a picture.
@@ -41,11 +40,12 @@ def paint_folder(
             folders, without dashes: `weights="mirror"`, `jobs=2`, `pairs=True`, `overwrite=True`.
 
     Returns:
-        For each photo in each style its `Outcome`; its `status` is "finished", "painted" or
-        "failed", and its `error` says why.
+        The path of each result -> its `Outcome`; its `status` is "finished", "painted" or "failed",
+        and its `error` says why. With `fail_fast`, those after a failed one are "waiting".
 
     Raises:
         InputError: an option, or a folder, that cannot be used.
+        WeightsError: no weights, or not those of a VGG19.
         OSError: the results cannot be written.
     """
     args = _arguments(photos, style_reference, results, options)
@@ -70,6 +70,7 @@ def paint_film(clip: Named, style_reference: Named, result: Named, **options: An
 
     Raises:
         InputError: an option, a picture or a film that cannot be used.
+        WeightsError: no weights, or not those of a VGG19.
         OSError: the result cannot be written.
     """
     args = _arguments(clip, style_reference, result, options)
@@ -82,6 +83,8 @@ def paint_film(clip: Named, style_reference: Named, result: Named, **options: An
 def _arguments(base, style_reference, result, options):
     """The command line's options with these values. Raises InputError."""
     parser = build_parser()
+    if not all(map(os.fspath, (base, style_reference, result))):
+        raise InputError("give the photos, the style and the result by names that are not empty")
     pictures = [os.fspath(path) for path in (base, style_reference, result)]
     args = parse_words(["--quiet", "--", *pictures], parser)
     actions = {action.dest: action for action in parser._actions if action.option_strings}
@@ -91,20 +94,28 @@ def _arguments(base, style_reference, result, options):
             raise InputError(f"unknown option {name!r}; {meant(name, known)}")
         if value is not None and name in SETTINGS:
             value = checked(SETTINGS[name].flag, SETTINGS[name].check, value, name)
-        elif value is not None and not _fits(actions[name], value):
-            raise InputError(f"{name} is not an option that can be {value!r}; see --help all")
+        elif value is not None and (wanted := _wanted(actions[name], value)):
+            raise InputError(f"{name} must be {wanted}, received {value!r}")
         setattr(args, name, value)
     args.command = args.resume_command = "the same call"
     return args
 
 
-def _fits(action, value):
-    """Whether an option of the command line, but no setting, may have a value."""
+def _wanted(action, value):
+    """What an option of the command line, but no setting, must be; "": the value is all right."""
     if action.nargs == 0:  # a switch
-        return isinstance(value, bool)
+        return "" if isinstance(value, bool) else "True or False"
     if action.choices:
-        return value in action.choices
-    if number := {int: numbers.Integral, float: numbers.Real}.get(action.type):
-        return isinstance(value, number) and not isinstance(value, bool)
-    each = value if action.nargs == "+" else [value]
-    return isinstance(each, list | tuple) and all(isinstance(v, str | os.PathLike) for v in each)
+        return "" if value in action.choices else f"one of {', '.join(map(str, action.choices))}"
+    if action.type is int:
+        return "" if isinstance(value, int) and not isinstance(value, bool) else "a whole number"
+    if action.type is float:
+        return "" if isinstance(value, int | float) and not isinstance(value, bool) else "a number"
+    if action.nargs == "+":
+        several = isinstance(value, list | tuple)
+        return "" if several and all(map(_is_path, value)) else "a list of paths"
+    return "" if _is_path(value) else "a text or a path"
+
+
+def _is_path(value):
+    return isinstance(value, str | os.PathLike)

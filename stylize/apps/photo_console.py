@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
-from stylize.apps.console import complain, in_words, say
+from stylize.apps.console import complain, in_words, progress_bar, say
 from stylize.apps.timelapse import Film
 from stylize.backend.files import linked
 from stylize.images.writing import save_image
@@ -43,12 +41,7 @@ class PhotoConsole(Progress):
         self._most_pixels, self._command = 0.0, ""
         self._prefix, self._quiet = prefix, quiet
         self._is_foretold = False
-        self._bar = tqdm(
-            bar_format="{percentage:3.0f}%|{bar}| {elapsed}{postfix}",
-            total=1.0,
-            leave=False,
-            disable=True if quiet else None,  # None: only on a terminal
-        )
+        self._bar = progress_bar(quiet)
 
     def begin(
         self,

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from PIL import Image
 
@@ -61,10 +61,23 @@ def ask(
     return subprocess.CompletedProcess(command, process.returncode, written, said)
 
 
-def load_image_apart(
-    path: str, name: str, max_pixels: int, ending: Ending, side: int | None = None
-) -> Image.Image | None:
-    """`load_image` in a process of its own.
+class Preview(NamedTuple):
+    """A picture made smaller, and the (cols, rows) that it had."""
+
+    image: Image.Image
+    size: tuple[int, int]
+
+
+def load_image_apart(path: str, name: str, max_pixels: int, ending: Ending) -> Image.Image | None:
+    """`load_image` in a process of its own. The rest: see `preview_apart`."""
+    whole = preview_apart(path, name, max_pixels, ending, None)
+    return whole and whole.image
+
+
+def preview_apart(
+    path: str, name: str, max_pixels: int, ending: Ending, side: int | None
+) -> Preview | None:
+    """`load_image` in a process of its own, which then makes it smaller.
 
     Args:
         path: of the picture.
@@ -87,21 +100,22 @@ def load_image_apart(
         raise InputError(
             said if told.returncode == 2 else f"{name}: cannot be read ({one_line(said)})"
         )
-    size, _, pixels = told.stdout.partition(b"\n")
-    cols, rows = map(int, size.split())
-    return Image.frombytes("RGB", (cols, rows), pixels)
+    sizes, _, pixels = told.stdout.partition(b"\n")
+    own_cols, own_rows, cols, rows = map(int, sizes.split())
+    return Preview(Image.frombytes("RGB", (cols, rows), pixels), (own_cols, own_rows))
 
 
 def main(path: str, name: str, max_pixels: str, side: str = "") -> int:
-    """Writes a picture to standard output: its size, a line break, its pixels."""
+    """Writes to standard output the size of a picture, its size made smaller, and its pixels."""
     try:
         image = load_image(path, name, int(max_pixels))
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
+    size = image.size
     if side:
         image.thumbnail((int(side), int(side)))
-    sys.stdout.buffer.write(b"%d %d\n" % image.size)
+    sys.stdout.buffer.write(b"%d %d %d %d\n" % (*size, *image.size))
     sys.stdout.buffer.write(image.tobytes())
     return 0
 

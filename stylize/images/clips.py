@@ -150,7 +150,7 @@ def _open_video(path, most, max_pixels, ending):
     _, said = _ask([*ffmpeg, *source], ending)
     stream = _first_stream(said)
     if not SLOWEST <= stream.rate <= FASTEST:
-        problem = f"less than {SLOWEST}" if stream.rate < SLOWEST else f"more than {FASTEST}"
+        problem = f"more than {FASTEST}" if stream.rate > FASTEST else f"less than {SLOWEST}"
         raise InputError(
             f"video {path}: has {problem} frames per second; save it at another rate, or give its "
             "frames with --frames"

@@ -13,6 +13,9 @@ def has_fine_lines(image: Image.Image) -> bool:
 
     There is more power at such periods than at longer ones, 1.7 times as much in img/engraving.jpg
     at 400 rows. Where it is the grain of paint or of a camera, there is 0.1 to 0.4 times as much.
+
+    Args:
+        image: of any mode, with at least `SMALLEST_SIDE` pixels a side.
     """
     values = np.asarray(image.convert("L"), float)
     values = (values - values.mean()) * np.outer(*map(np.hanning, values.shape))
@@ -25,11 +28,11 @@ def has_fine_lines(image: Image.Image) -> bool:
 
 
 def without_finest(image: Image.Image, period: float, resample: Image.Resampling) -> Image.Image:
-    """An image without periods below `period` pixels, which is at least 2.
+    """Returns an image without periods below `period` pixels.
 
     Args:
-        image: RGB.
-        period: pixels.
+        image: RGB. Sides that would have less than `SMALLEST_SIDE` pixels on the way keep these.
+        period: at least 2.
         resample: a filter that does not alias.
     """
     smaller = resize_image(image, *scaled_size(image, 2 / period), resample)

@@ -60,6 +60,11 @@ REASONS = {  # why a picture cannot be read: the first kind of error that fits
 }
 
 
+SHOWN_BY_BROWSERS = frozenset(  # by all that are in use
+    {".apng", ".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp"}
+)
+
+
 def picture_suffixes() -> set[str]:
     """The suffixes, with the dot and in lower case, of files in the formats `READABLE`."""
     registered = Image.registered_extensions()

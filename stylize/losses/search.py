@@ -12,14 +12,14 @@ import numpy as np
 from stylize.backend.tensors import keras
 
 SIMILARITIES = 2**25  # at most so many at once
-FEW = 4096  # candidates, of which every one is compared: finding the axes would take longer
+FEW, FEW_QUERIES = 4096, 256  # with fewer, every pair is compared: the axes would take longer
 SAMPLE = 2048  # candidates of which the axes are found
 AXES, ROUNDS = 128, 2  # how many axes; how often they are turned towards the largest variance
 SHORTLIST = 8  # candidates that all channels are compared of
 
 
 def unit(columns: Any) -> Any:
-    """Columns (places, channels) at length 1; those without any response stay 0."""
+    """Returns columns (places, channels) at length 1; those without any response stay 0."""
     squares = keras.ops.sum(keras.ops.square(columns), axis=-1, keepdims=True)
     return columns / keras.ops.sqrt(keras.ops.maximum(squares, 1e-12))
 
@@ -36,7 +36,7 @@ def nearest(queries: Any, candidates: Any, dtype: str = "float32") -> tuple[Any,
     Returns:
         (indices (n,) into the candidates, cosines (n,) float32), NumPy arrays.
     """
-    if candidates.shape[0] < FEW:
+    if candidates.shape[0] < FEW or queries.shape[0] < FEW_QUERIES:
         return nearest_of_all(queries, candidates, dtype)
     candidates = unit(candidates)
     axes = keras.ops.convert_to_tensor(principal_axes(candidates))
@@ -58,7 +58,7 @@ def nearest(queries: Any, candidates: Any, dtype: str = "float32") -> tuple[Any,
 
 
 def nearest_of_all(queries: Any, candidates: Any, dtype: str = "float32") -> tuple[Any, Any]:
-    """`nearest`, with every candidate compared in every channel."""
+    """`nearest`, with every candidate compared in every channel, however many there are."""
     candidates = unit(candidates)
     others = keras.ops.transpose(keras.ops.cast(candidates, dtype))
     indices, cosines = [], []
@@ -75,16 +75,18 @@ def principal_axes(columns: Any) -> np.ndarray:
     """Orthogonal directions in which columns vary most, found in a sample of them.
 
     Args:
-        columns: (m, channels), centred.
+        columns: (m, channels); what their mean has in common takes one of the axes.
 
     Returns:
         (channels, `AXES`), or as many axes as channels if these are fewer, of length 1, float32.
 
     Source: Halko, Martinsson and Tropp, "Finding structure with randomness" (2011), alg. 4.4.
     """
-    places = np.linspace(0, columns.shape[0] - 1, SAMPLE).astype(np.int32)
+    rng = np.random.default_rng(0)
+    number = columns.shape[0]
+    places = np.sort(rng.choice(number, min(SAMPLE, number), replace=False)).astype(np.int32)
     sample = keras.ops.convert_to_numpy(keras.ops.take(columns, places, axis=0))
-    axes = np.random.default_rng(0).normal(size=(sample.shape[1], AXES)).astype(np.float32)
+    axes = rng.normal(size=(sample.shape[1], AXES)).astype(np.float32)
     for _ in range(ROUNDS):
         axes, _ = np.linalg.qr(sample.T @ (sample @ axes))
     return axes

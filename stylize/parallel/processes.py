@@ -123,9 +123,9 @@ def processes(number: int, gpus: int = 0) -> Iterator[Executor]:
 
 
 def _start_tracker():
-    """Starts what tracks the locks of all processes, so that a terminal that closes spares it.
+    """Starts the process that tracks the locks of all others, spared by a terminal that closes.
 
-    It ignores SIGINT and SIGTERM by itself. If SIGHUP ended it, the next would know no lock.
+    Python has it ignore SIGINT and SIGTERM. If SIGHUP ended it, the next one would know no lock.
     """
     if not hasattr(signal, "SIGHUP"):  # on Windows, which needs no tracker
         return

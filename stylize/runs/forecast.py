@@ -22,7 +22,7 @@ REPEATS = 2  # of an evaluation, the shortest of which counts
 class Pace(NamedTuple):
     """How fast a machine is: seconds for a unit of work, and to begin with a size."""
 
-    work: float
+    work: float  # that of a pixel of an evaluation, see `Stage.work_each`
     start: float
 
 
@@ -48,7 +48,7 @@ def measure(job: Job, objective_at: Callable[[Stage], Callable]) -> Pace:
         objective(start)
         each = min(_timed(objective, start) for _ in range(REPEATS))
         whole = time.perf_counter() - begun - (REPEATS + 1 + stage.preparation) * each
-        if each > SHORT:
+        if each > SHORT or stage.rows == job.stages[-1].rows:
             break
     return Pace(each / stage.work_each, max(0.0, whole))
 
@@ -56,7 +56,10 @@ def measure(job: Job, objective_at: Callable[[Stage], Callable]) -> Pace:
 def learned(pace: Pace, progress: Progress) -> Pace:
     """The pace as a run has just had it, if its last size was large enough to say so."""
     stage = progress.stage
-    if stage is None or stage.work_each < SIDES[0] ** 2:
+    if stage is None or not progress.is_foreseeable:
+        return pace
+    pixels = stage.rows * stage.cols
+    if pixels < SIDES[0] ** 2 or (progress.seconds_each < SHORT and pixels < SIDES[1] ** 2):
         return pace
     return pace._replace(work=progress.seconds_each / stage.work_each)
 

@@ -54,12 +54,11 @@ def convolution(x: Any, kernel: Any, turned: Any) -> Any:
     Args:
         x: (n, rows, cols, channels), of a shape that is known, float32.
         kernel: (3, 3, channels, filters), float32.
-        turned: the same, from `turned_kernel`.
+        turned: that kernel turned, (3, 3, filters, channels), from `turned_kernel`.
     """
     n, rows, cols, _ = x.shape
     pays = max(kernel.shape[2:]) >= CHANNELS and n * rows * cols >= TILES * STEP**2
     convolve = minimal_filtering if pays else _direct_form
-
     # What is made of a kernel is four times as large, so it is not to be made before it is needed.
     kernel = tensors.after(x, kernel)
 

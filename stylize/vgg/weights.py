@@ -122,7 +122,8 @@ def _read_h5(path):
             if node.external or node.is_virtual:
                 raise WeightsError(f"weights {path}: has its numbers in other files; save it whole")
             if node.id.get_create_plist().get_nfilters():  # HDF5 unpacks without end, if so made
-                raise WeightsError(f"weights {path}: is compressed; save it without compression")
+                problem = "is compressed, or has checksums; save it without"
+                raise WeightsError(f"weights {path}: {problem}")
             found.setdefault(layer, {})[node.ndim] = node
 
     with h5py.File(path, "r") as file:

@@ -34,14 +34,16 @@ def test_folder_is_painted_and_what_became_of_each_is_returned(
 ):
     results = tmp_path / "results"
     given = photos, painting_path, results
-    painted, failed = paint_folder(*given, **quick, strength=0.6)
+    outcomes = paint_folder(*given, **quick, strength=0.6)
+    painted, failed = outcomes.values()
     assert (painted.status, failed.status) == ("painted", "failed")
     assert "b.png: not a picture" in failed.error
-    (path,) = results.glob("a*.png")
+    path, _ = outcomes
     assert metadata.read_record(path)["settings"]["strength"] == 0.6
-    finished, _ = paint_folder(*given, **quick, strength=0.6)
+    finished, _ = paint_folder(*given, **quick, strength=0.6).values()
     assert finished.status == "finished"
-    assert capsys.readouterr().out == ""
+    printed = capsys.readouterr()
+    assert printed.out == "" and "b.png: not a picture" in printed.err
 
 
 def test_film_of_frames_is_painted_and_its_path_returned(
@@ -65,14 +67,16 @@ def test_options_are_checked_by_name(photos, painting_path, photo_path, tmp_path
         ("base", "x"): "unknown option 'base'",
         ("resume", True): "--resume is for a photo",
         ("watch", True): "unknown option 'watch'",
-        ("jobs", "2"): "jobs is not an option that can be '2'",
-        ("format", "gif"): "format is not an option that can be 'gif'",
-        ("overwrite", "no"): "overwrite is not an option that can be 'no'",
-        ("styles", "a.jpg"): "styles is not an option that can be 'a.jpg'",
-        ("weights", 5): "weights is not an option that can be 5",
+        ("jobs", "2"): "jobs must be a whole number, received '2'",
+        ("format", "gif"): "format must be one of .*, received 'gif'",
+        ("overwrite", "no"): "overwrite must be True or False",
+        ("styles", "a.jpg"): "styles must be a list of paths",
+        ("weights", 5): "weights must be a text or a path",
     }.items():
         with pytest.raises(InputError, match=said):
             paint_folder(*given, **dict([options]))
+    with pytest.raises(InputError, match="names that are not empty"):
+        paint_folder("", painting_path, tmp_path / "results")
     with pytest.raises(InputError, match="photos must be a folder"):
         paint_folder(photo_path, painting_path, tmp_path / "results")
     with pytest.raises(InputError, match="clip must be a film"):

@@ -844,7 +844,6 @@ def test_user_without_a_home_paints_with_weights_of_their_own(command, full_weig
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
     )
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""

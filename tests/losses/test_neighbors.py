@@ -143,8 +143,17 @@ def test_places_that_no_mask_covers_take_any_style():
 
 @pytest.mark.parametrize("turns", [0, 1])
 @pytest.mark.parametrize(("tile", "at_once"), [(None, 2**25), (32, 2**25), (32, 64 * 90)])
-def test_search_in_tiles_and_blocks_against_numpy(tile, at_once, turns, monkeypatch, small_vgg19):
-    """Place by place: each looks at all places of the style whose mask it is in."""
+@pytest.mark.parametrize("along_axes", [False, True])
+def test_search_in_tiles_and_blocks_against_numpy(
+    tile, at_once, turns, along_axes, monkeypatch, small_vgg19
+):
+    """Place by place: each looks at all places of the style whose mask it is in.
+
+    Along axes too it finds the nearest, as there are as many axes as channels.
+    """
+    if along_axes:
+        monkeypatch.setattr(search, "FEW", 0)
+        monkeypatch.setattr(search, "FEW_QUERIES", 0)
     monkeypatch.setattr(search, "SIMILARITIES", at_once)
     network = nst.build_network(small_vgg19, neighbors.HYPERCOLUMN_LAYERS, pool_padding="same")
     rng = np.random.default_rng(4)

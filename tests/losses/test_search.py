@@ -56,6 +56,12 @@ def test_of_many_candidates_nearly_all_found_are_the_nearest(dtype, at_once, man
     assert np.mean(expected.max(1) - found) < 1e-3
 
 
+def test_few_queries_are_compared_with_every_candidate(many):
+    queries, candidates = many[0][: search.FEW_QUERIES - 1], many[1]
+    indices, _ = search.nearest(queries, candidates)
+    np.testing.assert_array_equal(indices, numpy_cosines(queries, candidates).argmax(1))
+
+
 def test_where_there_are_few_channels_every_candidate_is_compared_in_all(many):
     few = [columns[:, :20] for columns in many]
     indices, _ = search.nearest(*few)
@@ -73,6 +79,6 @@ def test_the_axes_are_those_of_the_largest_variance(many):
 
 def test_a_plain_painting_has_no_axes_but_neighbors():
     plain = np.zeros((search.FEW, 300), np.float32)
-    indices, cosines = search.nearest(np.ones((5, 300), np.float32), plain)
+    indices, cosines = search.nearest(np.ones((search.FEW_QUERIES, 300), np.float32), plain)
     assert np.all((indices >= 0) & (indices < search.FEW))
     np.testing.assert_array_equal(cosines, 0)

@@ -88,21 +88,25 @@ def test_larger_more_iterations_and_tiles_take_longer():
     assert seconds(400, neighbor_weight=0) < seconds(400)
 
 
-@pytest.mark.parametrize(("size", "learns"), [(300, True), (40, False)])
-def test_a_run_that_went_slower_is_learned_from(size, learns, monkeypatch):
-    """But not one so small that its pixels hardly count."""
+@pytest.mark.parametrize(
+    ("size", "each", "evaluations", "learns"),
+    [(300, 0.5, 9, True), (40, 0.5, 9, False), (300, 0.01, 9, False), (300, 0.5, 1, False)],
+    ids=["slower", "small", "fast", "just begun"],
+)
+def test_a_run_is_learned_from_where_pixels_count(size, each, evaluations, learns, monkeypatch):
+    """A GPU's evaluations of some hundred rows say nothing of larger ones."""
     now, progress = 0.0, Progress()
     monkeypatch.setattr(time, "perf_counter", lambda: now)
     stages = job_of(size).stages
     progress.start_run(stages)
     progress.on_stage(len(stages) - 1)
-    for _ in range(9):
-        now += 0.5
+    for _ in range(evaluations):
+        now += each
         progress.on_evaluation(Evaluation(Losses(1.0, {}), None, None))
     pace = forecast.Pace(1e-7, 3.0)
     after = forecast.learned(pace, progress)
     assert after.start == 3.0
-    assert (after.work * stages[-1].work_each == pytest.approx(0.5)) == learns
+    assert (after.work * stages[-1].work_each == pytest.approx(each)) == learns
     assert (after == pace) != learns
 
 

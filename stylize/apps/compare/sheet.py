@@ -10,25 +10,22 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from stylize.apps.folder.pictures import HEAD
+from stylize.apps.html_page import html_page
 from stylize.backend.files import replacing
 from stylize.errors import printable
 
 GAP, LINE = 16, 24  # pixels between pictures, and of a line of text
 TALLEST = 400  # pixels of a picture on the sheet
 INK, PAPER = "#222", "white"
-PAGE = (
-    HEAD
-    + """main {{ display: grid; gap: 1rem; grid-template-columns: repeat({columns}, 1fr) }}
+STYLE = """main {{ display: grid; gap: 1rem; grid-template-columns: repeat({columns}, 1fr) }}
 figure {{ margin: 0; min-width: 0 }}
 img {{ display: block; max-width: 100% }}
 code {{ display: block; padding: .3rem; background: #eee }}
 code {{ user-select: all; overflow-wrap: anywhere }}
 @media (max-width: 40rem) {{ main {{ display: block }} }}
-</style>
-<h1>{title}</h1>
-<p>Copy the command below the picture that you like, and run it where you ran this comparison: it
-paints at full size. <a href="{sheet}">All on one sheet</a>
+"""
+BODY = """<p>Copy the command below the picture that you like, and run it where you ran this
+comparison: it paints at full size. <a href="{sheet}">All on one sheet</a>
 <main>
 {figures}
 </main>
@@ -39,9 +36,7 @@ for (const button of document.querySelectorAll("button")) button.onclick = () =>
   button.textContent = "Copied"
 }}
 </script>
-</html>
 """
-)
 FIGURE = """<figure>
 {shown}
 <figcaption>{label}</figcaption>
@@ -128,7 +123,8 @@ def write_page(path: Path, sheet: Path, painted: Iterable[Exhibit], columns: int
         for each in painted
     )
     title, address = html.escape(path.stem), _address(sheet, path.parent)
-    page = PAGE.format(title=title, sheet=address, columns=columns, figures=figures)
+    body = BODY.format(sheet=address, figures=figures)
+    page = html_page(title, STYLE.format(columns=columns), body)
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 

@@ -361,7 +361,7 @@ def run(args: argparse.Namespace, console: FilmConsole) -> Path:
     console.length = clip.length
     film, finished = result_paths(args.result_prefix)
     check_files([film])
-    if finished.is_symlink():  # whoever can foresee its name chose where frames go, and which go
+    if finished.is_symlink():  # its name can be foreseen: anybody may have made it
         raise InputError(f"{finished}: is a link, and frames are to be kept there; remove it")
     check_writable(args.result_prefix, film.suffix)
     remove_leftovers(args.result_prefix)

@@ -5,9 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tqdm import tqdm
-
-from stylize.apps.console import complain, in_words, say
+from stylize.apps.console import complain, in_words, progress_bar, say
 from stylize.apps.folder.pictures import Task, append_line, write_index
 from stylize.apps.options import PROGRAM
 
@@ -26,7 +24,7 @@ class Outcome(NamedTuple):
         resumable: whether there is a state of the very same run to resume.
         peak_mib: of the process so far, or of its GPU.
         room: the line that says what has become of an earlier result.
-        record: how it was painted.
+        record: how it was painted, as the process says it; not kept here.
     """
 
     status: str
@@ -64,12 +62,7 @@ class Ledger:
         self._work = 0.0
         self._painted = 0.0, 0.0  # (seconds, work) of the pictures painted so far
         self._since: dict[int, float] = {}  # start times of the tasks being painted
-        self._bar = tqdm(
-            bar_format="{percentage:3.0f}%|{bar}| {elapsed}{postfix}",
-            total=1.0,
-            leave=False,
-            disable=True if quiet else None,  # None: only on a terminal
-        )
+        self._bar = progress_bar(quiet)
 
     def begin(self, at_once: int) -> None:
         """Painting begins, with so many pictures at once."""

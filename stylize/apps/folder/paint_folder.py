@@ -194,8 +194,8 @@ def _is_folder(path):
     return False
 
 
-def run(args: argparse.Namespace) -> list[Outcome]:
-    """Paints what is not finished. Returns what has become of each task."""
+def run(args: argparse.Namespace) -> dict[Path, Outcome]:
+    """Paints what is not finished. Returns what has become of each result, by its path."""
     require_jobs(args.jobs)
     if args.like:
         follow_record(args.like, args)
@@ -217,7 +217,7 @@ def run(args: argparse.Namespace) -> list[Outcome]:
     if args.verbose:
         peak = max(outcome.peak_mib for outcome in ledger.outcomes)
         ledger.print(f"Peak memory of a process: {peak:.0f} MiB")
-    return ledger.outcomes
+    return dict(zip(results, ledger.outcomes, strict=True))
 
 
 def _written_and_given(tasks):
@@ -333,7 +333,7 @@ def main(args: argparse.Namespace) -> int:
 
 def paint_once(args: argparse.Namespace) -> int:
     """Paints what is not finished. Returns the exit status: 1 if something failed."""
-    return int(any(outcome.status == "failed" for outcome in run(args)))
+    return int(any(outcome.status == "failed" for outcome in run(args).values()))
 
 
 def paint_what_comes(args: argparse.Namespace) -> None:

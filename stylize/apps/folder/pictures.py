@@ -13,41 +13,26 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from stylize.apps.html_page import GENERATOR, html_page
 from stylize.backend.files import folded, naming, replacing
 from stylize.errors import InputError
-from stylize.images.formats import picture_suffixes
+from stylize.images.formats import SHOWN_BY_BROWSERS, picture_suffixes
 from stylize.images.reading import load_image
 from stylize.runs.metadata import read_record
 
 OURS = re.compile(r"_(at_iteration_\d+|losses)$")  # how the names of a run's further pictures end
-SHOWN = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")  # by every browser
 LONGEST_HEAD = 1000  # characters by which a file is known
 THUMBNAIL = 480  # pixels of the longer side of the other pictures on the page
-GENERATOR = '<meta name="generator" content="neural_style_transfer">'  # how a page is known as ours
-HEAD = f"""<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-{GENERATOR}
-<meta name="viewport" content="width=device-width">
-<title>{{title}}</title>
-<style>
-body {{{{ font: 1rem system-ui, sans-serif; margin: 1rem; color: #222; background: #fff }}}}
+STYLE = """table { border-collapse: collapse; width: 100% }
+th, td { padding: .3rem; text-align: left; vertical-align: top; width: 33% }
+img { display: block; max-width: 100%; max-height: 60vh }
+a { color: inherit; overflow-wrap: anywhere }
 """
-PAGE = (
-    HEAD
-    + """table {{ border-collapse: collapse; width: 100% }}
-th, td {{ padding: .3rem; text-align: left; vertical-align: top; width: 33% }}
-img {{ display: block; max-width: 100%; max-height: 60vh }}
-a {{ color: inherit; overflow-wrap: anywhere }}
-</style>
-<h1>{title}</h1>
-<table>
+TABLE = """<table>
 <thead><tr><th>photo<th>style<th>result</thead>
 {rows}
 </table>
-</html>
 """
-)
 
 
 class Task(NamedTuple):
@@ -210,7 +195,7 @@ def write_index(path: str | os.PathLike, rows: Iterable[tuple[Path, Path, Path |
     )
     with replacing(path) as temporary:
         title = html.escape(path.parent.name)
-        page = PAGE.format(title=title, rows=text)
+        page = html_page(title, STYLE, TABLE.format(rows=text))
         temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
@@ -228,7 +213,7 @@ def _cell(cell, root, folder):
     if isinstance(cell, str):
         return html.escape(cell)
     address = _address(cell, folder)
-    shown = address if cell.suffix.lower() in SHOWN else _thumbnail(cell)
+    shown = address if cell.suffix.lower() in SHOWN_BY_BROWSERS else _thumbnail(cell)
     image = f'<img src="{shown}" alt="" loading="lazy">' if shown else ""
     name = os.path.relpath(cell.absolute(), root) if root else cell.name
     return f'<a href="{address}">{image}{html.escape(str(name))}</a>'

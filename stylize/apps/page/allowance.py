@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from stylize.errors import InputError
 from stylize.images.clips import SUFFIXES
-from stylize.runs.job import Job
 
 SMALLER = "Choose a smaller size."
 
@@ -42,9 +41,8 @@ class Allowance(NamedTuple):
                 "Leave some out."
             )
 
-    def check_size(self, job: Job) -> None:
-        """Raises InputError where the result would be too large."""
-        rows, cols = job.stages[-1][:2]
+    def check_size(self, rows: int, cols: int) -> None:
+        """Raises InputError where a result would be too large."""
         if max(rows, cols) > self.size:
             raise InputError(
                 f"The result would have {cols}x{rows} pixels; here at most {self.size} are "

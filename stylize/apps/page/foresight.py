@@ -3,6 +3,7 @@
 import functools
 import html
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from PIL import Image
@@ -10,11 +11,14 @@ from PIL import Image
 import neural_style_transfer as nst
 from stylize.apps.console import in_words
 from stylize.apps.page.allowance import SMALLER, Allowance, is_clip
-from stylize.apps.page.looks import Looks
+from stylize.apps.page.previews import SECONDS, Previews
+from stylize.apps.page.watch import Limit
 from stylize.errors import InputError
+from stylize.images.resize import working_size
 from stylize.runs import forecast
 from stylize.runs.job import prepare
 from stylize.runs.progress import Progress
+from stylize.runs.recipes import choose_settings
 from stylize.vgg.weights import VGG19Weights
 
 READING = 3  # seconds, about, in which a photo and a painting are read
@@ -26,11 +30,11 @@ class Foresight:
     Args:
         weights: the network's.
         allowed: how much is painted at all.
-        looks: knows the uploads.
+        previews: know the uploads.
     """
 
-    def __init__(self, weights: VGG19Weights, allowed: Allowance, looks: Looks):
-        self._weights, self._allowed, self._looks = weights, allowed, looks
+    def __init__(self, weights: VGG19Weights, allowed: Allowance, previews: Previews):
+        self._weights, self._allowed, self._previews = weights, allowed, previews
         self._pace: forecast.Pace | None = None  # once it is measured
 
     def measure(self) -> None:
@@ -56,13 +60,13 @@ class Foresight:
         """
         if self._pace is None or len(photos) > self._allowed.photos:
             return ""
-        total = 0.0
+        total, limit = 0.0, Limit(max_seconds=SECONDS)
         for photo in photos:
-            shape = None if is_clip(photo) else self._looks.shape(photo)
-            if shape is None:
+            size = None if is_clip(photo) else self._previews.size(photo, limit)
+            if size is None:
                 return ""
             try:
-                seconds = self._seconds(shape, given)
+                seconds = self._seconds(size, given)
             except InputError as error:
                 return html.escape(str(error))
             if seconds > self._allowed.seconds:
@@ -72,10 +76,14 @@ class Foresight:
         several = ", all photos together" if len(photos) > 1 else ""
         return f"This takes {_about(total)}{several}." if total else ""
 
-    def _seconds(self, shape, given):
-        """Those of a photo of this shape. Raises InputError: it is not painted so."""
+    def _seconds(self, size, given):
+        """Those of a photo of (cols, rows). Raises InputError: it is not painted so."""
+        settings, (cols, rows) = choose_settings(**given), size
+        photo = SimpleNamespace(width=cols, height=rows, size=size)
+        rows, cols = working_size(photo, settings.size, settings.longer_side)
+        self._allowed.check_size(rows, cols)
+        shape = Image.new("RGB", (cols, rows))
         job = prepare(shape, shape, **given)
-        self._allowed.check_size(job)
         return READING + forecast.seconds(job.stages, self._pace)
 
 

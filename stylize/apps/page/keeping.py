@@ -5,6 +5,7 @@ such a folder from that of a page that runs, in another container too.
 """
 
 import contextlib
+import glob
 import os
 import shutil
 import stat
@@ -73,6 +74,8 @@ def remove_old(folder: str, own: Collection[Path], age: float = STALE_AFTER) -> 
         with contextlib.suppress(OSError):  # it is gone already
             if path not in own and path.lstat().st_ctime < before:
                 path.unlink()
+                for preview in path.parent.glob(f"{glob.escape(path.name)}.*"):
+                    preview.unlink()  # which else would be taken for what it shows
                 path.parent.rmdir()  # if it was the last in it
 
 

@@ -26,10 +26,11 @@ from stylize.apps.console import Parser, exit_status, underscored
 from stylize.apps.page.allowance import Allowance
 from stylize.apps.page.guard import NOT_OURS, Guard, check_uploads, no_such_request
 from stylize.apps.page.keeping import own_folder, remove_old_from
-from stylize.apps.page.looks import original
+from stylize.apps.page.previews import SECONDS, original
 from stylize.apps.page.shown import DOWNLOAD, STRENGTHS, Shown, complaint
 from stylize.apps.page.studio import CONTROLS, Studio
 from stylize.apps.page.uploads import take_files_only
+from stylize.apps.page.watch import Limit
 from stylize.backend.signals import stopping_signals
 from stylize.errors import InputError
 from stylize.images.colors import COLOR_METHODS
@@ -112,11 +113,17 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
         for shown in studio.offer(request.session_hash):
             yield shown.words, shown.row, *shown.pictures
 
+    def shown_instead(paths: list[str], last: int = 0) -> Any:
+        limit = Limit(max_seconds=SECONDS)
+        shown = [studio.previews.shown(path, limit) for path in paths[-last:]]
+        # What did not have to change would only take the place of what came meanwhile.
+        return gr.skip() if shown == paths else shown
+
     def show(photos: Any) -> Any:
-        return studio.looks.changed(_paths(photos))
+        return shown_instead(_paths(photos))
 
     def show_last(paintings: Any) -> Any:
-        return studio.looks.changed(_paths(paintings), most=1)
+        return shown_instead(_paths(paintings), last=1)
 
     def foresee(photos: Any, *values: Any) -> str:
         return studio.foresight.words(_paths(photos), dict(zip(CONTROLS, values, strict=True)))
@@ -190,7 +197,7 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
             for event in (picture.select, button.click):
                 event(chosen, None, [inputs[2], words], queue=False)
         looking: dict[str, Any] = {
-            "concurrency_limit": 1,
+            "concurrency_limit": 2,
             "concurrency_id": "looking",
             "preprocess": False,  # as for `enter`
         }
@@ -344,7 +351,7 @@ def serve(args: argparse.Namespace) -> None:
         studio = Studio(load_weights(args.weights), folder, allowed)
         studio.foresight.measure()
         take_files_only()
-        page = build_page(studio, folder, args.max_size).queue(max_size=20, api_open=False)
+        page = build_page(studio, folder, args.max_size).queue(max_size=60, api_open=False)
         remove_old_from(folder)
         guarded = {"host": args.host, "hosts": args.allow_host, "folder": folder}
 

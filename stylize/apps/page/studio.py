@@ -22,7 +22,7 @@ from stylize.apps.film.scenes import FrameFolder, frames_to_paint
 from stylize.apps.page.allowance import Allowance, is_clip
 from stylize.apps.page.foresight import Foresight
 from stylize.apps.page.guard import bytes_in
-from stylize.apps.page.looks import Looks
+from stylize.apps.page.previews import Previews
 from stylize.apps.page.series import Series
 from stylize.apps.page.shown import (
     DOWNLOAD_ALL,
@@ -69,14 +69,14 @@ class Studio:
         allowed: how much a visitor may ask for.
 
     Attributes:
-        looks: shows what browsers cannot.
+        previews: show what browsers cannot.
         foresight: foresees how long painting will take.
     """
 
     def __init__(self, weights: VGG19Weights, folder: str, allowed: Allowance):
         self._weights, self._folder, self._allowed = weights, folder, allowed
-        self.looks = Looks(allowed.pixels)
-        self.foresight = Foresight(weights, allowed, self.looks)
+        self.previews = Previews(allowed.pixels)
+        self.foresight = Foresight(weights, allowed, self.previews)
         # session -> (what stops its next run, what it asked for last)
         self._asked: dict[str | None, tuple[threading.Event, tuple]] = {}
         self._running: dict[str | None, threading.Event] = {}  # session -> what stops its run
@@ -335,7 +335,7 @@ class Studio:
     def _prepare(self, photo: Image.Image, style: str, given: dict[str, Any], limit: Limit) -> Job:
         """The `Job` of the uploads. Raises InputError, or Stopped."""
         job = prepare(photo, self._load(style, "the painting", limit), **given)
-        self._allowed.check_size(job)
+        self._allowed.check_size(*job.stages[-1][:2])
         return job
 
     def _new_folder(self):

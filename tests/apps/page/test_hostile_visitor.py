@@ -19,7 +19,7 @@ pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 httpx = pytest.importorskip("httpx")
 from fuzz_page import fuzz_page  # noqa: E402
 
-from stylize.apps.page import guard, keeping, looks  # noqa: E402
+from stylize.apps.page import guard, keeping, previews  # noqa: E402
 
 LOOKS = ("show", "show_last", "foresee")
 EXAMPLES = ("load_example", "load_example_1")
@@ -171,11 +171,11 @@ def test_preview_stands_for_the_upload_beside_it_alone(visitor, page, tmp_path):
     Image.effect_noise((40, 30), 80).save(tmp_path / "photo.heic")
     file = visitor.upload(tmp_path / "photo.heic")
     shown = visitor.join("show", [in_gallery(file)])["output"]["data"][0][0]["image"]["path"]
-    assert shown == file["path"] + looks.PREVIEW and guard.is_upload(shown, str(own_of(page)))
-    assert looks.original(shown) == file["path"]
-    (tmp_path / f"other.png{looks.PREVIEW}").write_bytes(b"1")
-    alone = visitor.upload(tmp_path / f"other.png{looks.PREVIEW}")["path"]
-    assert looks.original(alone) == alone
+    assert shown == file["path"] + previews.PREVIEW and guard.is_upload(shown, str(own_of(page)))
+    assert previews.original(shown) == file["path"]
+    (tmp_path / f"other.png{previews.PREVIEW}").write_bytes(b"1")
+    alone = visitor.upload(tmp_path / f"other.png{previews.PREVIEW}")["path"]
+    assert previews.original(alone) == alone
     others = {each for each in own_of(page).rglob("*") if each.parent != Path(shown).parent}
     keeping.remove_old(str(own_of(page)), others, age=-1)
     assert not os.path.exists(shown) and not os.path.exists(file["path"])

@@ -48,6 +48,18 @@ def test_next_page_removes_what_a_killed_one_has_left_and_nothing_else(tmp_path,
     assert left - {"pipe"} == {"other", "link", "file", "starting", "elsewhere"}
 
 
+def test_preview_goes_with_what_it_shows(tmp_path, monkeypatch):
+    """It is younger, and would be painted in its place."""
+    (tmp_path / "upload").mkdir()
+    (tmp_path / "upload" / "photo.heic").touch()
+    time.sleep(0.05)
+    (tmp_path / "upload" / "photo.heic.preview.jpg").touch()
+    born = (tmp_path / "upload" / "photo.heic").stat().st_ctime
+    monkeypatch.setattr(keeping.time, "time", lambda: born + 0.02)
+    keeping.remove_old(str(tmp_path), [], age=0.01)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_old_goes_and_what_is_the_page_s_own_stays(tmp_path):
     (tmp_path / "upload").mkdir()
     for name in ("upload/picture.png", "unfinished", "example.jpg"):

@@ -115,6 +115,8 @@ def test_time_is_foreseen_by_the_pace_of_the_machine(studio, photo_path, tmp_pat
     assert "This needs about 2 min; here it is stopped after 60s" in said(iterations=20)
     assert "here at most 64 are painted" in said(size=100)
     assert said([tmp_path / "none.png"]) == said([]) == ""
+    Image.new("RGB", (1260, 100)).save(tmp_path / "wide.png")
+    assert "would have 252x20 pixels" in said([tmp_path / "wide.png"], size=20)
 
 
 def test_painting_with_margins_is_shown_as_it_is_used(painting_of, painting, tmp_path):

@@ -1,0 +1,68 @@
+"""What uploads look like, small: to show those that browsers cannot, and to foresee the time.
+
+A preview lies beside what was uploaded, which is what is painted: its record names the photo.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+
+from stylize.apps.page.watch import Limit, Stopped
+from stylize.backend.files import replacing
+from stylize.errors import InputError
+from stylize.images.apart import preview_apart
+from stylize.images.formats import SHOWN_BY_BROWSERS, picture_suffixes
+
+PREVIEW = ".preview.jpg"  # how its name goes on after that of the upload
+SIDE = 640  # pixels of its longer side
+SECONDS = 20  # that looking at a visitor's uploads may take
+MOST_KNOWN = 10_000  # uploads whose size is remembered
+
+
+class Previews:
+    """Looks at uploads.
+
+    Args:
+        max_pixels: that an upload may have.
+    """
+
+    def __init__(self, max_pixels: int):
+        self._max_pixels = max_pixels
+        self._sizes: dict[str, tuple[int, int] | None] = {}
+
+    def shown(self, path: str, limit: Limit) -> str:
+        """The path of what a browser can show of an upload: its own, or that of a preview."""
+        if Path(path).suffix.lower() not in picture_suffixes() - SHOWN_BY_BROWSERS:
+            return path
+        preview = f"{path}{PREVIEW}"
+        if not os.path.isfile(preview):
+            with contextlib.suppress(InputError, OSError, Stopped):  # painting says what is wrong
+                small = self._preview(path, limit).image
+                with replacing(Path(preview)) as temporary:
+                    small.save(temporary, format="JPEG", quality=90)
+        return preview if os.path.isfile(preview) else path
+
+    def size(self, path: str, limit: Limit) -> tuple[int, int] | None:
+        """The (cols, rows) of an upload; None: it cannot be read, or not in time."""
+        if path not in self._sizes:
+            if len(self._sizes) >= MOST_KNOWN:
+                self._sizes.clear()
+            try:
+                self._sizes[path] = self._preview(path, limit).size
+            except InputError:
+                self._sizes[path] = None
+            except Stopped:  # the next time it may not
+                return None
+        return self._sizes[path]
+
+    def _preview(self, path, limit):
+        """The `Preview` of an upload. Raises InputError, or Stopped."""
+        small = preview_apart(path, "the upload", self._max_pixels, limit, SIDE)
+        limit.check()
+        return small
+
+
+def original(path: str) -> str:
+    """The path of the upload that is shown, by itself or by a preview, at a path."""
+    upload = path.removesuffix(PREVIEW)
+    return upload if os.path.isfile(upload) else path
