@@ -51,7 +51,7 @@ record = metadata.make_record(job, weights, base, styles)
 nst.save_image(iterate.image, "results/told.png", description=metadata.to_text(record))
 
 
-# A folder of photos, two at once; what an earlier call has painted is left as it is
+# A folder of photos, two at a time; pictures that an earlier call painted are kept
 from stylize.apps.functions import paint_folder
 
 if __name__ == "__main__":  # the processes that paint import the program that started them

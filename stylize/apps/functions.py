@@ -1,4 +1,4 @@
-"""Folders and films from Python: what the command line does with them, but errors are raised.
+"""Folders and films from Python: as on the command line, but errors are raised.
 
     from stylize.apps.functions import paint_folder
 
@@ -34,7 +34,7 @@ def paint_folder(
     What an earlier call has finished is not painted again. Only errors are printed, on stderr.
 
     Args:
-        photos, style_reference: folders, or one of them a picture.
+        photos, style_reference: a folder each; one of them may be a picture.
         results: a folder.
         **options: any of `SETTINGS`, or the other options of the command line that are for
             folders, without dashes: `weights="mirror"`, `jobs=2`, `pairs=True`, `overwrite=True`.
@@ -50,7 +50,7 @@ def paint_folder(
     """
     args = _arguments(photos, style_reference, results, options)
     if command.kind_of(args) != "folder":
-        raise InputError(f"photos must be a folder, or style_reference; received {photos}")
+        raise InputError(f"photos or style_reference must be a folder; received {photos}")
     command.check(args, "folder")
     return folder.run(args)
 
@@ -59,9 +59,9 @@ def paint_film(clip: Named, style_reference: Named, result: Named, **options: An
     """Paints a film, frame by frame. Nothing is printed.
 
     Args:
-        clip: a film; or with `frames=True` a folder of its frames, and `fps` how many a second.
+        clip: a film or, with `frames=True`, a folder of frames; `fps` is how many a second.
         style_reference: a picture.
-        result: the film to be, with or without ".mp4".
+        result: the path of the new film, with or without ".mp4".
         **options: any of `SETTINGS`, or the other options of the command line that are for films,
             without dashes: `weights="mirror"`, `jobs=1`.
 

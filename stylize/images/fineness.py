@@ -1,11 +1,12 @@
-"""The finest detail of a painting, at the size that it is compared at."""
+"""The finest detail of a painting, at the size at which it is compared."""
 
 import numpy as np
 from PIL import Image
 
 from stylize.images.resize import resize_image, scaled_size
 
-FINE, COARSE = (0.28, 0.5), (0.1, 0.28)  # cycles per pixel: periods of 2 to 3.6, and to 10
+# In cycles per pixel: periods of 2 to 3.6 pixels, and of 3.6 to 10.
+FINE, COARSE = (0.28, 0.5), (0.1, 0.28)
 
 
 def has_fine_lines(image: Image.Image) -> bool:
@@ -33,7 +34,7 @@ def without_finest(image: Image.Image, period: float, resample: Image.Resampling
     Args:
         image: RGB. Sides that would have less than `SMALLEST_SIDE` pixels on the way keep these.
         period: at least 2.
-        resample: a filter that does not alias.
+        resample: an antialiasing filter.
     """
     smaller = resize_image(image, *scaled_size(image, 2 / period), resample)
     return resize_image(smaller, image.height, image.width, resample)

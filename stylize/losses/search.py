@@ -1,4 +1,4 @@
-"""The nearest of many columns of features: every pair compared, or nearly as good and much faster.
+"""The nearest of many columns of features, by comparing every pair or, faster, a shortlist.
 
 At 400 rows a photo and a painting have 10,000 places each, of 2560 channels: comparing every pair
 takes as many multiplications as three evaluations. So many columns are compared along the axes in
@@ -15,7 +15,7 @@ SIMILARITIES = 2**25  # at most so many at once
 FEW, FEW_QUERIES = 4096, 256  # with fewer, every pair is compared: the axes would take longer
 SAMPLE = 2048  # candidates of which the axes are found
 AXES, ROUNDS = 128, 2  # how many axes; how often they are turned towards the largest variance
-SHORTLIST = 8  # candidates that all channels are compared of
+SHORTLIST = 8  # candidates that are compared in all channels
 
 
 def unit(columns: Any) -> Any:
@@ -45,7 +45,7 @@ def nearest(queries: Any, candidates: Any, dtype: str = "float32") -> tuple[Any,
     for own in _blocks(queries, candidates):
         similarities = keras.ops.matmul(keras.ops.cast(keras.ops.matmul(own, axes), dtype), along)
         _, shortlist = keras.ops.top_k(similarities, SHORTLIST)
-        of_each = [  # one after another, for memory's sake
+        of_each = [  # one at a time, to save memory
             keras.ops.sum(own * keras.ops.take(candidates, shortlist[:, place], axis=0), axis=-1)
             for place in range(SHORTLIST)
         ]

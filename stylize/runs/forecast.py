@@ -20,7 +20,7 @@ REPEATS = 2  # of an evaluation, the shortest of which counts
 
 
 class Pace(NamedTuple):
-    """How fast a machine is: seconds for a unit of work, and to begin with a size."""
+    """How fast a machine is: seconds per unit of work, and seconds to start a size."""
 
     work: float  # that of a pixel of an evaluation, see `Stage.work_each`
     start: float
@@ -54,7 +54,7 @@ def measure(job: Job, objective_at: Callable[[Stage], Callable]) -> Pace:
 
 
 def learned(pace: Pace, progress: Progress) -> Pace:
-    """The pace as a run has just had it, if its last size was large enough to say so."""
+    """The pace of a run that has just ended, if its last size can tell; else the old one."""
     stage = progress.stage
     if stage is None or not progress.is_foreseeable:
         return pace

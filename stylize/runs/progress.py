@@ -205,7 +205,7 @@ class Progress:
 
     @property
     def is_foreseeable(self) -> bool:
-        """Whether `seconds_left` is about right yet: smaller sizes say little of larger ones."""
+        """Whether `seconds_left` can be trusted yet: small sizes say little about large ones."""
         if self.stage is None or len(self._times) < 3:
             return False
         pixels = self.stage.rows * self.stage.cols

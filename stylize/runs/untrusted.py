@@ -51,7 +51,7 @@ def text(value: Any) -> None:
     try:
         value.encode(errors="surrogateescape")
     except UnicodeEncodeError:  # half a character, as JSON may have it: "\ud800"
-        raise InputError("must be a text of whole characters") from None
+        raise InputError("must be valid Unicode text") from None
 
 
 def nothing(value: Any) -> None:

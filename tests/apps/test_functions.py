@@ -77,7 +77,7 @@ def test_options_are_checked_by_name(photos, painting_path, photo_path, tmp_path
             paint_folder(*given, **dict([options]))
     with pytest.raises(InputError, match="names that are not empty"):
         paint_folder("", painting_path, tmp_path / "results")
-    with pytest.raises(InputError, match="photos must be a folder"):
+    with pytest.raises(InputError, match="photos or style_reference must be a folder"):
         paint_folder(photo_path, painting_path, tmp_path / "results")
     with pytest.raises(InputError, match="clip must be a film"):
         paint_film(photo_path, painting_path, tmp_path / "film.mp4")

@@ -362,7 +362,7 @@ def run(args: argparse.Namespace, console: FilmConsole) -> Path:
     film, finished = result_paths(args.result_prefix)
     check_files([film])
     if finished.is_symlink():  # its name can be foreseen: anybody may have made it
-        raise InputError(f"{finished}: is a link, and frames are to be kept there; remove it")
+        raise InputError(f"{finished}: is a link, but the film's frames are kept there; remove it")
     check_writable(args.result_prefix, film.suffix)
     remove_leftovers(args.result_prefix)
     folder, made = _paint_all(args, clip, console)

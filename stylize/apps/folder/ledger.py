@@ -13,17 +13,17 @@ LOG, INDEX = "log.jsonl", "index.html"
 
 
 class Outcome(NamedTuple):
-    """What a process says of a task.
+    """What has become of one photo in one style.
 
     Attributes:
         status: "finished" (by an earlier run), "waiting" (to be painted), "painted" or "failed".
         error: why it failed, in a line.
         seconds: that painting took.
-        work: in pixels of evaluations; time goes with it.
+        work: pixels times evaluations, roughly proportional to time.
         needed_mib: about the peak of a process that paints it.
-        resumable: whether there is a state of the very same run to resume.
+        resumable: whether this very run has left a state to resume from.
         peak_mib: of the process so far, or of its GPU.
-        room: the line that says what has become of an earlier result.
+        room: a line that says what was done with an earlier result.
         record: how it was painted, as the process says it; not kept here.
     """
 

@@ -37,16 +37,15 @@ class Allowance(NamedTuple):
             raise InputError("Give one clip alone, or photos.")
         if len(photos) > self.photos:
             raise InputError(
-                f"{len(photos)} photos; here at most {self.photos} are painted at once. "
-                "Leave some out."
+                f"{len(photos)} photos are too many: at most {self.photos} at once. Leave some out."
             )
 
     def check_size(self, rows: int, cols: int) -> None:
         """Raises InputError where a result would be too large."""
         if max(rows, cols) > self.size:
             raise InputError(
-                f"The result would have {cols}x{rows} pixels; here at most {self.size} are "
-                f"painted on a side. {SMALLER}"
+                f"The result would be {cols}x{rows} pixels; the limit here is {self.size} on the "
+                f"longer side. {SMALLER}"
             )
 
 

@@ -70,10 +70,10 @@ class Foresight:
             except InputError as error:
                 return html.escape(str(error))
             if seconds > self._allowed.seconds:
-                most = in_words(self._allowed.seconds)
-                return f"This needs {_about(seconds)}; here it is stopped after {most}. {SMALLER}"
+                stops = f"painting stops after {in_words(self._allowed.seconds)} here"
+                return f"This would take {_about(seconds)}, but {stops}. {SMALLER}"
             total += seconds
-        several = ", all photos together" if len(photos) > 1 else ""
+        several = " for all photos" if len(photos) > 1 else ""
         return f"This takes {_about(total)}{several}." if total else ""
 
     def _seconds(self, size, given):

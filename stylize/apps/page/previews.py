@@ -1,6 +1,6 @@
-"""What uploads look like, small: to show those that browsers cannot, and to foresee the time.
+"""Small copies of uploads: to show those that browsers cannot, and to foresee the time.
 
-A preview lies beside what was uploaded, which is what is painted: its record names the photo.
+A preview lies beside the upload. The upload is what is painted and what the record names.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from stylize.errors import InputError
 from stylize.images.apart import preview_apart
 from stylize.images.formats import SHOWN_BY_BROWSERS, picture_suffixes
 
-PREVIEW = ".preview.jpg"  # how its name goes on after that of the upload
+PREVIEW = ".preview.jpg"  # added to the upload's name
 SIDE = 640  # pixels of its longer side
 SECONDS = 20  # that looking at a visitor's uploads may take
 MOST_KNOWN = 10_000  # uploads whose size is remembered

@@ -116,7 +116,7 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
     def shown_instead(paths: list[str], last: int = 0) -> Any:
         limit = Limit(max_seconds=SECONDS)
         shown = [studio.previews.shown(path, limit) for path in paths[-last:]]
-        # What did not have to change would only take the place of what came meanwhile.
+        # Sending back what has not changed could overwrite a newer upload.
         return gr.skip() if shown == paths else shown
 
     def show(photos: Any) -> Any:
@@ -223,7 +223,7 @@ def _choice(strength):
 
 def _chosen(strength):
     """What the slider and the status show when a choice is made."""
-    return strength, f"Strength {strength}: *Paint* paints it at the size below."
+    return strength, f"Strength {strength}: press *Paint* to paint it at the size above."
 
 
 def _upload(label, file_types, elem_id):

@@ -232,7 +232,7 @@ def test_settings_that_cannot_be_are_answered_in_words(visitor, photo_of):
     for index, value in ((0, "x"), (1, 10**9), (1, [32, 100]), (3, {"a": 1}), (4, -1), (8, [1])):
         controls = [*CONTROLS[:index], value, *CONTROLS[index + 1 :]]
         visitor.enter(in_gallery(photo_of), in_gallery(photo_of), controls)
-        assert re.search("must be|here at most 64|choose a smaller size", visitor.paint())
+        assert re.search("must be|the limit here is 64|choose a smaller size", visitor.paint())
 
 
 def test_events_that_do_not_exist_are_answered(visitor):

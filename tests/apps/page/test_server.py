@@ -220,7 +220,7 @@ def test_missing_and_too_large_pictures_are_answered(visit, photo_path, painting
     give(page, photo_path, painting_path)
     page.get_by_label("Size").fill("100")
     page.get_by_role("button", name="Paint", exact=True).click()
-    status(page, "120x100 pixels; here at most 64 are painted")
+    status(page, "120x100 pixels; the limit here is 64")
 
 
 @pytest.fixture
@@ -280,7 +280,7 @@ def test_example_goes_with_a_picture_of_ones_own(visit, own, photo_path, paintin
     example(page, "painting" if own == "photos" else "photos", 1)
     is_shown(page, "#photos")
     is_shown(page, "#painting")
-    expected = re.compile("This (takes|needs) about|here at most")
+    expected = re.compile("This (takes|would take) about|the limit here")
     expect(page.locator("#expected")).to_contain_text(expected, timeout=SECONDS)
     page.get_by_label("Size").fill("32")
     paint(page, 1)
@@ -363,9 +363,10 @@ def test_time_is_foreseen_before_painting(visit, photo_path, painting_path):
     expected = page.locator("#expected")
     expect(expected).to_have_text("")
     give(page, photo_path, painting_path)
-    expect(expected).to_contain_text(re.compile(r"This (takes|needs) about \d+"), timeout=SECONDS)
+    foreseen = re.compile(r"This (takes|would take) about \d+")
+    expect(expected).to_contain_text(foreseen, timeout=SECONDS)
     page.get_by_label("Size").fill("100")
-    expect(expected).to_contain_text("here at most 64 are painted", timeout=SECONDS)
+    expect(expected).to_contain_text("the limit here is 64", timeout=SECONDS)
     page.get_by_label("Size").fill("32")
     page.locator("#photos").get_by_label("Clear").click()
     expect(expected).to_have_text("", timeout=SECONDS)

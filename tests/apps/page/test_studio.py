@@ -110,13 +110,13 @@ def test_time_is_foreseen_by_the_pace_of_the_machine(studio, photo_path, tmp_pat
     studio.foresight._pace = Pace(1e-4, 1.0)
     assert said() == "This takes about 40s."  # 5 * 20 evaluations of 48 x 57 + 2500 pixels, and 4
     assert said(iterations=1) == "This takes about 10s."
-    together = "This takes about 80s, all photos together."
+    together = "This takes about 80s for all photos."
     assert said([photo_path, photo_path]) == together
-    assert "This needs about 2 min; here it is stopped after 60s" in said(iterations=20)
-    assert "here at most 64 are painted" in said(size=100)
+    assert "This would take about 2 min, but painting stops after 60s here." in said(iterations=20)
+    assert "the limit here is 64" in said(size=100)
     assert said([tmp_path / "none.png"]) == said([]) == ""
     Image.new("RGB", (1260, 100)).save(tmp_path / "wide.png")
-    assert "would have 252x20 pixels" in said([tmp_path / "wide.png"], size=20)
+    assert "would be 252x20 pixels" in said([tmp_path / "wide.png"], size=20)
 
 
 def test_painting_with_margins_is_shown_as_it_is_used(painting_of, painting, tmp_path):
@@ -508,12 +508,12 @@ def test_time_limit_stops_and_says_so(studio, painting_of):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"size": 100}, "The result would have 120x100 pixels; here at most 64 are painted"),
+        ({"size": 100}, "The result would be 120x100 pixels; the limit here is 64"),
         ({"size": 1}, "size must be a whole number of at least 16"),
         ({"photos": []}, "Give a photo and a painting"),
         ({"painting": None}, "Give a photo and a painting"),
         ({"photos": ["none.png"]}, "the photo: no such file"),
-        ({"photos": ["a.png"] * 5}, "5 photos; here at most 4 are painted at once. Leave some"),
+        ({"photos": ["a.png"] * 5}, "5 photos are too many: at most 4 at once. Leave some"),
     ],
 )
 def test_what_cannot_be_painted_is_answered(given, message, studio, painting_of):
