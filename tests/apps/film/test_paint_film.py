@@ -816,21 +816,23 @@ def test_frames_on_a_gpu_are_all_painted_in_the_same_tiles(monkeypatch, painting
 
 
 def test_scene_that_is_finished_is_not_read_again(command, tmp_path, monkeypatch, capsys):
-    """Stopped when the second scene, which is the shorter one, was finished."""
-    save, painted = FrameFolder.save, []
+    """Stopped when the second scene was finished, which the last frame of the first one awaits."""
+    save, painted, finished = FrameFolder.save, [], threading.Event()
 
     def saving(self, index, pixels):
+        if stopping and index == CUT - 1:
+            assert finished.wait(60)
+            raise KeyboardInterrupt
         painted.append(index)
         save(self, index, pixels)
-        if stopping and index == FRAMES - 1:
-            raise KeyboardInterrupt
+        if index == FRAMES - 1:
+            finished.set()
 
     stopping = True
     monkeypatch.setattr(FrameFolder, "save", saving)
     command = [*command, "--jobs", "2"]
     assert nst.main(command) == 130
-    stopped = list(painted)
-    assert FRAMES - 1 in stopped and len(stopped) < FRAMES
+    assert set(painted) == set(range(FRAMES)) - {CUT - 1}
     stopping = False
     capsys.readouterr()
     assert nst.main(command) == 0

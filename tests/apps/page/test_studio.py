@@ -115,7 +115,7 @@ def test_time_is_foreseen_by_the_pace_of_the_machine(studio, photo_path, tmp_pat
     assert "This would take about 2 min, but painting stops after 60s here." in said(iterations=20)
     assert "the limit here is 64" in said(size=100)
     assert said([tmp_path / "none.png"]) == said([]) == ""
-    Image.new("RGB", (1260, 100)).save(tmp_path / "wide.png")
+    Image.new("RGB", (315, 25)).save(tmp_path / "wide.png")
     assert "would be 252x20 pixels" in said([tmp_path / "wide.png"], size=20)
 
 
