@@ -41,8 +41,8 @@ class Stranger:
         try:
             outcome = self._outcome(body)
             if event == "enter" and case % PAINT_EACH == 0:
-                paint = next(number for number, name in self._events.items() if name == "paint")
-                asked = {"fn_index": paint, "data": [], "session_hash": session}
+                numbers = {name: number for number, name in self._events.items()}
+                asked = {"fn_index": numbers["paint_entered"], "data": [], "session_hash": session}
                 outcome = self._outcome(asked)
         except httpx.HTTPError as error:
             return f"{type(error).__name__}: {error} for {json.dumps(body)[:300]}"
@@ -53,6 +53,7 @@ class Stranger:
         gallery = [{"image": self._file, "caption": None}]
         right = {
             "enter": [gallery, gallery, *CONTROLS],
+            "paint": [self._file, self._file, *CONTROLS],
             "foresee": [gallery, *CONTROLS],
             "show": [gallery],
             "show_last": [gallery],

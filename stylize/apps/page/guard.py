@@ -28,13 +28,14 @@ from stylize.errors import InputError, one_line
 API = "/gradio_api"
 UPLOAD = f"{API}/upload"
 FILE = f"{API}/file="  # before the path of an upload or a result
-ASKED = {  # what the page asks for besides: method, then paths
+ASKED = {  # what the page, and programs, ask for besides: method, then paths
     "GET": re.compile(
         r"/|/(config|favicon\.ico|manifest\.json|robots\.txt|theme\.css)/?|/(assets|static|svelte)/.+"
         rf"|{API}/(app_id|heartbeat/[^/]+|login_check|queue/data|startup-events|upload_progress)/?"
+        rf"|{API}/(info|call/paint/[0-9a-f]+)/?"  # programs
     ),
     "HEAD": re.compile("/"),
-    "POST": re.compile(rf"{API}/(cancel|queue/join|reset|run/predict|upload)/?"),
+    "POST": re.compile(rf"{API}/(call/v2/paint|cancel|queue/join|reset|run/predict|upload)/?"),
 }
 LARGEST_REQUEST = 2**20  # bytes of one that uploads nothing
 LONGEST_ADDRESS = 4096  # bytes of a path, or of what follows it
@@ -43,6 +44,8 @@ SMALLEST_FILE = 2**16  # bytes that a file counts at least: so there is an end t
 DEEPEST = 6  # lists and dictionaries within each other, of what the page sends
 PLACE = re.compile("[0-9a-f]{64}")  # of an upload in the page's folder: the hash of its bytes
 NOT_OURS = "What was sent is not what this page sends."
+PAINT = f"{API}/call/v2/paint"  # for programs
+NOT_TAKEN = f"There is no such name, or one is missing; {API}/info has them all."
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -85,7 +88,8 @@ class Guard:
         try:
             await self._pass_on(scope, receive, sending)
         except Exception as error:  # Gradio trips over much that no browser sends
-            status, reason = error.args if isinstance(error, _Refused) else (400, NOT_OURS)
+            not_taken = NOT_TAKEN if scope["path"].rstrip("/") == PAINT else NOT_OURS
+            status, reason = error.args if isinstance(error, _Refused) else (400, not_taken)
             if not isinstance(error, _Refused):
                 _log(scope, error)
             if not started:

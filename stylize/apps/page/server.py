@@ -24,6 +24,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 
 from stylize.apps.console import Parser, exit_status, underscored
 from stylize.apps.page.allowance import Allowance
+from stylize.apps.page.api import ROWS, add_endpoint
 from stylize.apps.page.guard import NOT_OURS, Guard, check_uploads, no_such_request
 from stylize.apps.page.keeping import own_folder, remove_old_from
 from stylize.apps.page.previews import SECONDS, original
@@ -99,7 +100,7 @@ class Page(gr.Blocks):
 def build_page(studio: Studio, folder: str, max_size: int) -> Page:
     """The page, with uploads in a folder."""
 
-    def paint(request: gr.Request) -> Iterator[Shown]:
+    def paint_entered(request: gr.Request) -> Iterator[Shown]:
         yield from studio.paint(request.session_hash)
 
     def enter(request: gr.Request, photos: Any, painting: Any, *values: Any) -> Shown:
@@ -175,16 +176,14 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
                 download = gr.DownloadButton(DOWNLOAD, interactive=False)
                 with gr.Accordion("Losses", elem_id="losses"):
                     plot = gr.Plot(show_label=False)
-        one_at_a_time: dict[str, Any] = {
-            "concurrency_limit": 1,
-            "concurrency_id": "painting",
-            "trigger_mode": "multiple",  # else a second click would only stop the first
-        }
+        in_turn: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "painting"}
+        # Else a second click would only stop the first.
+        one_at_a_time = in_turn | {"trigger_mode": "multiple"}
         outputs = [words, result, plot, download, gallery]  # as `Shown` has them
         # As the browser sends it: `load_image` and `prepare` say what is wrong.
         entered = start.click(enter, inputs, outputs, queue=False, preprocess=False)
         entered.then(
-            paint,
+            paint_entered,
             None,
             outputs,
             **one_at_a_time,
@@ -211,6 +210,10 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
         example.load_input_event.then(*foreseeing, **looking)  # Gradio sees no change in it
         stop.click(studio.stop, queue=False)
         page.unload(studio.leave)
+    for event in page.fns.values():
+        event.api_visibility = "private"  # programs have one way of their own, and no other
+    with page:
+        add_endpoint(studio, max_size, **in_turn)
     return page
 
 
@@ -260,7 +263,7 @@ def _strength():
 
 
 def _size(max_size):
-    return gr.Number(min(256, max_size), label="Size", info="rows of the result", precision=0)
+    return gr.Number(min(ROWS, max_size), label="Size", info="rows of the result", precision=0)
 
 
 def _more_controls():

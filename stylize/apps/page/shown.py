@@ -22,6 +22,11 @@ class Shown(NamedTuple):
     download: Any = gr.skip()
     gallery: Any = gr.skip()
 
+    @property
+    def result(self) -> str | None:
+        """The path of what can be downloaded from now on."""
+        return getattr(self.download, "constructor_args", {}).get("value")
+
 
 class Offered(NamedTuple):
     """The same of small pictures to choose from, one for each of `STRENGTHS`."""
@@ -41,7 +46,7 @@ def margins_left_out(job: Job, words: str) -> Iterator[Shown]:
     """Yields what is used of a painting with margins, until the first picture takes its place."""
     (painting,), (box,) = job.inputs.styles, job.inputs.style_boxes
     if box.is_cut:
-        margins = "Plain margins of the painting are left out; below is what is used of it."
+        margins = "Plain margins of the painting are left out."
         yield Shown(f"{words}\n\n{margins}", painting)
 
 

@@ -105,6 +105,22 @@ class Studio:
         """
         yield from self._in_turn(session, self._paint_asked, Shown)
 
+    def paint_alone(self, photo: str, style: str, given: dict[str, Any]) -> Iterator[Shown]:
+        """Paints for a program, which has its turn now. Closing the iterator stops it.
+
+        Args:
+            photo: its path, or that of a clip.
+            style: the path of the painting.
+            given: the values of `CONTROLS`.
+
+        Yields until it is painted. Raises gr.Error.
+        """
+        try:
+            self._check([photo], style)
+            yield from self._paint_asked([photo], style, given, threading.Event())
+        except Exception as error:  # programs show no HTML
+            raise gr.Error(reason(error), print_exception=False) from None
+
     def offer(self, session: str | None) -> Iterator[Offered]:
         """Paints the visitor's photo small, once for each of `STRENGTHS`. The rest: see `paint`."""
         yield from self._in_turn(session, self._paint_choices, Offered)

@@ -54,7 +54,7 @@ class Limit:
 
 
 class Watch(Progress):
-    """A run in a thread of its own, watched by the page.
+    """A run in a thread of its own, watched by the page. It begins once the one before has ended.
 
     Args:
         limit: ends the run.
@@ -63,6 +63,8 @@ class Watch(Progress):
         error: what ended the run, None if all went well.
         table: the `LossTable`.
     """
+
+    _alone = threading.Lock()  # one whose visitor has gone still ends its evaluation
 
     def __init__(self, limit: Limit):
         super().__init__()
@@ -83,16 +85,15 @@ class Watch(Progress):
                     yield iterate
                 except queue.Empty:
                     yield None
-        except GeneratorExit:  # the visitor has gone
+        except GeneratorExit:  # the visitor has gone; Gradio answers nobody until this returns
             self._limit.stop()
             raise
-        finally:
-            thread.join()
 
     def _run(self, run):
         try:
-            self._limit.check()
-            run(self)
+            with self._alone:
+                self._limit.check()
+                run(self)
         except Exception as error:
             self.error = error
         finally:

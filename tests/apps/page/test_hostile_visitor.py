@@ -23,7 +23,7 @@ from stylize.apps.page import guard, keeping, previews  # noqa: E402
 
 LOOKS = ("show", "show_last", "foresee")
 EXAMPLES = ("load_example", "load_example_1")
-NAMES = (*EXAMPLES, *LOOKS, "enter", "enter_choices", "paint", "offer", "stop", "leave")
+NAMES = (*EXAMPLES, *LOOKS, "enter", "enter_choices", "paint_entered", "offer", "stop", "leave")
 META = {"_type": "gradio.FileData"}
 CONTROLS = [0.5, 32, 1, "none", 0.025, 1, 1, 0, 0]
 ONLY_UPLOADS = "Give pictures or a clip that you have uploaded here, or an example."
@@ -91,7 +91,7 @@ class Visitor:
 
     def paint(self):
         """The words in which painting ends."""
-        output = self.join("paint", [])["output"]
+        output = self.join("paint_entered", [])["output"]
         return output.get("error") or output["data"][0]
 
 
@@ -256,7 +256,7 @@ def test_what_the_page_does_not_ask_for_is_not_there(visitor):
             answer = visitor.client.post(f"/gradio_api/{place}/{name}", json={"data": []})
             assert answer.status_code == 404
     for path in (
-        *("info", "openapi.json", "runs", "run-history/records", "proxy=http://127.0.0.1/"),
+        *("openapi.json", "runs", "run-history/records", "proxy=http://127.0.0.1/"),
         *("component_server", "process_recording", "vibe-edit", "dev/reload", "token", "user"),
         *("custom_component/1/client/component/x", "stream/a/b/1/playlist.m3u8", "deep_link"),
         *("profiling/traces", "file/etc/passwd"),
@@ -268,7 +268,7 @@ def test_what_the_page_does_not_ask_for_is_not_there(visitor):
         assert visitor.client.get(path).status_code == 404, path
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
         assert visitor.client.request(method, "/gradio_api/upload").status_code == 404
-    asked = {"fn_index": visitor.events["paint"], "data": []}
+    asked = {"fn_index": visitor.events["paint_entered"], "data": []}
     answer = visitor.client.post("/gradio_api/run/predict", json=asked)
     assert answer.status_code == 404  # painting has a queue
 
@@ -366,7 +366,7 @@ def test_one_visitor_neither_stops_nor_sees_another(visitor, page, photo_of):
     other = Visitor(page[0])
     visitor.enter(in_gallery(photo_of), in_gallery(photo_of))
     for session in (other.session, "", "null"):
-        for event in ("stop", "leave", "paint"):
+        for event in ("stop", "leave", "paint_entered"):
             other.join(event, [], session=session)
     assert other.paint() is None  # it has asked for nothing
     assert visitor.paint() == "Done: 38x32 pixels"
@@ -374,7 +374,7 @@ def test_one_visitor_neither_stops_nor_sees_another(visitor, page, photo_of):
         assert visitor.session not in other.client.get(path).text
     answer = other.client.post(
         "/gradio_api/cancel",
-        json={"session_hash": "x", "fn_index": other.events["paint"], "event_id": "x"},
+        json={"session_hash": "x", "fn_index": other.events["paint_entered"], "event_id": "x"},
     )
     assert answer.json() == {"success": True}  # of nothing
 

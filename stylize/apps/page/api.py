@@ -1,0 +1,70 @@
+"""The page for programs: a photo and a painting in, how far it is and the picture out.
+
+They pass what the page's own button passes: the guard, the limits, and one queue with all visitors.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from stylize.apps.page.guard import NOT_OURS
+from stylize.apps.page.previews import original
+from stylize.apps.page.shown import complaint
+from stylize.apps.page.studio import CONTROLS, Studio
+from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
+
+NAME = "paint"
+DEFAULTS = RECIPES[DEFAULT_RECIPE]
+ROWS = 256  # of a result, where nothing else is asked for
+
+
+def add_endpoint(studio: Studio, max_size: int, **queue: Any) -> None:
+    """Adds the only thing that programs may ask for to the page that is being built.
+
+    Args:
+        studio: paints.
+        max_size: pixels of a result's longer side.
+        queue: whose turn it is, as for `gr.api`.
+    """
+
+    def paint(
+        photo: gr.FileData,
+        painting: gr.FileData,
+        strength: float = DEFAULTS["strength"],
+        size: int = min(ROWS, max_size),
+        iterations: int = DEFAULTS["iterations"],
+        preserve_colors: str = DEFAULTS["preserve_colors"],
+        content_weight: float = DEFAULTS["content_weight"],
+        style_weight: float = DEFAULTS["style_weight"],
+        tv_weight: float = DEFAULTS["tv_weight"],
+        noise_blend: float = DEFAULTS["noise_blend"],
+        seed: int = DEFAULTS["seed"],
+    ) -> Iterator[tuple[str, dict | None]]:
+        """Paints a photo, or a short clip, in the style of a painting; both are uploads.
+
+        Yields (how far it is, in words; None), at the end (how it ended; the picture or the film).
+        """
+        weights = content_weight, style_weight, tv_weight
+        values = strength, size, iterations, preserve_colors, *weights, noise_blend, seed
+        given = dict(zip(CONTROLS, values, strict=True))
+        if missing := [name for name, value in given.items() if value is None]:
+            raise complaint(f"{missing[0]}: give a value, or leave it out")
+        for shown in studio.paint_alone(_path(photo), _path(painting), given):
+            yield shown.words, _file(shown.result)
+
+    # Gradio takes what is yielded for what is returned.
+    paint.__annotations__["return"] = tuple[str, gr.FileData]
+    gr.api(paint, api_name=NAME, **queue)
+
+
+def _file(path):
+    """A file as JSON has it, so that programs can fetch it; None: there is none yet."""
+    return path and gr.FileData(path=path).model_dump()
+
+
+def _path(file):
+    """That of an upload, which the page has checked. Raises gr.Error: it is none."""
+    if not isinstance(file, dict) or "path" not in file:
+        raise complaint(NOT_OURS)
+    return original(file["path"])

@@ -1,0 +1,158 @@
+"""The page for programs, as docs/http.md has it, and what it refuses, with random weights."""
+
+import contextlib
+import json
+import math
+import os
+import re
+import subprocess
+import time
+
+import numpy as np
+import pytest
+from conftest import APP, served
+from PIL import Image
+
+import neural_style_transfer as nst
+from stylize.runs import metadata
+
+pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
+httpx = pytest.importorskip("httpx")
+gradio_client = pytest.importorskip("gradio_client")
+
+TEXT = (APP.parent / "docs" / "http.md").read_text(encoding="utf-8")
+META = {"_type": "gradio.FileData"}
+
+
+@pytest.fixture(scope="module")
+def address(full_weights_path, tmp_path_factory):
+    """The page's address. It may paint up to 64 pixels, for two minutes."""
+    folder = tmp_path_factory.mktemp("page")
+    limits = "--max_size", "64", "--max_seconds", "120", "--max_pixels", "10000"
+    with served(folder, full_weights_path, *limits) as address:
+        yield address
+    assert "Traceback" not in (folder / "log").read_text()
+
+
+@pytest.fixture
+def pictures(photo_path, painting_path, tmp_path, monkeypatch):
+    """The names in docs/http.md, in the current folder."""
+    for path, name in ((photo_path, "photo.jpg"), (painting_path, "painting.jpg")):
+        nst.load_image(path).save(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def client(address, pictures):
+    with httpx.Client(base_url=f"{address}/gradio_api", timeout=60) as client:
+        yield client
+
+
+def example(language, address):
+    """A block of docs/http.md, at a size for tests."""
+    (code,) = re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+    size = {"python": "size=32, iterations=2", "sh": '"size": 32, "iterations": 2'}
+    code = re.sub(r'size=400|"size": 400', size[language], code)
+    return code.replace("http://127.0.0.1:7860", address)
+
+
+def uploaded(client, path="photo.jpg"):
+    """What an upload is called from then on."""
+    with open(path, "rb") as file:
+        return {"path": client.post("/upload", files={"files": file}).json()[0]}
+
+
+def told(client, asked):
+    """The (event, data) of each message about what is asked for; the answer if it is refused."""
+    header = {"content-type": "application/json"}
+    answer = client.post("/call/v2/paint", content=json.dumps(asked), headers=header)
+    if answer.status_code != 200:
+        return answer.text
+    lines = client.get(f"/call/paint/{answer.json()['event_id']}").text.split("\n\n")
+    return [re.match("event: (.*)\ndata: (.*)", line).groups() for line in lines if line]
+
+
+def test_the_python_example_paints(address, pictures, capsys):
+    exec(example("python", address), {})
+    *words, path = capsys.readouterr().out.splitlines()
+    assert words[-1] == "Done: 38x32 pixels"
+    assert any(re.fullmatch(r"Painting at .*: \d+%, about \d+ s left", each) for each in words)
+    assert metadata.read_record(path)["settings"]["iterations"] == 2
+
+
+def test_the_curl_example_paints_the_same(address, pictures, full_weights_path, tmp_path):
+    subprocess.run(["bash", "-euc", example("sh", address)], check=True, timeout=60)
+    assert '"Painting at' in (tmp_path / "progress.txt").read_text()
+    expected = nst.style_transfer(
+        "photo.jpg", "painting.jpg", size=32, iterations=2, weights=str(full_weights_path)
+    )
+    assert np.array_equal(Image.open("picture.png"), expected)
+
+
+def test_programs_see_one_endpoint(address, client):
+    described = client.get("/info").json()
+    endpoints = described["named_endpoints"]
+    assert list(endpoints) == ["/paint"] and not described["unnamed_endpoints"]
+    named = [each["parameter_name"] for each in endpoints["/paint"]["parameters"]]
+    assert set(re.findall("`([a-z_]+)`", TEXT)) >= set(named)
+    visitor = gradio_client.Client(address, verbose=False)
+    with contextlib.closing(visitor), pytest.raises(ValueError, match="Cannot find a function"):
+        visitor.predict(api_name="/enter")
+
+
+def test_what_cannot_be_painted_is_one_line(client):
+    photo = uploaded(client)
+    for asked, words in (
+        ({"size": 100}, "The result would be 120x100 pixels; the limit here is 64"),
+        ({"strength": math.nan}, "strength"),
+        ({"strength": "much"}, "strength"),
+        ({"size": 1e308}, "size"),
+        ({"iterations": 0}, "iterations"),
+        ({"iterations": [1]}, "iterations"),
+        ({"preserve_colors": "all"}, "preserve_colors"),
+        ({"seed": -1}, "seed"),
+        ({"size": None}, "size: give a value, or leave it out"),
+    ):
+        *_, (event, data) = told(client, {"photo": photo, "painting": photo} | asked)
+        assert event == "error" and words in json.loads(data)["error"], asked
+
+
+@pytest.mark.parametrize("more", [{}, {"meta": META}, {"url": "/etc/passwd"}])
+def test_only_uploads_are_painted(more, client, tmp_path):
+    photo = uploaded(client)
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (
+        *map(str, (tmp_path / "photo.jpg", tmp_path / "pipe.png", tmp_path)),
+        *("/dev/zero", "/etc/passwd", "http://127.0.0.1:1/a.png", "", None, 5, [], {}),
+    ):
+        for name, other in (("photo", "painting"), ("painting", "photo")):
+            *_, (event, data) = told(client, {name: {"path": path, **more}, other: photo})
+            assert event == "error" and "uploaded here" in json.loads(data)["error"]
+
+
+def test_what_is_no_request_for_a_picture_is_refused(client):
+    photo = uploaded(client)
+    for asked in ({}, {"photo": photo}, {"photo": photo, "painting": photo, "sise": 1}):
+        assert "no such name, or one is missing" in told(client, asked)
+    for asked in ([], 5, None, "{}"):
+        assert "not what this page sends" in told(client, asked)
+    for file in ("a.png", None, 5, [], {"name": "a.png"}):
+        *_, (event, data) = told(client, {"photo": photo, "painting": file})
+        assert event == "error" and "not what this page sends" in json.loads(data)["error"]
+    for path in ("call/paint", "call/v2/enter", "call/v2/paint_entered", "run/paint"):
+        assert client.post(f"/{path}", json={"data": []}).status_code == 404
+    with contextlib.suppress(httpx.RemoteProtocolError):  # there is none, and the answer ends
+        client.get("/call/paint/" + "0" * 32)
+    for event in ("..%2f..%2fconfig", "x" * 9, "0/0"):
+        assert client.get(f"/call/paint/{event}").status_code == 404
+
+
+def test_who_hangs_up_holds_nobody(client):
+    photo = uploaded(client)
+    asked = {"photo": photo, "painting": photo, "size": 48, "iterations": 2000}
+    event = client.post("/call/v2/paint", json=asked).json()["event_id"]
+    with client.stream("GET", f"/call/paint/{event}") as lines:
+        assert any("Painting at" in line for line in lines.iter_lines())
+    started = time.monotonic()
+    *_, (event, _) = told(client, asked | {"size": 32, "iterations": 1})
+    assert event == "complete" and time.monotonic() - started < 60
