@@ -14,9 +14,8 @@ from stylize.apps.page.shown import complaint
 from stylize.apps.page.studio import CONTROLS, Studio
 from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
 
-NAME = "paint"
 DEFAULTS = RECIPES[DEFAULT_RECIPE]
-ROWS = 256  # of a result, where nothing else is asked for
+DEFAULT_ROWS = 256  # of a result, where nothing else is asked for
 
 
 def add_endpoint(studio: Studio, max_size: int, **queue: Any) -> None:
@@ -32,7 +31,7 @@ def add_endpoint(studio: Studio, max_size: int, **queue: Any) -> None:
         photo: gr.FileData,
         painting: gr.FileData,
         strength: float = DEFAULTS["strength"],
-        size: int = min(ROWS, max_size),
+        size: int = min(DEFAULT_ROWS, max_size),
         iterations: int = DEFAULTS["iterations"],
         preserve_colors: str = DEFAULTS["preserve_colors"],
         content_weight: float = DEFAULTS["content_weight"],
@@ -50,12 +49,12 @@ def add_endpoint(studio: Studio, max_size: int, **queue: Any) -> None:
         given = dict(zip(CONTROLS, values, strict=True))
         if missing := [name for name, value in given.items() if value is None]:
             raise complaint(f"{missing[0]}: give a value, or leave it out")
-        for shown in studio.paint_alone(_path(photo), _path(painting), given):
+        for shown in studio.paint_for_program(_path(photo), _path(painting), given):
             yield shown.words, _file(shown.result)
 
     # Gradio takes what is yielded for what is returned.
     paint.__annotations__["return"] = tuple[str, gr.FileData]
-    gr.api(paint, api_name=NAME, **queue)
+    gr.api(paint, api_name="paint", **queue)
 
 
 def _file(path):

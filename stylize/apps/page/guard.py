@@ -3,7 +3,7 @@
 A page that only this computer can reach is open to every other page that its user looks at, and to
 names that their owners make point here (DNS rebinding). So requests that a browser sends for
 another page are refused, and those for a name that is not the page's. Of all that Gradio answers,
-only what the page itself asks for is let through.
+only what the page itself asks for is let through, and what programs need to paint (`PAINT`).
 """
 
 import asyncio
@@ -28,23 +28,24 @@ from stylize.errors import InputError, one_line
 API = "/gradio_api"
 UPLOAD = f"{API}/upload"
 FILE = f"{API}/file="  # before the path of an upload or a result
+PAINT = f"{API}/call/v2/paint"  # for programs, see `api`
 ASKED = {  # what the page, and programs, ask for besides: method, then paths
     "GET": re.compile(
         r"/|/(config|favicon\.ico|manifest\.json|robots\.txt|theme\.css)/?|/(assets|static|svelte)/.+"
         rf"|{API}/(app_id|heartbeat/[^/]+|login_check|queue/data|startup-events|upload_progress)/?"
-        rf"|{API}/(info|call/paint/[0-9a-f]+)/?"  # programs
+        rf"|{API}/(info|call/paint/[0-9a-f]+)/?"
     ),
     "HEAD": re.compile("/"),
-    "POST": re.compile(rf"{API}/(call/v2/paint|cancel|queue/join|reset|run/predict|upload)/?"),
+    "POST": re.compile(rf"({PAINT}|{API}/(cancel|queue/join|reset|run/predict|upload))/?"),
 }
 LARGEST_REQUEST = 2**20  # bytes of one that uploads nothing
+LARGEST_OF_PROGRAMS = 2**14  # the same: two names of files and a few numbers, which Gradio keeps
 LONGEST_ADDRESS = 4096  # bytes of a path, or of what follows it
 LONGEST_PAUSE = 60  # seconds that a visitor may be silent before a request is whole
 SMALLEST_FILE = 2**16  # bytes that a file counts at least: so there is an end to their number too
 DEEPEST = 6  # lists and dictionaries within each other, of what the page sends
 PLACE = re.compile("[0-9a-f]{64}")  # of an upload in the page's folder: the hash of its bytes
 NOT_OURS = "What was sent is not what this page sends."
-PAINT = f"{API}/call/v2/paint"  # for programs
 NOT_TAKEN = f"There is no such name, or one is missing; {API}/info has them all."
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -88,8 +89,9 @@ class Guard:
         try:
             await self._pass_on(scope, receive, sending)
         except Exception as error:  # Gradio trips over much that no browser sends
-            not_taken = NOT_TAKEN if scope["path"].rstrip("/") == PAINT else NOT_OURS
-            status, reason = error.args if isinstance(error, _Refused) else (400, not_taken)
+            wrong_names = isinstance(error, TypeError) and scope["path"].rstrip("/") == PAINT
+            not_ours = 400, NOT_TAKEN if wrong_names else NOT_OURS
+            status, reason = error.args if isinstance(error, _Refused) else not_ours
             if not isinstance(error, _Refused):
                 _log(scope, error)
             if not started:
@@ -127,7 +129,8 @@ class Guard:
             # Chunks may be longer than a length that is given beside them.
             if not length.isdecimal() or "transfer-encoding" in headers:
                 return 411, "Say how long it is."
-            if path.rstrip("/") != UPLOAD and int(length) > LARGEST_REQUEST:
+            most = LARGEST_OF_PROGRAMS if path.rstrip("/") == PAINT else LARGEST_REQUEST
+            if path.rstrip("/") != UPLOAD and int(length) > most:
                 return 413, "This is too long."
         return None
 
@@ -136,7 +139,7 @@ class Guard:
         return name in self._names or (self._any_address and is_address(name))
 
     def _is_asked_for(self, method, path):
-        """Whether the page itself asks for such things."""
+        """Whether the page itself, or a program that paints, asks for such things."""
         if method in ("GET", "HEAD") and path.startswith(f"{FILE}{self._folder}{os.sep}"):
             return True
         return method in ASKED and bool(ASKED[method].fullmatch(path))

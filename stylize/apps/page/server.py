@@ -24,7 +24,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 
 from stylize.apps.console import Parser, exit_status, underscored
 from stylize.apps.page.allowance import Allowance
-from stylize.apps.page.api import ROWS, add_endpoint
+from stylize.apps.page.api import DEFAULT_ROWS, add_endpoint
 from stylize.apps.page.guard import NOT_OURS, Guard, check_uploads, no_such_request
 from stylize.apps.page.keeping import own_folder, remove_old_from
 from stylize.apps.page.previews import SECONDS, original
@@ -68,6 +68,7 @@ FOLD_LOSSES = """() => {
     });
     watcher.observe(document.body, {childList: true, subtree: true});
 }"""
+MOST_SESSIONS = 200  # of which Gradio keeps what they sent last; a program begins one each time
 # No fonts from elsewhere: the page works where only this computer can be reached.
 THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
 
@@ -210,9 +211,8 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
         example.load_input_event.then(*foreseeing, **looking)  # Gradio sees no change in it
         stop.click(studio.stop, queue=False)
         page.unload(studio.leave)
-    for event in page.fns.values():
-        event.api_visibility = "private"  # programs have one way of their own, and no other
-    with page:
+        for event in page.fns.values():
+            event.api_visibility = "private"  # programs have one way of their own, and no other
         add_endpoint(studio, max_size, **in_turn)
     return page
 
@@ -263,7 +263,9 @@ def _strength():
 
 
 def _size(max_size):
-    return gr.Number(min(ROWS, max_size), label="Size", info="rows of the result", precision=0)
+    return gr.Number(
+        min(DEFAULT_ROWS, max_size), label="Size", info="rows of the result", precision=0
+    )
 
 
 def _more_controls():
@@ -376,6 +378,7 @@ def serve(args: argparse.Namespace) -> None:
                 footer_links=[],
                 max_file_size="50mb",
                 run_history=False,
+                state_session_capacity=MOST_SESSIONS,
                 app_kwargs={
                     "lifespan": outermost,
                     "exception_handlers": {RequestValidationError: no_such_request},

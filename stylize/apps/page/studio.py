@@ -35,7 +35,7 @@ from stylize.apps.page.shown import (
     margins_left_out,
     reason,
 )
-from stylize.apps.page.watch import Limit, Stopped, Watch
+from stylize.apps.page.watch import Limit, Stopped, Watch, held
 from stylize.errors import InputError
 from stylize.images.apart import load_image_apart
 from stylize.images.clips import encode, open_clip
@@ -80,6 +80,7 @@ class Studio:
         # session -> (what stops its next run, what it asked for last)
         self._asked: dict[str | None, tuple[threading.Event, tuple]] = {}
         self._running: dict[str | None, threading.Event] = {}  # session -> what stops its run
+        self._reading = threading.Lock()
 
     def enter(self, request: gr.Request, *asked: Any) -> Shown:
         """A visitor asks for pictures, and waits from now on.
@@ -105,7 +106,7 @@ class Studio:
         """
         yield from self._in_turn(session, self._paint_asked, Shown)
 
-    def paint_alone(self, photo: str, style: str, given: dict[str, Any]) -> Iterator[Shown]:
+    def paint_for_program(self, photo: str, style: str, given: dict[str, Any]) -> Iterator[Shown]:
         """Paints for a program, which has its turn now. Closing the iterator stops it.
 
         Args:
@@ -117,7 +118,10 @@ class Studio:
         """
         try:
             self._check([photo], style)
-            yield from self._paint_asked([photo], style, given, threading.Event())
+            for shown in self._paint_asked([photo], style, given, threading.Event()):
+                yield shown
+            if not shown.result:
+                raise InputError(shown.words)
         except Exception as error:  # programs show no HTML
             raise gr.Error(reason(error), print_exception=False) from None
 
@@ -344,7 +348,9 @@ class Studio:
 
     def _load(self, path, name, limit):
         """The picture of an upload. Raises InputError, or Stopped."""
-        image = load_image_apart(path, name, self._allowed.pixels, limit)
+        # Gradio may begin the next event while one that was cancelled still reads.
+        with held(self._reading, limit):
+            image = load_image_apart(path, name, self._allowed.pixels, limit)
         limit.check()
         return image
 

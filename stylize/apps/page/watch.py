@@ -1,5 +1,6 @@
 """A run in a thread of its own, watched by the page, which may stop it."""
 
+import contextlib
 import math
 import queue
 import threading
@@ -53,6 +54,17 @@ class Limit:
         self._stop.set()
 
 
+@contextlib.contextmanager
+def held(lock: threading.Lock, limit: Limit) -> Iterator[None]:
+    """Holds a lock; waits for it no longer than a limit allows. Raises Stopped."""
+    while not lock.acquire(timeout=UPDATE_EVERY):
+        limit.check()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class Watch(Progress):
     """A run in a thread of its own, watched by the page. It begins once the one before has ended.
 
@@ -64,7 +76,7 @@ class Watch(Progress):
         table: the `LossTable`.
     """
 
-    _alone = threading.Lock()  # one whose visitor has gone still ends its evaluation
+    _one_at_a_time = threading.Lock()  # one whose visitor has gone still ends its evaluation
 
     def __init__(self, limit: Limit):
         super().__init__()
@@ -91,7 +103,7 @@ class Watch(Progress):
 
     def _run(self, run):
         try:
-            with self._alone:
+            with held(self._one_at_a_time, self._limit):
                 self._limit.check()
                 run(self)
         except Exception as error:
