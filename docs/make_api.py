@@ -25,7 +25,8 @@ HEAD = """# From Python
 
     import neural_style_transfer as nst
 
-Made from the docstrings by `python docs/make_api.py`. What is not named here may change."""
+Made from the docstrings by `python docs/make_api.py`. What is not named here may change.
+From other languages and machines, there is the web page [over HTTP](http.md)."""
 RECIPES_HEAD = """## `SETTINGS` and `RECIPES`
 
 An empty place: as in `{}`, the default."""

@@ -3,6 +3,7 @@
 import collections
 import json
 import random
+import re
 import urllib.parse
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from strange_files import mutated, nonsense, several
 
 META = {"_type": "gradio.FileData"}
 CONTROLS = [0.5, 32, 1, "none", 0.025, 1, 1, 0, 0]
+NAMED = {"strength": 0.5, "size": 32, "iterations": 1, "preserve_colors": "none", "seed": 0}
 PAINT_EACH = 10  # requests, one is painted
 SECONDS = 60  # that an answer may take
 FIELDS = ("fn_index", "data", "session_hash", "event_data", "trigger_id", "event_id", "simple")
@@ -37,9 +39,10 @@ class Stranger:
         """What becomes of a request: "read", "refused", or what is wrong with the answer."""
         rng = random.Random(f"{seed} {case}")
         session = f"{seed}.{case}"
-        event, body = self._request(rng, session)
+        named = rng.random() < 0.2
+        event, body = ("", self._names(rng)) if named else self._request(rng, session)
         try:
-            outcome = self._outcome(body)
+            outcome = self._called(body) if named else self._outcome(body)
             if event == "enter" and case % PAINT_EACH == 0:
                 numbers = {name: number for number, name in self._events.items()}
                 asked = {"fn_index": numbers["paint_entered"], "data": [], "session_hash": session}
@@ -75,15 +78,30 @@ class Stranger:
             body |= {rng.choice(FIELDS): nonsense(rng)}
         return name, body
 
-    def _outcome(self, body):
-        asked = self._client.post(
-            "/gradio_api/queue/join",
+    def _names(self, rng):
+        """The body of a program's request, with something else in it somewhere."""
+        return several({"photo": self._file, "painting": self._file} | NAMED, rng)
+
+    def _called(self, body):
+        """What becomes of a program's request."""
+        asked = self._post("call/v2/paint", body)
+        if asked.status_code != 200:
+            return _refusal(asked)
+        told = self._client.get(f"/gradio_api/call/paint/{asked.json()['event_id']}").text
+        event, data = re.findall("event: (.*)\ndata: (.*)", told)[-1]
+        return _answer({"success": event == "complete", "output": json.loads(data)})
+
+    def _post(self, path, body):
+        return self._client.post(
+            f"/gradio_api/{path}",
             content=json.dumps(body),
             headers={"content-type": "application/json"},
         )
+
+    def _outcome(self, body):
+        asked = self._post("queue/join", body)
         if asked.status_code != 200:
-            fault = asked.status_code >= 500 or "Traceback" in asked.text
-            return f"status {asked.status_code}: {asked.text[:300]}" if fault else "refused"
+            return _refusal(asked)
         session = body.get("session_hash")
         parameters = {"session_hash": session} if isinstance(session, str) else {}
         asked_for = urllib.parse.urlencode(parameters, errors="surrogatepass")
@@ -93,6 +111,12 @@ class Stranger:
             told = [json.loads(line[6:]) for line in lines.iter_lines() if line[:6] == "data: "]
         ends = [each for each in told if each["msg"] == "process_completed"]
         return _answer(ends[-1]) if ends else "refused"
+
+
+def _refusal(answer: httpx.Response) -> str:
+    """ "refused", or what is wrong with the answer to a request that is not taken."""
+    fault = answer.status_code >= 500 or "Traceback" in answer.text
+    return f"status {answer.status_code}: {answer.text[:300]}" if fault else "refused"
 
 
 def _answer(message: Mapping[str, Any]) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 
 import gradio as gr
 
-from stylize.apps.page.guard import NOT_OURS
 from stylize.apps.page.previews import original
-from stylize.apps.page.shown import complaint
+from stylize.apps.page.shown import reason
 from stylize.apps.page.studio import CONTROLS, Studio
+from stylize.errors import InputError
 from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
 
 DEFAULTS = RECIPES[DEFAULT_RECIPE]
@@ -47,10 +47,14 @@ def add_endpoint(studio: Studio, max_size: int, **queue: Any) -> None:
         weights = content_weight, style_weight, tv_weight
         values = strength, size, iterations, preserve_colors, *weights, noise_blend, seed
         given = dict(zip(CONTROLS, values, strict=True))
-        if missing := [name for name, value in given.items() if value is None]:
-            raise complaint(f"{missing[0]}: give a value, or leave it out")
-        for shown in studio.paint_for_program(_path(photo), _path(painting), given):
-            yield shown.words, _file(shown.result)
+        try:
+            if missing := [name for name, value in given.items() if value is None]:
+                raise InputError(f"{missing[0]}: give a value, or leave it out")
+            paths = _path(photo, "photo"), _path(painting, "painting")
+            for shown in studio.paint_for_program(*paths, given):
+                yield shown.words, _file(shown.result)
+        except Exception as error:  # in plain words: programs show no HTML
+            raise gr.Error(reason(error), print_exception=False) from None
 
     # Gradio takes what is yielded for what is returned.
     paint.__annotations__["return"] = tuple[str, gr.FileData]
@@ -62,8 +66,11 @@ def _file(path):
     return path and gr.FileData(path=path).model_dump()
 
 
-def _path(file):
-    """That of an upload, which the page has checked. Raises gr.Error: it is none."""
+def _path(file, name):
+    """That of an upload, which the page has checked. Raises InputError: it is none."""
     if not isinstance(file, dict) or "path" not in file:
-        raise complaint(NOT_OURS)
+        raise InputError(
+            f'{name}: upload a file and give {{"path": what the upload was answered}}; '
+            "in Python: handle_file(...)"
+        )
     return original(file["path"])

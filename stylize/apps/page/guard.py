@@ -46,7 +46,10 @@ SMALLEST_FILE = 2**16  # bytes that a file counts at least: so there is an end t
 DEEPEST = 6  # lists and dictionaries within each other, of what the page sends
 PLACE = re.compile("[0-9a-f]{64}")  # of an upload in the page's folder: the hash of its bytes
 NOT_OURS = "What was sent is not what this page sends."
-NOT_TAKEN = f"There is no such name, or one is missing; {API}/info has them all."
+NOT_TAKEN = (
+    "Send JSON (Content-Type: application/json) with photo, painting and none but the names that "
+    f"{API}/info lists."
+)
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -89,9 +92,8 @@ class Guard:
         try:
             await self._pass_on(scope, receive, sending)
         except Exception as error:  # Gradio trips over much that no browser sends
-            wrong_names = isinstance(error, TypeError) and scope["path"].rstrip("/") == PAINT
-            not_ours = 400, NOT_TAKEN if wrong_names else NOT_OURS
-            status, reason = error.args if isinstance(error, _Refused) else not_ours
+            not_taken = 400, _not_taken(scope["path"])
+            status, reason = error.args if isinstance(error, _Refused) else not_taken
             if not isinstance(error, _Refused):
                 _log(scope, error)
             if not started:
@@ -194,7 +196,12 @@ async def no_such_request(request: Request, error: Exception) -> Response:
 
     FastAPI would send these back, and trips over NaN and what is no Unicode.
     """
-    return PlainTextResponse(NOT_OURS, 422)
+    return PlainTextResponse(_not_taken(request.url.path), 422)
+
+
+def _not_taken(path):
+    """What is told whose request is not one of those that are understood at a path."""
+    return NOT_TAKEN if path.rstrip("/") == PAINT else NOT_OURS
 
 
 def _name(host):

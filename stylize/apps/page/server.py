@@ -19,7 +19,7 @@ from typing import Any
 
 import gradio as gr
 from fastapi.exceptions import RequestValidationError
-from starlette.applications import Starlette
+from gradio.routes import App
 from starlette.middleware.errors import ServerErrorMiddleware
 
 from stylize.apps.console import Parser, exit_status, underscored
@@ -361,8 +361,10 @@ def serve(args: argparse.Namespace) -> None:
         guarded = {"host": args.host, "hosts": args.allow_host, "folder": folder}
 
         @contextlib.asynccontextmanager
-        async def outermost(app: Starlette) -> AsyncIterator[None]:
+        async def outermost(app: App) -> AsyncIterator[None]:
             """Puts the guard before all of Gradio, which would answer CORS preflights itself."""
+            # Gradio's own is told to all under the address that the first to ask made up.
+            app.api_info = page.get_api_info()
             errors = app.middleware_stack  # the outermost, which answers with a 500
             assert isinstance(errors, ServerErrorMiddleware)
             errors.app = Guard(errors.app, **guarded, max_bytes=allowed.bytes)

@@ -114,16 +114,13 @@ class Studio:
             style: the path of the painting.
             given: the values of `CONTROLS`.
 
-        Yields until it is painted. Raises gr.Error.
+        Yields until it is painted. Raises InputError: nothing came of it; or see `reason`.
         """
-        try:
-            self._check([photo], style)
-            for shown in self._paint_asked([photo], style, given, threading.Event()):
-                yield shown
-            if not shown.result:
-                raise InputError(shown.words)
-        except Exception as error:  # programs show no HTML
-            raise gr.Error(reason(error), print_exception=False) from None
+        self._check([photo], style)
+        for shown in self._paint_asked([photo], style, given, threading.Event()):
+            yield shown
+        if not shown.result:
+            raise InputError(shown.words)
 
     def offer(self, session: str | None) -> Iterator[Offered]:
         """Paints the visitor's photo small, once for each of `STRENGTHS`. The rest: see `paint`."""

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from conftest import APP, served
 from PIL import Image
 
 import neural_style_transfer as nst
+from stylize.images.clips import open_clip
+from stylize.images.ffmpeg import Mp4Writer
 from stylize.runs import metadata
 
 pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
@@ -32,6 +35,7 @@ def address(full_weights_path, tmp_path_factory):
     limits = "--max_size", "64", "--max_seconds", "120", "--max_pixels", "10000"
     with served(folder, full_weights_path, *limits) as address:
         yield address
+    assert not list(folder.glob("style_transfer_*"))  # what programs left is gone with the page
     assert "Traceback" not in (folder / "log").read_text()
 
 
@@ -92,10 +96,22 @@ def test_the_curl_example_paints_the_same(address, full_weights_path, tmp_path):
     assert np.array_equal(Image.open("picture.png"), expected)
 
 
+def test_a_clip_becomes_a_film(address):
+    writer = Mp4Writer(Path("clip.mp4"), (48, 40))
+    writer.write(Image.open("photo.jpg"), 2)
+    writer.finish()
+    given = map(gradio_client.handle_file, ("clip.mp4", "painting.jpg"))
+    with contextlib.closing(gradio_client.Client(address, verbose=False)) as page:
+        words, film = page.predict(*given, size=32, iterations=1, api_name="/paint")
+    assert words == "Done: 2 of 2 frames"
+    assert [image.size for image in open_clip(film).frames()] == [(38, 32)] * 2
+
+
 def test_programs_see_one_endpoint(address, client):
     described = client.get("/info?all_endpoints=True").json()
     endpoints = described["named_endpoints"]
     assert list(endpoints) == ["/paint"] and not described["unnamed_endpoints"]
+    assert "http:" not in client.get("/info").text  # no address that another visitor made up
     named = [each["parameter_name"] for each in endpoints["/paint"]["parameters"]]
     assert set(re.findall("`([a-z_]+)`", TEXT)) >= set(named)
     visitor = gradio_client.Client(address, verbose=False)
@@ -136,26 +152,44 @@ def test_only_uploads_are_painted(more, client, tmp_path):
 def test_what_is_no_request_for_a_picture_is_refused(client):
     photo = uploaded(client)
     for asked in ({}, {"photo": photo}, {"photo": photo, "painting": photo, "sise": 1}):
-        assert "no such name, or one is missing" in told(client, asked)
+        assert "none but the names that /gradio_api/info lists" in told(client, asked)
     for asked in ([], 5, None, "{}"):
-        assert "not what this page sends" in told(client, asked)
+        assert "Send JSON (Content-Type: application/json)" in told(client, asked)
+    form = client.post("/call/v2/paint", data={"photo": json.dumps(photo)})  # as curl -d does
+    assert (form.status_code, form.text) == (422, told(client, []))
+    long = {"photo": photo | {"size": "9" * 2**14}, "painting": photo}
+    assert told(client, long) == "This is too long."
     for file in ("a.png", None, 5, [], {"name": "a.png"}):
         *_, (event, data) = told(client, {"photo": photo, "painting": file})
-        assert event == "error" and "not what this page sends" in json.loads(data)["error"]
-    for path in ("call/paint", "call/v2/enter", "call/v2/paint_entered", "run/paint"):
-        assert client.post(f"/{path}", json={"data": []}).status_code == 404
+        assert event == "error" and "painting: upload a file" in json.loads(data)["error"]
     with client.stream("GET", "/call/paint/" + "0" * 32) as lines:  # there is none
         assert next(lines.iter_lines()) == "event: error"
-    for event in ("..%2f..%2fconfig", "x" * 9, "0/0"):
+    for event in ("..%2f..%2fconfig", "x" * 9, "0/0", ""):
         assert client.get(f"/call/paint/{event}").status_code == 404
 
 
-def test_who_hangs_up_holds_nobody(client):
-    photo = uploaded(client)
-    asked = {"photo": photo, "painting": photo, "size": 32, "iterations": 5000}
+def hang_up(client, asked):
+    """Asks for a picture, and goes when it is being painted."""
     event = client.post("/call/v2/paint", json=asked).json()["event_id"]
     with client.stream("GET", f"/call/paint/{event}") as lines:
         assert any("Painting at" in line for line in lines.iter_lines())
+
+
+def cancel(client, asked):
+    """The same, as Gradio's client does it."""
+    page = gradio_client.Client(str(client.base_url).partition("/gradio_api")[0], verbose=False)
+    files = dict.fromkeys(("photo", "painting"), gradio_client.handle_file("photo.jpg"))
+    with contextlib.closing(page):
+        job = page.submit(**asked | files, api_name="/paint")
+        assert any("Painting at" in words for words, _ in job)
+        job.cancel()
+
+
+@pytest.mark.parametrize("gives_up", [hang_up, cancel])
+def test_who_gives_up_holds_nobody(gives_up, client):
+    photo = uploaded(client)
+    asked = {"photo": photo, "painting": photo, "size": 32}
+    gives_up(client, asked | {"iterations": 5000})
     started = time.monotonic()
     *_, (event, _) = told(client, asked | {"iterations": 1})
     assert event == "complete" and time.monotonic() - started < 60

@@ -24,6 +24,7 @@ from stylize.apps.page import guard, keeping, previews  # noqa: E402
 LOOKS = ("show", "show_last", "foresee")
 EXAMPLES = ("load_example", "load_example_1")
 NAMES = (*EXAMPLES, *LOOKS, "enter", "enter_choices", "paint_entered", "offer", "stop", "leave")
+NAMES += ("paint",)  # for programs
 META = {"_type": "gradio.FileData"}
 CONTROLS = [0.5, 32, 1, "none", 0.025, 1, 1, 0, 0]
 ONLY_UPLOADS = "Give pictures or a clip that you have uploaded here, or an example."
@@ -149,7 +150,8 @@ def test_only_uploads_are_read(more, visitor, photo_of, elsewhere):
             (in_gallery(photo_of), in_gallery(file)),
         ):
             assert visitor.enter(photos, painting)["error"] == ONLY_UPLOADS, path
-        for event, data in looks_of(in_gallery(file)).items():
+        others = [("paint", [*pair, *CONTROLS]) for pair in ((file, photo_of), (photo_of, file))]
+        for event, data in [*looks_of(in_gallery(file)).items(), *others]:
             assert visitor.join(event, data)["output"]["error"] == ONLY_UPLOADS, path
     for index in range(len(CONTROLS)):
         controls = [*CONTROLS[:index], {"path": "/etc/passwd", **more}, *CONTROLS[index + 1 :]]
@@ -254,7 +256,10 @@ def test_what_the_page_does_not_ask_for_is_not_there(visitor):
     for name in NAMES:
         for place in ("run", "api", "call", "call/v2"):
             answer = visitor.client.post(f"/gradio_api/{place}/{name}", json={"data": []})
+            assert answer.status_code == (400 if (place, name) == ("call/v2", "paint") else 404)
+            answer = visitor.client.get(f"/gradio_api/{place}/{name}/x")
             assert answer.status_code == 404
+    assert visitor.client.post("/gradio_api/info").status_code == 404
     for path in (
         *("openapi.json", "runs", "run-history/records", "proxy=http://127.0.0.1/"),
         *("component_server", "process_recording", "vibe-edit", "dev/reload", "token", "user"),
@@ -520,3 +525,5 @@ def test_all_uploads_together_have_a_limit(visitor, photo_of, page):
     (own / "result.png").write_bytes(bytes(10**6))
     visitor.enter(in_gallery(photo_of), in_gallery(photo_of))
     assert visitor.paint() == "The page has no room for this now; come back later."
+    answer = visitor.join("paint", [photo_of, photo_of, *CONTROLS])
+    assert answer["output"]["error"] == "The page has no room for this now; come back later."
