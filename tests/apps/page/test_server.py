@@ -21,6 +21,7 @@ expect = playwright.expect
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 SECONDS = 60_000  # milliseconds; what is waited for comes sooner
+expect.set_options(timeout=SECONDS)
 QUIET = (  # no talk with Google; as root, no sandbox
     "--no-sandbox",
     "--disable-gpu",
