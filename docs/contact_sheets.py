@@ -37,7 +37,7 @@ SIX = (  # of the gallery, for the README
     *("temple+woodcut", "rocket+swirling_night", "flower+watercolour"),
     *("coffee+impasto", "coins+stained_glass", "temple+ink"),
 )
-RECIPES_SHOWN = "neighbors", "pyramid", "keras", "athalye", "gatys", "johnson", "crowson"
+RECIPES = "neighbors", "pyramid", "keras", "athalye", "gatys", "johnson", "crowson"  # as shown
 GAP = 8  # pixels between pictures
 PERSON = (  # in img/astronaut.jpg, in parts of 400 of its sides
     *((120, 40), (135, 18), (175, 10), (215, 20), (238, 60), (225, 95), (205, 120), (205, 145)),
@@ -162,7 +162,7 @@ def styles(weights):
 def recipes(weights):
     """The same pair in all recipes, by the command, with the seconds and memory that it took."""
     pair, cells = "rocket+swirling_night", []
-    for name in sorted(nst.RECIPES, key=RECIPES_SHOWN.index):
+    for name in RECIPES:
         with tempfile.TemporaryDirectory() as folder:
             result = Path(folder) / "result.png"
             seconds, gib = measured(pair, result, weights, "--recipe", name, "--size", "160")
