@@ -20,6 +20,10 @@ from stylize.backend.files import Unfinished, naming
 from stylize.backend.signals import INTERRUPTED, TERMINATED, Terminated, sigterm_raises
 from stylize.errors import InputError, NonFiniteLoss, SettingError, WeightsError, printable
 
+# tqdm's own lock, shared with processes, would start what tracks these before they are ready. Set
+# once: threads write lines while others make bars, and must leave the lock that they entered.
+tqdm.set_lock(threading.RLock())
+
 
 class Parser(argparse.ArgumentParser):
     """Reports an error as one line, and suggests the option that a misspelt one may mean.
@@ -176,8 +180,6 @@ def _escaped(word):
 
 def progress_bar(quiet: bool) -> tqdm:
     """A bar that goes from 0 to 1, on a terminal only."""
-    # tqdm's own lock, shared with processes, would start what tracks these before they are ready.
-    tqdm.set_lock(threading.RLock())
     return tqdm(
         bar_format="{percentage:3.0f}%|{bar}| {elapsed}{postfix}",
         total=1.0,

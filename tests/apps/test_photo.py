@@ -114,6 +114,13 @@ def test_progress_bar_with_time_left_on_a_terminal(simple_loss, command, capsys,
     assert "Start of iteration 1\n" in out
 
 
+def test_bar_made_while_another_thread_writes_a_line(capsys):
+    with console.tqdm.external_write_mode():  # as in `say`
+        console.progress_bar(quiet=False).close()
+    console.say("the next line")
+    assert capsys.readouterr().out == "the next line\n"
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_format(simple_loss, format, command, tmp_path):
     assert nst.main([*command, "--iter", "1", "--format", format]) == 0
