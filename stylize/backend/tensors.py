@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,20 +32,39 @@ class _Keras:
     part logs its start-up to file descriptor 2 whatever its log level, so that is closed meanwhile.
     """
 
+    _started, _lock = False, threading.RLock()
+
     def __getattr__(self, name: str) -> Any:
-        if "keras" not in sys.modules:
-            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-            machine.keep_freed_memory()
-            with _silenced_stderr():
-                keras = _import_keras()
-                keras.ops.zeros(())  # the backend starts its devices here
-            # It would warn that a function is traced anew at each size, as it must be.
-            logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        if not self._started:
+            with self._lock:
+                import_keras()
+                self._start_devices()
         return getattr(sys.modules["keras"], name)
+
+    def _start_devices(self):
+        if not self._started:
+            with _silenced_stderr():
+                sys.modules["keras"].ops.zeros(())
+            type(self)._started = True
+
+
+def import_keras() -> None:
+    """Imports Keras and its backend, unless they are, and starts no device. It takes seconds.
+
+    Raises InputError: the backend is not one of ours, or is not installed.
+    """
+    if "keras" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    machine.keep_freed_memory()
+    with _silenced_stderr():
+        _import_keras()
+    # It would warn that a function is traced anew at each size, as it must be.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def _import_keras():
-    """The `keras` package. Raises InputError: its backend is another one, or is not installed."""
+    """Imports the package. Raises InputError: its backend is another one, or is not installed."""
     own_file, asked = _own_file(), chosen_backend()
     where = "KERAS_BACKEND=" if os.environ.get("KERAS_BACKEND") else f"{own_file}: backend "
     # Asked first: to import a backend that cannot be used may need what is not there.
@@ -65,7 +85,6 @@ def _import_keras():
         ) from None
     # What the file may say of numbers is for others: ours are as --precision says.
     package.config.set_floatx("float32")
-    return package
 
 
 def _own_file():

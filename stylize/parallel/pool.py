@@ -5,16 +5,18 @@ import errno
 import functools
 import math
 import os
-from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from stylize.backend import machine
+from stylize.backend import machine, tensors
 from stylize.errors import InputError
 from stylize.parallel.processes import processes
-from stylize.runs.memory import SHARE
+from stylize.runs.memory import PROCESS_MIB, SHARE
 from stylize.vgg.download import load_weights
 from stylize.vgg.weights import VGG19Weights
 
@@ -56,30 +58,51 @@ class Painters(NamedTuple):
     memory_mib: float | None
     workers: Any = None
 
+    def each(self, function: Callable, given: Iterable) -> Iterator[tuple[int, Future]]:
+        """Has a function called with each thing given, and yields (index, future) as each is done.
+
+        No more are handed out than are worked on: who hands out a further one would wait.
+        """
+        waiting, running = deque(enumerate(given)), dict[Future, int]()
+        while waiting or running:
+            while waiting and len(running) < self.number:
+                index, thing = waiting.popleft()
+                running[self.executor.submit(function, thing)] = index
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future
+
 
 class Crew:
-    """A context that owns a scout, one process, and after it the painters; all end with it.
+    """A context that owns processes: one that looks at what is to be painted, then the painters.
+
+    As many are started at once as will probably paint, since each takes seconds to get ready.
 
     Args:
         args: the options.
+        number: how many pictures there are probably to paint.
     """
 
-    def __init__(self, args: Any):
+    def __init__(self, args: Any, number: int = 1):
         self._args, self._contexts = args, contextlib.ExitStack()
+        smallest = Demand(max(1, number), PROCESS_MIB, 0, math.inf)
+        likely = choose_jobs(smallest, machine.count_cores(), args.jobs)
+        self._jobs = 1 if args.ray else likely
 
     def __enter__(self) -> "Crew":
-        self._scout = self._contexts.enter_context(processes(1))
+        self._processes = self._contexts.enter_context(processes(self._jobs))
+        for _ in range(self._jobs - 1):
+            self._processes.submit(tensors.import_keras)
         return self
 
     def __exit__(self, *error: Any) -> bool | None:
         return self._contexts.__exit__(*error)
 
     def ask(self, function: Callable, *given: Any) -> Any:
-        """Returns what a function finds in the scout. Raises ChildProcessError: it was killed."""
-        return result(self._scout.submit(function, *given))
+        """Returns what a function finds in a process. Raises ChildProcessError: it was killed."""
+        return result(self._processes.submit(function, *given))
 
     def painters(self, demand: Demand, on_death: Callable[[str], None]) -> Painters:
-        """Returns the painters that the options ask for: the scout alone, or others in its place.
+        """Returns the painters that the options ask for: those started, if they are as many.
 
         Args:
             demand: on the painters.
@@ -93,11 +116,10 @@ class Crew:
             self._contexts.close()
             return self._on_cluster(demand, weights, on_death)
         jobs = choose_jobs(demand, machine.count_cores(), self._args.jobs)
-        executor = self._scout
-        if jobs > 1:
+        if jobs != self._jobs or (jobs > 1 and demand.gpus):  # which of them is whose, at the start
             self._contexts.close()
-            executor = self._contexts.enter_context(processes(jobs, demand.gpus))
-        return Painters(executor, jobs, memory_each(demand, jobs))
+            self._processes = self._contexts.enter_context(processes(jobs, demand.gpus))
+        return Painters(self._processes, jobs, memory_each(demand, jobs))
 
     def _on_cluster(self, demand, weights, on_death):
         """Workers of a Ray cluster. Raises InputError."""
@@ -109,6 +131,11 @@ class Crew:
         allowed = min(workers.memory_mib, demand.allowed_mib if args.memory else math.inf)
         memory_mib = None if math.isinf(allowed) else allowed
         return Painters(workers.executor, len(workers.alive), memory_mib, workers)
+
+
+def count_missing(results: Iterable[Path]) -> int:
+    """How many results are not there: those at least are to be painted."""
+    return sum(not path.exists() for path in results)
 
 
 def require_jobs(jobs: int | None) -> None:

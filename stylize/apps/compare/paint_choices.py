@@ -11,7 +11,6 @@ processes paint as for a folder's pictures.
 import argparse
 import time
 from collections.abc import Sequence
-from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import NamedTuple
@@ -37,7 +36,7 @@ from stylize.apps.options import PROGRAM, parse_words, with_options
 from stylize.backend import tensors
 from stylize.images.reading import load_image
 from stylize.images.writing import save_image
-from stylize.parallel.pool import Crew, Demand, kept_weights, require_jobs
+from stylize.parallel.pool import Crew, Demand, count_missing, kept_weights, require_jobs
 from stylize.runs import metadata
 from stylize.runs.memory import allowed_mib
 
@@ -181,7 +180,7 @@ def run(args: argparse.Namespace) -> int:
 def _paint_all(comparison, tell):
     """Paints the pictures, several at once, and tells of each."""
     args, options = comparison.args, comparison.options
-    with Crew(args) as crew:
+    with Crew(args, count_missing(comparison.results)) as crew:
         tell(f"{len(options)} pictures to choose from")
         work, demand = crew.ask(survey, options)
         painters = crew.painters(demand, tell)
@@ -189,9 +188,7 @@ def _paint_all(comparison, tell):
             for own in options:
                 own.memory = f"{painters.memory_mib / 1024:.3f}"
         started, left, done = time.monotonic(), sum(work), 0.0
-        futures = {painters.executor.submit(paint_choice, o): i for i, o in enumerate(options)}
-        for number, future in enumerate(as_completed(futures), 1):
-            index = futures[future]
+        for number, (index, future) in enumerate(painters.each(paint_choice, options), 1):
             outcome, label = _outcome(future), comparison.label(index)
             left -= work[index]
             if outcome.status == "failed":

@@ -44,6 +44,7 @@ from stylize.parallel.pool import (
     Crew,
     Demand,
     Painters,
+    count_missing,
     kept_weights,
     require_jobs,
 )
@@ -230,7 +231,8 @@ def _written_and_given(tasks):
 
 def _paint_all(args, options, ledger):
     """Looks at all tasks and paints those that wait, each given by its options."""
-    with Crew(args) as crew:
+    likely = count_missing(photo.result_paths(own)[0] for own in options)
+    with Crew(args, likely) as crew:
         ledger.print(f"Checking {_pictures(len(options))}")  # takes minutes if there are many
         seen = crew.ask(survey, options)
         for index, outcome in enumerate(seen.outcomes):
