@@ -9,7 +9,7 @@ style reference S. L-BFGS changes C until the loss is small, at one size after a
 
     loss            = content + style + total variation + neighbors + laplacian + temporal
     content         = content_weight * sum (F(B) - F(C))^2
-    style           = style_weight/5 * sum over block1..5_conv1 of
+    style           = style_weight/5 * sum over block1..5_conv1 (`--style_layers`) of
                       sum (G(S) - G(C))^2 / (4 * 3^2 * (rows * cols)^2),      G = F^T F
     total variation = tv_weight * sum ((C[i,j] - C[i+1,j])^2 + (C[i,j] - C[i,j+1])^2)^1.25
     neighbors       = neighbor_weight * mean over positions of 1 - cosine similarity of a position's
@@ -18,12 +18,13 @@ style reference S. L-BFGS changes C until the loss is small, at one size after a
     temporal        = temporal_weight * mean (C - C of the frame before, moved)^2, in films only
 
 F are VGG19's features after the ReLU: a row for each position, a column for each channel. The
-method is Gatys, Ecker and Bethge, "A Neural Algorithm of Artistic Style" (2015, arXiv:1508.06576);
-neighbours are after Kolkin et al. (2022, arXiv:2203.13215), total variation after Mahendran and
-Vedaldi (2014, arXiv:1412.0035) with beta = 2.5. Recipe `keras` has the numbers of the Keras example
-script, which differs from the first paper: it starts from the photo instead of noise, has other
-constants in front of the sums, pools by maximum, and adds total variation. What differs between
-recipes is in `RECIPES` and `FORMULAS`; what a term does with masks or tiles, in `stylize/losses`.
+first three terms are as in recipe `keras`, which has no others. Recipe `neighbors`, the default,
+has the first four: content and style as parts of the photo's and the painting's own sums, total
+variation per pixel (docs/recipes/neighbors.md). The method is Gatys, Ecker and Bethge, "A Neural
+Algorithm of Artistic Style" (2015, arXiv:1508.06576); neighbours are after Kolkin et al. (2022,
+arXiv:2203.13215), total variation after Mahendran and Vedaldi (2014, arXiv:1412.0035) with beta =
+2.5. What differs between recipes is in `RECIPES` and `FORMULAS`; every default, such as the style's
+layers, in `stylize/runs/settings.py`; what a term does with masks or tiles, in `stylize/losses`.
 """
 
 import functools
@@ -110,10 +111,7 @@ _kept_network = functools.lru_cache(maxsize=2)(build_network)  # for one picture
 
 
 def gram_matrix(features: Any) -> Any:
-    """Returns how often channels respond together: G = F^T F, (channels, channels).
-
-    Args:
-        features: (rows, cols, channels), or any (..., channels).
+    """Returns how channels respond together: G = F^T F, (channels, channels), of (..., channels).
 
     Source: Gatys et al. 2015, eq. 3. The combination's is `half_gram` in `stylize/losses/style.py`,
     equal, but with half of the work for its gradient: change both.
@@ -123,10 +121,7 @@ def gram_matrix(features: Any) -> Any:
 
 
 def style_loss(style_gram: Any, combination_gram: Any) -> Any:
-    """Returns one layer's distance in style, a scalar: sum (G(S) - G(C))^2.
-
-    Args:
-        style_gram, combination_gram: (channels, channels), from `gram_matrix`.
+    """Returns one layer's distance in style: sum (G(S) - G(C))^2, each (channels, channels).
 
     Source: Gatys et al. 2015, eq. 4; the constant in front of it is in `FORMULAS`.
     """
@@ -134,10 +129,7 @@ def style_loss(style_gram: Any, combination_gram: Any) -> Any:
 
 
 def content_loss(base_features: Any, combination_features: Any) -> Any:
-    """Returns one layer's distance in content, a scalar: sum (F(B) - F(C))^2.
-
-    Args:
-        base_features, combination_features: (1, rows, cols, channels).
+    """Returns one layer's distance in content: sum (F(B) - F(C))^2, each (1, rows, cols, channels).
 
     Source: Gatys et al. 2015, eq. 1; the constant in front of it is in `FORMULAS`.
     """
@@ -279,9 +271,7 @@ class Evaluator:
 def minimize_keras(iterations: minimize.Iterations, x: np.ndarray, bounds: Any = None) -> Any:
     """Lowers the loss as the Keras example does: L-BFGS, started anew in each iteration.
 
-    Args:
-        iterations: with the `Evaluator`.
-        x, bounds: as for `fmin_l_bfgs_b`.
+    Arguments and result are those of `minimize_scipy`.
     """
     evaluator, maxfun = iterations.evaluator, iterations.evaluations_each  # 20
     iterations.start(evaluator.losses(x))
@@ -375,7 +365,7 @@ def paint(
     with tensors.out_of_memory_as_memory_error():
         for index, stage in enumerate(job.stages[first:], first):
             before, level = level, job.level(stage)
-            if before:
+            if before:  # with the photo's detail added; targets and neighbours are found anew
                 x = level.enlarged(x, before)
                 checkpoint = Checkpoint(index, x, progress.evaluations, progress.seconds)
                 keep(checkpoint)
