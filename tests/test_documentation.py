@@ -103,12 +103,14 @@ def test_page_of_options_is_up_to_date(monkeypatch):
 
 
 def test_citation_is_one_that_github_reads():
-    """A mapping of YAML with what CFF 1.2 requires, and the licence of the package."""
+    """A mapping of YAML with what CFF 1.2 requires, and the licence and version of the package."""
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation.keys() >= {"cff-version", "message", "title", "authors"}
     package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert citation["license"] == package["license"]
+    assert citation["version"] == stylize.__version__
     for work in (citation, *citation["references"]):
+        assert work.keys() >= {"type", "title"}
         assert all(author.keys() & {"name", "family-names"} for author in work["authors"])
 
 
