@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stylize import __version__
-from stylize.apps.answers import USAGE, Help, Show, greet
+from stylize.apps.answers import USAGE, Help, Show, find_result, greet
 from stylize.apps.console import Parser, in_shell, started_as
 from stylize.apps.photo_console import WRITTEN_FAST
 from stylize.apps.words import PICTURES, spelled, spelled_value, suggestion
@@ -175,8 +175,9 @@ def _add_output(add):
     add(
         "--show",
         action=Show,
+        nargs="+",
         metavar="RESULT",
-        help="print how an earlier result was made, and do nothing else",
+        help="print how earlier results were made, and do nothing else",
     )
     add(
         "-h",
@@ -321,6 +322,7 @@ def follow_record(path: str, args: argparse.Namespace) -> dict:
     Raises:
         InputError: it says nothing of how it was made, or was made with other pictures too.
     """
+    path = find_result(path)
     record = metadata.read_record(path)
     if pictures := record.get("pictures"):
         folder = Path(path).with_suffix("")
