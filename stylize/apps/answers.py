@@ -2,17 +2,22 @@
 
 import argparse
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from stylize.apps.console import exit_status, in_shell, print_and_end, started_as
+from stylize.errors import listed, printable
+from stylize.images.writing import FORMATS
 from stylize.runs import metadata
 from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
 from stylize.runs.settings import SETTINGS
+from stylize.vgg.download import MIRROR_NUMBERS_SHA256
 
 ON_THE_WAY = re.compile(r"_at_iteration_[0-9]+$")  # at the end of such a picture's name
+KEPT = re.compile(r"\.[1-9][0-9]{0,8}$")  # at the end of the prefix of an earlier result
 USAGE = "%(prog)s photo.jpg painting.jpg results/name [options]"
 FIRST = """Paints a photo in the style of a picture:
   {program} photo.jpg painting.jpg results/photo
@@ -34,10 +39,11 @@ MOST_USED = (  # what --help has room for: what is typed, what it does
     ("--iter N", "iterations: more make finer work; default {iterations}"),
     ("--style_scale SCALE", "below 1, finer strokes; above, coarser"),
     ("--styles STYLE ...", "further paintings, blended with the first"),
+    ("--keep_mask MASK", "white in a gray picture: the photo stays as it is"),
     ("--preserve_colors METHOD", "keep the photo's colours: luma, linear or histogram"),
     ("--recipe NAME", "what to start from: pyramid, keras, gatys ..."),
     ("--like RESULT", "the settings of an earlier result"),
-    ("--show RESULT", "how an earlier result was made"),
+    ("--show RESULT ...", "how earlier results were made"),
     ("--resume", "resume where the same command was stopped"),
     ("--quiet", "print nothing but errors"),
 )
@@ -65,30 +71,93 @@ def short_help(program: str) -> str:
 
 
 class Show(argparse.Action):
-    """Prints the command that makes such a picture, then how it was made, and exits."""
+    """Prints, of each result, the command that makes such a picture and how it was made; exits."""
 
-    def __call__(self, parser, namespace, path, option=None):
-        record: dict = {}
-        if status := exit_status(parser.prog, lambda: record.update(metadata.read_record(path))):
-            parser.exit(status)
-        command = [] if record["recipe"] == "comparison" else [command_like(record, path)]
-        print_and_end("\n".join([*command, json.dumps(record, indent=2)]))
+    def __call__(self, parser, namespace, paths, option=None):
+        told, statuses = [], []
+        for path in map(find_result, paths):
+            status, text = _answer(parser.prog, path)
+            statuses.append(status)
+            if text:
+                told.append(f"{printable(path)}:\n{text}" if len(paths) > 1 else text)
+        if told:
+            print_and_end("\n\n".join(told), max(statuses))
+        parser.exit(max(statuses))
+
+
+def find_result(path: str) -> str:
+    """The file of a result that may be named by its prefix; the path itself where there is none."""
+    named = [path, *(f"{path}.{suffix}" for suffix in (*FORMATS, "mp4"))]
+    return next(filter(os.path.isfile, named), path)
+
+
+def _answer(program, path):
+    """The exit status of a look at a result, and what is said of it, "" after an error."""
+    record: dict = {}
+    if status := exit_status(program, lambda: record.update(metadata.read_record(path))):
+        return status, ""
+    if record["recipe"] == "comparison":
+        lines = [_of_sheet(record, path)]
+    else:
+        lines = [command_like(record, path), *_without_folders(record)]
+    return 0, "\n".join([*lines, json.dumps(record, indent=2)])
+
+
+def _of_sheet(record, path):
+    """Says which pictures a comparison's sheet has."""
+    folder = Path(path).with_suffix("")
+    pictures = listed(in_shell([str(folder / name)]) for name in record.get("pictures", {}))
+    return f"A comparison of several pictures; --show says how each was made: {pictures}"
 
 
 def command_like(record: Mapping[str, Any], path: str) -> str:
-    """The command that makes such a picture as the one at `path`, from what its record says."""
+    """The command that makes such a picture as the one at `path`, from what its record says.
+
+    Pictures have no folders in it, and weights are named where they are those of `mirror`: a
+    record knows no more of them.
+    """
     recipe = RECIPES.get(record["recipe"], RECIPES[DEFAULT_RECIPE])
     named = ["--recipe", record["recipe"]] * (recipe is not RECIPES[DEFAULT_RECIPE])
-    styles = record.get("styles") or [{}]  # a stranger's record may name nothing
-    first, *others = [style.get("name", "painting.jpg") for style in styles]
-    photo = record["base"].get("name", "photo.jpg")
-    words = [photo, first, ON_THE_WAY.sub("", str(Path(path).with_suffix("")))]
+    photo, first, *others = _pictures(record)
+    words = [photo, first, _prefix(path)]
     words += ["--styles", *others] if others else []
     for name, value in record["settings"].items():
         own = _plain(recipe[name]) if name in SETTINGS else value
         if value != own and own != "auto":  # a precision that is left to the machine, it chose
             named += [SETTINGS[name].flag, *_words(value)]
+    if "rate" not in record:  # a film has one format
+        for name, default in (("format", "png"), ("bits", 8)):
+            if (value := record.get(name, default)) != default:
+                named += [f"--{name}", str(value)]
+    if record.get("weights", {}).get("sha256") == MIRROR_NUMBERS_SHA256:
+        named += ["--weights", "mirror"]
     return in_shell([*started_as(), *words, *named])
+
+
+def _pictures(record):
+    """The names of the photo and the paintings; a stranger's record may name nothing."""
+    styles = record.get("styles") or [{}]
+    names = [style.get("name", "painting.jpg") for style in styles]
+    return [record["base"].get("name", "photo.jpg"), *names]
+
+
+def _prefix(path):
+    """The prefix that a result was painted with: an earlier one, and a step, have more."""
+    whole, suffix = os.path.splitext(path)
+    prefix = ON_THE_WAY.sub("", whole)
+    later = KEPT.sub("", prefix)
+    return later if os.path.exists(f"{later}{suffix}") else prefix
+
+
+def _without_folders(record):
+    """The line that says which pictures of a command are not found as they stand, if any."""
+    settings = record["settings"]
+    given = [settings.get(name) for name in metadata.PICTURE_SETTINGS]
+    masks = [word for value in given if value not in metadata.WORDS for word in _words(value)]
+    names = [n for n in dict.fromkeys([*_pictures(record), *masks]) if not os.path.exists(n)]
+    shown = listed((in_shell([name]) for name in names), " and ")
+    line = f"Put the folder in front of {shown}: a result records names without folders"
+    return [line] if names else []
 
 
 def _plain(value):

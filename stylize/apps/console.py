@@ -73,7 +73,7 @@ def check_writable(prefix: str | os.PathLike, longest: str = "") -> None:
     """
     if not os.path.basename(prefix):
         raise InputError(
-            f"{prefix}: is a folder; add the name that the result is to have, such as {prefix}photo"
+            f"{prefix}: is a folder; add the name that the result is to have: {prefix}NAME"
         )
     try:
         Unfinished(f"{prefix}{longest}").discard()

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stylize import __version__
-from stylize.apps.answers import USAGE, Help, Show, greet
-from stylize.apps.console import Parser, in_shell, started_as
+from stylize.apps.answers import USAGE, Help, Show, find_result, greet
+from stylize.apps.console import Parser, in_shell, started_as, underscored
 from stylize.apps.photo_console import WRITTEN_FAST
-from stylize.apps.words import PICTURES, spelled, spelled_value, suggestion
+from stylize.apps.words import OUTPUT, PICTURES, spelled, spelled_value, suggestion
 from stylize.errors import InputError
 from stylize.images import clips
 from stylize.images.formats import picture_suffixes
@@ -29,6 +29,13 @@ GROUPS = {  # of the options, as --help all shows them
     "output": "what is saved",
     "machine": "what it runs on",
 }
+OTHER_SUFFIXES = (  # of files that are neither pictures nor films, or pictures that we do not know
+    *(".ai", ".cr2", ".csv", ".dng", ".doc", ".docx", ".eps", ".exr", ".htm", ".html", ".ico"),
+    *(".jp2", ".json", ".jxl", ".md", ".mp3", ".nef", ".npy", ".npz", ".odt", ".pdf", ".ppt"),
+    *(".pptx", ".ps", ".psd", ".raw", ".rtf", ".svg", ".tga", ".txt", ".wav", ".xcf", ".xml"),
+    *(".zip",),
+)
+MOST_WORDS = 20  # of a name with spaces
 EXAMPLE = """The defaults shown are those of recipe neighbors; other recipes have their own.
 Options may be spelled with hyphens too: --content-weight."""
 
@@ -49,6 +56,7 @@ def build_parser() -> Parser:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
+        exit_on_error=False,  # `parse_words` knows more to say of some errors
     )
     parser.suggest = suggestion
     groups = {
@@ -175,8 +183,9 @@ def _add_output(add):
     add(
         "--show",
         action=Show,
+        nargs="+",
         metavar="RESULT",
-        help="print how an earlier result was made, and do nothing else",
+        help="print how earlier results were made, and do nothing else",
     )
     add(
         "-h",
@@ -244,14 +253,30 @@ def parse_words(argv: Sequence[str], parser: Parser | None = None) -> argparse.N
     options = words[: words.index("--")] if "--" in words else words
     if names := [word for word in options if word.partition("=")[0] in PICTURES]:
         parser.error(f"{names[0]}: pictures have no option: {USAGE % {'prog': parser.prog}}")
-    args, unknown = parser.parse_known_args(words)
+    try:
+        args, unknown = parser.parse_known_args(words)
+    except argparse.ArgumentError as error:
+        parser.error(_lacking(error, plain, parser) or str(error))
     if unknown and unknown[0].startswith("-"):
         parser.refuse(unknown)
     if unknown:
         given = [args.base, args.style_reference, args.result_prefix, *unknown]
-        parser.error(too_many(given, compared is not None))
+        by_option = any(word.partition("=")[0] in OUTPUT for word in underscored(plain))
+        parser.error(too_many(given, compared is not None, by_option))
     args.compare, args.plain = compared, plain
     return args
+
+
+def _lacking(error, typed, parser):
+    """Says what an option that came without a value needs; "" if the error is another one."""
+    action = parser._option_string_actions.get(error.argument_name)
+    if not action or not error.message.startswith("expected"):
+        return ""
+    option = next((word for word in typed if spelled([word]) == [error.argument_name]), None)
+    setting = SETTINGS.get(action.dest)
+    values = getattr(setting and setting.check, "names", action.choices)
+    needed = f"one of {', '.join(map(str, values))}" if values else f"a value: {action.metavar}"
+    return f"{option or error.argument_name} needs {needed}"
 
 
 def split_compared(argv: Sequence[str]) -> tuple[list[str] | None, list[str]]:
@@ -269,14 +294,20 @@ def split_compared(argv: Sequence[str]) -> tuple[list[str] | None, list[str]]:
     return compared, [*plain, *words]
 
 
-def too_many(given: Sequence[str], compares: bool) -> str:
+def too_many(given: Sequence[str], compares: bool, by_option: bool = False) -> str:
     """Says how to give more pictures, or values to compare, than there are places for.
 
     Args:
         given: the words that are no options.
         compares: whether --compare is among these.
+        by_option: whether the last one was named by --output.
     """
+    if names := torn_names(given):
+        quoted = " and ".join(f'"{name}"' for name in names)
+        return f"a name with spaces needs quotes: {quoted}"
     first, second, *others, last = given
+    if by_option and len(given) == 4 and not os.path.exists(others[0]):
+        return f"the result is named twice, {others[0]} and {last}; leave one out"
     said = f"{len(given)} names are given, and a photo, a painting and a result are expected"
     if compares:
         return f"{said}; --compare takes its values as in strength=0.3,0.5,0.7"
@@ -285,6 +316,17 @@ def too_many(given: Sequence[str], compares: bool) -> str:
         return f"{said}; for several photos give their folder: {folder}"
     several = in_shell([first, second, last, "--styles", *others])
     return f"{said}; for several paintings: {several}; for several photos, their folder: {folder}"
+
+
+def torn_names(words: Sequence[str]) -> list[str]:
+    """The names with spaces, of files or folders that there are, that words are the parts of."""
+    names, left = [], [*words]
+    while left:
+        ends = range(min(len(left), MOST_WORDS), 1, -1)
+        end = next((end for end in ends if os.path.exists(" ".join(left[:end]))), 1)
+        names += [" ".join(left[:end])] * (end > 1)
+        del left[:end]
+    return names
 
 
 def with_options(argv: Sequence[str], options: Sequence[str]) -> list[str]:
@@ -297,9 +339,13 @@ def follow_suffix(args: argparse.Namespace) -> None:
     """Treats a prefix such as `out.jpg` as the result's full name, which sets its format.
 
     Raises:
-        InputError: another one is given, or no result can have it.
+        InputError: another one is given, or no result can have it, or it is a folder's name.
     """
     path = Path(args.result_prefix)
+    if path.is_dir():
+        raise InputError(
+            f"{path}: is a folder; add the name that the result is to have: {path / 'NAME'}"
+        )
     ending = path.suffix.lower()
     suffix = SUFFIXES.get(ending)
     if suffix and args.format not in (None, suffix):
@@ -308,7 +354,7 @@ def follow_suffix(args: argparse.Namespace) -> None:
         )
     if suffix:
         args.result_prefix, args.format = str(path.with_suffix("")), suffix
-    elif ending in picture_suffixes() or ending in clips.SUFFIXES:
+    elif ending in {*picture_suffixes(), *clips.SUFFIXES, *OTHER_SUFFIXES}:
         film = ", with --gif or --mp4 for a film of how it grows" * (ending in (".gif", ".mp4"))
         raise InputError(
             f"{path}: no result can be a {ending}; name it {path.with_suffix('.png')}{film}"
@@ -321,6 +367,7 @@ def follow_record(path: str, args: argparse.Namespace) -> dict:
     Raises:
         InputError: it says nothing of how it was made, or was made with other pictures too.
     """
+    path = find_result(path)
     record = metadata.read_record(path)
     if pictures := record.get("pictures"):
         folder = Path(path).with_suffix("")

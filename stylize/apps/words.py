@@ -35,7 +35,10 @@ OPTION_NAMES = {  # of others -> ours
     **dict.fromkeys(("--network", "--model", "--vgg_path", "--model_file"), "--weights"),
     **dict.fromkeys(("--output_format", "--extension"), "--format"),
 }
-OUTPUT = ("-o", "--output", "--output_image", "--result_prefix")  # before the result's name
+OUTPUT = (  # before the result's name
+    *("-o", "--out", "--output", "--output_image", "--output_file", "--result_prefix"),
+)
+SIDES = {"--width": "cols", "--height": "rows", "--rows": "rows"}  # that --size is given by
 PICTURES = (  # other programs have options for what ours take without one
     *("--content", "--content_image", "--base", "--base_image", "--input", "--photo"),
     *("--style", "--style_image", "--style_reference", "--painting"),
@@ -60,7 +63,9 @@ VALUE_NAMES: Mapping[str, Mapping[str, str]] = {  # by option: other words -> ou
     "--precision": {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"},
 }
 ANY_CASE = ("--recipe", "--preserve_colors", "--pooling", "--optimizer", "--format")
-MEANINGS = {  # a word in a name that is no option's -> what may be meant
+MEANINGS = {  # a name that is no option's, or a word in it -> what may be meant
+    "style_layer_weights": "--style_layers",
+    "content_layer_weights": "--content_layers",
     **dict.fromkeys(("color", "colors", "colour", "colours", "palette"), "--preserve_colors"),
     **dict.fromkeys(("step", "steps", "epoch", "epochs", "iteration", "quality"), "--iter"),
     **dict.fromkeys(("resolution", "dimension", "pixels", "dim", "image", "px"), "--size"),
@@ -68,7 +73,11 @@ MEANINGS = {  # a word in a name that is no option's -> what may be meant
     **dict.fromkeys(("smooth", "smoothness", "denoise", "variation"), "--tv_weight"),
     "noise": "--noise_blend",
     **dict.fromkeys(("stroke", "strokes", "brush", "brushes"), "--style_scale"),
-    **dict.fromkeys(("mask", "masks", "region"), "--style_masks, --content_mask or --keep_mask"),
+    **dict.fromkeys(
+        ("mask", "masks", "region"),
+        "--keep_mask (white stays the photo), --content_mask (white stays close to the photo) or "
+        "--style_masks (white is where a style goes)",
+    ),
     **dict.fromkeys(("blend", "mix", "interpolate"), "--styles with --style_blend"),
     **dict.fromkeys(("algorithm", "method", "mode", "preset"), "--recipe"),
     **dict.fromkeys(("thread", "threads", "worker", "workers", "parallel", "batch"), "--jobs"),
@@ -91,21 +100,29 @@ def spelled(arguments: Sequence[str]) -> list[str]:
 
     --tv-weight becomes --tv_weight, --iterations --iter, --width 800 --size 800x; a name for the
     result after -o goes where it is expected, to the end. What comes after "--" is no option.
+    Both sides become a size that is refused: 800x600.
     """
     arguments = underscored(arguments)
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    words, result, names = iter(arguments[:end]), [], []
-    for word in words:
-        name, equals, value = word.partition("=")
-        name = OPTION_NAMES.get(name, name)
+    words, result, names, sides = arguments[:end], [], [], {}
+    while words:
+        name, equals, value = words.pop(0).partition("=")
+        lacks = not equals and (not words or words[0].startswith("--"))
         if name in OUTPUT:
-            names.append(value if equals else next(words, ""))
-        elif name == "--width":
-            result += ["--size", f"{value if equals else next(words, '')}x"]
+            names.append(value if equals or lacks else words.pop(0))
+        elif name in SIDES and not lacks:
+            sides[SIDES[name]] = value if equals else words.pop(0)
+            result += ["--size", _size(**sides)]
         else:
-            result.append(name + equals + value)
+            own = "--size" if name in SIDES else OPTION_NAMES.get(name, name)
+            result.append(own + equals + value)
     after = [*arguments[end + 1 :], *names]
     return [*result, "--", *after] if after or end < len(arguments) else result
+
+
+def _size(rows="", cols=None):
+    """What --size calls one side, or both."""
+    return rows if cols is None else f"{cols}x{rows}"
 
 
 def spelled_value(option: str, value: str) -> str:
@@ -124,7 +141,8 @@ def suggestion(name: str, options: Iterable[str]) -> str:
     """
     meant = [MEANINGS[word] for word in re.split("[-_]+", name.lower()) if word in MEANINGS]
     options = [*options]
-    slip = difflib.get_close_matches(name, [*options, *OPTION_NAMES], n=1, cutoff=0.85)
+    slip = difflib.get_close_matches(name, [*options, *OPTION_NAMES, *OUTPUT], n=1, cutoff=0.85)
     alike = difflib.get_close_matches(name, options, n=1)
-    found = next(iter([*slip, *meant, *alike]), "")
+    known = MEANINGS.get(name.lower().lstrip("-"))
+    found = known or next(iter([*slip, *meant, *alike]), "")
     return OPTION_NAMES.get(found, found)

@@ -119,15 +119,39 @@ def opened(
 def _refusal(picture, name, error):
     """The InputError that says in a line why a picture cannot be read."""
     reason = next(text for kind, text in REASONS.items() if isinstance(error, kind))
-    reason = why_missing(picture) if reason is NO_SUCH_FILE else reason
-    return InputError(f"{name_of(picture, name)}: {reason.format(one_line(error))}")
+    if reason is NO_SUCH_FILE:  # strangers, whose pictures have other names, see no folder of ours
+        reason = why_missing(picture, look_around=name is None)
+    else:
+        reason = reason.format(one_line(error))
+    return InputError(f"{name_of(picture, name)}: {reason}")
 
 
-def why_missing(path: str | os.PathLike) -> str:
-    """Says why there is no file at a path."""
+def why_missing(path: str | os.PathLike, look_around: bool = True) -> str:
+    """Says why there is no file at a path, and which file is there that is called nearly so.
+
+    Without `look_around` nothing is said of what else is there, or is not.
+    """
     if ADDRESS.match(os.fspath(path)):
         return "is an address, not a file; download it and give the file's name"
+    if not look_around:
+        return NO_SUCH_FILE
+    folder, name = os.path.split(os.fspath(path))
+    if folder and not os.path.isdir(folder):
+        return f"no such file, as there is no folder {folder}; check the path"
+    with contextlib.suppress(OSError, ValueError):
+        alike = (other for other in sorted(os.listdir(folder or os.curdir)) if _alike(other, name))
+        if there := next(alike, ""):
+            return f"no such file; there is {there}"
     return NO_SUCH_FILE
+
+
+def _alike(other, name):
+    """Whether the names of two files differ in capitals alone, or in a picture's suffix too."""
+    if other == name:  # a link that leads nowhere
+        return False
+    other, name = other.casefold(), name.casefold()
+    (stem, suffix), (wanted, _) = os.path.splitext(other), os.path.splitext(name)
+    return other == name or (bool(stem) and suffix in picture_suffixes() and stem in (wanted, name))
 
 
 def _check_size(name, max_pixels, size):

@@ -16,6 +16,7 @@ LARGEST, LARGEST_SIDE, LARGEST_FACTOR, MOST_SCALES = 10**9, 10**6, 1000, 100
 
 SLIP = re.compile(r"(\d{1,9})(?:[.,](\d{1,9}))?(%?)")  # a number as it is written in other places
 SIZE = re.compile(r"(\d{1,9})(?:[x*](\d{0,9})| ?(%|px|p|k))")  # what people write besides rows
+PAPERS_LAYER = re.compile(r"(?i)^(?:conv|relu)_?(\d)_(\d)$")  # how papers call a layer
 SIZE_REMEDIES = {  # what comes after a number -> what to write
     "%": "must be a number of rows, such as 400, or own for all of the photo's",
     "px": "must be a number of rows: {}",
@@ -222,5 +223,8 @@ def layer_weights(value):
         value = {name: share or 1 for name, _, share in pairs}
     unknown = [name for name in value if name not in CONVOLUTIONS]
     if unknown or not value:
-        raise InputError(f"must be among {', '.join(CONVOLUTIONS)}, received {unknown}")
+        ours = [PAPERS_LAYER.sub(r"block\1_conv\2", str(name)) for name in unknown]
+        found = " ".join(name for name in ours if name in CONVOLUTIONS)
+        remedy = f"; did you mean {found}" if found else ""
+        raise InputError(f"must be among {', '.join(CONVOLUTIONS)}, received {unknown}{remedy}")
     return dict(zip(value, shares(value.values()), strict=True))

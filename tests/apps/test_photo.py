@@ -135,6 +135,7 @@ def test_format(simple_loss, format, command, tmp_path):
         ("r.jpg", ["--format", "jpg"], ["r.jpg", "r_at_iteration_0.jpg"]),
         ("r.jpg", ["--format", "jpeg"], ["r.jpg", "r_at_iteration_0.jpg"]),
         ("r.1", [], ["r.1.png", "r.1_at_iteration_0.png"]),
+        ("v0.5", ["--final_only"], ["v0.5.png"]),
     ],
 )
 def test_prefix_may_be_the_results_full_name(
@@ -171,7 +172,7 @@ def test_results_say_how_they_were_made_and_can_be_made_again(command, tmp_path,
 
     with pytest.raises(SystemExit, match="0"):
         nst.main(["--show", str(earlier)])
-    made_by, text = capsys.readouterr().out.split("\n", 1)
+    made_by, _, text = capsys.readouterr().out.split("\n", 2)  # photo.png is in another folder
     again = "photo.png painting.png .*/earlier --strength 0.6 --size 24 --noise_blend 0.1"
     assert re.search(f" {again} --seed 7$", made_by)
     shown = json.loads(text)
@@ -885,11 +886,18 @@ def test_other_faults_are_not_hidden(command, monkeypatch):
         nst.main(command)
 
 
-def test_prefix_that_is_a_folder_is_refused_before_anything_is_painted(command, tmp_path, capsys):
-    folder = f"{tmp_path / 'results'}{os.sep}"
-    assert nst.main([*command[:2], folder, *command[3:]]) == 2
-    assert f"such as {folder}photo" in capsys.readouterr().err
-    assert not os.path.exists(folder)
+@pytest.mark.parametrize(("there", "end"), [(False, os.sep), (True, os.sep), (True, "")])
+@pytest.mark.parametrize("compare", [[], ["--compare"]])
+def test_prefix_that_is_a_folder_is_refused_before_anything_is_painted(
+    there, end, compare, command, tmp_path, capsys
+):
+    folder = tmp_path / "results"
+    if there:
+        folder.mkdir()
+    prefix = f"{folder}{end}"
+    message = f"is a folder; add the name that the result is to have: {folder / 'NAME'}"
+    fails([*command[:2], prefix, *command[3:], *compare], 2, re.escape(message), capsys)
+    assert folder.exists() == there and results(tmp_path) == []
 
 
 @pytest.mark.parametrize("which", ["base", "style", "mask", "on the way"])

@@ -32,6 +32,7 @@ DECLARED = options.build_parser()._option_string_actions
         (["--width", "800"], "size", "800x"),
         (["--width=800"], "size", "800x"),
         (["--height", "600"], "size", "600"),
+        (["--width", "800", "--size", "600"], "size", "600"),
         (["--size", "original"], "size", "own"),
         (["--pooling", "average"], "pooling", "avg"),
         (["--init", "random"], "init", "noise"),
@@ -50,6 +51,7 @@ def test_other_names_are_taken(typed, name, value):
         ["photo.jpg", "painting.jpg", "-o", "results/x"],
         ["photo.jpg", "painting.jpg", "--output=results/x", "--styles", "a.jpg", "b.jpg"],
         ["--output", "results/x", "--styles", "a.jpg", "--", "photo.jpg", "painting.jpg"],
+        ["--out", "results/x", "photo.jpg", "painting.jpg"],
     ],
 )
 def test_the_result_may_be_named_by_an_option(typed):
@@ -77,11 +79,18 @@ def test_other_names_lead_to_options_that_there_are():
         ("--mix", "--styles with --style_blend"),
         ("--stile_weight", "--style_weight"),  # a slip of the finger
         ("--itterations", "--iter"),  # one in another program's name
+        ("--ouput", "--output"),
+        ("--style_layer_weights", "--style_layers"),
         ("--nothing_like_it", ""),
     ],
 )
 def test_meaning_is_suggested(typed, meant):
     assert suggestion(typed, [name for name in DECLARED if name.startswith("--")]) == meant
+
+
+def test_masks_are_suggested_with_what_each_does():
+    said = re.findall(r"--(\w+) \(white [^)]+\)", suggestion("--mask", DECLARED))
+    assert said == ["keep_mask", "content_mask", "style_masks"]
 
 
 def fails(argv, message, capsys, status=2):
@@ -108,6 +117,8 @@ def fails(argv, message, capsys, status=2):
         (["https://a.org/b.mp4", *THREE[1:]], "is an address, not a file|OpenCV"),
         ([*THREE[:2], "x.gif"], "x.gif: no result can be a .gif; name it x.png, with --gif or"),
         ([*THREE[:2], "x.bmp"], "x.bmp: no result can be a .bmp; name it x.png$"),
+        ([*THREE[:2], "x.PDF"], "x.PDF: no result can be a .pdf; name it x.png$"),
+        ([*THREE, "-o", "y.png"], "the result is named twice, results/x and y.png; leave one out"),
         ([*THREE[:2], "x.jpg", "--format", "png"], "x.jpg: is the name of a .jpg, and --format"),
         ([*THREE, "--format", "bmp"], "--format: invalid choice: 'bmp'"),
     ],
@@ -117,12 +128,45 @@ def test_slips_with_names_are_answered(typed, message, capsys):
 
 
 @pytest.mark.parametrize(
+    ("typed", "quoted"),
+    [
+        ("my cat.jpg sea waves.jpg results/cat", '"my cat.jpg" and "sea waves.jpg"'),
+        ("a.jpg sea waves.jpg results/cat --compare", '"sea waves.jpg"'),
+        ("a.jpg all my photos -o results/cat", '"all my photos"'),
+    ],
+)
+def test_names_with_spaces_need_quotes(typed, quoted, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.jpg", "my cat.jpg", "sea waves.jpg"):
+        (tmp_path / name).touch()
+    (tmp_path / "all my photos").mkdir()
+    fails(typed.split(), f"error: a name with spaces needs quotes: {quoted}; see", capsys)
+
+
+@pytest.mark.parametrize(
+    ("typed", "needed"),
+    [
+        ("--keep-colours", "--keep-colours needs one of none, luma, linear, linear_cholesky, hist"),
+        ("--preserve_colors --quiet", "--preserve_colors needs one of none, luma"),
+        ("--size", r"--size needs a value: ROWS\|COLSx\|own"),
+        ("--format", "--format needs one of png, jpg"),
+        ("--height", r"--height needs a value: ROWS\|"),
+        ("--width --quiet", r"--width needs a value: ROWS\|"),
+    ],
+)
+def test_option_without_a_value_is_named_as_typed(typed, needed, capsys):
+    fails([*THREE, *typed.split()], needed, capsys)
+
+
+@pytest.mark.parametrize(
     ("typed", "message"),
     [
         (["--size", "50%"], "--size must be a number of rows, such as 400, or own for all"),
         (["--size", "800x600"], "one side, .*: 600 for rows, 800x for columns"),
         (["--size", "400px"], "--size must be a number of rows: "),
         (["--size", "4K"], "--size must be a number of rows, such as 2160; received '4K'"),
+        (["--width", "200", "--height", "300"], "300 for rows, 200x for columns; received '200x3"),
+        (["--rows=300", "--width=200"], "300 for rows, 200x for columns; received '200x300'"),
         (["--width", "wide"], "--size must be a whole number"),
         (["--strength", "70"], r"--strength must be from 0 to 1, .*; did you mean 0\.7"),
         (["--strength", "50%"], r"did you mean 0\.5"),

@@ -357,6 +357,30 @@ def test_bad_pictures_are_named_with_the_remedy(kind, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "there", "message"),
+    [
+        ("a_1.jpg", "A_1.JPG", "no such file; there is A_1.JPG"),
+        ("a.jpg", "a.jpeg", "no such file; there is a.jpeg"),
+        ("a.jpg", "A.png", "no such file; there is A.png"),
+        ("a", "a.{heic", "no such file; check the path"),
+        ("a.v2", "a.v2.png", "no such file; there is a.v2.png"),
+        ("a.jpg", "a.txt", "no such file; check the path"),
+        ("a.jpg", "{0}/b.png", "no such file; check the path"),
+        ("folder/a.jpg", "a.jpg", "no such file, as there is no folder {folder}; check the path"),
+    ],
+)
+def test_missing_picture_is_answered_by_what_is_there(name, there, message, tmp_path):
+    (tmp_path / there).parent.mkdir(exist_ok=True)
+    (tmp_path / there).touch()
+    path = tmp_path / name
+    with pytest.raises(InputError) as caught:
+        reading.load_image(path)
+    assert str(caught.value) == f"picture {path}: {message.format(folder=path.parent)}"
+    with pytest.raises(InputError, match="the photo: no such file; check the path$"):
+        reading.load_image(path, "the photo")  # a stranger's
+
+
 def test_columns_follow_the_photo_rounded_down():
     assert resize.working_size(Image.new("RGB", (533, 401)), 400) == (400, 531)
     with pytest.raises(InputError, match="400 rows and 4 columns; VGG19 needs at least 16"):

@@ -150,9 +150,10 @@ def test_any_record_that_is_read_is_shown(more, named, photo, tmp_path, capsys):
     writing.save_image(photo, tmp_path / "r.png", description=json.dumps(told))
     with pytest.raises(SystemExit, match="0"):
         nst.main(["--show", str(tmp_path / "r.png")])
-    made_by, shown = capsys.readouterr().out.split("\n", 1)
+    made_by, unfound, *shown = capsys.readouterr().out.split("\n")
     assert re.search(f" {named} ", f"{made_by} ")
-    assert json.loads(shown)["base"] == told["base"]
+    assert unfound.startswith("Put the folder in front of ")
+    assert json.loads("\n".join(shown))["base"] == told["base"]
 
 
 def test_picture_with_a_hostile_record_is_one_of_the_folders_photos(photo, tmp_path):

@@ -56,6 +56,14 @@ def test_layers_that_make_no_sense_are_refused(value):
         validators.layer_weights(value)
 
 
+@pytest.mark.parametrize("theirs", ["conv4_1", "relu4_1", "conv4_1:0.5"])
+def test_layers_that_papers_name_are_answered_by_ours(theirs):
+    with pytest.raises(InputError, match=r"received \['....4_1'\]; did you mean block4_conv1$"):
+        validators.layer_weights([theirs, "block1_conv1"])
+    with pytest.raises(InputError, match=r"received \['conv1_3'\]$"):  # there is none
+        validators.layer_weights(["conv1_3"])
+
+
 @pytest.mark.parametrize("value", [-0.1, 1.1, "x"])
 def test_strength_is_from_zero_to_one(value):
     with pytest.raises(InputError, match="^strength must be"):

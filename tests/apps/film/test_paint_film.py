@@ -540,7 +540,7 @@ def test_film_says_how_it_was_made_and_another_may_be_made_like_it(command, tmp_
     with pytest.raises(SystemExit) as ended:
         nst.main(["--show", film])
     assert ended.value.code == 0
-    made_by, record = capsys.readouterr().out.split("\n", 1)
+    made_by, _, record = capsys.readouterr().out.split("\n", 2)
     assert "frames painting.png" in made_by and "--strength 0.7" in made_by
     assert json.loads(record)["settings"]["strength"] == 0.7
     again = [str(folder), command[1], film, *command[3:], "--frames", "--like", film]

@@ -1,0 +1,124 @@
+"""What `--show` answers."""
+
+import json
+import re
+import shlex
+
+import pytest
+from PIL import Image
+
+import neural_style_transfer as nst
+from stylize.apps import options
+from stylize.apps.answers import command_like, find_result
+from stylize.images.writing import save_image
+from stylize.vgg.download import MIRROR_NUMBERS_SHA256
+
+RECORD = {
+    "recipe": "neighbors",
+    "settings": {"strength": 0.3},
+    "base": {"name": "photo.png"},
+    "styles": [{"name": "painting.png"}],
+}
+UNFOUND = "Put the folder in front of {}: a result records names without folders"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def save(path, **more):
+    save_image(Image.new("RGB", (32, 24)), path, description=json.dumps(RECORD | more))
+
+
+def shown(capsys, *paths, status=0):
+    with pytest.raises(SystemExit, match=str(status)):
+        nst.main(["--show", *paths])
+    return capsys.readouterr().out
+
+
+def words_like(path, **more):
+    """The words of the command for a result, after the program."""
+    words = shlex.split(command_like(RECORD | more, path))
+    return words[words.index("photo.png") :]
+
+
+@pytest.mark.parametrize(
+    ("there", "settings", "unfound"),
+    [
+        ([], {}, "photo.png and painting.png"),
+        (["photo.png"], {}, "painting.png"),
+        (["photo.png", "painting.png"], {}, ""),
+        (["photo.png", "painting.png"], {"keep_mask": "my mask.png"}, "'my mask.png'"),
+        (["photo.png", "painting.png"], {"init": "noise"}, ""),
+    ],
+)
+def test_pictures_that_are_not_found_as_they_stand_are_named(
+    there, settings, unfound, folder, capsys
+):
+    for name in there:
+        (folder / name).touch()
+    save("r.jpg", settings=settings)
+    _, *lines = shown(capsys, "r.jpg").split("\n{")[0].split("\n")
+    assert lines == ([UNFOUND.format(unfound)] if unfound else [])
+
+
+def test_command_has_the_weights_format_and_bits_that_are_recorded():
+    assert words_like("r.png", weights={"sha256": "another"}) == words_like("r.png")
+    mirror = words_like("r.png", weights={"sha256": MIRROR_NUMBERS_SHA256})
+    assert mirror[-2:] == ["--weights", "mirror"]
+    deep = words_like("r.tiff", format="tiff", bits=16)
+    assert deep[-4:] == ["--format", "tiff", "--bits", "16"]
+    assert words_like("r.mp4", rate="25")[-2:] == ["--strength", "0.3"]
+
+
+@pytest.mark.parametrize(
+    ("path", "there", "prefix"),
+    [
+        ("me.png", [], "me"),
+        ("me.2.png", ["me.png"], "me"),
+        ("me.2_at_iteration_1.png", ["me.png"], "me"),
+        ("v0.5.png", ["me.png"], "v0.5"),  # a name that somebody gave
+        ("me.2.png", ["me.jpg"], "me.2"),
+    ],
+)
+def test_prefix_of_an_earlier_result_is_what_it_was_painted_with(path, there, prefix, folder):
+    for name in there:
+        (folder / name).touch()
+    assert words_like(path)[2] == prefix
+
+
+def test_several_results_are_shown_by_name(folder, capsys):
+    for number in range(3):
+        save(f"{number}.png", settings={"strength": number / 10})
+    found = re.findall(r"^(.\.png):\n.* --strength (.*)$", shown(capsys, *map(str, range(3))), re.M)
+    assert found == [("0.png", "0.0"), ("1.png", "0.1"), ("2.png", "0.2")]
+    assert "\n2.png:\n" in shown(capsys, "0.png", "none.png", "2.png", status=2)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tiff", "mp4"])
+def test_result_may_be_named_by_its_prefix(suffix, folder):
+    (folder / "me").mkdir()  # of another run
+    (folder / f"me.{suffix}").touch()
+    assert find_result("me") == f"me.{suffix}"
+    assert find_result("you") == "you"
+
+
+def test_like_takes_a_prefix_too(folder):
+    save("me.png")
+    args = options.parse(["photo.png", "painting.png", "r", "--like", "me"])
+    assert options.follow_record(args.like, args)["settings"] == {"strength": 0.3}
+
+
+def test_sheet_says_which_pictures_it_has(folder, capsys):
+    pictures = {"a b.png": "strength 0.3", "c.png": "strength 0.7"}
+    save("try_compare.png", recipe="comparison", pictures=pictures)
+    (folder / "try_compare").mkdir()
+    line, record = shown(capsys, "try_compare").split("\n", 1)
+    assert line == (
+        "A comparison of several pictures; --show says how each was made: "
+        "'try_compare/a b.png', try_compare/c.png"
+    )
+    assert json.loads(record)["pictures"] == pictures
