@@ -101,7 +101,7 @@ def test_the_curl_example_paints_the_same(address, full_weights_path, tmp_path):
     ("right", "wrong", "said"),
     [
         ('"size"', '"sise"', "none but the names that /gradio_api/info lists"),
-        ("@painting.jpg", "@none.jpg", "none.jpg"),
+        ("@painting.jpg", "@none.jpg", "Failed to open"),
         ('"size": 32', '"size": 100', '"error": "The result would be 120x100 pixels'),
     ],
 )
