@@ -10,12 +10,13 @@ sys.path.insert(0, str(ROOT))
 
 import neural_style_transfer as nst
 from stylize.apps import functions, options
-from stylize.runs import progress
+from stylize.runs import metadata, progress
 
 SECTIONS = {
     "The run": "style_transfer prepare paint Job",
     "What it says as it goes on": "Progress Evaluation Iterate Losses Stage",
     "Pictures and weights": "load_image save_image load_weights",
+    "How a picture was made, in `stylize.runs.metadata`": "make_record to_text read_record",
     "Losses": "gram_matrix style_loss content_loss total_variation_loss neighbor_loss "
     "mean_square_variation loss_terms stage_objective",
     "Folders and films, in `stylize.apps.functions`": "paint_folder paint_film Outcome",
@@ -49,7 +50,8 @@ def members(cls):
 
 def entry(name):
     """The Markdown of a public name."""
-    (thing,) = {vars(module)[name] for module in (nst, progress, functions) if name in vars(module)}
+    modules = nst, progress, functions, metadata
+    (thing,) = {vars(module)[name] for module in modules if name in vars(module)}
     stubs = [stub(thing)]
     if inspect.isclass(thing):
         stubs += [textwrap.indent(stub(function), "    ") for function in members(thing)]

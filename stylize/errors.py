@@ -47,6 +47,10 @@ class NoRoom(InputError):
     errno = errno.ENOSPC
 
 
+class NoMemory(InputError):
+    """A run needs more memory than it may take, however it is cut into tiles."""
+
+
 class WeightsError(RuntimeError):
     """The network's weights cannot be had, or a file does not hold them."""
 

@@ -74,7 +74,9 @@ def refuse_idle(args: argparse.Namespace, kind: str) -> None:
         given = getattr(args, name)
         if given is None or given is False or kind in kinds:
             continue
-        wanted, instead = " or a ".join(kinds), INSTEAD.get(name, "leave it out")
+        *others, last = kinds
+        wanted = f"{', a '.join(others)} or a {last}" if others else last
+        instead = INSTEAD.get(name, "leave it out")
         folder_of_styles = kind == "folder" and not Path(args.base).is_dir()
         named = args.style_reference if folder_of_styles else args.base
         this = "--compare is given" if kind == "comparison" else f"{named} is a {kind}"

@@ -209,8 +209,11 @@ def print_and_end(text: str, status: int = 0) -> NoReturn:
     make_printable()
     try:
         print(text, flush=True)
-    except BrokenPipeError:  # as in `... | head`
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # it is flushed at the end
+        if not isinstance(error, BrokenPipeError):  # as in `... | head`
+            complain(f"error: standard output: {error.strerror}")
+            status = 1
     sys.exit(status)
 
 

@@ -49,8 +49,13 @@ def paint_folder(
         OSError: the results cannot be written.
     """
     args = _arguments(photos, style_reference, results, options)
+    for path in (photos, style_reference):
+        if not os.path.exists(path):
+            raise InputError(f"{path}: no such folder or picture; check the path")
     if command.kind_of(args) != "folder":
-        raise InputError(f"photos or style_reference must be a folder; received {photos}")
+        raise InputError(
+            f"photos or style_reference must be a folder; received {photos} and {style_reference}"
+        )
     command.check(args, "folder")
     return folder.run(args)
 
@@ -90,6 +95,8 @@ def _arguments(base, style_reference, result, options):
     actions = {action.dest: action for action in parser._actions if action.option_strings}
     known = sorted(actions.keys() & vars(args).keys() - set(APART))
     for name, value in options.items():
+        if name in APART:
+            raise InputError(f"{name} is for the command line only; leave it out")
         if name not in known:
             raise InputError(f"unknown option {name!r}; {meant(name, known)}")
         if value is not None and name in SETTINGS:

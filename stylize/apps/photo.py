@@ -288,11 +288,11 @@ def run(
     weights = weights or load_weights(args.weights, quiet=args.quiet)
     console.print(f"Using {weights.source}")
     record = make_record(args, job, weights)
-    if followed and (others := metadata.differences(followed, record)):
-        console.warn(f"the result will differ a little from {args.like}: other {listed(others)}")
     if is_finished(args, record):
         console.print(earlier.finished(result_paths(args)[0]))
         return
+    if followed and (others := metadata.differences(followed, record)):
+        console.warn(f"the result will differ a little from {args.like}: other {listed(others)}")
     state = StateFile(state_path(args), record, job.stages, console.table, job.empty)
     found = [find_checkpoint(state, args, job, console)]  # a list, so that the run alone holds it
     planned, job = job, job.with_tiles(state.record["tiles"])

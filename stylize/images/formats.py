@@ -196,8 +196,8 @@ def _from_array(array):
     channels = array.shape[2:]
     if array.dtype != np.uint8 or array.ndim < 2 or channels not in ((), (2,), (3,), (4,)):
         raise InputError(
-            "a picture array must be uint8 of shape (rows, cols, 3); "
-            f"received {array.dtype} of shape {array.shape}"
+            "a picture array must be uint8 of shape (rows, cols), (rows, cols, 3) or "
+            f"(rows, cols, 4); received {array.dtype} of shape {array.shape}"
         )
     return Image.fromarray(array)
 

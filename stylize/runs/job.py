@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from stylize.backend.scratch import empty_in_file, empty_in_memory
-from stylize.errors import InputError, SettingError
+from stylize.errors import InputError, NoMemory, SettingError
 from stylize.images.margins import Box, without_margins
 from stylize.images.masks import load_keep_mask, load_mask
 from stylize.images.optical_flow import Previous
@@ -207,20 +207,25 @@ def _refuse_idle(settings, given):
 def _with_room(job, stage, allowed, remedy=""):
     """The stage as the MiB allowed have room for it: whole, in tiles, with files.
 
-    Raises InputError, with the remedy: not even the smallest tile fits.
+    Raises NoMemory, with the remedy: not even the smallest tile fits.
     """
     for choice in memory.choices(stage, job.settings, job.layers):
         needed = job.needed_mib_at(choice)
         if needed <= allowed:
             return choice
-    if not remedy:
+    if allowed < memory.PROCESS_MIB:
+        remedy = (
+            f"the program alone takes {memory.PROCESS_MIB / 1024:.1f}: free some, or give a larger "
+            "--memory"
+        )
+    elif not remedy:
         remedy = "choose a smaller size or a larger --memory"
         if job.settings.optimizer != "lbfgs":
             remedy += ", or --optimizer lbfgs, which can do with files"
-    raise InputError(
-        f"{stage.cols}x{stage.rows} pixels need about {needed / 1024:.1f} GiB of memory"
-        f"{f' in tiles of {choice.tile}' if choice.tile else ''}, and {allowed / 1024:.1f} may be "
-        f"taken; {remedy}"
+    needs, may = memory.told_apart(needed, allowed)
+    raise NoMemory(
+        f"{stage.cols}x{stage.rows} pixels need about {needs} GiB of memory"
+        f"{f' in tiles of {choice.tile}' if choice.tile else ''}, and {may} may be taken; {remedy}"
     )
 
 
@@ -228,6 +233,8 @@ def _read_inputs(base, style_reference, settings):
     """The `Inputs` that the arguments and the settings name. Raises InputError."""
     several = isinstance(style_reference, (list, tuple))
     styles = [load_image(s) for s in (style_reference if several else [style_reference])]
+    if not styles:
+        raise InputError("style_reference must be at least one style, received an empty list")
     find_box = without_margins if settings.style_crop == "auto" else Box.whole
     boxes = [find_box(style) for style in styles]
     base = load_image(base)

@@ -125,10 +125,18 @@ def warning(needed_mib: float, stage: Stage) -> str:
     free = machine.free_memory()
     if needed_mib <= free or tensors.uses_gpu():
         return ""
+    needs, left = told_apart(needed_mib, free)
     return (
-        f"{stage.cols}x{stage.rows} pixels need about {needed_mib / 1024:.1f} GiB of memory and "
-        f"{free / 1024:.1f} GiB are free; choose a smaller --size"
+        f"{stage.cols}x{stage.rows} pixels need about {needs} GiB of memory and {left} GiB are "
+        "free; choose a smaller --size"
     )
+
+
+def told_apart(needed_mib: float, allowed_mib: float) -> tuple[str, str]:
+    """Both in GiB, with as many digits as show that one is more than the other."""
+    needed, allowed = needed_mib / 1024, allowed_mib / 1024
+    digits = next((n for n in (1, 2) if f"{needed:.{n}f}" != f"{allowed:.{n}f}"), 3)
+    return f"{needed:.{digits}f}", f"{allowed:.{digits}f}"
 
 
 def choices(stage: Stage, settings: Settings, layers: Iterable[str]) -> list[Stage]:

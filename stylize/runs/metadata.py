@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import PIL
 import scipy
+from PIL import Image
 
 from stylize import __version__
 from stylize.backend import machine
@@ -22,6 +23,7 @@ from stylize.backend.files import replacing
 from stylize.backend.tensors import backend_version, keras, uses_gpu
 from stylize.errors import InputError, printable
 from stylize.images.clips import read_comment
+from stylize.images.formats import Picture
 from stylize.images.reading import read_description
 from stylize.images.resize import SMALLEST_SIDE
 from stylize.images.writing import FORMATS
@@ -45,8 +47,8 @@ WORDS = (None, "none", "base", "recolored", "noise")  # that these may have inst
 def make_record(
     job: Job,
     weights: VGG19Weights,
-    base: str | os.PathLike,
-    styles: Sequence[str | os.PathLike],
+    base: Picture,
+    styles: Sequence[Picture],
     suffix: str = "png",
     bits: int = 8,
     of_film: bool = False,
@@ -56,7 +58,8 @@ def make_record(
     Args:
         job: the run; `precision: auto` is recorded as the precision that it takes.
         weights: the network's.
-        base, styles: the path of the base, and those of the styles.
+        base, styles: the path of the base, and those of the styles. An array or a Pillow image
+            appears by the SHA-256 of its pixels, as it has no name.
         suffix, bits: of the result.
         of_film: whether it is a film.
 
@@ -65,8 +68,8 @@ def make_record(
     """
     left_out = UNRECORDED if of_film else UNRECORDED + OF_FILMS
     settings = job.settings | {"precision": job.stages[-1].precision}
-    used = {name: settings[name] for name in PICTURE_SETTINGS if settings[name] not in WORDS}
-    names = {name: _describe(files, lambda path: Path(path).name) for name, files in used.items()}
+    used = {name: settings[name] for name in PICTURE_SETTINGS if names_file(settings[name])}
+    names = {name: _describe(files, _name_of) for name, files in used.items()}
     return {
         "program": f"neural_style_transfer {__version__}",
         "recipe": job.recipe,
@@ -92,12 +95,26 @@ def make_record(
     }
 
 
-def describe_file(path: str | os.PathLike) -> dict[str, str]:
+def names_file(value: Any) -> bool:
+    """Whether a setting is a picture or several, not a word for one or for none."""
+    return value is not None and not (isinstance(value, str) and value in WORDS)
+
+
+def _name_of(picture):
+    """A picture's name, without the folder it is in."""
+    in_memory = isinstance(picture, Image.Image | np.ndarray)
+    return "picture" if in_memory else Path(os.fsdecode(picture)).name
+
+
+def describe_file(picture: Picture) -> dict[str, str]:
     """A file by its name, without the folder it is in, and its SHA-256.
 
-    Of a folder, that of the files in it that are not hidden, one after another by their names.
+    Of a folder, that of the files in it that are not hidden, one after another by their names. Of
+    a picture in memory, which has no name, that of its pixels.
     """
-    path = Path(path)
+    if isinstance(picture, Image.Image | np.ndarray):
+        return {"sha256": hashlib.sha256(np.asarray(picture).tobytes()).hexdigest()}
+    path = Path(os.fsdecode(picture))
     if not path.is_dir():
         return {"name": path.name, "sha256": _sha256(path)}
     files = sorted(file for file in path.iterdir() if file.is_file() and file.name[0] != ".")
@@ -241,11 +258,34 @@ def differences(record: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     then = {"program": record["program"], **record["versions"], **record.get("machine", {})}
     here = {"program": now["program"], **now["versions"]}
     here |= now["machine"] if "machine" in record else {}  # earlier records do not say
-    for name in sorted((then.keys() | here.keys()) - {"python"}):
+    told = {"python"}
+    if threads := _other_threads(then, here):
+        changed.append(threads)
+        told |= {*machine.THREADS}
+    for name in sorted((then.keys() | here.keys()) - told):
         before, after = then.get(name, "none"), here.get(name, "none")
         if before != after:
             changed.append(f"{name} ({before}, now {after})")
     return [printable(line) for line in changed]
+
+
+def _other_threads(then, here):
+    """Says how many threads there were, where variables set another number, and how to have them.
+
+    "": they set the same, or not by a number, as a stranger's record may have it.
+    """
+    before, now = ({n: each[n] for n in machine.THREADS if n in each} for each in (then, here))
+    if before == now or not all(str(value).isdecimal() for value in before.values()):
+        return ""
+    was, is_now = (
+        "/".join(dict.fromkeys(map(str, numbers.values()))) or "as many as cores"
+        for numbers in (before, now)
+    )
+    set_them = [f"{name}={number}" for name, number in before.items()]
+    unset = [name for name in now if name not in before]
+    steps = {"set": set_them, "unset": unset}
+    remedy = " and ".join(" ".join([verb, *names]) for verb, names in steps.items() if names)
+    return f"number of threads ({was}, now {is_now}; for the same, {remedy})"
 
 
 def _digests(files):

@@ -162,5 +162,5 @@ def _recipe_settings(recipe):
             )
         return Settings(**recipe)
     if recipe not in RECIPES:
-        raise InputError(f"recipe must be one of {', '.join(RECIPES)}; received {recipe!r}")
+        raise InputError(f"there is no recipe {recipe!r}; {meant(str(recipe), RECIPES)}")
     return RECIPES[recipe]

@@ -35,7 +35,8 @@ def checked(flag, check, value, name=""):
 
 def meant(name, known):
     """Returns what to say of an unknown name: which of the known ones it may mean, or all."""
-    close = difflib.get_close_matches(name, known, n=1)
+    longer = [each for each in known if each.startswith(name)]
+    close = difflib.get_close_matches(name, known, n=1) or longer
     return f"did you mean {close[0]}" if close else f"there are {', '.join(known)}"
 
 
@@ -62,15 +63,20 @@ def whole_number(value, minimum=1, maximum=LARGEST):
 
 def weight(value):
     """Returns `value` as a finite float of at least 0. Raises InputError."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
+    number = _number(value)
     if not 0 <= number < math.inf:
         raise InputError(
             f"must be a finite number of at least 0, received {_shown(value)}{_meant(value)}"
         )
     return number
+
+
+def _number(value):
+    """Returns `value` as a float, NaN where it is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 def _meant(value):
@@ -85,7 +91,7 @@ def fraction(value):
     """Returns `value` as a float from 0 to 1. Raises InputError."""
     number = weight(value)
     if number > 1:
-        percent = f"; did you mean {number / 100:.6g}" if 2 <= number <= 100 else ""
+        percent = f"; did you mean {number / 100:.6g}" if 10 <= number <= 100 else ""
         raise InputError(f"must be from 0 to 1, received {_shown(value)}{percent}")
     return number
 
@@ -100,9 +106,11 @@ def below_one(value):
 
 def positive(value):
     """Returns `value` as a finite float above 0. Raises InputError."""
-    number = weight(value)
-    if number == 0:
-        raise InputError(f"must be above 0, received {_shown(value)}")
+    number = _number(value)
+    if not 0 < number < math.inf:
+        raise InputError(
+            f"must be a finite number above 0, received {_shown(value)}{_meant(value)}"
+        )
     return number
 
 

@@ -66,7 +66,7 @@ def test_options_are_checked_by_name(photos, painting_path, photo_path, tmp_path
         ("strength", 2): "strength must be",
         ("base", "x"): "unknown option 'base'",
         ("resume", True): "--resume is for a photo",
-        ("watch", True): "unknown option 'watch'",
+        ("watch", True): "watch is for the command line only; leave it out",
         ("jobs", "2"): "jobs must be a whole number, received '2'",
         ("format", "gif"): "format must be one of .*, received 'gif'",
         ("overwrite", "no"): "overwrite must be True or False",
@@ -79,6 +79,9 @@ def test_options_are_checked_by_name(photos, painting_path, photo_path, tmp_path
         paint_folder("", painting_path, tmp_path / "results")
     with pytest.raises(InputError, match="photos or style_reference must be a folder"):
         paint_folder(photo_path, painting_path, tmp_path / "results")
+    for missing in (("nix", painting_path), (photos, "nix.jpg")):
+        with pytest.raises(InputError, match="nix.*: no such folder or picture; check the path"):
+            paint_folder(*missing, tmp_path / "results")
     with pytest.raises(InputError, match="clip must be a film"):
         paint_film(photo_path, painting_path, tmp_path / "film.mp4")
     assert not (tmp_path / "results").exists()

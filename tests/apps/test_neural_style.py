@@ -141,7 +141,7 @@ def test_network_of_the_folder_else_imagenet(folder, monkeypatch):
         ("--content none.jpg", "picture none.jpg: no such file"),
         ("--styles none.jpg", "picture none.jpg: no such file"),
         ("--style-scales 1 2", "--style-scales must have one for each style: 1, not 2"),
-        ("--style-scales 0", "--style-scales must be above 0"),
+        ("--style-scales 0", "--style-scales must be a finite number above 0"),
         (
             "--style-blend-weights 1 2",
             "--style-blend-weights must have one for each style: 1, not 2",
@@ -149,8 +149,11 @@ def test_network_of_the_folder_else_imagenet(folder, monkeypatch):
         ("--style-blend-weights 0", "--style-blend-weights must not add up to 0"),
         ("--content-weight -1", "--content-weight must be a finite number of at least 0"),
         ("--content-weight-blend 2", "--content-weight-blend must be from 0 to 1, received 2.0"),
-        ("--style-layer-weight-exp 0", "--style-layer-weight-exp must be above 0, received 0.0"),
-        ("--eps 0", "--eps must be above 0, received 0.0"),
+        (
+            "--style-layer-weight-exp 0",
+            "--style-layer-weight-exp must be a finite number above 0",
+        ),
+        ("--eps 0", "--eps must be a finite number above 0"),
         ("--initial-noiseblend 2", "--initial-noiseblend must be from 0 to 1, received 2.0"),
         ("--width 5", "--width must be a whole number of at least 16"),
         (

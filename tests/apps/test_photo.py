@@ -203,6 +203,25 @@ def test_like_warns_of_other_weights(
     assert metadata.read_record(result)["settings"] == record["settings"]
 
 
+def test_like_says_how_to_have_the_threads_of_then(simple_loss, command, tmp_path, capsys):
+    """Pictures of a folder are painted by processes with fewer threads each."""
+    with machine.threads(1):
+        assert nst.main([*command, "--iter", "1"]) == 0
+    again, like = str(tmp_path / "again"), ["--like", str(tmp_path / "results" / "r.png")]
+    weights = command[command.index("--weights") :][:2]
+    like = [*command[:2], again, *weights, *like]
+    assert nst.main(like) == 0
+    warning = capsys.readouterr().err
+    assert "other number of threads (1, now as many as cores; for the same, set " in warning
+    assert all(f"{name}=1" in warning for name in machine.THREADS)
+    assert nst.main(like) == 0  # nothing is painted
+    assert capsys.readouterr().err == ""
+    like[2] = str(tmp_path / "with as many")
+    with machine.threads(1):
+        assert nst.main(like) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_like_a_picture_of_16_bits_in_a_format_of_8(simple_loss, command, tmp_path):
     assert nst.main([*command, "--iter", "1", "--bits", "16"]) == 0
     like = [*command[:2], str(tmp_path / "b.jpg"), *command[3:5]]
@@ -391,8 +410,8 @@ def test_memory_that_will_not_do_is_warned_of(simple_loss, command, monkeypatch,
 
 def test_memory_that_will_not_do_is_refused(command, capsys):
     message = (
-        r"error: 28x24 pixels need about 0.. GiB of memory, and 0.1 may be taken; choose a "
-        r"smaller size or a larger --memory"
+        r"error: 28x24 pixels need about 0.. GiB of memory, and 0.1 may be taken; the program "
+        r"alone takes 0.9: free some, or give a larger --memory"
     )
     fails([*command, "--memory", "0.1"], 2, message, capsys)
 
@@ -522,7 +541,7 @@ def test_bad_option(options, message, command, capsys):
     [
         (["--pairs"], "--pairs is for a folder, and .* is a photo; leave it out"),
         (["--fail_fast"], "--fail_fast is for a folder, and .* is a photo"),
-        (["--jobs", "2"], "--jobs is for a folder or a film or a comparison, and .* is a photo"),
+        (["--jobs", "2"], "--jobs is for a folder, a film or a comparison, and .* is a photo"),
         (["--temporal_weight", "0"], "--temporal_weight is for a film, and .* is a photo"),
         (["--learning_rate", "1"], "--learning_rate needs --optimizer adam, or recipe athalye"),
         (["--beta1", "0.5"], "--beta1 needs --optimizer adam"),
@@ -692,6 +711,15 @@ def test_output_on_a_full_disk_is_named(command, capsys, monkeypatch):
     with contextlib.closing(io.FileIO("/dev/full", "w")) as full:
         monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(full, write_through=True))
         fails(command, 1, "standard output: No space left on device; no picture was", capsys)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
+def test_answer_on_a_full_disk_is_named():
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, SCRIPT, "--help"]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    said = "error: standard output: No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (1, said)
 
 
 def test_any_number_of_iterations_begins_at_once(command, capsys):

@@ -373,6 +373,19 @@ def test_memory_that_not_even_the_smallest_tile_fits_in_is_refused():
         tiles(1.0)
     with pytest.raises(InputError, match="GiB of memory, and 1.0 may be taken"):
         tiles(1.0, tile="off")
+    with pytest.raises(InputError, match="the program alone takes 0.9: free some, or .* --memory$"):
+        tiles(0.5)
+
+
+def test_what_is_needed_and_what_may_be_taken_look_different():
+    assert memory.told_apart(1500, 1024) == ("1.5", "1.0")
+    assert memory.told_apart(1060, 1024) == ("1.04", "1.00")
+    assert memory.told_apart(1025, 1024) == ("1.001", "1.000")
+
+
+def test_no_style_is_refused(photo):
+    with pytest.raises(InputError, match="at least one style"):
+        prepare(photo, [])
 
 
 def test_auto_takes_four_fifths_of_what_is_free(monkeypatch):

@@ -5,6 +5,7 @@ import json
 import re
 
 import pytest
+from PIL import Image
 
 import neural_style_transfer as nst
 from stylize.apps.folder.pictures import find_pictures
@@ -34,6 +35,16 @@ def test_record_survives_a_picture_and_names_no_folder(record, photo, tmp_path):
     assert str(tmp_path) not in str(read)
     assert read["settings"]["content_mask"] == read["base"]["name"] == "photo.png"
     assert read["content_mask"] == read["base"]
+
+
+def test_arrays_are_recorded_by_their_pixels(small_vgg19, photo, painting, tmp_path):
+    job = prepare(photo, painting, size=24, keep_mask=photo)
+    record = metadata.make_record(job, small_vgg19, photo, [Image.fromarray(painting)])
+    writing.save_image(photo, tmp_path / "p.png", description=metadata.to_text(record))
+    read = metadata.read_record(tmp_path / "p.png")
+    assert read == record
+    assert read["base"] == read["keep_mask"] != read["styles"][0]
+    assert list(read["base"]) == ["sha256"]
 
 
 def test_versions_are_those_in_use_whatever_package_brought_them(record):

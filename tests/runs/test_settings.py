@@ -38,7 +38,7 @@ def test_unknown_settings_and_recipes_list_the_known():
         recipes.choose_settings("keras", magic=1)
     with pytest.raises(InputError, match="unknown setting 'sise'; did you mean size"):
         recipes.choose_settings("keras", sise=3)
-    with pytest.raises(InputError, match="recipe must be one of keras, pyramid"):
+    with pytest.raises(InputError, match="no recipe .magic.; there are keras, pyramid"):
         recipes.choose_settings("magic")
 
 
@@ -68,6 +68,28 @@ def test_layers_that_papers_name_are_answered_by_ours(theirs):
 def test_strength_is_from_zero_to_one(value):
     with pytest.raises(InputError, match="^strength must be"):
         recipes.choose_settings("keras", strength=value)
+
+
+def test_percent_is_meant_from_ten_on():
+    with pytest.raises(InputError, match=r"received 70; did you mean 0\.7$"):
+        recipes.choose_settings(strength=70)
+    with pytest.raises(InputError, match="must be from 0 to 1, received 2$"):
+        recipes.choose_settings(strength=2)
+
+
+def test_names_of_the_command_line_and_slips_are_answered():
+    with pytest.raises(InputError, match="unknown setting 'iter'; did you mean iterations"):
+        recipes.choose_settings(iter=1)
+    with pytest.raises(InputError, match="no recipe 'neighbor'; did you mean neighbors"):
+        recipes.choose_settings("neighbor")
+    with pytest.raises(InputError, match="no recipe 5; there are keras, "):
+        recipes.choose_settings(5)
+
+
+@pytest.mark.parametrize("value", ["x", 0, -1, "inf"])
+def test_memory_is_above_zero_whatever_is_wrong(value):
+    with pytest.raises(InputError, match="memory must be a finite number above 0, received"):
+        recipes.choose_settings(memory=value)
 
 
 def test_recipe_may_be_settings_or_a_mapping_with_all_keys():
@@ -102,5 +124,5 @@ def test_error_of_a_setting_survives_the_way_from_another_process():
     with pytest.raises(SettingError) as caught:
         recipes.choose_settings(epsilon=0)
     sent = pickle.loads(pickle.dumps(caught.value))
-    assert str(sent) == "epsilon must be above 0, received 0"
+    assert str(sent) == "epsilon must be a finite number above 0, received 0"
     assert sent.option == f"--{sent}"

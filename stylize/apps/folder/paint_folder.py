@@ -38,8 +38,9 @@ from stylize.apps.folder.pictures import check_ours, plan_tasks
 from stylize.apps.options import PROGRAM, follow_record
 from stylize.apps.photo_console import PhotoConsole
 from stylize.backend import tensors
-from stylize.backend.signals import TERMINATED, Terminated, sigterm_raises
+from stylize.backend.signals import INTERRUPTED, TERMINATED, Terminated, sigterm_raises
 from stylize.errors import InputError, one_line
+from stylize.images.reading import load_image
 from stylize.parallel.pool import (
     Crew,
     Demand,
@@ -49,6 +50,7 @@ from stylize.parallel.pool import (
     require_jobs,
 )
 from stylize.parallel.processes import processes
+from stylize.runs import metadata
 from stylize.runs.checkpoint import StateFile
 from stylize.runs.memory import allowed_mib
 from stylize.vgg.weights import VGG19Weights
@@ -202,6 +204,9 @@ def run(args: argparse.Namespace) -> dict[Path, Outcome]:
         follow_record(args.like, args)
     folder = Path(args.result_prefix)
     tasks = plan_tasks(args.base, args.style_reference, folder, args.pairs)
+    for picture in photo.pictures_given(args):  # one that all tasks have would spoil them all
+        if metadata.names_file(picture) and not _is_folder(picture):
+            load_image(picture)
     check_writable(folder / LOG)
     options = [_options(args, task) for task in tasks]
     check_kept(*_written_and_given(options))
@@ -210,10 +215,10 @@ def run(args: argparse.Namespace) -> dict[Path, Outcome]:
     results = [photo.result_paths(own)[0] for own in options]
     with contextlib.closing(Ledger(tasks, results, folder, args.quiet)) as ledger:
         _paint_all(args, options, ledger)
-    failed = ledger.count("failed")
+    left = f", {n} left unpainted" if (n := ledger.count("waiting")) else ""  # by --fail_fast
     ledger.print(
         f"{ledger.count('painted')} painted, {ledger.count('finished')} already finished, "
-        f"{failed} failed; see {folder / INDEX}"
+        f"{ledger.count('failed')} failed{left}; see {folder / INDEX}"
     )
     if args.verbose:
         peak = max(outcome.peak_mib for outcome in ledger.outcomes)
@@ -338,15 +343,27 @@ def paint_once(args: argparse.Namespace) -> int:
     return int(any(outcome.status == "failed" for outcome in run(args).values()))
 
 
-def paint_what_comes(args: argparse.Namespace) -> None:
-    """Paints what is not finished, again whenever there are new pictures, until it is stopped."""
-    say_waiting(args)
-    for _ in watch.changes([args.base, args.style_reference], args.result_prefix):
-        run(args)
-        say_waiting(args)
+def paint_what_comes(args: argparse.Namespace) -> int:
+    """Paints what is not finished, again whenever there are new pictures, until Ctrl-C.
+
+    Returns the exit status: Ctrl-C while it waits stops nothing that would have to be resumed.
+    """
+    changes = watch.changes([args.base, args.style_reference], args.result_prefix)
+    outcomes: dict[Path, Outcome] = {}
+    painted = 0
+    while True:
+        _tell(args, "Waiting for new pictures; Ctrl-C ends it")
+        try:
+            next(changes)
+        except KeyboardInterrupt:
+            failed = sum(outcome.status == "failed" for outcome in outcomes.values())
+            _tell(args, f"Ended: {painted} painted, {failed} failed")
+            return INTERRUPTED
+        outcomes = run(args)
+        painted += sum(outcome.status == "painted" for outcome in outcomes.values())
 
 
-def say_waiting(args: argparse.Namespace) -> None:
-    """Says how long it goes on."""
+def _tell(args, line):
+    """Prints a line unless the options forbid it."""
     if not args.quiet:
-        say("Waiting for new pictures; Ctrl-C ends it")
+        say(line)

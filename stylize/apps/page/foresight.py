@@ -12,6 +12,7 @@ import neural_style_transfer as nst
 from stylize.apps.console import in_words
 from stylize.apps.page.allowance import SMALLER, Allowance, is_clip
 from stylize.apps.page.previews import SECONDS, Previews
+from stylize.apps.page.shown import reason
 from stylize.apps.page.watch import Limit
 from stylize.errors import InputError
 from stylize.images.resize import working_size
@@ -68,7 +69,7 @@ class Foresight:
             try:
                 seconds = self._seconds(size, given)
             except InputError as error:
-                return html.escape(str(error))
+                return html.escape(reason(error))
             if seconds > self._allowed.seconds:
                 stops = f"painting stops after {in_words(self._allowed.seconds)} here"
                 return f"This would take {_about(seconds)}, but {stops}. {SMALLER}"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from stylize.errors import InputError, NonFiniteLoss
+from stylize.errors import InputError, NoMemory, NonFiniteLoss
 from stylize.runs.job import Job
 
 STRENGTHS = (0.3, 0.5, 0.7)  # of the small pictures that a visitor may choose from
@@ -57,7 +57,7 @@ def complaint(message):
 
 def reason(error: Exception) -> str:
     """What an error says in a line to a visitor. Raises it again if it is a bug."""
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError | NoMemory):  # visitors have no option for more
         return "There is not enough memory for this size; choose a smaller one."
     if isinstance(error, InputError | NonFiniteLoss):
         return str(error)

@@ -40,9 +40,11 @@ from stylize.errors import InputError
 from stylize.images.apart import load_image_apart
 from stylize.images.clips import encode, open_clip
 from stylize.images.optical_flow import require_opencv
+from stylize.images.resize import working_size
 from stylize.images.writing import save_image
 from stylize.runs import metadata
 from stylize.runs.job import Job, prepare
+from stylize.runs.recipes import choose_settings
 from stylize.vgg.weights import VGG19Weights
 
 CONTROLS = (  # the settings on the page
@@ -353,9 +355,9 @@ class Studio:
 
     def _prepare(self, photo: Image.Image, style: str, given: dict[str, Any], limit: Limit) -> Job:
         """The `Job` of the uploads. Raises InputError, or Stopped."""
-        job = prepare(photo, self._load(style, "the painting", limit), **given)
-        self._allowed.check_size(*job.stages[-1][:2])
-        return job
+        painting, settings = self._load(style, "the painting", limit), choose_settings(**given)
+        self._allowed.check_size(*working_size(photo, settings.size, settings.longer_side))
+        return prepare(photo, painting, **given)
 
     def _new_folder(self):
         """A folder for results. What the page shows of them, it removes once it is stale."""

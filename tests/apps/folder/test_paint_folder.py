@@ -167,7 +167,21 @@ def test_bad_picture_is_named_and_does_not_stop_the_rest(one_process, command, p
         )
 
 
-def test_fail_fast_begins_nothing_more(one_process, command, photos, tmp_path, monkeypatch):
+def test_picture_that_all_need_is_looked_at_first(one_process, command, photos, tmp_path, capsys):
+    (tmp_path / "bad.png").write_text("hello")
+    for pictures, message in (
+        ([command[0], "nope.jpg"], "picture nope.jpg: no such file; check the path"),
+        ([command[0], str(tmp_path / "bad.png")], "bad.png: not a picture"),
+        (["nope.jpg", command[0]], "picture nope.jpg: no such file; check the path"),
+        ([*command[:2], "--keep_mask", "nope.png"], "picture nope.png: no such file"),
+    ):
+        assert nst.main([*pictures, *command[2:]]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert message in line
+    assert not (tmp_path / "results").exists()
+
+
+def test_fail_fast_begins_nothing_more(one_process, command, photos, tmp_path, monkeypatch, capsys):
     run = photo.run
 
     def fails_at_b(args, *others):
@@ -177,6 +191,7 @@ def test_fail_fast_begins_nothing_more(one_process, command, photos, tmp_path, m
 
     monkeypatch.setattr(photo, "run", fails_at_b)
     assert nst.main([*command, "--fail_fast", "--jobs", "1"]) == 1
+    assert "1 painted, 0 already finished, 1 failed, 1 left unpainted" in capsys.readouterr().out
     assert painted(tmp_path) == ["a.png"]
     (photos / "bad.png").touch()
     assert nst.main([*command, "--fail_fast"]) == 1

@@ -82,3 +82,19 @@ def test_a_folder_may_be_empty_at_first_and_bad_pictures_do_not_end_it(
     assert out.count("Waiting for new pictures") == 3
     assert "1 painted, 0 already finished, 1 failed" in out and "bad.png: the file is empty" in err
     assert (results / "a.png").exists()
+
+
+def test_ctrl_c_while_it_waits_says_what_was_done(
+    folder, looks, one_process, simple_loss, painting_path, weights_path, tmp_path, capsys
+):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    Image.fromarray(smooth_picture(40, 48, 1)).save(folder / "a.png")
+    looks += [nothing, nothing, interrupt]
+    command = [str(folder), str(painting_path), str(tmp_path / "results")]
+    command += ["--weights", str(weights_path), "--size", "24", "--iter", "1", "--watch"]
+    assert nst.main(command) == 130
+    out, err = capsys.readouterr()
+    assert out.endswith("\nEnded: 1 painted, 0 failed\n")
+    assert err == ""

@@ -96,6 +96,22 @@ def test_the_curl_example_paints_the_same(address, full_weights_path, tmp_path):
     assert np.array_equal(Image.open("picture.png"), expected)
 
 
+@pytest.mark.skipif(not (shutil.which("bash") and shutil.which("curl")), reason="needs curl")
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ('"size"', '"sise"', "none but the names that /gradio_api/info lists"),
+        ("@painting.jpg", "@none.jpg", "Failed to open"),
+        ('"size": 32', '"size": 100', '"error": "The result would be 120x100 pixels'),
+    ],
+)
+def test_the_curl_example_stops_at_what_is_wrong(right, wrong, said, address, tmp_path):
+    script = example("sh", address).replace(right, wrong)
+    ended = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1 and said in ended.stdout + ended.stderr
+    assert not (tmp_path / "picture.png").exists()
+
+
 def test_a_clip_becomes_a_film(address):
     writer = Mp4Writer(Path("clip.mp4"), (48, 40))
     writer.write(Image.open("photo.jpg"), 2)
@@ -153,6 +169,7 @@ def test_what_is_no_request_for_a_picture_is_refused(client):
     photo = uploaded(client)
     for asked in ({}, {"photo": photo}, {"photo": photo, "painting": photo, "sise": 1}):
         assert "none but the names that /gradio_api/info lists" in told(client, asked)
+        assert client.post("/call/v2/paint", json=asked).status_code == 400
     for asked in ([], 5, None, "{}"):
         assert "Send JSON (Content-Type: application/json)" in told(client, asked)
     form = client.post("/call/v2/paint", data={"photo": json.dumps(photo)})  # as curl -d does

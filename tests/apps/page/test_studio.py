@@ -22,7 +22,7 @@ import neural_style_transfer as nst
 from stylize.images.clips import open_clip
 from stylize.images.ffmpeg import Mp4Writer, find_ffmpeg
 from stylize.images.reading import load_image
-from stylize.runs import metadata
+from stylize.runs import memory, metadata
 from stylize.runs.forecast import Pace
 from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
 
@@ -509,6 +509,7 @@ def test_time_limit_stops_and_says_so(studio, painting_of):
     ("given", "message"),
     [
         ({"size": 100}, "The result would be 120x100 pixels; the limit here is 64"),
+        ({"size": 100_000}, "The result would be 120000x100000 pixels; the limit here is 64"),
         ({"size": 1}, "size must be a whole number of at least 16"),
         ({"photos": []}, "Give a photo and a painting"),
         ({"painting": None}, "Give a photo and a painting"),
@@ -528,8 +529,12 @@ def test_too_little_memory_is_answered(painting_of, monkeypatch):
     def paint_nothing(*_):
         raise MemoryError
 
+    message = "not enough memory for this size; choose a smaller"
     monkeypatch.setattr(nst, "paint", paint_nothing)
-    with pytest.raises(gr.Error, match="not enough memory for this size; choose a smaller"):
+    with pytest.raises(gr.Error, match=message):
+        list(painting_of(1))
+    monkeypatch.setattr(memory, "allowed_mib", lambda settings: 1.0)  # foreseen, in tiles too
+    with pytest.raises(gr.Error, match=message):
         list(painting_of(1))
 
 
