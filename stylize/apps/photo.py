@@ -21,6 +21,7 @@ from stylize.apps.timelapse import Film
 from stylize.backend import tensors
 from stylize.backend.files import remove_leftovers
 from stylize.errors import InputError, NonFiniteLoss, NoRoom, listed
+from stylize.images.masks import surprises_of
 from stylize.images.writing import DEEP_FORMATS, LARGEST_SIDES
 from stylize.parallel.pool import CORES_EACH, import_cluster
 from stylize.runs import memory, metadata
@@ -123,6 +124,12 @@ def pictures_given(args: argparse.Namespace) -> list:
     """The values of all options that take a picture: paths, or words such as `noise`."""
     masks = args.content_mask, args.keep_mask, *(args.style_masks or [])
     return [args.base, *_styles(args), args.init, *masks]
+
+
+def surprises_of_masks(settings: Mapping) -> list[str]:
+    """What somebody may not expect of the masks in some settings, each named once, in lines."""
+    masks = settings["content_mask"], settings["keep_mask"], *(settings["style_masks"] or [])
+    return [line for mask in dict.fromkeys(filter(None, masks)) for line in surprises_of(mask)]
 
 
 def is_finished(args: argparse.Namespace, record: Mapping) -> bool:
@@ -282,7 +289,7 @@ def run(
     for path, box in zip(_styles(args), job.inputs.style_boxes, strict=True):
         if box.is_cut:
             console.print(f"Leaving out plain margins of {path}; --style_crop none keeps them")
-    for line in surprises(job):
+    for line in [*surprises(job), *surprises_of_masks(job.settings)]:
         console.warn(line)
     announce("This needs", job, args, console)
     weights = weights or load_weights(args.weights, quiet=args.quiet)
