@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import functools
 import glob
+import itertools
 import math
 import os
 import re
@@ -29,7 +30,7 @@ from stylize.runs.checkpoint import StateFile
 from stylize.runs.job import Job, prepare
 from stylize.runs.progress import Checkpoint
 from stylize.runs.recipes import DEFAULT_RECIPE
-from stylize.runs.settings import EVALUATIONS_PER_ITERATION, SETTINGS
+from stylize.runs.settings import EVALUATIONS_PER_ITERATION, SETTINGS, Settings
 from stylize.vgg.download import load_weights
 from stylize.vgg.weights import VGG19Weights
 
@@ -126,10 +127,10 @@ def pictures_given(args: argparse.Namespace) -> list:
     return [args.base, *_styles(args), args.init, *masks]
 
 
-def surprises_of_masks(settings: Mapping) -> list[str]:
-    """What somebody may not expect of the masks in some settings, each named once, in lines."""
-    masks = settings["content_mask"], settings["keep_mask"], *(settings["style_masks"] or [])
-    return [line for mask in dict.fromkeys(filter(None, masks)) for line in surprises_of(mask)]
+def masks_in(settings: Settings) -> list[str]:
+    """The paths of the masks in the settings that options give, each once."""
+    masks = settings.content_mask, settings.keep_mask, *(settings.style_masks or [])
+    return [*dict.fromkeys(filter(None, masks))]
 
 
 def is_finished(args: argparse.Namespace, record: Mapping) -> bool:
@@ -289,7 +290,8 @@ def run(
     for path, box in zip(_styles(args), job.inputs.style_boxes, strict=True):
         if box.is_cut:
             console.print(f"Leaving out plain margins of {path}; --style_crop none keeps them")
-    for line in [*surprises(job), *surprises_of_masks(job.settings)]:
+    masks = masks_in(job.settings)
+    for line in itertools.chain(surprises(job), *map(surprises_of, masks)):
         console.warn(line)
     announce("This needs", job, args, console)
     weights = weights or load_weights(args.weights, quiet=args.quiet)
