@@ -81,6 +81,7 @@ class ChoicesSurvey(NamedTuple):
 
 def survey(options: Sequence[argparse.Namespace]) -> ChoicesSurvey:
     """Plans all pictures, each given by its options. Raises InputError and WeightsError."""
+    photo.plan(argparse.Namespace(**vars(options[0])))  # what is wrong shows before a download
     weights = kept_weights(options[0].weights)
     stages, records, needed, allowed, masks = [], [], [], [], dict[Any, None]()
     for own in options:  # one after another: each job holds its pictures
@@ -181,13 +182,13 @@ class Comparison:
 
     def command(self, choice: Choice) -> str:
         """The command that paints a choice at full size."""
-        words = self.args.plain
+        words = without(self.args.plain, "--jobs")  # a single picture takes none
         if choice.style:
             words = _with_style(words, self.args.style_reference, choice.style)
-        smaller = without_size(words)
-        without = choice.chosen(parse_words(smaller))
-        if _rows(choice.chosen(self.args), self.photo) < _rows(without, self.photo):
-            words = smaller
+        plain = without(words, "--size")
+        full = choice.chosen(parse_words(plain))
+        if _rows(choice.chosen(self.args), self.photo) < _rows(full, self.photo):
+            words = plain
         return in_shell([*started_as(), *with_options(words, choice.options)])
 
     def show(self) -> None:
@@ -237,12 +238,12 @@ def _unique(choices):
         yield f"{choice.stem}_{number + 1}" if number else choice.stem
 
 
-def without_size(words: Sequence[str]) -> list[str]:
-    """The words of a command without its --size, however that is spelled."""
+def without(words: Sequence[str], option: str) -> list[str]:
+    """The words of a command without an option of one value, however that is spelled."""
     kept, rest = [], [*words]
     while rest and rest[0] != "--":
         name = spelled([word := rest.pop(0)])[0].partition("=")[0]
-        if not (len(name) > len("--s") and "--size".startswith(name)):
+        if not (len(name) > len("--s") and option.startswith(name)):
             kept.append(word)
         elif "=" not in word:
             del rest[0]  # its value

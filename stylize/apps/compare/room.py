@@ -41,12 +41,9 @@ def make_room(
     is_same = alike == pictures and shown <= records.keys() and (pictures or not sheet.exists())
     if is_same:
         return ""
+    real = folder.resolve()
     for path in given:
-        if (
-            path
-            and os.path.exists(path)
-            and Path(os.path.realpath(path)).parent == folder.resolve()
-        ):
+        if path and os.path.exists(path) and Path(os.path.realpath(path)).parent == real:
             raise InputError(
                 f"{path}: is a picture of an earlier comparison, and this one would take its "
                 "place; choose another result prefix"
