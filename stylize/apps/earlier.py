@@ -67,13 +67,13 @@ def make_room(
 
 def _remove_ours(pictures, others, result):
     """Removes pictures that say that this program made them, and its tables; not the result."""
-    ours = [path for path in pictures if _says_how_it_was_made(path)]
+    ours = [path for path in pictures if says_how_it_was_made(path)]
     tables = [path for path in others if ours and path.stem.endswith("_losses")]
     for path in {*ours, *tables} - {result}:
         path.unlink(missing_ok=True)
 
 
-def _says_how_it_was_made(path):
+def says_how_it_was_made(path: Path) -> bool:
     """Whether a picture is one of this program's."""
     with contextlib.suppress(InputError):
         return bool(read_record(path))
@@ -85,7 +85,7 @@ def set_aside(prefix: str, paths: Sequence[Path]) -> dict[Path, Path]:
 
     Args:
         prefix: that the paths begin with.
-        paths: of files. Those that another run was faster to rename do not count.
+        paths: of files or folders. Those that another run was faster to rename do not count.
 
     Returns:
         The path that each has now.
@@ -100,7 +100,7 @@ def set_aside(prefix: str, paths: Sequence[Path]) -> dict[Path, Path]:
 def _last_number(prefix):
     """The highest number that an earlier file with the prefix has; 0: there is none."""
     folder, name = os.path.split(prefix)
-    numbered = re.compile(rf"{re.escape(name)}\.([1-9][0-9]{{0,8}})[._]")
+    numbered = re.compile(rf"{re.escape(name)}\.([1-9][0-9]{{0,8}})(?:[._]|$)")
     found = map(numbered.match, os.listdir(folder or os.curdir))
     return max((int(match[1]) for match in found if match), default=0)
 
@@ -109,6 +109,9 @@ def _rename(prefix, path, number):
     """Gives a file the number, or a higher one that is free. Returns (number, path)."""
     while True:
         new = path.with_name(f"{prefix.name}.{number}{path.name.removeprefix(prefix.name)}")
+        if path.is_dir() and not new.exists():  # no other folder with files is ever replaced
+            os.rename(path, new)
+            return number, new
         try:
             new.open("xb").close()  # nobody else can have the name from here on
         except FileExistsError:

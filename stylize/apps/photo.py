@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import functools
 import glob
+import itertools
 import math
 import os
 import re
@@ -21,6 +22,7 @@ from stylize.apps.timelapse import Film
 from stylize.backend import tensors
 from stylize.backend.files import remove_leftovers
 from stylize.errors import InputError, NonFiniteLoss, NoRoom, listed
+from stylize.images.masks import surprises_of
 from stylize.images.writing import DEEP_FORMATS, LARGEST_SIDES
 from stylize.parallel.pool import CORES_EACH, import_cluster
 from stylize.runs import memory, metadata
@@ -28,7 +30,7 @@ from stylize.runs.checkpoint import StateFile
 from stylize.runs.job import Job, prepare
 from stylize.runs.progress import Checkpoint
 from stylize.runs.recipes import DEFAULT_RECIPE
-from stylize.runs.settings import EVALUATIONS_PER_ITERATION, SETTINGS
+from stylize.runs.settings import EVALUATIONS_PER_ITERATION, SETTINGS, Settings
 from stylize.vgg.download import load_weights
 from stylize.vgg.weights import VGG19Weights
 
@@ -123,6 +125,12 @@ def pictures_given(args: argparse.Namespace) -> list:
     """The values of all options that take a picture: paths, or words such as `noise`."""
     masks = args.content_mask, args.keep_mask, *(args.style_masks or [])
     return [args.base, *_styles(args), args.init, *masks]
+
+
+def masks_in(settings: Settings) -> list[str]:
+    """The paths of the masks in the settings that options give, each once."""
+    masks = settings.content_mask, settings.keep_mask, *(settings.style_masks or [])
+    return [*dict.fromkeys(filter(None, masks))]
 
 
 def is_finished(args: argparse.Namespace, record: Mapping) -> bool:
@@ -282,7 +290,8 @@ def run(
     for path, box in zip(_styles(args), job.inputs.style_boxes, strict=True):
         if box.is_cut:
             console.print(f"Leaving out plain margins of {path}; --style_crop none keeps them")
-    for line in surprises(job):
+    masks = masks_in(job.settings)
+    for line in itertools.chain(surprises(job), *map(surprises_of, masks)):
         console.warn(line)
     announce("This needs", job, args, console)
     weights = weights or load_weights(args.weights, quiet=args.quiet)

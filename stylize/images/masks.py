@@ -8,8 +8,12 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from stylize.errors import InputError
-from stylize.images.formats import Picture
+from stylize.images.formats import Picture, opened
 from stylize.images.reading import load_image
+
+TRANSPARENT = "its transparent parts count as white; save it without transparency"
+LOOKED_AT = 256  # pixels of the longer side in which colours are looked for
+COLORFUL, MANY = 48, 0.01  # what a pixel's channels differ by, beyond JPEG's noise; share of them
 
 
 def layer_mask(mask: ArrayLike | None, shape: Sequence[int]) -> np.ndarray | None:
@@ -40,11 +44,39 @@ def load_keep_mask(picture: Picture | None) -> Image.Image | None:
     """Reads a mask as `load_mask` does. Raises InputError where all of it is white, too."""
     mask = load_mask(picture)
     if mask and mask.getextrema() == (255, 255):
+        named = f"mask {_name(picture)}"
+        if _is_transparent(picture):
+            raise InputError(f"{named}: {TRANSPARENT}, with black where the painting should go")
         raise InputError(
-            f"mask {_name(picture)}: it is all white, so that nothing would be painted; paint "
-            "black where the painting should go"
+            f"{named}: it is all white, so that nothing would be painted; paint black where the "
+            "painting should go"
         )
     return mask
+
+
+def surprises_of(picture: Picture) -> list[str]:
+    """What somebody may not expect of how a mask is read, in lines. Raises InputError."""
+    lines = []
+    if _is_transparent(picture):
+        lines.append(TRANSPARENT)
+    if _has_colors(load_image(picture)):
+        lines.append("it has colours, and is taken as gray; paint it in black and white")
+    return [f"mask {_name(picture)}: {line}" for line in lines]
+
+
+def _is_transparent(picture):
+    """Whether parts of a picture let through what is behind it. Raises InputError."""
+    with opened(picture) as image:
+        if image.mode[0] in "IF" or not image.has_transparency_data:  # as `load_image` reads it
+            return False
+        return image.convert("RGBA").getchannel("A").getextrema()[0] < 255
+
+
+def _has_colors(image):
+    """Whether some part of an RGB image is no gray."""
+    small = image.copy()
+    small.thumbnail((LOOKED_AT, LOOKED_AT))
+    return bool((np.ptp(np.asarray(small), axis=2) > COLORFUL).mean() > MANY)
 
 
 def _name(picture):

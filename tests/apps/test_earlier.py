@@ -129,3 +129,13 @@ def test_made_so_is_what_the_record_says(tmp_path):
     assert not earlier.is_made_so(tmp_path / "none.png", RECORD)
     Image.new("RGB", (16, 16)).save(path)
     assert not earlier.is_made_so(path, RECORD)
+
+
+def test_a_folder_moves_with_what_is_in_it(tmp_path):
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "a").touch()
+    (tmp_path / "r.1").mkdir()
+    assert earlier.set_aside(str(tmp_path / "r"), [tmp_path / "r"]) == {
+        tmp_path / "r": tmp_path / "r.2"
+    }
+    assert names(tmp_path) == ["r.1", "r.2"] and names(tmp_path / "r.2") == ["a"]

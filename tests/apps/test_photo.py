@@ -229,6 +229,16 @@ def test_like_a_picture_of_16_bits_in_a_format_of_8(simple_loss, command, tmp_pa
     assert metadata.read_record(tmp_path / "b.jpg")["bits"] == 8
 
 
+def test_mask_that_is_read_otherwise_than_it_looks_is_told_of(
+    simple_loss, command, photo_path, capsys
+):
+    assert nst.main([*command, "--iter", "1", "--content_mask", str(photo_path)]) == 0
+    assert capsys.readouterr().err == (
+        f"warning: mask {photo_path}: it has colours, and is taken as gray; paint it in black and "
+        "white\n"
+    )
+
+
 def test_like_notices_another_mask_of_the_same_name(simple_loss, command, tmp_path, capsys):
     mask = tmp_path / "mask.png"
     Image.new("L", (24, 24), "white").save(mask)

@@ -2,6 +2,7 @@
 
     run             checks the options, has what is not painted yet painted, shows all
       survey        in a process: plans all pictures
+      measure_pace  in a process: how fast it paints, where there is much to paint
       paint_choice  in that process or several: paints a picture as the photo command does
 
 A process keeps its network, and what several pictures are compared with is computed once. As many
@@ -9,15 +10,21 @@ processes paint as for a folder's pictures.
 """
 
 import argparse
+import contextlib
+import functools
 import time
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from PIL import Image
+
+import neural_style_transfer as nst
 from stylize import __version__
 from stylize.apps import photo
 from stylize.apps.compare.choices import ROWS, Choice, plan_choices
+from stylize.apps.compare.room import make_room
 from stylize.apps.compare.sheet import Cell, Exhibit, draw_sheet, write_page
 from stylize.apps.console import (
     check_kept,
@@ -32,37 +39,69 @@ from stylize.apps.console import (
 from stylize.apps.folder.ledger import Outcome
 from stylize.apps.folder.paint_folder import KILLED, paint_photo
 from stylize.apps.folder.pictures import check_ours
-from stylize.apps.options import PROGRAM, parse_words, with_options
+from stylize.apps.options import PROGRAM, follow_record, parse_words, with_options
+from stylize.apps.words import spelled
 from stylize.backend import tensors
+from stylize.errors import InputError
+from stylize.images.masks import surprises_of
 from stylize.images.reading import load_image
+from stylize.images.resize import working_size
 from stylize.images.writing import save_image
 from stylize.parallel.pool import Crew, Demand, count_missing, kept_weights, require_jobs
-from stylize.runs import metadata
+from stylize.runs import forecast, metadata
 from stylize.runs.memory import allowed_mib
+from stylize.runs.progress import Stage
+from stylize.runs.recipes import DEFAULT_RECIPE, choose_settings
+from stylize.runs.settings import SETTINGS
+
+NOT_YET = "not painted yet"
+CHOOSE = (
+    "Copy the command below the picture that you like, and run it where you ran this comparison: "
+    "it paints "
+)
+UNFINISHED = " This comparison is not finished; run it again to have the others painted."
+MUCH = 5e6  # of work, a minute's: with less, nobody waits long for the first picture's time
 
 
 class ChoicesSurvey(NamedTuple):
     """What a process found before anything is painted.
 
     Attributes:
-        work: of each picture, in pixels of evaluations; time goes with it.
+        stages: of each picture.
+        records: how each is made.
+        surprises: what somebody may not expect of the masks, in lines.
         demand: on what paints them.
     """
 
-    work: list[float]
+    stages: list[list[Stage]]
+    records: list[dict]
+    surprises: list[str]
     demand: Demand
 
 
 def survey(options: Sequence[argparse.Namespace]) -> ChoicesSurvey:
     """Plans all pictures, each given by its options. Raises InputError and WeightsError."""
-    jobs = (photo.plan(argparse.Namespace(**vars(own)))[0] for own in options)
-    plans = [
-        (sum(stage.work for stage in job.stages), job.needed_mib, allowed_mib(job.settings))
-        for job in jobs  # one after another: each holds its pictures
-    ]
-    work, needed, allowed = map(list, zip(*plans, strict=True))
-    kept_weights(options[0].weights)
-    return ChoicesSurvey(work, Demand(len(work), max(needed), tensors.count_gpus(), min(allowed)))
+    photo.plan(argparse.Namespace(**vars(options[0])))  # what is wrong shows before a download
+    weights = kept_weights(options[0].weights)
+    stages, records, needed, allowed, masks = [], [], [], [], dict[Any, None]()
+    for own in options:  # one after another: each job holds its pictures
+        own = argparse.Namespace(**vars(own))
+        job, _ = photo.plan(own)
+        stages.append(job.stages)
+        records.append(photo.make_record(own, job, weights))
+        needed.append(job.needed_mib)
+        allowed.append(allowed_mib(job.settings))
+        masks |= dict.fromkeys(photo.masks_in(job.settings))
+    demand = Demand(len(options), max(needed), tensors.count_gpus(), min(allowed))
+    lines = [line for mask in masks for line in surprises_of(mask)]
+    return ChoicesSurvey(stages, records, lines, demand)
+
+
+def measure_pace(options: argparse.Namespace) -> forecast.Pace:
+    """How fast this process paints such a picture. Takes seconds."""
+    job, _ = photo.plan(argparse.Namespace(**vars(options)))
+    objective = functools.partial(nst.stage_objective, job, kept_weights(options.weights))
+    return forecast.measure(job, objective)
 
 
 def paint_choice(options: argparse.Namespace) -> Outcome:
@@ -81,18 +120,25 @@ class Comparison:
     Args:
         args: the options.
 
+    Attributes:
+        missing: why there is no picture, for those of which there is none, by their index.
+
     Raises:
         InputError: something cannot be compared, or a file would be replaced that is not ours.
     """
 
     def __init__(self, args: argparse.Namespace):
-        self.args, self.errors = args, dict[int, str]()
+        self.args = args
         self.choices, self.columns = plan_choices(args)
+        self.missing = dict.fromkeys(range(len(self.choices)), NOT_YET)
         prefix = f"{args.result_prefix}_compare"
         self.folder, self.page = Path(prefix), Path(f"{prefix}.html")
         self.sheet = Path(f"{prefix}.png")
         own = vars(args) | {"final_only": True, "quiet": True}
-        if not any(name == "size" for name, _ in self.choices[0].values):
+        if args.like and not args.format:
+            own["format"] = follow_record(args.like, argparse.Namespace(**own))["format"]
+        self.varies_size = any(name == "size" for name, _ in self.choices[0].values)
+        if not self.varies_size:
             own["size"] = args.size or str(ROWS)
         shared = argparse.Namespace(**own)
         self.options = [choice.chosen(shared) for choice in self.choices]
@@ -100,26 +146,57 @@ class Comparison:
             options.result_prefix = str(self.folder / stem)
         self.results = [photo.result_paths(options)[0] for options in self.options]
         check_writable(args.result_prefix, "_compare.html")
-        given = [path for options in self.options for path in photo.pictures_given(options)]
-        check_kept([self.sheet, self.page, *self.results], given)
+        self.given = [path for options in self.options for path in photo.pictures_given(options)]
+        check_kept([self.sheet, self.page, *self.results], self.given)
         check_ours(self.page)
 
     def label(self, index: int) -> str:
         """A choice in a line."""
         return ", ".join(self.choices[index].label)
 
+    @functools.cached_property
+    def photo(self) -> Image.Image:
+        """As `load_image` reads it."""
+        return load_image(self.args.base)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a picture cannot be painted."""
+        return any(why != NOT_YET for why in self.missing.values())
+
+    def make_room(self, records: Sequence[dict]) -> str:
+        """Moves an earlier comparison aside, see `room`; finds what is painted already.
+
+        Args:
+            records: how each picture is made.
+
+        Returns:
+            The line that says what has become of the earlier one.
+        """
+        made = dict(zip(self.results, records, strict=True))
+        line = make_room(str(self.folder), made, [*self.given, self.args.like], self.args.overwrite)
+        for index, (options, record) in enumerate(zip(self.options, records, strict=True)):
+            if photo.is_finished(options, record):
+                del self.missing[index]
+        return line
+
     def command(self, choice: Choice) -> str:
         """The command that paints a choice at full size."""
-        words = self.args.plain
+        words = without(self.args.plain, "--jobs")  # a single picture takes none
         if choice.style:
             words = _with_style(words, self.args.style_reference, choice.style)
+        plain = without(words, "--size")
+        full = choice.chosen(parse_words(plain))
+        if _rows(choice.chosen(self.args), self.photo) < _rows(full, self.photo):
+            words = plain
         return in_shell([*started_as(), *with_options(words, choice.options)])
 
     def show(self) -> None:
         """Saves the sheet and the page. Raises OSError."""
-        image = [None if i in self.errors else load_image(p) for i, p in enumerate(self.results)]
+        missing = self.missing
+        image = [None if i in missing else load_image(p) for i, p in enumerate(self.results)]
         lines = [
-            [*choice.label, *([self.errors[index]] if index in self.errors else [])]
+            [*choice.label, *([missing[index]] if index in missing else [])]
             for index, choice in enumerate(self.choices)
         ]
         styles = [style for o in self.options for style in (o.style_reference, *o.styles)]
@@ -131,10 +208,14 @@ class Comparison:
         )
         save_image(sheet, self.sheet, description=metadata.to_text(self._record(styles)))
         painted = [
-            Exhibit(path, self.label(index), self.command(choice), self.errors.get(index, ""))
+            Exhibit(path, self.label(index), self.command(choice), missing.get(index, ""))
             for index, (path, choice) in enumerate(zip(self.results, self.choices, strict=True))
         ]
-        write_page(self.page, self.sheet, painted, self.columns)
+        advice = CHOOSE + ("that picture." if self.varies_size else "at full size.")
+        if NOT_YET in missing.values():
+            advice += UNFINISHED
+        shown = [Path(path) for path, _ in given]
+        write_page(self.page, self.sheet, shown, painted, self.columns, advice)
 
     def _record(self, styles: Sequence[str]) -> dict:
         """What the sheet says of itself: each picture has a whole record of its own."""
@@ -157,6 +238,27 @@ def _unique(choices):
         yield f"{choice.stem}_{number + 1}" if number else choice.stem
 
 
+def without(words: Sequence[str], option: str) -> list[str]:
+    """The words of a command without an option of one value, however that is spelled."""
+    kept, rest = [], [*words]
+    while rest and rest[0] != "--":
+        name = spelled([word := rest.pop(0)])[0].partition("=")[0]
+        if not (len(name) > len("--s") and option.startswith(name)):
+            kept.append(word)
+        elif "=" not in word:
+            del rest[0]  # its value
+    return [*kept, *rest]
+
+
+def _rows(options, image):
+    """How many rows the picture of a photo has that some options ask for."""
+    if options.like:
+        follow_record(options.like, options)
+    given = {name: getattr(options, name) for name in SETTINGS}
+    settings = choose_settings(options.recipe or DEFAULT_RECIPE, **given)
+    return working_size(image, settings.size, settings.longer_side)[0]
+
+
 def _with_style(words, before, after):
     """The words of a command with another painting in the place of the one that it has."""
     for index, word in enumerate(words):
@@ -170,36 +272,62 @@ def run(args: argparse.Namespace) -> int:
     """Paints what is not painted yet, and shows all. Returns 1 if a picture cannot be painted."""
     require_jobs(args.jobs)
     comparison = Comparison(args)
-    _paint_all(comparison, (lambda line: None) if args.quiet else say)
+    tell = (lambda line: None) if args.quiet else say
+    try:
+        _paint_all(comparison, tell)
+    except BaseException:
+        if len(comparison.missing) < len(comparison.choices):
+            with contextlib.suppress(OSError, InputError):  # what is told is why the run stopped
+                comparison.show()
+                tell(f"What is painted so far is shown on {comparison.page}")
+        raise
     comparison.show()
-    if not args.quiet:
-        say(f"Saved as {comparison.sheet}; to choose, open {comparison.page}")
-    return 1 if comparison.errors else 0
+    tell(f"Saved as {comparison.sheet}; to choose, open {comparison.page}")
+    return int(comparison.failed)
 
 
 def _paint_all(comparison, tell):
     """Paints the pictures, several at once, and tells of each."""
     args, options = comparison.args, comparison.options
     with Crew(args, count_missing(comparison.results)) as crew:
-        tell(f"{len(options)} pictures to choose from")
-        work, demand = crew.ask(survey, options)
+        stages, records, surprises, demand = crew.ask(survey, options)
+        for line in () if args.quiet else surprises:
+            complain(f"warning: {line}")
+        if room := comparison.make_room(records):
+            tell(room)
+        work = [sum(stage.work for stage in own) for own in stages]
+        waiting = list(comparison.missing)
+        pace = None
+        if sum(work[index] for index in waiting) > MUCH:
+            pace = crew.ask(measure_pace, options[max(waiting, key=work.__getitem__)])
         painters = crew.painters(demand, tell)
+        seconds = [forecast.seconds(stages[index], pace) for index in waiting] if pace else []
+        tell(f"{len(options)} pictures to choose from{_about(seconds, painters.number)}")
         if painters.memory_mib is not None:
             for own in options:
                 own.memory = f"{painters.memory_mib / 1024:.3f}"
-        started, left, done = time.monotonic(), sum(work), 0.0
+        started, left, done = time.monotonic(), sum(work[index] for index in waiting), 0.0
         for number, (index, future) in enumerate(painters.each(paint_choice, options), 1):
             outcome, label = _outcome(future), comparison.label(index)
-            left -= work[index]
+            left -= work[index] if index in comparison.missing else 0
             if outcome.status == "failed":
-                comparison.errors[index] = outcome.error
+                comparison.missing[index] = outcome.error
                 complain(f"{PROGRAM}: error: {label}: {outcome.error}")
                 continue
+            comparison.missing.pop(index, None)
             done += work[index] if outcome.record else 0
             seconds = (time.monotonic() - started) * left / done if done else 0
             more = f", about {in_words(seconds)} left" if seconds else ""
             said = "painted" if outcome.record else "was painted before"
             tell(f"{number} of {len(work)}: {label} {said}{more}")
+
+
+def _about(seconds, painters):
+    """How long painters will take for pictures of so many seconds each, in words; "" for none."""
+    if not seconds:
+        return ""
+    total = max(*seconds, sum(seconds) / painters)
+    return f", about {in_words(max(10, round(total, -1)))}"
 
 
 def _outcome(future):

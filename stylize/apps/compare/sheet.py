@@ -3,6 +3,7 @@
 import html
 import itertools
 import os
+import re
 import urllib.parse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,22 +11,31 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
+from stylize.apps.folder.pictures import linked_picture
 from stylize.apps.html_page import html_page
 from stylize.backend.files import replacing
 from stylize.errors import printable
 
 GAP, LINE = 16, 24  # pixels between pictures, and of a line of text
 TALLEST = 400  # pixels of a picture on the sheet
+MOST_LINES = 12  # of a text below a picture
 INK, PAPER = "#222", "white"
+PIECE = re.compile(r"[^\s,_/-]*[\s,_/-]*")  # that a line may end after
+OPTION = re.compile(r"(?<!\S)(--\w+)")  # in a command; no line is to end between its hyphens
 STYLE = """main {{ display: grid; gap: 1rem; grid-template-columns: repeat({columns}, 1fr) }}
 figure {{ margin: 0; min-width: 0 }}
 img {{ display: block; max-width: 100% }}
 code {{ display: block; padding: .3rem; background: #eee }}
 code {{ user-select: all; overflow-wrap: anywhere }}
+code span {{ white-space: nowrap }}
+header {{ display: flex; flex-wrap: wrap; gap: 1rem; margin-bottom: 1rem }}
+header img {{ max-height: 10rem }}
 @media (max-width: 40rem) {{ main {{ display: block }} }}
 """
-BODY = """<p>Copy the command below the picture that you like, and run it where you ran this
-comparison: it paints at full size. <a href="{sheet}">All on one sheet</a>
+BODY = """<header>
+{given}
+</header>
+<p>{advice} <a href="{sheet}">All on one sheet</a>
 <main>
 {figures}
 </main>
@@ -88,18 +98,33 @@ def _side_by_side(tiles, width=0):
 
 
 def _draw_cell(cell, rows):
-    """A picture, with so many rows, and the lines below it, cut where they are too long for it."""
+    """A picture, with so many rows, and the texts below it, on as many lines as they need."""
     image = cell.image or Image.new("RGB", (rows, rows), "#ddd")
     image = image.resize((max(1, round(image.width * rows / image.height)), rows), 3)
-    width = max(image.width, 5 * LINE)
-    tile = Image.new("RGB", (width, rows + LINE * len(cell.lines) + LINE // 4), PAPER)
+    width, font = max(image.width, 5 * LINE), ImageFont.load_default(0.7 * LINE)
+    texts = map(printable, cell.lines)  # names may break lines
+    lines = [line for text in texts for line in _wrapped(text, width, font)]
+    tile = Image.new("RGB", (width, rows + LINE * len(lines) + LINE // 4), PAPER)
     tile.paste(image)
-    draw, font = ImageDraw.Draw(tile), ImageFont.load_default(0.7 * LINE)
-    for number, line in enumerate(map(printable, cell.lines)):  # names may break lines
-        while len(line) > 1 and draw.textlength(line, font) > width:
-            line = f"{line.rstrip('…')[:-1]}…"
+    draw = ImageDraw.Draw(tile)
+    for number, line in enumerate(lines):
         draw.text((0, rows + LINE // 4 + LINE * number), line, INK, font)
     return tile
+
+
+def _wrapped(text, width, font):
+    """A text in lines of at most so many pixels. It ends with a mark where it needs too many."""
+    lines = [""]
+    for piece in PIECE.findall(text):
+        if lines[-1] and font.getlength(lines[-1] + piece.rstrip()) > width:
+            lines.append("")
+        for character in piece:
+            if lines[-1] and font.getlength(lines[-1] + character.strip()) > width:
+                lines.append("")
+            lines[-1] += character
+    if len(lines) > MOST_LINES:
+        lines[MOST_LINES - 1 :] = [f"{lines[MOST_LINES - 1][:-1]}…"]
+    return lines
 
 
 class Exhibit(NamedTuple):
@@ -111,24 +136,51 @@ class Exhibit(NamedTuple):
     error: str = ""
 
 
-def write_page(path: Path, sheet: Path, painted: Iterable[Exhibit], columns: int) -> None:
-    """Writes the page of a comparison, whole or not at all. Raises OSError."""
+def write_page(
+    path: Path,
+    sheet: Path,
+    given: Sequence[Path],
+    painted: Iterable[Exhibit],
+    columns: int,
+    advice: str,
+) -> None:
+    """Writes the page of a comparison, whole or not at all. Raises OSError.
+
+    Args:
+        path: of the page.
+        sheet: in the same folder.
+        given: the photo and the paintings.
+        painted: the pictures, row by row.
+        columns: in a row.
+        advice: what to do with them.
+    """
     figures = "\n".join(
         FIGURE.format(
             shown=html.escape(each.error)
             or PICTURE.format(address=_address(each.path, path.parent)),
             label=html.escape(each.label),
-            command=html.escape(each.command),
+            command=OPTION.sub(r"<span>\1</span>", html.escape(each.command)),
         )
         for each in painted
     )
-    title, address = html.escape(path.stem), _address(sheet, path.parent)
-    body = BODY.format(sheet=address, figures=figures)
+    photo, *paintings = (picture.name for picture in given)
+    title = html.escape(f"{photo} in the style of {' or '.join(paintings)}")
+    body = BODY.format(
+        given="\n".join(linked_picture(picture, None, path.parent) for picture in given),
+        advice=advice,
+        sheet=_address(sheet, path.parent),
+        figures=figures,
+    )
     page = html_page(title, STYLE.format(columns=columns), body)
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def _address(path, folder):
-    """A file in a folder, or below it, as a page in that folder has it: of any name, its bytes."""
-    return urllib.parse.quote(os.fsencode(path.relative_to(folder).as_posix()))
+    """A file in a folder, or below it, as a page in that folder has it."""
+    return address_in(path.relative_to(folder))
+
+
+def address_in(path: Path) -> str:
+    """A relative path as a page has it: of any name, its bytes."""
+    return urllib.parse.quote(os.fsencode(path.as_posix()))

@@ -188,10 +188,10 @@ def write_index(path: str | os.PathLike, rows: Iterable[tuple[Path, Path, Path |
     """
     path, rows = Path(path), list(rows)
     roots = [_common_folder(column) for column in zip(*rows, strict=True)]
+    cells = (zip(row, roots, strict=True) for row in rows)
     text = "\n".join(
-        "<tr>"
-        + "".join(f"<td>{_cell(*pair, path.parent)}" for pair in zip(row, roots, strict=True))
-        for row in rows
+        "<tr>" + "".join(f"<td>{linked_picture(*cell, path.parent)}" for cell in row)
+        for row in cells
     )
     with replacing(path) as temporary:
         title = html.escape(path.parent.name)
@@ -208,8 +208,14 @@ def _common_folder(cells):
         return None
 
 
-def _cell(cell, root, folder):
-    """A picture, linked to its file and named as it lies in the folder `root`, or words."""
+def linked_picture(cell: Path | str, root: Path | None, folder: Path) -> str:
+    """In HTML: a picture, linked to its file and named as it lies in a folder, or words.
+
+    Args:
+        cell: the picture or the words.
+        root: the folder; None: it is named alone.
+        folder: of the page.
+    """
     if isinstance(cell, str):
         return html.escape(cell)
     address = _address(cell, folder)

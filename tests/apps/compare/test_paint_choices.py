@@ -12,10 +12,11 @@ from PIL import Image
 
 import neural_style_transfer as nst
 from stylize.apps import photo
-from stylize.apps.compare import choices
-from stylize.apps.compare.sheet import Cell, draw_sheet
+from stylize.apps.compare import choices, paint_choices
+from stylize.apps.compare.paint_choices import without
+from stylize.apps.compare.sheet import LINE, Cell, draw_sheet
 from stylize.apps.options import parse, split_compared
-from stylize.runs import metadata
+from stylize.runs import forecast, metadata
 
 pytestmark = pytest.mark.usefixtures("one_process")
 TWICE = ["strength=0.3,0.7", "recipe=neighbours,pyramid"]
@@ -50,7 +51,8 @@ def names(tmp_path):
 def commands(tmp_path):
     """The commands on the page, as a shell has them."""
     page = (tmp_path / "results" / "try_compare.html").read_text()
-    return [shlex.split(unescape(text)) for text in re.findall(r"<code>(.+?)</code>", page)]
+    texts = re.findall(r"<code>(.+?)</code>", page)
+    return [shlex.split(unescape(re.sub("</?span>", "", text))) for text in texts]
 
 
 def fails(argv, message, capsys, status=2):
@@ -76,13 +78,30 @@ def test_every_combination_is_painted_and_shown(command, tmp_path, capsys):
 
 
 def test_a_command_of_the_page_paints_its_picture(command, tmp_path):
-    assert nst.main([*command, "--compare", *TWICE]) == 0
-    argv = commands(tmp_path)[2]
-    assert argv[-4:] == ["--strength", "0.3", "--recipe", "pyramid"]
+    del command[5:7]  # --size
+    assert nst.main([*command, "--compare", "size=24", *TWICE[1:]]) == 0
+    argv = commands(tmp_path)[1]
+    assert argv[-4:] == ["--size", "24", "--recipe", "pyramid"]
     assert nst.main(argv[2:] if argv[1].endswith(".py") else argv[1:]) == 0
     again = nst.load_image(tmp_path / "results" / "try.png")
-    small = tmp_path / "results" / "try_compare" / "strength-0.3_recipe-pyramid.png"
+    small = tmp_path / "results" / "try_compare" / "size-24_recipe-pyramid.png"
     assert np.array_equal(again, nst.load_image(small))
+    assert "it paints that picture." in (tmp_path / "results" / "try_compare.html").read_text()
+
+
+def test_a_size_that_was_for_the_small_pictures_is_left_out(simple_loss, command, tmp_path):
+    assert nst.main([*command, "--jobs=1", "--compare", "strength=0.3"]) == 0
+    assert commands(tmp_path)[0][-4:] == ["--iter", "1", "--strength", "0.3"]  # nor --jobs
+    assert "it paints at full size." in (tmp_path / "results" / "try_compare.html").read_text()
+    assert nst.main([*command, "--height=420", "--recipe", "keras", "--compare", "seed=1"]) == 0
+    assert "--height=420" in commands(tmp_path)[0]  # more than keras paints without it
+
+
+@pytest.mark.parametrize("size", [["--size", "24"], ["--siz=24"], ["--width", "9"], ["--rows=9"]])
+def test_a_size_is_found_however_it_is_spelled(size):
+    assert without(["a", *size, "b", "--iter", "1", "--", "--size"], "--size") == [
+        *("a", "b", "--iter", "1", "--", "--size")
+    ]
 
 
 def test_without_values_six_choices_that_matter(command, tmp_path, painted):
@@ -156,10 +175,102 @@ def test_a_state_of_another_run_is_not_gone_on_with(command, tmp_path):
     assert names(tmp_path) == ["strength-0.3.png"]
 
 
-def test_picture_made_otherwise_is_kept(command, tmp_path):
+def test_a_comparison_of_something_else_moves_aside(simple_loss, command, tmp_path, capsys):
+    """Its sheet, its page, which still shows its pictures, and the folder of these."""
+    results = tmp_path / "results"
     assert nst.main([*command, "--compare", "strength=0.3"]) == 0
-    assert nst.main([*command, "--compare", "strength=0.3", "--iter", "2"]) == 0
-    assert names(tmp_path) == ["strength-0.3.1.png", "strength-0.3.png"]
+    sheet, picture = results / "try_compare.png", results / "try_compare" / "strength-0.3.png"
+    before = sheet.read_bytes(), picture.read_bytes()
+    capsys.readouterr()
+    assert nst.main([*command, "--compare", "seed=1"]) == 0
+    assert capsys.readouterr().out.startswith(
+        f"The earlier {sheet} is kept as {results}/try_compare.1.png, with its page and its "
+        "pictures\n1 pictures to choose from\n"
+    )
+    assert names(tmp_path) == ["seed-1.png"]
+    moved = results / "try_compare.1.png", results / "try_compare.1" / "strength-0.3.png"
+    assert tuple(path.read_bytes() for path in moved) == before
+    for name, pictures in (("try_compare.1", "strength-0.3.png"), ("try_compare", "seed-1.png")):
+        links = re.findall(r'(?:src|href)="(.+?)"', (results / f"{name}.html").read_text())
+        assert {f"{name}.png", f"{name}/{pictures}"} <= {*links}
+        assert all((results / link).exists() for link in links)
+    assert nst.main([*command, "--iter", "2", "--compare", "seed=1"]) == 0
+    assert os.listdir(results / "try_compare.2") == ["seed-1.png"]
+
+
+def test_a_comparison_stays_where_it_is_used(simple_loss, command, tmp_path, capsys):
+    assert nst.main([*command, "--compare", "strength=0.3"]) == 0
+    picture = tmp_path / "results" / "try_compare" / "strength-0.3.png"
+    like = [*command, "--like", str(picture), "--compare", "seed=1"]
+    capsys.readouterr()
+    fails(like, f"{picture}: is a picture of an earlier comparison, and .*; choose ano", capsys)
+    assert picture.exists()
+
+
+def test_overwriting_leaves_nothing_of_the_earlier_comparison(simple_loss, command, tmp_path):
+    assert nst.main([*command, "--compare", "strength=0.3"]) == 0
+    mine = tmp_path / "results" / "try_compare" / "mine.png"
+    Image.new("RGB", (20, 20)).save(mine)
+    assert nst.main([*command, "--overwrite", "--compare", "seed=1"]) == 0
+    assert names(tmp_path) == ["mine.png", "seed-1.png"]
+    assert sorted(os.listdir(tmp_path / "results")) == [
+        *("try_compare", "try_compare.html", "try_compare.png")
+    ]
+
+
+def test_what_is_painted_is_shown_when_it_is_stopped(
+    simple_loss, command, tmp_path, monkeypatch, capsys
+):
+    paint = paint_choices.paint_photo
+
+    def stopping(options):
+        if "0.5" in options.result_prefix:
+            raise KeyboardInterrupt
+        return paint(options)
+
+    monkeypatch.setattr(paint_choices, "paint_photo", stopping)
+    compare = [*command, "--jobs", "1", "--compare", "strength=0.3,0.5"]
+    assert nst.main(compare) == 130
+    page = tmp_path / "results" / "try_compare.html"
+    assert f"What is painted so far is shown on {page}\n" in capsys.readouterr().out
+    text = page.read_text()
+    assert "strength-0.3.png" in text and "not painted yet" in text and "not finished" in text
+    monkeypatch.setattr(paint_choices, "paint_photo", paint)
+    assert nst.main(compare) == 0
+    assert "not finished" not in page.read_text() and "not painted yet" not in page.read_text()
+
+
+def test_the_time_is_told_before_where_there_is_much_to_paint(
+    simple_loss, command, monkeypatch, capsys
+):
+    monkeypatch.setattr(paint_choices, "MUCH", 0)
+    monkeypatch.setattr(forecast, "measure", lambda *_: forecast.Pace(work=0, start=1200))
+    compare = [*command, "--jobs", "1", "--compare", "seed=1,2"]
+    assert nst.main(compare) == 0
+    assert "2 pictures to choose from, about 40 min\n" in capsys.readouterr().out
+    assert nst.main(compare) == 0
+    assert "2 pictures to choose from\n" in capsys.readouterr().out  # nothing is left to paint
+
+
+def test_page_shows_what_the_pictures_are_made_of(simple_loss, command, tmp_path):
+    assert nst.main([*command, "--compare", "strength=0.3"]) == 0
+    page = (tmp_path / "results" / "try_compare.html").read_text()
+    photo, painting = (os.path.basename(path) for path in command[:2])
+    assert f"<h1>{photo} in the style of {painting}</h1>" in page
+    assert f'src="../{photo}"' in page and f'src="../{painting}"' in page
+    assert "<span>--strength</span> 0.3" in page  # no line ends between the hyphens
+
+
+def test_result_in_the_format_of_another(simple_loss, command, tmp_path):
+    assert nst.main([*command, "--format", "jpg"]) == 0
+    like = ["--like", str(tmp_path / "results" / "try.jpg"), "--compare", "seed=1"]
+    assert nst.main([*command, *like]) == 0
+    assert names(tmp_path) == ["seed-1.jpg"]
+
+
+def test_masks_that_are_read_otherwise_than_they_look_are_told_of(simple_loss, command, capsys):
+    assert nst.main([*command, "--content_mask", command[0], "--compare", "seed=1,2"]) == 0
+    assert re.fullmatch("warning: mask .* has colours, .*\n", capsys.readouterr().err)
 
 
 def test_choice_that_cannot_be_painted_does_not_stop_the_others(command, tmp_path, capsys):
@@ -190,7 +301,7 @@ def test_labels_and_commands_are_escaped(command, tmp_path):
     page = (prefix.parent / f"{prefix.name}_compare.html").read_text()
     assert "<b> &" not in page
     (text,) = re.findall(r"<code>(.+?)</code>", page)
-    assert str(prefix) in shlex.split(unescape(text))
+    assert str(prefix) in shlex.split(unescape(re.sub("</?span>", "", text)))
 
 
 @pytest.mark.parametrize("name", ["a\nb.png", "caf\udce9.png", "猫.png", "\x1b[2J", ""])
@@ -200,6 +311,19 @@ def test_any_name_is_drawn(name):
     unnamed = draw_sheet([Cell(image, ["photo", ""])], [Cell(image, [""])], 1)
     assert sheet.size == unnamed.size
     assert (sheet == unnamed) == (not name)
+
+
+def test_labels_have_as_many_lines_as_they_need():
+    """What comes first may be the same in all; what matters may be the end."""
+    image = Image.new("RGB", (300, 40), "gray")
+    label = "style_layers block1_conv1:4,block2_conv1:2,block3_conv1"
+
+    def drawn(label):
+        return draw_sheet([Cell(image, ["photo"])], [Cell(image, [label])], 1)
+
+    assert drawn(label).height == drawn("style_layers").height + LINE
+    assert drawn(f"{label}:1") != drawn(f"{label}:2")
+    assert drawn("long " * 1000).height < 40 * LINE
 
 
 @pytest.mark.parametrize(
