@@ -60,7 +60,7 @@ CHOOSE = (
     "it paints "
 )
 UNFINISHED = " This comparison is not finished; run it again to have the others painted."
-MUCH = 5e6  # of work, a minute's: with less, nobody waits long for the first picture's time
+MUCH = 4e7  # of work, some minutes': with less, the first picture soon says how long all take
 
 
 class ChoicesSurvey(NamedTuple):
