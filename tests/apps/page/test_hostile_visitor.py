@@ -245,9 +245,7 @@ def test_settings_that_cannot_be_are_answered_in_words(visitor, photo_of):
         assert re.search("must be|the limit here is 64|choose a smaller size", visitor.paint())
 
 
-@pytest.mark.parametrize(
-    ("size", "scale"), [((8, 1000), 2.0), ((80, 60), 100), ((1, 9000), "area")]
-)
+@pytest.mark.parametrize(("size", "scale"), [((16, 600), 2.0), ((80, 60), 100)])
 def test_paintings_are_not_enlarged_without_end(visitor, photo_of, tmp_path, size, scale):
     """Whatever their shape, and however coarse the strokes."""
     Image.new("RGB", size, "red").save(tmp_path / "painting.png")
