@@ -276,7 +276,7 @@ def served(folder, weights_path, *options, ends_by=signal.SIGTERM):
         )
     try:
         give_up = time.monotonic() + 60
-        while "Running on local URL" not in (log := (folder / "log").read_text()):
+        while "The page is at" not in (log := (folder / "log").read_text()):
             assert process.poll() is None and time.monotonic() < give_up, log
             time.sleep(0.1)
         yield f"http://127.0.0.1:{port}"

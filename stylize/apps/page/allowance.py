@@ -10,6 +10,7 @@ from stylize.errors import InputError
 from stylize.images.clips import SUFFIXES
 
 SMALLER = "Choose a smaller size."
+MOST_ENLARGED = 2  # times the side of the largest result: a painting's, however it is scaled
 
 
 class Allowance(NamedTuple):
@@ -46,6 +47,14 @@ class Allowance(NamedTuple):
             raise InputError(
                 f"The result would be {cols}x{rows} pixels; the limit here is {self.size} on the "
                 f"longer side. {SMALLER}"
+            )
+
+    def check_painting(self, rows: int, cols: int) -> None:
+        """Raises InputError where a painting would be enlarged too much, for coarse strokes."""
+        if rows * cols > (MOST_ENLARGED * self.size) ** 2:
+            raise InputError(
+                f"For strokes of this size the painting would be {cols}x{rows} pixels, too many "
+                f"here. Choose finer strokes, or a smaller size."
             )
 
 

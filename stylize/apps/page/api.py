@@ -39,13 +39,15 @@ def add_endpoint(studio: Studio, max_size: int, **queue: Any) -> None:
         tv_weight: float = DEFAULTS["tv_weight"],
         noise_blend: float = DEFAULTS["noise_blend"],
         seed: int = DEFAULTS["seed"],
+        style_scale: float | str = DEFAULTS["style_scale"],
     ) -> Iterator[tuple[str, dict | None]]:
         """Paints a photo, or a short clip, in the style of a painting; both are uploads.
 
         Yields (how far it is, in words; None), at the end (how it ended; the picture or the film).
         """
         weights = content_weight, style_weight, tv_weight
-        values = strength, size, iterations, preserve_colors, *weights, noise_blend, seed
+        start = noise_blend, seed
+        values = strength, size, iterations, preserve_colors, *weights, *start, style_scale
         given = dict(zip(CONTROLS, values, strict=True))
         try:
             if missing := [name for name, value in given.items() if value is None]:

@@ -1,20 +1,78 @@
-"""Starts the page, or says in a line what has to be installed for it."""
+"""The page's command line. It answers at once: the page itself takes a while to start."""
 
+import argparse
+import sys
 from collections.abc import Sequence
 
-from stylize.apps.console import exit_status
+from stylize.apps.console import Parser, exit_status, underscored
 from stylize.errors import InputError
+
+PROGRAM = "app.py"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serves the page, see `stylize/apps/page/server.py`. Returns the exit status."""
-    return exit_status("app.py", lambda: _serve(argv))
+    args = build_parser().parse_args(underscored(sys.argv[1:] if argv is None else argv))
+    return exit_status(PROGRAM, lambda: _serve(args))
 
 
-def _serve(argv):
+def _serve(args):
     """Gradio takes seconds to load, in which Ctrl-C may come."""
+    print("Starting the page, which takes up to half a minute ...", flush=True)
     try:
         from stylize.apps.page import server
     except ModuleNotFoundError as error:
         raise InputError(f"pip install {error.name}, which the page needs") from None
-    return server.main(argv)
+    server.serve(args)
+
+
+def _port(text):
+    if not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError("must be from 1 to 65535")
+    return int(text)
+
+
+def build_parser() -> Parser:
+    """The command line's parser."""
+    parser = Parser(PROGRAM, description="Serves the web page.")
+    parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s, this computer")
+    parser.add_argument(
+        "--allow_host",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="that visitors know the page by, where a server before it has another name",
+    )
+    parser.add_argument("--port", type=_port, default=7860, help="default: %(default)s")
+    parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
+    parser.add_argument(
+        "--max_size",
+        type=int,
+        default=1024,
+        help="pixels of the longer side (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max_seconds",
+        type=float,
+        default=1800,
+        help="for each photo, or a clip (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max_photos", type=int, default=20, help="of one visitor at once (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max_frames", type=int, default=250, help="of a clip (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max_pixels",
+        type=int,
+        default=50_000_000,
+        help="of an upload, or a frame of it (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max_gigabytes",
+        type=float,
+        default=4,
+        help="of all that visitors upload and the page paints in a day (default: %(default)s)",
+    )
+    return parser

@@ -11,6 +11,7 @@ from PIL import Image
 import neural_style_transfer as nst
 from stylize.apps.console import in_words
 from stylize.apps.page.allowance import SMALLER, Allowance, is_clip
+from stylize.apps.page.choices import settings_of_choices
 from stylize.apps.page.previews import SECONDS, Previews
 from stylize.apps.page.shown import reason
 from stylize.apps.page.watch import Limit
@@ -51,7 +52,8 @@ class Foresight:
             self._pace = forecast.learned(self._pace, progress)
 
     def words(self, photos: Sequence[str], given: Mapping[str, Any]) -> str:
-        """How long the painting of photos will take, or why they cannot be painted so.
+        """How long the painting of photos will take, or why they cannot be painted so; and how
+        long that of the choices.
 
         "" where nothing is known: nothing is measured yet, or a photo is a clip or cannot be read.
 
@@ -61,21 +63,56 @@ class Foresight:
         """
         if self._pace is None or len(photos) > self._allowed.photos:
             return ""
-        total, limit = 0.0, Limit(max_seconds=SECONDS)
+        sizes, limit = [], Limit(max_seconds=SECONDS)
         for photo in photos:
             size = None if is_clip(photo) else self._previews.size(photo, limit)
             if size is None:
                 return ""
+            sizes.append(size)
+        if not sizes:
+            return ""
+        return f"{self._of_photos(sizes, given)} {self._of_choices(sizes, given)}".strip()
+
+    def seconds_of_choices(self, size: tuple[int, int], given: Mapping[str, Any]) -> float | None:
+        """Those of all small pictures of a photo of (cols, rows); None: nothing is measured yet.
+
+        Raises InputError: they cannot be painted so.
+        """
+        if self._pace is None:
+            return None
+        each = settings_of_choices(given, size, self._allowed.size)
+        return sum(self._seconds(size, settings) for settings in each)
+
+    def _of_photos(self, sizes, given):
+        """What is said of the photos at full size."""
+        total = 0.0
+        for size in sizes:
             try:
                 seconds = self._seconds(size, given)
             except InputError as error:
                 return html.escape(reason(error))
             if seconds > self._allowed.seconds:
-                stops = f"painting stops after {in_words(self._allowed.seconds)} here"
-                return f"This would take {_about(seconds)}, but {stops}. {SMALLER}"
+                return f"*Paint* would take {_about(seconds)}{self._stops()}. {SMALLER}"
             total += seconds
-        several = " for all photos" if len(photos) > 1 else ""
-        return f"This takes {_about(total)}{several}." if total else ""
+        several = " for all photos" if len(sizes) > 1 else ""
+        return f"*Paint* takes {_about(total)}{several}."
+
+    def _of_choices(self, sizes, given):
+        """What is said of the small pictures; "" if they cannot be painted."""
+        try:
+            seconds = self.seconds_of_choices(sizes[0], given)
+        except InputError:  # but for the size, it is said of the photos too
+            return ""
+        first, *more = settings_of_choices(given, sizes[0], self._allowed.size)
+        whose = " of the first photo" if len(sizes) > 1 else ""
+        stops = self._stops() if seconds > self._allowed.seconds else ""
+        return (
+            f"*Show me the choices* paints {len(more) + 1} small pictures{whose} ({first['size']} "
+            f"rows, whatever *Size* says) in {_about(seconds)}{stops}."
+        )
+
+    def _stops(self):
+        return f", but painting stops after {in_words(self._allowed.seconds)} here"
 
     def _seconds(self, size, given):
         """Those of a photo of (cols, rows). Raises InputError: it is not painted so."""

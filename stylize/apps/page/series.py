@@ -3,12 +3,15 @@
 import html
 import itertools
 import os
+import re
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stylize.apps.page.watch import Watch
 from stylize.backend.files import folded, replacing
+
+LONGEST_NAME = 60  # characters of a download's
 
 
 class Series:
@@ -62,6 +65,11 @@ class Series:
             for path, _ in self.gallery:
                 file.write(path, Path(path).name)
         return str(archive)
+
+
+def download_name(photo: str | os.PathLike) -> str:
+    """What the only result is called, without suffix: as the photo, but for odd characters."""
+    return re.sub(r"[^\w-]+", "_", Path(photo).stem)[:LONGEST_NAME].strip("-_") or "painted"
 
 
 def result_names(photos: Iterable[str | os.PathLike]) -> list[str]:

@@ -11,9 +11,8 @@ import contextlib
 import functools
 import os
 import signal
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,13 @@ from fastapi.exceptions import RequestValidationError
 from gradio.routes import App
 from starlette.middleware.errors import ServerErrorMiddleware
 
-from stylize.apps.console import Parser, exit_status, underscored
 from stylize.apps.page.allowance import Allowance
 from stylize.apps.page.api import DEFAULT_ROWS, add_endpoint
+from stylize.apps.page.choices import STRENGTHS
 from stylize.apps.page.guard import NOT_OURS, Guard, check_uploads, no_such_request
 from stylize.apps.page.keeping import own_folder, remove_old_from
 from stylize.apps.page.previews import SECONDS, original
-from stylize.apps.page.shown import DOWNLOAD, STRENGTHS, Shown, complaint
+from stylize.apps.page.shown import DOWNLOAD, Shown, complaint
 from stylize.apps.page.studio import CONTROLS, Studio
 from stylize.apps.page.uploads import take_files_only
 from stylize.apps.page.watch import Limit
@@ -39,7 +38,6 @@ from stylize.images.formats import picture_suffixes
 from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
 from stylize.vgg.download import load_weights
 
-PROGRAM = "app.py"
 DEFAULTS = RECIPES[DEFAULT_RECIPE]
 PACKAGE = Path(__file__).parents[2]
 # The wheel has the examples in the package, a checkout beside it.
@@ -53,7 +51,17 @@ PAINTINGS = (
     "watercolour",
     "stained_glass",
 )
+STROKES = [  # words -> `style_scale`
+    ("finest", 0.3),
+    ("finer", 0.6),
+    ("as in the painting", "area"),
+    ("coarser", 1.5),
+    ("coarsest", 2.0),
+]
 CSS = """
+#head .prose { display: flex; flex-wrap: wrap; align-items: baseline; column-gap: 1em }
+#head .prose * { margin: 0 } /* with one row less, the choices are on the first screen */
+#choices .column { gap: 4px }
 #result img { width: 100%; height: 100%; object-fit: contain } /* small sizes too */
 #gallery .grid-wrap { min-height: 0 } /* no empty rows */
 .given .upload-wrapper { height: calc(100% - var(--size-10)) } /* leaves room for the sources */
@@ -68,6 +76,7 @@ FOLD_LOSSES = """() => {
     });
     watcher.observe(document.body, {childList: true, subtree: true});
 }"""
+WORDS = gr.I18n(en={"upload_text.drop_gallery": "Drop pictures here"})  # else "Media"
 MOST_SESSIONS = 200  # of which Gradio keeps what they sent last; a program begins one each time
 # No fonts from elsewhere: the page works where only this computer can be reached.
 THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
@@ -134,7 +143,8 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
         page.folder = folder
         gr.Markdown(
             "# Neural style transfer\n"
-            "A photo, or several, or a short clip, painted in the style of a picture."
+            "A photo, or several, or a short clip, painted in the style of a picture.",
+            elem_id="head",
         )
         with gr.Row():
             with gr.Column():
@@ -220,7 +230,7 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
 def _choice(strength):
     """A small picture, and the button that takes its strength, as a click on it does."""
     with gr.Column(min_width=120):
-        picture = gr.Image(show_label=False, interactive=False, buttons=[], height=160)
+        picture = gr.Image(show_label=False, interactive=False, buttons=[], height=146)
         return picture, gr.Button(f"Strength {strength}", size="sm")
 
 
@@ -274,67 +284,24 @@ def _more_controls():
         iterations = gr.Slider(1, 20, DEFAULTS["iterations"], step=1, label="Iterations")
         colours = gr.Dropdown(COLOR_METHODS, value="none", label="Keep the photo's colours")
     with gr.Accordion("More settings", open=False):
-        return [
+        strokes = gr.Dropdown(
+            STROKES, value=DEFAULTS["style_scale"], label="Strokes", info="their size"
+        )
+        controls = [
             iterations,
             colours,
-            gr.Number(DEFAULTS["content_weight"], label="Content weight"),
-            gr.Number(DEFAULTS["style_weight"], label="Style weight"),
+            gr.Number(DEFAULTS["content_weight"], label="Content weight", info="the photo's forms"),
+            gr.Number(DEFAULTS["style_weight"], label="Style weight", info="colours and textures"),
             gr.Number(DEFAULTS["tv_weight"], label="Smoothness (total variation)"),
             gr.Slider(0, 1, 0, label="Noise", info="how much of it is in the start"),
             gr.Number(0, label="Seed", info="of the noise", precision=0),
+            strokes,
         ]
-
-
-def _port(text):
-    if not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError("must be from 1 to 65535")
-    return int(text)
-
-
-def build_parser() -> Parser:
-    """The command line's parser."""
-    parser = Parser(PROGRAM, description="Serves the web page.")
-    parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s, this computer")
-    parser.add_argument(
-        "--allow_host",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help="that visitors know the page by, where a server before it has another name",
-    )
-    parser.add_argument("--port", type=_port, default=7860, help="default: %(default)s")
-    parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
-    parser.add_argument(
-        "--max_size",
-        type=int,
-        default=1024,
-        help="pixels of the longer side (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--max_seconds",
-        type=float,
-        default=1800,
-        help="for each photo, or a clip (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--max_photos", type=int, default=20, help="of one visitor at once (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--max_frames", type=int, default=250, help="of a clip (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--max_pixels",
-        type=int,
-        default=50_000_000,
-        help="of an upload, or a frame of it (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--max_gigabytes",
-        type=float,
-        default=4,
-        help="of all that visitors upload and the page paints in a day (default: %(default)s)",
-    )
-    return parser
+        gr.Markdown(
+            "Masks, to keep a part of the photo as it is, and several paintings at once are for "
+            "the command line: `--keep_mask`, `--styles`."
+        )
+    return controls
 
 
 def serve(args: argparse.Namespace) -> None:
@@ -374,9 +341,12 @@ def serve(args: argparse.Namespace) -> None:
             page.launch(
                 server_name=args.host,
                 server_port=args.port,
+                quiet=True,  # it would advise to share the page with the whole internet
+                prevent_thread_lock=True,
                 theme=THEME,
                 css=CSS,
                 js=FOLD_LOSSES,
+                i18n=WORDS,
                 footer_links=[],
                 max_file_size="50mb",
                 run_history=False,
@@ -390,9 +360,5 @@ def serve(args: argparse.Namespace) -> None:
             raise InputError(
                 f"--port {args.port}: cannot be used on {args.host}; choose another"
             ) from None
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """The page's command line. Returns the exit status, see `exit_status`."""
-    args = build_parser().parse_args(underscored(sys.argv[1:] if argv is None else argv))
-    return exit_status(PROGRAM, lambda: serve(args))
+        print(f"The page is at {page.local_url} (Ctrl-C stops it)", flush=True)
+        page.block_thread()

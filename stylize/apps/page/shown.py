@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
+from stylize.apps.page.choices import STRENGTHS
 from stylize.errors import InputError, NoMemory, NonFiniteLoss
 from stylize.runs.job import Job
 
-STRENGTHS = (0.3, 0.5, 0.7)  # of the small pictures that a visitor may choose from
 DOWNLOAD, DOWNLOAD_ALL, DOWNLOAD_FILM = "Download PNG", "Download all (ZIP)", "Download MP4"
+STOPPING = "Stopping ..."
+COMPLAINS_FOR = 4  # seconds; it lies over the result, and the status says the same
 
 
 class Shown(NamedTuple):
@@ -52,7 +54,7 @@ def margins_left_out(job: Job, words: str) -> Iterator[Shown]:
 
 def complaint(message):
     """What shows a visitor what to change. It is no fault of ours: no traceback is printed."""
-    return gr.Error(html.escape(str(message)), print_exception=False)
+    return gr.Error(html.escape(str(message)), duration=COMPLAINS_FOR, print_exception=False)
 
 
 def reason(error: Exception) -> str:

@@ -20,14 +20,15 @@ import neural_style_transfer as nst
 from stylize.apps.console import in_words
 from stylize.apps.film.scenes import FrameFolder, frames_to_paint
 from stylize.apps.page.allowance import Allowance, is_clip
+from stylize.apps.page.choices import STRENGTHS, Countdown, settings_of_choices
 from stylize.apps.page.foresight import Foresight
 from stylize.apps.page.guard import bytes_in
 from stylize.apps.page.previews import Previews
-from stylize.apps.page.series import Series
+from stylize.apps.page.series import Series, download_name
 from stylize.apps.page.shown import (
     DOWNLOAD_ALL,
     DOWNLOAD_FILM,
-    STRENGTHS,
+    STOPPING,
     Offered,
     Shown,
     cleared,
@@ -44,6 +45,7 @@ from stylize.images.resize import working_size
 from stylize.images.writing import save_image
 from stylize.runs import metadata
 from stylize.runs.job import Job, prepare
+from stylize.runs.level import style_size
 from stylize.runs.recipes import choose_settings
 from stylize.vgg.weights import VGG19Weights
 
@@ -57,9 +59,9 @@ CONTROLS = (  # the settings on the page
     "tv_weight",
     "noise_blend",
     "seed",
+    "style_scale",
 )
 MOST_ASKED = 100  # visitors who wait; more than that have room in Gradio's queue of paintings
-ROWS = 128  # of the small pictures that a visitor may choose from
 
 
 class Studio:
@@ -164,12 +166,14 @@ class Studio:
         limit = Limit(stop, self._allowed.seconds)
         try:
             photo = self._load(photos[0], "the photo", limit)
-            small = {"size": min(ROWS, self._allowed.size * photo.height // max(photo.size))}
-            for index, strength in enumerate(STRENGTHS):
-                watch, own = Watch(limit), given | small | {"strength": strength}
-                place = f"{index + 1} of {len(STRENGTHS)}"
+            countdown = Countdown(self.foresight.seconds_of_choices(photo.size, given))
+            each = settings_of_choices(given, photo.size, self._allowed.size)
+            for index, own in enumerate(each):
+                countdown.begin_next()
+                watch = Watch(limit)
+                yield Offered(countdown.words(watch))
                 job = self._prepare(photo, style, own, limit)
-                for shown in self._follow(job, watch, lambda w, place=place: f"{place}, {w.left}"):
+                for shown in self._follow(job, watch, countdown.words):
                     pictures = [gr.skip() for _ in STRENGTHS]
                     pictures[index] = shown.picture
                     yield Offered(shown.words, pictures=pictures)
@@ -189,7 +193,7 @@ class Studio:
 
     def _paint_one(self, photo, paint_photo):
         """Yields what is shown of the only photo."""
-        path = self._new_folder() / "painted.png"
+        path = self._new_folder() / f"{download_name(photo)}.png"
         watch = yield from paint_photo(photo, path, lambda watch: watch.painting)
         words = watch.ending.capitalize()
         if watch.last is None:
@@ -250,13 +254,14 @@ class Studio:
         """Paints a job. Yields what is shown; raises what ended the run, but for `Stopped`."""
         before = None
         for iterate in watch.follow(lambda w: nst.paint(job, self._weights, w)):
+            words = STOPPING if watch.is_stopping else say(watch)
             if iterate is None:
-                yield Shown(say(watch))
+                yield Shown(words)
                 continue
             # The same one again, Gradio would write over the file that the browser still reads.
             picture = gr.skip() if iterate.image == before else iterate.image
             before = iterate.image
-            yield Shown(say(watch), picture, watch.table.figure())
+            yield Shown(words, picture, watch.table.figure())
         gc.collect()  # compiled functions hold each other, and the memory that the next photo needs
         if watch.error and not isinstance(watch.error, Stopped):
             raise watch.error
@@ -285,7 +290,7 @@ class Studio:
                 yield Shown(words)
                 return
             yield Shown(f"{words}; writing the film ...")
-            film = self._new_folder() / "painted.mp4"
+            film = self._new_folder() / f"{download_name(path)}.mp4"
             if clip.sound:  # however long it is
                 seconds = float(len(files) / clip.rate)
                 clip = clip._replace(sound=(*clip.sound, "-t", str(seconds)))
@@ -357,7 +362,11 @@ class Studio:
         """The `Job` of the uploads. Raises InputError, or Stopped."""
         painting, settings = self._load(style, "the painting", limit), choose_settings(**given)
         self._allowed.check_size(*working_size(photo, settings.size, settings.longer_side))
-        return prepare(photo, painting, **given)
+        job = prepare(photo, painting, **given)
+        (style_image,), (scale,) = job.inputs.styles, job.inputs.style_scales
+        self._allowed.check_painting(*style_size(style_image, scale, job.stages[-1], job.settings))
+        limit.check()
+        return job
 
     def _new_folder(self):
         """A folder for results. What the page shows of them, it removes once it is stale."""

@@ -125,6 +125,11 @@ class Watch(Progress):
         self._news.put(iterate)
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether it ends as soon as it can: while the network gets ready, it cannot."""
+        return self._limit.is_set()
+
+    @property
     def left(self) -> str:
         """The time left, in words."""
         return f"about {self.seconds_left:.0f} s left" if self.fraction else "getting ready ..."

@@ -26,7 +26,7 @@ EXAMPLES = ("load_example", "load_example_1")
 NAMES = (*EXAMPLES, *LOOKS, "enter", "enter_choices", "paint_entered", "offer", "stop", "leave")
 NAMES += ("paint",)  # for programs
 META = {"_type": "gradio.FileData"}
-CONTROLS = [0.5, 32, 1, "none", 0.025, 1, 1, 0, 0]
+CONTROLS = [0.5, 32, 1, "none", 0.025, 1, 1, 0, 0, "area"]
 ONLY_UPLOADS = "Give pictures or a clip that you have uploaded here, or an example."
 NOT_OURS = "What was sent is not what this page sends."
 GIGABYTES = 0.01
@@ -231,10 +231,27 @@ def test_any_value_in_any_field_of_any_request_is_answered(page, photo_path):
 
 
 def test_settings_that_cannot_be_are_answered_in_words(visitor, photo_of):
-    for index, value in ((0, "x"), (1, 10**9), (1, [32, 100]), (3, {"a": 1}), (4, -1), (8, [1])):
+    for index, value in (
+        (0, "x"),
+        (1, 10**9),
+        (1, [32, 100]),
+        (3, {"a": 1}),
+        (4, -1),
+        (8, [1]),
+        (9, -1),
+    ):
         controls = [*CONTROLS[:index], value, *CONTROLS[index + 1 :]]
         visitor.enter(in_gallery(photo_of), in_gallery(photo_of), controls)
         assert re.search("must be|the limit here is 64|choose a smaller size", visitor.paint())
+
+
+@pytest.mark.parametrize(("size", "scale"), [((16, 600), 2.0), ((80, 60), 100)])
+def test_paintings_are_not_enlarged_without_end(visitor, photo_of, tmp_path, size, scale):
+    """Whatever their shape, and however coarse the strokes."""
+    Image.new("RGB", size, "red").save(tmp_path / "painting.png")
+    painting = visitor.upload(tmp_path / "painting.png")
+    visitor.enter(in_gallery(photo_of), in_gallery(painting), [*CONTROLS[:-1], scale])
+    assert "too many here. Choose finer strokes, or a smaller size." in visitor.paint()
 
 
 def test_events_that_do_not_exist_are_answered(visitor):

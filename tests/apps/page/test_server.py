@@ -34,9 +34,14 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome i
 
 
 @pytest.fixture(scope="module")
-def address(full_weights_path, tmp_path_factory):
+def folder(tmp_path_factory):
+    """Of all the page's files, and what it prints."""
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="module")
+def address(full_weights_path, folder):
     """The page's address. It may paint up to 64 pixels, for a minute."""
-    folder = tmp_path_factory.mktemp("page")
     with served(folder, full_weights_path, "--max_size", "64", "--max_seconds", "60") as address:
         yield address
         assert list(folder.glob("style_transfer_*"))  # what visitors left ...
@@ -111,6 +116,7 @@ def test_upload_paint_watch_and_download(visit, photo_path, painting_path, tmp_p
     expect(page.get_by_test_id("matplotlib")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download PNG").click()
+    assert download.value.suggested_filename == "photo.png"
     download.value.save_as(tmp_path / "painted.png")
     assert reading.load_image(tmp_path / "painted.png").size == (38, 32)
     record = metadata.read_record(tmp_path / "painted.png")
@@ -174,6 +180,12 @@ def test_port_in_use_is_answered_in_one_line(address, full_weights_path):
     assert result.stderr == (
         f"app.py: error: --port {port}: cannot be used on 127.0.0.1; choose another\n"
     )
+
+
+def test_terminal_says_that_it_starts_and_where_the_page_is(address, folder):
+    first, last, *_ = (folder / "log").read_text().splitlines()
+    assert first.startswith("Starting the page")
+    assert last == f"The page is at {address}/ (Ctrl-C stops it)"
 
 
 def test_stop_keeps_what_is_there(visit, photo_path, painting_path):
@@ -281,7 +293,7 @@ def test_example_goes_with_a_picture_of_ones_own(visit, own, photo_path, paintin
     example(page, "painting" if own == "photos" else "photos", 1)
     is_shown(page, "#photos")
     is_shown(page, "#painting")
-    expected = re.compile("This (takes|would take) about|the limit here")
+    expected = re.compile("Paint (takes|would take) about|the limit here")
     expect(page.locator("#expected")).to_contain_text(expected, timeout=SECONDS)
     page.get_by_label("Size").fill("32")
     paint(page, 1)
@@ -364,7 +376,7 @@ def test_time_is_foreseen_before_painting(visit, photo_path, painting_path):
     expected = page.locator("#expected")
     expect(expected).to_have_text("")
     give(page, photo_path, painting_path)
-    foreseen = re.compile(r"This (takes|would take) about \d+")
+    foreseen = re.compile(r"Paint (takes|would take) about \d+.* 3 small pictures .* in about \d+")
     expect(expected).to_contain_text(foreseen, timeout=SECONDS)
     page.get_by_label("Size").fill("100")
     expect(expected).to_contain_text("the limit here is 64", timeout=SECONDS)
@@ -395,6 +407,32 @@ REDDISH = """() => [...document.querySelectorAll("body *")].filter(each => {
 }).map(each => each.outerHTML.slice(0, 100))"""
 
 
+def test_an_error_covers_the_result_for_seconds_only(visit):
+    page = visit()
+    page.get_by_role("button", name="Paint", exact=True).click()
+    expect(page.get_by_test_id("toast-body")).to_be_visible()
+    expect(page.get_by_test_id("toast-body")).to_have_count(0, timeout=8000)
+    status(page, "Give a photo and a painting")
+
+
+def test_upload_boxes_say_what_they_take(visit):
+    for place in ("#photos", "#painting"):
+        expect(visit().locator(place)).to_contain_text("Drop pictures here")
+
+
+def test_strokes_are_made_finer(visit, photo_path, painting_path):
+    page = visit()
+    give(page, photo_path, painting_path)
+    page.get_by_role("button", name="More settings").click()
+    page.get_by_label("Strokes").click()
+    page.get_by_role("option", name="finer").click()
+    paint(page, 1)
+    status(page, "Done: 38x32 pixels")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download PNG").click()
+    assert metadata.read_record(download.value.path())["settings"]["style_scale"] == [0.6]
+
+
 def test_page_takes_any_size_of_upload(visit, painting_path, tmp_path):
     page = visit()
     Image.effect_noise((900, 600), 80).save(tmp_path / "large.jpg")
@@ -405,9 +443,12 @@ def test_page_takes_any_size_of_upload(visit, painting_path, tmp_path):
 
 def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path):
     page = visit()
+    page.set_viewport_size({"width": 1280, "height": 720})
     give(page, photo_path, painting_path)
     page.get_by_role("button", name="Show me the choices").click()
     status(page, "Choose the one that you like best")
+    expect(page.get_by_role("button", name="Strength 0.3")).to_be_in_viewport(ratio=1)
+    assert page.evaluate("scrollY") == 0
     strength = page.get_by_label("number input for Strength")
     expect(page.locator("#choices img")).to_have_count(3)
     page.locator("#choices img").first.click()

@@ -28,8 +28,9 @@ from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
 
 gr = pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 studios = pytest.importorskip("stylize.apps.page.studio")
+from stylize.apps.page import choices  # noqa: E402
 from stylize.apps.page.allowance import Allowance  # noqa: E402
-from stylize.apps.page.series import Series, result_names  # noqa: E402
+from stylize.apps.page.series import Series, download_name, result_names  # noqa: E402
 
 VISITOR = SimpleNamespace(session_hash="a visitor")
 ENDLESS = 10_000  # iterations
@@ -104,19 +105,36 @@ def test_time_is_foreseen_by_the_pace_of_the_machine(studio, photo_path, tmp_pat
     default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
 
     def said(photos=(photo_path,), **given):
-        return studio.foresight.words(photos, default | {"size": 48, "iterations": 5} | given)
+        words = studio.foresight.words(photos, default | {"size": 48, "iterations": 5} | given)
+        return words.partition(" *Show me")[0]
 
     assert said() == ""  # it is not measured yet
     studio.foresight._pace = Pace(1e-4, 1.0)
-    assert said() == "This takes about 40s."  # 5 * 20 evaluations of 48 x 57 + 2500 pixels, and 4
-    assert said(iterations=1) == "This takes about 10s."
-    together = "This takes about 80s for all photos."
+    assert (
+        said() == "*Paint* takes about 40s."
+    )  # 5 * 20 evaluations of 48 x 57 + 2500 pixels, and 4
+    assert said(iterations=1) == "*Paint* takes about 10s."
+    together = "*Paint* takes about 80s for all photos."
     assert said([photo_path, photo_path]) == together
-    assert "This would take about 2 min, but painting stops after 60s here." in said(iterations=20)
+    assert "*Paint* would take about 2 min, but painting stops after 60s here." in said(
+        iterations=20
+    )
     assert "the limit here is 64" in said(size=100)
     assert said([tmp_path / "none.png"]) == said([]) == ""
     Image.new("RGB", (315, 25)).save(tmp_path / "wide.png")
     assert "would be 252x20 pixels" in said([tmp_path / "wide.png"], size=20)
+
+
+def test_time_of_the_choices_is_foreseen_whatever_the_size(studio, photo_path):
+    default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
+    studio.foresight._pace = Pace(1e-5, 1.0)
+    for size, more in ((48, ""), (16, ""), (999, "the limit here is 64")):
+        words = studio.foresight.words([photo_path], default | {"size": size})
+        assert more in words and words.endswith(
+            "*Show me the choices* paints 3 small pictures (53 rows, whatever *Size* says) in "
+            "about 20s."
+        )
+    assert "pictures of the first photo (53" in studio.foresight.words([photo_path] * 2, default)
 
 
 def test_painting_with_margins_is_shown_as_it_is_used(painting_of, painting, tmp_path):
@@ -145,7 +163,7 @@ def test_one_photo_has_no_gallery(painting_of):
     shown = list(painting_of(1))
     galleries = [s.gallery for s in shown if isinstance(s.gallery, gr.Gallery)]
     assert not any(gallery.visible for gallery in galleries)
-    assert shown[-1].download.value["orig_name"] == "painted.png"
+    assert shown[-1].download.value["orig_name"] == "photo.png"
 
 
 def test_several_photos_are_painted_in_turn_and_downloaded_together(painting_of, three, tmp_path):
@@ -270,7 +288,7 @@ def test_clip_is_painted_frame_by_frame_and_becomes_a_film(studio, painting_of, 
     assert (clip.rate, clip.length) == (12, 3)
     assert next(clip.frames()).size == (32, 24)
     assert len({s.picture.tobytes() for s in shown if is_picture(s.picture)}) >= 3
-    assert [path.name for path in files_in(tmp_path / "page")] == ["painted.mp4"]
+    assert [path.name for path in files_in(tmp_path / "page")] == ["clip.mp4"]
 
 
 def files_in(folder):
@@ -289,7 +307,7 @@ def test_stopped_clip_becomes_a_film_of_what_is_painted(studio, painting_of, tmp
     said = subprocess.run([find_ffmpeg(film), "-i", film], capture_output=True, text=True).stderr
     assert "Audio: aac" in said
     assert float(re.search(r"Duration: 00:00:([\d.]+)", said)[1]) < 0.4
-    assert [path.name for path in files_in(tmp_path / "page")] == ["painted.mp4"]
+    assert [path.name for path in files_in(tmp_path / "page")] == ["clip.mp4"]
 
 
 def test_film_whose_sound_cannot_be_kept_is_silent(painting_of, tmp_path, monkeypatch):
@@ -413,6 +431,20 @@ def test_no_two_results_share_a_name(photos, names):
     assert result_names(photos) == names
 
 
+@pytest.mark.parametrize(
+    ("photo", "name"),
+    [
+        ("in/My cat (2).jpg", "My_cat_2"),
+        ("köln-1.jpeg", "köln-1"),
+        ("...", "painted"),
+        ("-<b>.png", "b"),
+        ("x" * 99 + ".png", "x" * 60),
+    ],
+)
+def test_download_is_called_as_the_photo_but_for_odd_characters(photo, name):
+    assert download_name(photo) == name
+
+
 def test_archive_is_made_without_the_pictures_in_memory(tmp_path):
     """Far less memory than one picture has bytes."""
     series = Series(tmp_path, ["big.jpg", "other.jpg"])
@@ -434,6 +466,17 @@ def test_stop_keeps_the_picture(studio, painting_of):
     until_picture(events)
     studio.stop(VISITOR)
     assert last_words(events) == "Stopped: 28x24 pixels"
+
+
+def test_stop_while_the_network_gets_ready_is_heard_at_once(studio, painting_of, monkeypatch):
+    going_on = threading.Event()
+    monkeypatch.setattr(nst, "paint", lambda *_: going_on.wait(20))
+    events = painting_of(1)
+    assert [words for words, *_ in itertools.islice(events, 3)] == ["Getting ready ..."] * 3
+    studio.stop(VISITOR)
+    assert next(events).words == "Stopping ..."
+    going_on.set()
+    events.close()
 
 
 def test_second_click_starts_anew_and_stop_stops_that(studio, painting_of):
@@ -549,3 +592,22 @@ def test_choices_are_small_pictures_of_three_strengths(studio, photo_path, paint
     pixels = [np.asarray(last[index]) for index in range(3)]
     assert (pixels[0] != pixels[1]).any() and (pixels[1] != pixels[2]).any()
     assert shown[-1].words.startswith("Choose the one that you like best")
+
+
+def test_choices_count_down_to_the_last_of_them(monkeypatch):
+    """The first as foreseen, those after it as long as the one before; a run that tells, tells."""
+    now = 100.0
+    monkeypatch.setattr(choices.time, "monotonic", lambda: now)
+    run = SimpleNamespace(is_foreseeable=False)
+    countdown = choices.Countdown(60)
+    countdown.begin_next()
+    assert countdown.words(run) == "1 of 3, about 60s until all are painted"
+    now += 5
+    assert countdown.words(run) == "1 of 3, about 55s until all are painted"
+    telling = SimpleNamespace(is_foreseeable=True, seconds_left=25)
+    assert countdown.words(telling) == "1 of 3, about 85s until all are painted"  # 25 + 30 + 30
+    now += 35
+    countdown.begin_next()
+    assert countdown.words(run) == "2 of 3, about 80s until all are painted"
+    countdown.begin_next()
+    assert choices.Countdown(None).words(run).endswith("getting ready ...")
