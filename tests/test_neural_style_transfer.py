@@ -26,7 +26,8 @@ from stylize.images.detail import detail_map
 from stylize.images.optical_flow import Previous
 from stylize.losses.content import Content
 from stylize.losses.formulas import FORMULAS
-from stylize.losses.neighbors import find_neighbors, hypercolumns
+from stylize.losses.hypercolumns import hypercolumns
+from stylize.losses.matching import find_neighbors
 from stylize.losses.style import _mask_scale, half_gram
 from stylize.losses.term import Canvas
 from stylize.optimize.minimize import (

@@ -14,7 +14,7 @@ from stylize.images.margins import Box, without_margins
 from stylize.images.masks import load_keep_mask, load_mask
 from stylize.images.optical_flow import Previous
 from stylize.images.reading import load_image
-from stylize.losses.neighbors import HYPERCOLUMN_LAYERS
+from stylize.losses.hypercolumns import HYPERCOLUMN_LAYERS
 from stylize.losses.style import Painting
 from stylize.losses.tiled import TilePasses
 from stylize.runs import memory
@@ -100,12 +100,15 @@ class Job(NamedTuple):
 
     def needed_mib_at(self, stage: Stage) -> float:
         """About the peak MiB for one stage alone."""
-        sizes = [
+        sizes = self._style_pixels(stage)
+        return memory.needed_mib(stage, self.settings, self.layers, sizes) + self._decoded_mib()
+
+    def _style_pixels(self, stage):
+        """The pixels of each style at a stage."""
+        return [
             math.prod(style_size(image, scale, stage, self.settings))
             for image, scale in zip(self.inputs.styles, self.inputs.style_scales, strict=True)
         ]
-        given = stage, self.settings, self.layers, sizes, self.has_neighbors(stage)
-        return memory.needed_mib(*given) + self._decoded_mib()
 
     def _decoded_mib(self):
         """MiB of the pictures as they were read."""
@@ -120,14 +123,14 @@ class Job(NamedTuple):
     def needed_disk_mib(self) -> tuple[float, float]:
         """About the peak MiB of files in the scratch folder, and of the state file."""
         needed = [
-            memory.needed_disk_mib(stage, self.settings, self.has_neighbors(stage))
+            memory.needed_disk_mib(stage, self.settings, self._style_pixels(stage))
             for stage in self.stages
         ]
         return max(files for files, _ in needed), max(state for _, state in needed)
 
     def has_neighbors(self, stage: Stage) -> bool:
         """Whether the loss has a term of neighbours at this stage."""
-        return self.level(stage).has_neighbors
+        return bool(self.settings.neighbor_weight)
 
     def level(self, stage: Stage) -> Level:
         """Returns the pictures that one of the stages needs, each made once."""

@@ -34,8 +34,9 @@ from stylize.images.resize import (
     strips,
 )
 from stylize.images.writing import quantize
+from stylize.losses.hypercolumns import BEYOND
 from stylize.losses.kept import KeptLossAndGrads, KeptPhoto
-from stylize.losses.neighbors import BEYOND, find_neighbors
+from stylize.losses.matching import find_neighbors
 from stylize.losses.style import Painting
 from stylize.losses.term import Canvas
 from stylize.runs.progress import Stage
@@ -276,7 +277,7 @@ class Level:
         """
         new = None if self.previous is None else self.previous.new
         where, _ = _within(self.painted, new)
-        if not self.has_neighbors or (where is not None and not where.any()):
+        if not self.settings.neighbor_weight or (where is not None and not where.any()):
             return None
         x = self.start if x is None else x
         if self._kept_photo:
@@ -290,6 +291,7 @@ class Level:
             self.settings.style_turns,
             self.stage.tile,
             where,
+            self.settings.scratch_folder,
         )
 
     def canvas(self, network: Any, neighbors: Sequence | None) -> Canvas:
@@ -304,11 +306,6 @@ class Level:
             self.settings.around,
             self.settings.scratch_folder,
         )
-
-    @property
-    def has_neighbors(self) -> bool:
-        """Whether neighbours are looked up at this size at all."""
-        return bool(self.settings.neighbor_weight) and not self.stage.refines
 
     @property
     def network_options(self) -> dict[str, Any]:

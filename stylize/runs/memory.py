@@ -5,8 +5,8 @@ import math
 from collections.abc import Iterable, Sequence
 
 from stylize.backend import machine, tensors
-from stylize.losses.neighbors import HYPERCOLUMN_LAYERS
-from stylize.losses.search import SIMILARITIES
+from stylize.losses.hypercolumns import HYPERCOLUMN_LAYERS
+from stylize.losses.search import MANY, MANY_AXES, SIMILARITIES
 from stylize.losses.tiles import grid_and_margin
 from stylize.optimize.lbfgs import UnitStepLBFGS
 from stylize.runs.progress import Stage
@@ -25,6 +25,7 @@ FILTER_BYTES = 40  # for each pixel, during the preconditioner's FFT
 WORKSPACE_BYTES, WORKSPACE_MIB = 640, 270  # of the convolutions, for each pixel, but not more than
 COLUMN_BYTES = 900  # of hypercolumns, for each pixel of the picture and of the styles
 HYPERCOLUMN_BYTES, PREPARED = 640, 4  # of one alone; how many of each style's there are at once
+ALONG_BYTES = 4 * MANY_AXES / 16  # of places along axes, for each pixel
 SEARCH_BYTES = 10  # for each similarity that is in memory at once
 TILES = (4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 128)  # to choose from
 FORWARD_BYTES = 480  # for each pixel of a style that goes through the network whole
@@ -51,7 +52,6 @@ def needed_mib(
     settings: Settings,
     layers: Iterable[str],
     style_pixels: Sequence[int],
-    has_neighbors: bool,
 ) -> float:
     """About the peak MiB of a process that paints a stage on a CPU.
 
@@ -60,7 +60,6 @@ def needed_mib(
         settings: of the run.
         layers: the network's, that are compared.
         style_pixels: of each style at this stage.
-        has_neighbors: whether they are looked up at this stage.
     """
     pixels = stage.rows * stage.cols
     seen = pixels  # by the network at once
@@ -77,31 +76,43 @@ def needed_mib(
     network += min(seen * WORKSPACE_BYTES, WORKSPACE_MIB * 2**20)
     needed += network
     needed += (sum(style_pixels) - max(style_pixels)) * 12  # of the first, it is in the others
-    if has_neighbors:
+    if settings.neighbor_weight:
         candidates = sum(style_pixels) * (1 + settings.style_turns)
         similarities = min(SIMILARITIES, pixels // 16 * max(style_pixels) // 16)
         hypercolumns: float = (pixels + candidates) * COLUMN_BYTES
-        if settings.style_turns:  # with one copy alone, evaluations take more than the search
+        if stage.tile and _has_many_places(pixels, style_pixels):  # all others are in files
+            hypercolumns = seen * COLUMN_BYTES + (3 * pixels + candidates) * ALONG_BYTES
+        elif settings.style_turns:  # with one copy alone, evaluations take more than the search
             searching = (pixels + PREPARED * candidates) * HYPERCOLUMN_BYTES
             hypercolumns = max(hypercolumns, searching - network)
         needed += hypercolumns + similarities * SEARCH_BYTES
     return needed / 2**20
 
 
-def needed_disk_mib(stage: Stage, settings: Settings, has_neighbors: bool) -> tuple[float, float]:
+def needed_disk_mib(
+    stage: Stage, settings: Settings, style_pixels: Sequence[int]
+) -> tuple[float, float]:
     """(MiB of files without names: the optimiser's arrays and tiles' targets; of the state file).
 
     Arguments as for `needed_mib`.
     """
-    pairs = _pairs(settings) * PAIR_BYTES
-    files = FILES_BYTES + pairs if stage.in_files else 0.0
+    pairs, pixels = _pairs(settings) * PAIR_BYTES, stage.rows * stage.cols
+    files = pixels * (FILES_BYTES + pairs if stage.in_files else 0.0)
     if stage.tile:
         layers = [*settings.content_layers]
-        files += sum(4 * CONVOLUTIONS[n][1] / 4 ** (int(n[5]) - 1) for n in layers)
-        if has_neighbors:
-            files += sum(4 * CONVOLUTIONS[n][1] / 16 for n in HYPERCOLUMN_LAYERS)
-    mib = stage.rows * stage.cols / 2**20
-    return mib * files, mib * (STATE_FILE_BYTES[settings.optimizer] + 2 * pairs)
+        files += pixels * sum(4 * CONVOLUTIONS[n][1] / 4 ** (int(n[5]) - 1) for n in layers)
+        if settings.neighbor_weight:
+            columns = pixels
+            if _has_many_places(pixels, style_pixels):  # the targets twice, or the styles' too
+                columns += max(pixels, sum(style_pixels) * (1 + settings.style_turns))
+            files += columns * sum(4 * CONVOLUTIONS[n][1] / 16 for n in HYPERCOLUMN_LAYERS)
+    state = pixels * (STATE_FILE_BYTES[settings.optimizer] + 2 * pairs)
+    return files / 2**20, state / 2**20
+
+
+def _has_many_places(pixels, style_pixels):
+    """Whether neighbours are looked up as among many, see `find_neighbors`."""
+    return max(pixels, *style_pixels) / 16 > MANY
 
 
 def _pairs(settings):

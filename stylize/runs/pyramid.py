@@ -7,11 +7,12 @@ from PIL import Image
 from stylize.backend import tensors
 from stylize.errors import InputError, SettingError
 from stylize.images.resize import SMALLEST_SIDE, working_size
+from stylize.losses.search import MANY
 from stylize.runs.progress import Stage
 from stylize.runs.settings import Settings
 
 # Preparation of a size, in evaluations, as found from runs' tables of losses: the targets; the
-# search for neighbours; and how much that grows with each megapixel.
+# search for neighbours; and how much that grows with each megapixel, until blocks are compared.
 TARGETS, SEARCH, SEARCH_BY_MEGAPIXEL = 1.0, 2.5, 2.0
 
 
@@ -49,9 +50,10 @@ def plan_stages(
 
 def preparation(stage: Stage, settings: Settings) -> float:
     """How many evaluations could be made in the time before the first of a stage."""
-    if not settings.neighbor_weight or stage.refines:
+    if not settings.neighbor_weight:
         return TARGETS
-    return TARGETS + SEARCH + SEARCH_BY_MEGAPIXEL * stage.rows * stage.cols / 1e6
+    compared = min(stage.rows * stage.cols, 16 * MANY) / 1e6  # places, one by one
+    return TARGETS + SEARCH + SEARCH_BY_MEGAPIXEL * compared
 
 
 def plan_sizes(base: Image.Image, settings: Settings) -> list[tuple[int, int]]:

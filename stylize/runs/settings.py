@@ -115,9 +115,8 @@ class Recipe:
     smallest_size: float = 100.0
     # Evaluations of an iteration at the first and at the last size, in parts of 20.
     effort: tuple[float, float] = (1.0, 1.0)
-    # Pixels from which on a size only refines what smaller ones have painted: it looks up no
-    # neighbours, which takes longer the larger a picture is, and needs fewer evaluations
-    # (docs/large.md). None: every size paints.
+    # Pixels from which on a size only refines what smaller ones have painted, and needs fewer
+    # evaluations (docs/large.md). None: every size paints.
     refine_from: int | None = None
     refine_effort: float = 1.0  # evaluations of an iteration at such sizes, in parts of 20
     handover: float = 0.0  # how much of the detail that a size cannot show the next one begins with

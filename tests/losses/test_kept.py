@@ -14,7 +14,7 @@ from stylize.errors import InputError
 from stylize.images.optical_flow import Previous
 from stylize.images.resize import resize_image
 from stylize.losses.kept import KeptLossAndGrads, KeptPhoto
-from stylize.losses.neighbors import find_neighbors
+from stylize.losses.matching import find_neighbors
 from stylize.runs import level as levels
 from stylize.runs.job import prepare
 from stylize.vgg.preprocess import preprocess_image
@@ -140,9 +140,9 @@ def test_neighbors_are_looked_up_where_it_is_painted(
 ):
     seen = []
 
-    def find(network, base, x, styles, content, turns, tile, where):
+    def find(network, base, x, styles, content, turns, tile, where, scratch):
         seen.append((x, where))
-        return find_neighbors(network, base, x, styles, content, turns, tile, where)
+        return find_neighbors(network, base, x, styles, content, turns, tile, where, scratch)
 
     monkeypatch.setattr(levels, "find_neighbors", find)
     x = preprocess_image(255 - photo)

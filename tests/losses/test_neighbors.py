@@ -8,8 +8,8 @@ from PIL import Image
 import neural_style_transfer as nst
 from stylize.backend.tensors import LossAndGrads, keras
 from stylize.images import detail
-from stylize.losses import neighbors, search
-from stylize.losses.neighbors import Candidates
+from stylize.losses import hypercolumns, matching, search
+from stylize.losses.matching import Candidates
 from stylize.losses.style import Painting
 
 CHANNELS = 3
@@ -19,7 +19,7 @@ def random_features(rows, cols, seed=0):
     """As VGG19 has them for a picture of so many rows and columns, with few channels."""
     rng = np.random.default_rng(seed)
     features = {}
-    for layer in neighbors.HYPERCOLUMN_LAYERS:
+    for layer in hypercolumns.HYPERCOLUMN_LAYERS:
         halvings = int(layer[5]) - 1
         shape = (1, rows >> halvings, cols >> halvings, CHANNELS)
         features[layer] = rng.random(shape).astype(np.float32)
@@ -29,12 +29,12 @@ def random_features(rows, cols, seed=0):
 def numpy_hypercolumn(features, i, j):
     """Of the place at row i and column j of the grid."""
     parts = []
-    for layer in neighbors.HYPERCOLUMN_LAYERS:
+    for layer in hypercolumns.HYPERCOLUMN_LAYERS:
         f = features[layer][0].astype(float)
         if (step := 4 >> (int(layer[5]) - 1)) >= 1:
             parts.append(f[i * step : (i + 1) * step, j * step : (j + 1) * step].mean((0, 1)))
         else:
-            rows, cols = features[neighbors.GRID_LAYER].shape[1:3]
+            rows, cols = features[hypercolumns.GRID_LAYER].shape[1:3]
             parts.append(numpy_bilinear(f, (i + 0.5) / rows, (j + 0.5) / cols))
     return np.concatenate(parts)
 
@@ -54,8 +54,8 @@ def numpy_bilinear(f, y, x):
 @pytest.mark.parametrize("size", [(16, 24), (23, 37), (33, 16)])
 def test_hypercolumns_against_numpy(size):
     features = random_features(*size)
-    rows, cols = features[neighbors.GRID_LAYER].shape[1:3]
-    columns = np.concatenate(neighbors.hypercolumns(features), axis=-1)
+    rows, cols = features[hypercolumns.GRID_LAYER].shape[1:3]
+    columns = np.concatenate(hypercolumns.hypercolumns(features), axis=-1)
     assert columns.shape == (rows * cols, 8 * CHANNELS)
     for i, j in [(0, 0), (rows - 1, cols - 1), (rows // 2, cols // 3)]:
         np.testing.assert_allclose(
@@ -91,8 +91,8 @@ def test_gradient_of_the_loss_against_finite_differences():
             block: keras.ops.average_pool(x, 2**block, 2**block) if block else x
             for block in range(4)
         }
-        features = {layer: halved[int(layer[5]) - 1] for layer in neighbors.HYPERCOLUMN_LAYERS}
-        columns = neighbors.hypercolumns(features)
+        features = {layer: halved[int(layer[5]) - 1] for layer in hypercolumns.HYPERCOLUMN_LAYERS}
+        columns = hypercolumns.hypercolumns(features)
         return keras.ops.stack([1000 * nst.neighbor_loss(columns, targets)])
 
     objective = LossAndGrads(losses, 16, 20)
@@ -107,7 +107,7 @@ def test_gradient_of_the_loss_against_finite_differences():
 def test_match_takes_the_nearest_centred_column_as_it_is(columns):
     queries, candidates = (np.abs(c) for c in columns)
     style = Candidates(candidates, np.ones(150))
-    targets = keras.ops.convert_to_numpy(neighbors.match(queries, [style]))
+    targets = keras.ops.convert_to_numpy(matching.match(queries, [style]))
     nearest = numpy_cosines(queries, candidates - candidates.mean(0)).argmax(1)
     expected = candidates[nearest] / np.linalg.norm(candidates[nearest], axis=1, keepdims=True)
     np.testing.assert_allclose(targets, expected, rtol=1e-5)
@@ -117,9 +117,9 @@ def test_masked_places_look_only_where_their_style_is(columns):
     queries, candidates = columns
     first = (np.arange(150) < 60).astype(float)
     styles = [Candidates(candidates, first), Candidates(-candidates, 1 - first)]
-    targets = keras.ops.convert_to_numpy(neighbors.match(queries, styles))
+    targets = keras.ops.convert_to_numpy(matching.match(queries, styles))
     for style, places in zip(styles, (slice(0, 60), slice(60, 150)), strict=True):
-        alone = neighbors.match(
+        alone = matching.match(
             queries[places],
             [Candidates(style.columns, np.ones(150))._replace(share=first[places] * 0 + 1)],
         )
@@ -131,31 +131,32 @@ def test_blends_take_as_many_places_as_their_share(shares):
     rng = np.random.default_rng(3)
     scores = rng.random((len(shares), 2000)) + np.arange(len(shares))[:, np.newaxis] * 0.3
     places = np.tile(np.array(shares)[:, np.newaxis], 2000)
-    chosen = neighbors.share_out(scores, places)
+    chosen = matching.share_out(scores, places)
     counts = np.bincount(chosen, minlength=len(shares)) / 2000
     np.testing.assert_allclose(counts, shares, atol=0.02)
 
 
 def test_places_that_no_mask_covers_take_any_style():
     shares = np.array([[1.0, 0.0], [0.0, 0.0]])
-    assert neighbors.share_out(np.array([[0.1, 0.2], [0.9, 0.9]]), shares)[0] == 0
+    assert matching.share_out(np.array([[0.1, 0.2], [0.9, 0.9]]), shares)[0] == 0
 
 
 @pytest.mark.parametrize("turns", [0, 1])
 @pytest.mark.parametrize(("tile", "at_once"), [(None, 2**25), (32, 2**25), (32, 64 * 90)])
-@pytest.mark.parametrize("along_axes", [False, True])
+@pytest.mark.parametrize("limits", [{}, {"FEW": 0, "FEW_QUERIES": 0}, {"MANY": 0, "BEST": 200}])
 def test_search_in_tiles_and_blocks_against_numpy(
-    tile, at_once, turns, along_axes, monkeypatch, small_vgg19
+    tile, at_once, turns, limits, monkeypatch, small_vgg19
 ):
     """Place by place: each looks at all places of the style whose mask it is in.
 
-    Along axes too it finds the nearest, as there are as many axes as channels.
+    Along axes too it finds the nearest, as there are as many axes as channels; and by blocks, as
+    there are fewer than are always looked at.
     """
-    if along_axes:
-        monkeypatch.setattr(search, "FEW", 0)
-        monkeypatch.setattr(search, "FEW_QUERIES", 0)
+    for name, limit in limits.items():
+        monkeypatch.setattr(search, name, limit)
+    monkeypatch.setattr(matching, "MANY", search.MANY)
     monkeypatch.setattr(search, "SIMILARITIES", at_once)
-    network = nst.build_network(small_vgg19, neighbors.HYPERCOLUMN_LAYERS, pool_padding="same")
+    network = nst.build_network(small_vgg19, hypercolumns.HYPERCOLUMN_LAYERS, pool_padding="same")
     rng = np.random.default_rng(4)
     photo, x, *pictures = (
         rng.normal(0, 60, (rows, cols, 3)).astype(np.float32)
@@ -164,7 +165,7 @@ def test_search_in_tiles_and_blocks_against_numpy(
     left = np.repeat([[1.0, 0.0]], 40, axis=1) * np.ones((48, 1))
     styles = [Painting(pictures[0], 0.5, left), Painting(pictures[1], 0.5, 1 - left)]
     share = np.repeat(rng.random((48 // 4, 80 // 4)), 4, axis=0).repeat(4, axis=1)
-    found = neighbors.find_neighbors(network, photo, x, styles, share, turns, tile)
+    found = matching.find_neighbors(network, photo, x, styles, share, turns, tile)
 
     shares = share[::4, ::4].reshape(-1, 1)
     content, own = (numpy_centered(numpy_columns(network, picture)) for picture in (photo, x))
@@ -183,14 +184,14 @@ def test_search_in_tiles_and_blocks_against_numpy(
 @pytest.mark.parametrize("tile", [None, 32])
 def test_search_of_some_places_finds_what_the_search_of_all_does(tile, small_vgg19):
     """Elsewhere targets are 0. A place is looked up if any of its pixels is in `where`."""
-    network = nst.build_network(small_vgg19, neighbors.HYPERCOLUMN_LAYERS, pool_padding="same")
+    network = nst.build_network(small_vgg19, hypercolumns.HYPERCOLUMN_LAYERS, pool_padding="same")
     rng = np.random.default_rng(5)
     photo, x, picture = rng.normal(0, 60, (3, 48, 64, 3)).astype(np.float32)
     given = network, photo, x, [Painting(picture)], np.full((48, 64), 0.5)
     where = np.zeros((48, 64), bool)
     where[8:30, 20:41] = True
     every, some = (
-        np.concatenate(neighbors.find_neighbors(*given, tile=tile, where=w), axis=-1).reshape(
+        np.concatenate(matching.find_neighbors(*given, tile=tile, where=w), axis=-1).reshape(
             12, 16, -1
         )
         for w in (None, where)
@@ -203,14 +204,14 @@ def test_search_of_some_places_finds_what_the_search_of_all_does(tile, small_vgg
 
 def test_styles_share_the_places_that_are_looked_up(small_vgg19):
     """Five places, two styles 1:1: what fills their number up does not count."""
-    network = nst.build_network(small_vgg19, neighbors.HYPERCOLUMN_LAYERS, pool_padding="same")
+    network = nst.build_network(small_vgg19, hypercolumns.HYPERCOLUMN_LAYERS, pool_padding="same")
     rng = np.random.default_rng(8)
     photo, *pictures = rng.normal(0, 60, (3, 40, 40, 3)).astype(np.float32)
     where = np.zeros((40, 40), bool)
     where[0, :40] = True  # ten places of four pixels
     styles = [Painting(picture, 0.5) for picture in pictures]
     given = network, photo, photo, styles, np.full((40, 40), 0.5)
-    targets = np.concatenate(neighbors.find_neighbors(*given, where=where), axis=-1)[:10]
+    targets = np.concatenate(matching.find_neighbors(*given, where=where), axis=-1)[:10]
     own = [numpy_columns(network, picture) for picture in pictures]
     near = [np.abs(unit_length(o)[None] - targets[:, None]).max(-1).min(1) < 1e-3 for o in own]
     assert [n.sum() for n in near] == [5, 5]
@@ -223,7 +224,7 @@ def unit_length(columns):
 def numpy_columns(network, picture):
     """The hypercolumns of all places of a picture, from features of the whole."""
     features = network.predict_on_batch(picture[np.newaxis])
-    rows, cols = features[neighbors.GRID_LAYER].shape[1:3]
+    rows, cols = features[hypercolumns.GRID_LAYER].shape[1:3]
     return np.array([numpy_hypercolumn(features, i, j) for i in range(rows) for j in range(cols)])
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 import neural_style_transfer as nst
 from stylize.backend.tensors import keras
 from stylize.images.optical_flow import Previous
-from stylize.losses import neighbors, tiles
-from stylize.losses.neighbors import HYPERCOLUMN_LAYERS, find_neighbors
+from stylize.losses import tiles
+from stylize.losses.hypercolumns import HYPERCOLUMN_LAYERS, columns_of
+from stylize.losses.matching import find_neighbors
 from stylize.losses.style import style_grams
 from stylize.losses.tiles import make_tiles
 from stylize.runs import level as levels
@@ -154,7 +155,7 @@ def test_margin_or_grid_that_is_wrong_is_caught(eagerly, fault, monkeypatch):
 def test_hypercolumns_of_tiles_are_those_of_the_whole(eagerly):
     network = nst.build_network(small_weights(), HYPERCOLUMN_LAYERS, pool_padding="same")
     picture = noise(131, 97, 0).astype(np.float32)
-    whole, tiled = (neighbors._columns(network, picture, tile) for tile in (None, 48))
+    whole, tiled = (columns_of(network, picture, tile) for tile in (None, 48))
     np.testing.assert_allclose(tiled, whole, atol=1e-5 * np.max(whole))
 
 

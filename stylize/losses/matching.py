@@ -1,0 +1,333 @@
+"""Which place of a style each place of the combination is compared with: its nearest neighbour.
+
+    find_neighbors   of a whole picture, or of a part of it
+      match          each place with the most similar of all styles' places, in all channels
+      share_out      between several styles, so that each gets its share
+
+Where a photo or a style has many places, they are compared along a few axes, blocks of them first.
+Neither the time nor, with tiles, the memory then grows much faster than the picture.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from stylize.backend.scratch import Folder, empty_in_file, empty_in_memory
+from stylize.backend.tensors import keras
+from stylize.images.masks import layer_mask
+from stylize.losses.hypercolumns import (
+    GRID_LAYER,
+    HYPERCOLUMN_LAYERS,
+    centered,
+    columns_by_tile,
+    columns_of,
+    shape_of_columns,
+)
+from stylize.losses.search import (
+    MANY,
+    MANY_AXES,
+    blocks,
+    nearest,
+    nearest_by_blocks,
+    principal_axes,
+    taken,
+    unit,
+)
+
+BALANCING_STEPS = 60
+STRIP = 4096  # columns that are in memory at once, where not all are
+
+
+def share_out(scores: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Which style each place takes: the one that it is most like, as often as the shares say.
+
+    Args:
+        scores: cosines (styles, places).
+        shares: (styles, places), at least 0: where each style goes, and how often; a style
+            is never taken where its share is 0. Where all shares are 0, any style may be taken.
+
+    Returns:
+        (places,), the index of a style. A style's number of places is as near as can be to the sum
+        of its shares, those of a place taken to add up to one.
+    """
+    shares = np.where(shares.sum(0) > 0, shares, 1.0)
+    shares = shares / shares.sum(0)
+    scores = np.where(shares > 0, scores, -np.inf)
+    wanted, handicap = shares.mean(1), np.zeros((len(scores), 1))
+    step = 0.5
+    chosen = scores.argmax(0)
+    for _ in range(BALANCING_STEPS):  # an auction: who gets too much has to be much more alike
+        taken = np.bincount(chosen, minlength=len(scores)) / len(chosen)
+        handicap += step * np.sign(taken - wanted)[:, np.newaxis]
+        step *= 0.8
+        chosen = (scores - handicap).argmax(0)
+    return chosen
+
+
+class Candidates(NamedTuple):
+    """A style's places, to find neighbours among."""
+
+    columns: Any  # (m, channels)
+    share: np.ndarray  # (places of the combination,): where the style goes, and how often
+
+
+def match(
+    queries: Any,
+    candidates: Sequence[Candidates],
+    dtype: str = "float32",
+    number: int | None = None,
+) -> Any:
+    """The targets of `neighbor_loss`: each place's nearest column, found by its query.
+
+    Args:
+        queries: (places, channels), centred.
+        candidates: of each style.
+        dtype: as in `nearest`.
+        number: of the first queries, which count; None: all do.
+
+    Returns:
+        (places, channels), float32, of length 1.
+    """
+    found = [
+        [part[:number] for part in nearest(queries, centered(style.columns), dtype)]
+        for style in candidates
+    ]
+    chosen = share_out(
+        np.stack([cosines for _, cosines in found]), np.stack([style.share for style in candidates])
+    )
+    targets = unit(keras.ops.take(candidates[0].columns, found[0][0], axis=0))
+    for index, style in enumerate(candidates[1:], start=1):
+        own = unit(keras.ops.take(style.columns, found[index][0], axis=0))
+        targets = keras.ops.where((chosen == index)[:, np.newaxis], own, targets)
+    return targets
+
+
+def find_neighbors(
+    network: Any,
+    base: np.ndarray,
+    x: np.ndarray,
+    styles: Sequence[Any],
+    query_content: np.ndarray,
+    turns: int = 0,
+    tile: int | None = None,
+    where: np.ndarray | None = None,
+    scratch: Folder = None,
+) -> list[Any]:
+    """The targets of `neighbor_loss` for a combination.
+
+    A query is the photo's column and the combination's, each less its mean, mixed.
+
+    Args:
+        network: gives features of `HYPERCOLUMN_LAYERS`, in the precision that is used here too.
+        base, x: the photo and the combination, (rows, cols, 3), as `preprocess_image` makes them.
+        styles: with a `picture` of any size, a `share`, and a `mask` (rows, cols) or None.
+        query_content: (rows, cols), 0..1: how much of a query is the photo's.
+        turns: how many copies of each style, turned by 90 degrees each, to look in too.
+        tile: rows and columns that the network sees at once, without the margins; None: all.
+        where: (rows, cols), not all 0: targets are looked up where it is above 0; None:
+            everywhere. Elsewhere they are 0.
+        scratch: the folder for columns that are too large for memory, where there are tiles.
+
+    Returns:
+        (places, channels) of each layer, float32.
+    """
+    shape = network.compute_output_shape((1, *base.shape))[GRID_LAYER]
+    content = np.asarray(layer_mask(query_content, shape))
+    shares, covered = [], np.zeros(shape[1] * shape[2])
+    for style in styles:
+        everywhere = np.ones(query_content.shape)
+        mask = layer_mask(everywhere if style.mask is None else style.mask, shape)
+        shares.append(style.share * np.asarray(mask).ravel())
+        covered += np.asarray(mask).ravel()
+    # Where no style goes there is nothing to be like: a target of 0 has no gradient.
+    counted = np.minimum(covered, 1)[:, np.newaxis].astype(np.float32)
+    asked = None if where is None else np.asarray(layer_mask(where, shape)) > 0
+    pictures = [style.picture for style in styles]
+    grids = [network.compute_output_shape((1, *each.shape))[GRID_LAYER] for each in pictures]
+    many = max(rows * cols for _, rows, cols, _ in (shape, *grids)) > MANY
+    find = _targets_among_many if many else _targets_among_few
+    targets = find(
+        Search(network, base, x, content, pictures, shares, counted, asked, turns, tile, scratch)
+    )
+    channels = [network.output[layer].shape[-1] for layer in HYPERCOLUMN_LAYERS]
+    if isinstance(targets, np.ndarray):  # each tile takes its places of them
+        return np.split(targets, np.cumsum(channels)[:-1], axis=-1)
+    return keras.ops.split(targets, np.cumsum(channels)[:-1].tolist(), axis=-1)
+
+
+class Search(NamedTuple):
+    """What targets are looked up of and among, see `find_neighbors`.
+
+    Attributes:
+        content: (places, 1), of each query.
+        pictures: the styles.
+        shares: of each style, (places,).
+        counted: (places, 1), 0..1: how much a place's target counts.
+        asked: (places, 1), whether a place's target is looked up; None: all are.
+    """
+
+    network: Any
+    base: np.ndarray
+    x: np.ndarray
+    content: np.ndarray
+    pictures: Sequence[np.ndarray]
+    shares: Sequence[np.ndarray]
+    counted: np.ndarray
+    asked: np.ndarray | None
+    turns: int
+    tile: int | None
+    scratch: Folder
+
+    @property
+    def dtype(self) -> str:
+        """Of products that need not be exact."""
+        low = self.network.get_layer(GRID_LAYER).compute_dtype == "bfloat16"
+        return "bfloat16" if low else "float32"
+
+
+def _targets_among_few(search):
+    """The targets, (places, channels), by comparing places in all channels."""
+    network, tile = search.network, search.tile
+    content = keras.ops.convert_to_tensor(search.content, "float32")
+    queries = content * centered(columns_of(network, search.base, tile))  # large: one at a time
+    queries += (1 - content) * centered(columns_of(network, search.x, tile))
+    candidates = [
+        Candidates(_style_columns(network, picture, search.turns, tile), share)
+        for picture, share in zip(search.pictures, search.shares, strict=True)
+    ]
+    if search.asked is None:
+        targets = match(queries, candidates, search.dtype)
+    else:
+        targets = _match_where(search.asked, queries, candidates, search.dtype)
+    targets = targets * keras.ops.convert_to_tensor(search.counted, "float32")
+    return keras.ops.convert_to_numpy(targets) if tile else targets
+
+
+def _match_where(asked, queries, candidates, dtype):
+    """`match` at the places that are `asked`, a boolean (places, 1); elsewhere targets are 0."""
+    places = np.flatnonzero(asked)
+    candidates = [style._replace(share=style.share[places]) for style in candidates]
+    filled = np.resize(places, _up_to_a_power(len(places), len(asked)))
+    found = match(keras.ops.take(queries, filled, axis=0), candidates, dtype, len(places))
+    number = np.maximum(np.cumsum(asked) - 1, 0)  # of each place among those that are asked
+    return keras.ops.take(found, number, axis=0) * keras.ops.cast(asked, "float32")
+
+
+def _up_to_a_power(number, most):
+    """So many, or more: some backends compile anew for each number, so there are to be few."""
+    return min(most, 2 ** math.ceil(math.log2(number)))
+
+
+def _style_columns(network, picture, turns, tile):
+    """The hypercolumns of a style and of copies of it, each turned by 90 degrees more."""
+    columns = [columns_of(network, each, tile) for each in _turned(picture, turns)]
+    return keras.ops.concatenate(columns) if turns else columns[0]
+
+
+def _turned(picture, turns):
+    """A picture and so many copies, each turned by 90 degrees more."""
+    return [np.rot90(picture, turn).copy() for turn in range(turns + 1)]
+
+
+class ManyCandidates(NamedTuple):
+    """A style with so many places that they are compared along axes.
+
+    Attributes:
+        columns: (m, channels): a NumPy array, which may be in a file, or a tensor.
+        axes: (channels, axes), the principal ones.
+        along: (m, axes): the columns, less their mean and at length 1, along these.
+        blocks: of places, see `blocks`.
+    """
+
+    columns: Any
+    axes: Any
+    along: np.ndarray
+    blocks: np.ndarray
+
+
+def _targets_among_many(search):
+    """The targets, (places, channels), a NumPy array, by comparing blocks of places along axes."""
+    styles = [_many_candidates(search, picture) for picture in search.pictures]
+    queries = _queries_along(search, [style.axes for style in styles])
+    grid, channels = shape_of_columns(search.network, search.base)
+    looked_up, asked = blocks(*grid), search.asked
+    if asked is not None:
+        looked_up = looked_up[asked.ravel()[looked_up].any(axis=1)]
+        looked_up = np.resize(
+            looked_up, (_up_to_a_power(len(looked_up), 2**31), looked_up.shape[1])
+        )
+    found = [
+        nearest_by_blocks(own, style.along, looked_up, style.blocks, search.dtype)
+        for own, style in zip(queries, styles, strict=True)
+    ]
+    places = np.arange(math.prod(grid)) if asked is None else np.flatnonzero(asked)
+    chosen = share_out(
+        np.stack([cosines[places] for _, cosines in found]),
+        np.stack([share[places] for share in search.shares]),
+    )
+    targets = _empty(search, (math.prod(grid), channels))
+    if asked is not None:
+        targets[...] = 0
+    for index, (style, (indices, _)) in enumerate(zip(styles, found, strict=True)):
+        for own in _strips(places[chosen == index]):
+            columns = unit(taken(style.columns, indices[own]))
+            targets[own] = keras.ops.convert_to_numpy(columns) * search.counted[own]
+    return targets
+
+
+def _many_candidates(search, picture):
+    """A style and its turned copies, as `ManyCandidates`."""
+    pictures = _turned(picture, search.turns)
+    _, channels = shape_of_columns(search.network, picture)
+    grids = [shape_of_columns(search.network, each)[0] for each in pictures]
+    ends = np.cumsum([math.prod(grid) for grid in grids])
+    columns, total = _empty(search, (ends[-1], channels)), np.zeros(channels)
+    for each, end, grid in zip(pictures, ends, grids, strict=True):
+        for places, own in columns_by_tile(search.network, each, search.tile):
+            own = keras.ops.convert_to_numpy(own)
+            columns[end - math.prod(grid) + places] = own
+            total += own.sum(axis=0, dtype=np.float64)
+    mean = (total / ends[-1]).astype(np.float32)
+    axes = principal_axes(columns, MANY_AXES, mean)
+    along = np.empty((ends[-1], axes.shape[1]), np.float32)
+    for places in _strips(np.arange(ends[-1])):
+        own = unit(taken(columns, places) - mean)
+        along[places] = keras.ops.convert_to_numpy(keras.ops.matmul(own, axes))
+    of_copies = [
+        end - math.prod(grid) + blocks(*grid) for end, grid in zip(ends, grids, strict=True)
+    ]
+    return ManyCandidates(columns, axes, along, np.concatenate(of_copies).astype(np.int32))
+
+
+def _queries_along(search, every_axes):
+    """The queries along the axes of each style, (places, axes), NumPy arrays."""
+    content = search.content.astype(np.float32)
+    of_photo = _centered_along(search, search.base, every_axes)
+    of_x = _centered_along(search, search.x, every_axes)
+    return [content * photo + (1 - content) * x for photo, x in zip(of_photo, of_x, strict=True)]
+
+
+def _centered_along(search, picture, every_axes):
+    """A picture's columns, less their mean, along several axes."""
+    grid, channels = shape_of_columns(search.network, picture)
+    number, total = math.prod(grid), np.zeros(channels)
+    along = [np.empty((number, axes.shape[1]), np.float32) for axes in every_axes]
+    for places, own in columns_by_tile(search.network, picture, search.tile):
+        for result, axes in zip(along, every_axes, strict=True):
+            result[places] = keras.ops.convert_to_numpy(keras.ops.matmul(own, axes))
+        total += keras.ops.convert_to_numpy(own).sum(axis=0, dtype=np.float64)
+    mean = (total / number).astype(np.float32)
+    return [result - mean @ axes for result, axes in zip(along, every_axes, strict=True)]
+
+
+def _empty(search, shape):
+    """A float32 array: in a file where there are tiles, since it is larger than one of them."""
+    return empty_in_file(shape, search.scratch) if search.tile else empty_in_memory(shape)
+
+
+def _strips(places):
+    """A few thousand places after others."""
+    for first in range(0, len(places), STRIP):
+        yield places[first : first + STRIP]
