@@ -291,7 +291,7 @@ def _many_candidates(search, picture):
             total += own.sum(axis=0, dtype=np.float64)
     mean = (total / ends[-1]).astype(np.float32)
     axes = principal_axes(columns, MANY_AXES, mean)
-    along = np.empty((ends[-1], axes.shape[1]), np.float32)
+    along = _empty(search, (ends[-1], axes.shape[1]))
     for places in _strips(np.arange(ends[-1])):
         own = unit(taken(columns, places) - mean)
         along[places] = keras.ops.convert_to_numpy(keras.ops.matmul(own, axes))
@@ -304,22 +304,28 @@ def _many_candidates(search, picture):
 def _queries_along(search, every_axes):
     """The queries along the axes of each style, (places, axes), NumPy arrays."""
     content = search.content.astype(np.float32)
-    of_photo = _centered_along(search, search.base, every_axes)
+    queries = _centered_along(search, search.base, every_axes)
     of_x = _centered_along(search, search.x, every_axes)
-    return [content * photo + (1 - content) * x for photo, x in zip(of_photo, of_x, strict=True)]
+    for own, x in zip(queries, of_x, strict=True):  # in place: they may be larger than memory
+        for places in _strips(np.arange(len(own))):
+            share = content[places]
+            own[places] = share * own[places] + (1 - share) * x[places]
+    return queries
 
 
 def _centered_along(search, picture, every_axes):
     """A picture's columns, less their mean, along several axes."""
     grid, channels = shape_of_columns(search.network, picture)
     number, total = math.prod(grid), np.zeros(channels)
-    along = [np.empty((number, axes.shape[1]), np.float32) for axes in every_axes]
+    along = [_empty(search, (number, axes.shape[1])) for axes in every_axes]
     for places, own in columns_by_tile(search.network, picture, search.tile):
         for result, axes in zip(along, every_axes, strict=True):
             result[places] = keras.ops.convert_to_numpy(keras.ops.matmul(own, axes))
         total += keras.ops.convert_to_numpy(own).sum(axis=0, dtype=np.float64)
     mean = (total / number).astype(np.float32)
-    return [result - mean @ axes for result, axes in zip(along, every_axes, strict=True)]
+    for result, axes in zip(along, every_axes, strict=True):
+        result -= mean @ axes
+    return along
 
 
 def _empty(search, shape):

@@ -91,7 +91,7 @@ def nearest_by_blocks(
 
     Args:
         queries: (n, axes), along the candidates' principal axes.
-        candidates: (m, axes), of columns of length 1, along these.
+        candidates: (m, axes), of columns of length 1, along these. Both may be larger than memory.
         query_blocks, candidate_blocks: from `blocks`. Queries that are in none are not looked up.
         dtype: of the products of blocks: "bfloat16" where that is fast.
 
@@ -99,8 +99,8 @@ def nearest_by_blocks(
         (indices (n,) into the candidates, cosines (n,) float32), NumPy arrays; 0 for queries that
         were not looked up.
     """
-    members = keras.ops.mean(keras.ops.take(candidates, candidate_blocks, axis=0), axis=1)
-    means = keras.ops.transpose(keras.ops.cast(members, dtype))
+    means = _means(candidates, candidate_blocks)
+    means = keras.ops.transpose(keras.ops.cast(means, dtype))
     best = min(BEST, len(candidate_blocks))
     compared = best * candidate_blocks.shape[1] * candidates.shape[1]  # numbers for each block
     at_once = max(1, SIMILARITIES // max(len(candidate_blocks), compared))
@@ -108,16 +108,26 @@ def nearest_by_blocks(
     cosines = np.zeros(queries.shape[0], np.float32)
     for first in range(0, len(query_blocks), at_once):
         places = query_blocks[first : first + at_once]
-        own = unit(keras.ops.take(queries, places, axis=0))  # (blocks, members, axes)
+        own = unit(taken(queries, places))  # (blocks, members, axes)
         similarities = keras.ops.matmul(keras.ops.cast(keras.ops.mean(own, axis=1), dtype), means)
         _, found = keras.ops.top_k(similarities, best)
         shortlist = candidate_blocks[keras.ops.convert_to_numpy(found)].reshape(len(places), -1)
-        others = keras.ops.take(candidates, shortlist, axis=0)
+        others = taken(candidates, shortlist)
         of_each = keras.ops.matmul(own, keras.ops.transpose(others, (0, 2, 1)))
         index = keras.ops.convert_to_numpy(keras.ops.argmax(of_each, axis=-1))
         indices[places] = np.take_along_axis(shortlist, index, axis=1)
         cosines[places] = keras.ops.convert_to_numpy(keras.ops.max(of_each, axis=-1))
     return indices, cosines
+
+
+def _means(columns, grouped):
+    """The mean of the columns of each block, (blocks, axes)."""
+    return np.concatenate(
+        [
+            keras.ops.convert_to_numpy(keras.ops.mean(taken(columns, places), axis=1))
+            for places in np.array_split(grouped, math.ceil(grouped.size / FEW))
+        ]
+    )
 
 
 def blocks(rows: int, cols: int) -> np.ndarray:

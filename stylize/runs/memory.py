@@ -25,6 +25,7 @@ FILTER_BYTES = 40  # for each pixel, during the preconditioner's FFT
 WORKSPACE_BYTES, WORKSPACE_MIB = 640, 270  # of the convolutions, for each pixel, but not more than
 COLUMN_BYTES = 900  # of hypercolumns, for each pixel of the picture and of the styles
 HYPERCOLUMN_BYTES, PREPARED = 640, 4  # of one alone; how many of each style's there are at once
+MANY_TIMES = 1.2  # as much, where places are many: targets are there twice for a while
 ALONG_BYTES = 4 * MANY_AXES / 16  # of places along axes, for each pixel
 SEARCH_BYTES = 10  # for each similarity that is in memory at once
 TILES = (4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 128)  # to choose from
@@ -81,7 +82,9 @@ def needed_mib(
         similarities = min(SIMILARITIES, pixels // 16 * max(style_pixels) // 16)
         hypercolumns: float = (pixels + candidates) * COLUMN_BYTES
         if stage.tile and _has_many_places(pixels, style_pixels):  # all others are in files
-            hypercolumns = seen * COLUMN_BYTES + (3 * pixels + candidates) * ALONG_BYTES
+            hypercolumns = seen * COLUMN_BYTES
+        elif _has_many_places(pixels, style_pixels):
+            hypercolumns *= MANY_TIMES
         elif settings.style_turns:  # with one copy alone, evaluations take more than the search
             searching = (pixels + PREPARED * candidates) * HYPERCOLUMN_BYTES
             hypercolumns = max(hypercolumns, searching - network)
@@ -102,9 +105,10 @@ def needed_disk_mib(
         layers = [*settings.content_layers]
         files += pixels * sum(4 * CONVOLUTIONS[n][1] / 4 ** (int(n[5]) - 1) for n in layers)
         if settings.neighbor_weight:
-            columns = pixels
+            columns, candidates = pixels, sum(style_pixels) * (1 + settings.style_turns)
             if _has_many_places(pixels, style_pixels):  # the targets twice, or the styles' too
-                columns += max(pixels, sum(style_pixels) * (1 + settings.style_turns))
+                columns += max(pixels, candidates)
+                files += (2 * pixels * len(style_pixels) + candidates) * ALONG_BYTES
             files += columns * sum(4 * CONVOLUTIONS[n][1] / 16 for n in HYPERCOLUMN_LAYERS)
     state = pixels * (STATE_FILE_BYTES[settings.optimizer] + 2 * pairs)
     return files / 2**20, state / 2**20
