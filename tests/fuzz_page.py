@@ -12,7 +12,7 @@ import httpx
 from strange_files import mutated, nonsense, several
 
 META = {"_type": "gradio.FileData"}
-CONTROLS = [0.5, 32, 1, "none", 0.025, 1, 1, 0, 0]
+CONTROLS = [0.5, 32, 1, "none", 0.025, 1, 1, 0, 0, "area"]
 NAMED = {"strength": 0.5, "size": 32, "iterations": 1, "preserve_colors": "none", "seed": 0}
 PAINT_EACH = 10  # requests, one is painted
 SECONDS = 60  # that an answer may take
