@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stylize.backend.scratch import Folder, empty_in_file, empty_in_memory
+from stylize.backend.scratch import Folder, empty_in_file, empty_in_memory, release
 from stylize.backend.tensors import keras
 from stylize.images.masks import layer_mask
 from stylize.losses.hypercolumns import (
@@ -274,6 +274,8 @@ def _targets_among_many(search):
         for own in _strips(places[chosen == index]):
             columns = unit(taken(style.columns, indices[own]))
             targets[own] = keras.ops.convert_to_numpy(columns) * search.counted[own]
+        release(style.columns)
+    release(targets)
     return targets
 
 
@@ -295,6 +297,7 @@ def _many_candidates(search, picture):
     for places in _strips(np.arange(ends[-1])):
         own = unit(taken(columns, places) - mean)
         along[places] = keras.ops.convert_to_numpy(keras.ops.matmul(own, axes))
+    release(columns)
     of_copies = [
         end - math.prod(grid) + blocks(*grid) for end, grid in zip(ends, grids, strict=True)
     ]
