@@ -124,7 +124,7 @@ def columns_of(network: Any, picture: np.ndarray, tile: int | None = None) -> An
         return next(columns_by_tile(network, picture, None))[1]
     columns = np.empty((math.prod(grid), channels), np.float32)
     for places, own in columns_by_tile(network, picture, tile):
-        columns[places] = own
+        columns[places] = keras.ops.convert_to_numpy(own)
     return keras.ops.convert_to_tensor(columns)
 
 

@@ -4,7 +4,8 @@
       match          each place with the most similar of all styles' places, in all channels
       share_out      between several styles, so that each gets its share
 
-Where a photo or a style has many places, they are compared along a few axes, blocks of them first.
+Where a photo or a style has many places, they are compared along a few axes, blocks of them first;
+cosines are then those along a style's own axes, nearly comparable between styles.
 Neither the time nor, with tiles, the memory then grows much faster than the picture.
 """
 
@@ -252,12 +253,12 @@ def _targets_among_many(search):
     styles = [_many_candidates(search, picture) for picture in search.pictures]
     queries = _queries_along(search, [style.axes for style in styles])
     grid, channels = shape_of_columns(search.network, search.base)
-    looked_up, asked = blocks(*grid), search.asked
+    every, asked = blocks(*grid), search.asked
+    looked_up = every
     if asked is not None:
-        looked_up = looked_up[asked.ravel()[looked_up].any(axis=1)]
-        looked_up = np.resize(
-            looked_up, (_up_to_a_power(len(looked_up), 2**31), looked_up.shape[1])
-        )
+        looked_up = every[asked.ravel()[every].any(axis=1)]
+        filled = _up_to_a_power(len(looked_up), len(every)), every.shape[1]
+        looked_up = np.resize(looked_up, filled)
     found = [
         nearest_by_blocks(own, style.along, looked_up, style.blocks, search.dtype)
         for own, style in zip(queries, styles, strict=True)

@@ -4,7 +4,7 @@ At 400 rows a photo and a painting have 10,000 places each, of 2560 channels: co
 takes as many multiplications as three evaluations. So many columns are compared along the axes in
 which the candidates vary most, and all channels decide between the few that are nearest there.
 
-Even so the time grows with the square of the pixels. From `MANY` places on, blocks of places that
+Even so the time grows with the square of the pixels. With more than `MANY`, blocks of places that
 lie together, which are much alike, are compared by their means, and only the members of the best
 one by one. The larger the picture, the larger are the blocks.
 """
@@ -97,7 +97,7 @@ def nearest_by_blocks(
 
     Returns:
         (indices (n,) into the candidates, cosines (n,) float32), NumPy arrays; 0 for queries that
-        were not looked up.
+        were not looked up. A cosine is that of the query as far as the axes show it.
     """
     means = _means(candidates, candidate_blocks)
     means = keras.ops.transpose(keras.ops.cast(means, dtype))
@@ -131,7 +131,7 @@ def _means(columns, grouped):
 
 
 def blocks(rows: int, cols: int) -> np.ndarray:
-    """The places of a picture in square blocks: single ones, where there are not `MANY`.
+    """The places of a picture in square blocks: single ones, up to `MANY`.
 
     Returns:
         (blocks, places of each), int32; at the right and at the bottom some places are there twice.
