@@ -108,9 +108,8 @@ def positive(value):
     """Returns `value` as a finite float above 0. Raises InputError."""
     number = _number(value)
     if not 0 < number < math.inf:
-        raise InputError(
-            f"must be a finite number above 0, received {_shown(value)}{_meant(value)}"
-        )
+        meaning = "" if number == 0 else _meant(value)
+        raise InputError(f"must be a finite number above 0, received {_shown(value)}{meaning}")
     return number
 
 
