@@ -1,12 +1,12 @@
 """Which place of a style each place of the combination is compared with: its nearest neighbour.
 
     find_neighbors   of a whole picture, or of a part of it
-      match          each place with the most similar of all styles' places, in all channels
+      match          each place with the most similar of all styles' places
       share_out      between several styles, so that each gets its share
 
 Where a photo or a style has many places, they are compared along a few axes, blocks of them first;
-cosines are then those along a style's own axes, nearly comparable between styles.
-Neither the time nor, with tiles, the memory then grows much faster than the picture.
+neither the time nor, with tiles, the memory then grows much faster than the picture. Cosines are
+then those along a style's own axes, which compare between styles only nearly.
 """
 
 import math
@@ -60,8 +60,8 @@ def share_out(scores: np.ndarray, shares: np.ndarray) -> np.ndarray:
     step = 0.5
     chosen = scores.argmax(0)
     for _ in range(BALANCING_STEPS):  # an auction: who gets too much has to be much more alike
-        taken = np.bincount(chosen, minlength=len(scores)) / len(chosen)
-        handicap += step * np.sign(taken - wanted)[:, np.newaxis]
+        had = np.bincount(chosen, minlength=len(scores)) / len(chosen)
+        handicap += step * np.sign(had - wanted)[:, np.newaxis]
         step *= 0.8
         chosen = (scores - handicap).argmax(0)
     return chosen
@@ -89,7 +89,7 @@ def match(
         number: of the first queries, which count; None: all do.
 
     Returns:
-        (places, channels), float32, of length 1.
+        (places, channels), or as many as `number` says, float32, of length 1 or 0.
     """
     found = [
         [part[:number] for part in nearest(queries, centered(style.columns), dtype)]
@@ -189,7 +189,7 @@ class Search(NamedTuple):
 
 
 def _targets_among_few(search):
-    """The targets, (places, channels), by comparing places in all channels."""
+    """The targets, (places, channels), by comparing places with places, see `nearest`."""
     network, tile = search.network, search.tile
     content = keras.ops.convert_to_tensor(search.content, "float32")
     queries = content * centered(columns_of(network, search.base, tile))  # large: one at a time

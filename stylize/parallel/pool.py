@@ -116,7 +116,7 @@ class Crew:
             self._contexts.close()
             return self._on_cluster(demand, weights, on_death)
         jobs = choose_jobs(demand, machine.count_cores(), self._args.jobs)
-        if jobs != self._jobs or (jobs > 1 and demand.gpus):  # which of them is whose, at the start
+        if jobs != self._jobs or (jobs > 1 and demand.gpus):  # it gets its GPU at the start
             self._contexts.close()
             self._processes = self._contexts.enter_context(processes(jobs, demand.gpus))
         return Painters(self._processes, jobs, memory_each(demand, jobs))
