@@ -40,12 +40,14 @@ from stylize.apps.page.watch import Limit, Stopped, Watch, held
 from stylize.errors import InputError
 from stylize.images.apart import load_image_apart
 from stylize.images.clips import encode, open_clip
+from stylize.images.margins import without_margins
 from stylize.images.optical_flow import require_opencv
 from stylize.images.resize import working_size
 from stylize.images.writing import save_image
 from stylize.runs import metadata
 from stylize.runs.job import Job, prepare
 from stylize.runs.level import style_size
+from stylize.runs.progress import Stage
 from stylize.runs.recipes import choose_settings
 from stylize.vgg.weights import VGG19Weights
 
@@ -361,10 +363,15 @@ class Studio:
     def _prepare(self, photo: Image.Image, style: str, given: dict[str, Any], limit: Limit) -> Job:
         """The `Job` of the uploads. Raises InputError, or Stopped."""
         painting, settings = self._load(style, "the painting", limit), choose_settings(**given)
-        self._allowed.check_size(*working_size(photo, settings.size, settings.longer_side))
+        # Both sizes are checked before memory is planned, whose answer would say less.
+        rows, cols = working_size(photo, settings.size, settings.longer_side)
+        self._allowed.check_size(rows, cols)
+        given_scale = settings.style_scale
+        scale = given_scale if isinstance(given_scale, str) else given_scale[0]
+        whole = Stage(rows, cols, settings.iterations, 1, settings.precision)
+        cropped = without_margins(painting).of(painting)
+        self._allowed.check_painting(*style_size(cropped, scale, whole, settings))
         job = prepare(photo, painting, **given)
-        (style_image,), (scale,) = job.inputs.styles, job.inputs.style_scales
-        self._allowed.check_painting(*style_size(style_image, scale, job.stages[-1], job.settings))
         limit.check()
         return job
 

@@ -581,6 +581,14 @@ def test_too_little_memory_is_answered(painting_of, monkeypatch):
         list(painting_of(1))
 
 
+def test_too_large_a_painting_is_answered_by_its_size_whatever_memory_there_is(
+    painting_of, monkeypatch
+):
+    monkeypatch.setattr(memory, "allowed_mib", lambda settings: 1.0)
+    with pytest.raises(gr.Error, match="too many here. Choose finer strokes"):
+        list(painting_of(1, style_scale=100.0))
+
+
 def test_choices_are_small_pictures_of_three_strengths(studio, photo_path, painting_path):
     given = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
     studio.enter(VISITOR, [photo_path], painting_path, *(given | {"size": 40}).values())
