@@ -56,6 +56,8 @@ def import_keras() -> None:
     if "keras" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Else TensorFlow takes all of a GPU at once, and an open page leaves other programs nothing.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     machine.keep_freed_memory()
     with _silenced_stderr():
         _import_keras()
