@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import functools
 import glob
-import itertools
 import math
 import os
 import re
@@ -127,10 +126,11 @@ def pictures_given(args: argparse.Namespace) -> list:
     return [args.base, *_styles(args), args.init, *masks]
 
 
-def masks_in(settings: Settings) -> list[str]:
-    """The paths of the masks in the settings that options give, each once."""
+def surprises_of_masks(settings: Settings) -> list[str]:
+    """What somebody may not expect of how the masks in the settings are read, in lines."""
     masks = settings.content_mask, settings.keep_mask, *(settings.style_masks or [])
-    return [*dict.fromkeys(filter(None, masks))]
+    given = dict.fromkeys(filter(None, masks))  # each once
+    return [line for mask in given for line in surprises_of(mask)]
 
 
 def is_finished(args: argparse.Namespace, record: Mapping) -> bool:
@@ -290,8 +290,7 @@ def run(
     for path, box in zip(_styles(args), job.inputs.style_boxes, strict=True):
         if box.is_cut:
             console.print(f"Leaving out plain margins of {path}; --style_crop none keeps them")
-    masks = masks_in(job.settings)
-    for line in itertools.chain(surprises(job), *map(surprises_of, masks)):
+    for line in surprises(job) + surprises_of_masks(job.settings):
         console.warn(line)
     announce("This needs", job, args, console)
     weights = weights or load_weights(args.weights, quiet=args.quiet)

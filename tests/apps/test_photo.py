@@ -230,13 +230,23 @@ def test_like_a_picture_of_16_bits_in_a_format_of_8(simple_loss, command, tmp_pa
 
 
 def test_mask_that_is_read_otherwise_than_it_looks_is_told_of(
-    simple_loss, command, photo_path, capsys
+    simple_loss, command, cut_out_path, capsys
 ):
-    assert nst.main([*command, "--iter", "1", "--content_mask", str(photo_path)]) == 0
+    assert nst.main([*command, "--iter", "1", "--keep_mask", str(cut_out_path)]) == 0
     assert capsys.readouterr().err == (
-        f"warning: mask {photo_path}: it has colours, and is taken as gray; paint it in black and "
-        "white\n"
+        f"warning: mask {cut_out_path}: a cut-out: opaque parts count as white, transparent ones "
+        "as black\n"
     )
+
+
+def test_cut_out_is_the_gray_mask_of_what_is_opaque(simple_loss, command, cut_out_path, tmp_path):
+    alpha = tmp_path / "alpha.png"
+    Image.open(cut_out_path).getchannel("A").save(alpha)
+    painted = []
+    for mask in (cut_out_path, alpha):
+        assert nst.main([*command, "--iter", "1", "--keep_mask", str(mask)]) == 0
+        painted.append(nst.load_image(tmp_path / "results" / "r.png").tobytes())
+    assert painted[0] == painted[1]
 
 
 def test_like_notices_another_mask_of_the_same_name(simple_loss, command, tmp_path, capsys):

@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from PIL import Image
 
@@ -43,7 +43,6 @@ from stylize.apps.options import PROGRAM, follow_record, parse_words, with_optio
 from stylize.apps.words import spelled
 from stylize.backend import tensors
 from stylize.errors import InputError
-from stylize.images.masks import surprises_of
 from stylize.images.reading import load_image
 from stylize.images.resize import working_size
 from stylize.images.writing import save_image
@@ -83,7 +82,7 @@ def survey(options: Sequence[argparse.Namespace]) -> ChoicesSurvey:
     """Plans all pictures, each given by its options. Raises InputError and WeightsError."""
     photo.plan(argparse.Namespace(**vars(options[0])))  # what is wrong shows before a download
     weights = kept_weights(options[0].weights)
-    stages, records, needed, allowed, masks = [], [], [], [], dict[Any, None]()
+    stages, records, needed, allowed, lines = [], [], [], [], dict[str, None]()
     for own in options:  # one after another: each job holds its pictures
         own = argparse.Namespace(**vars(own))
         job, _ = photo.plan(own)
@@ -91,10 +90,9 @@ def survey(options: Sequence[argparse.Namespace]) -> ChoicesSurvey:
         records.append(photo.make_record(own, job, weights))
         needed.append(job.needed_mib)
         allowed.append(allowed_mib(job.settings))
-        masks |= dict.fromkeys(photo.masks_in(job.settings))
+        lines |= dict.fromkeys(photo.surprises_of_masks(job.settings))
     demand = Demand(len(options), max(needed), tensors.count_gpus(), min(allowed))
-    lines = [line for mask in masks for line in surprises_of(mask)]
-    return ChoicesSurvey(stages, records, lines, demand)
+    return ChoicesSurvey(stages, records, [*lines], demand)
 
 
 def measure_pace(options: argparse.Namespace) -> forecast.Pace:

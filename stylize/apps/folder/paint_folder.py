@@ -28,6 +28,7 @@ from stylize.apps.console import (
     check_files,
     check_kept,
     check_writable,
+    complain,
     exit_status,
     failure,
     say,
@@ -69,12 +70,14 @@ class FolderSurvey(NamedTuple):
         gpus: how many the backend finds.
         allowed_mib: that all processes together may take.
         precision: that all tasks have, `auto` being what it is on this machine; None: unknown.
+        surprises: what somebody may not expect of the masks, in lines.
     """
 
     outcomes: list[Outcome]
     gpus: int
     allowed_mib: float
     precision: str | None = None
+    surprises: Sequence[str] = ()
 
 
 # ---------------------------------------------------------------------------------------------
@@ -102,7 +105,8 @@ def survey(tasks: Sequence[argparse.Namespace]) -> FolderSurvey:
         outcomes.append(outcome)
     allowed = allowed_mib(first.settings) if first else math.inf
     precision = first.stages[-1].precision if first else None
-    return FolderSurvey(outcomes, tensors.count_gpus(), allowed, precision)
+    lines = photo.surprises_of_masks(first.settings) if first else []
+    return FolderSurvey(outcomes, tensors.count_gpus(), allowed, precision, lines)
 
 
 def _waiting(args, record, job):
@@ -240,6 +244,8 @@ def _paint_all(args, options, ledger):
     with Crew(args, likely) as crew:
         ledger.print(f"Checking {_pictures(len(options))}")  # takes minutes if there are many
         seen = crew.ask(survey, options)
+        for line in () if args.quiet else seen.surprises:
+            complain(f"warning: {line}")
         for index, outcome in enumerate(seen.outcomes):
             ledger.add(index, outcome)
         waiting = {i: o for i, o in enumerate(seen.outcomes) if o.status == "waiting"}

@@ -270,7 +270,7 @@ def test_result_in_the_format_of_another(simple_loss, command, tmp_path):
 
 def test_masks_that_are_read_otherwise_than_they_look_are_told_of(simple_loss, command, capsys):
     assert nst.main([*command, "--content_mask", command[0], "--compare", "seed=1,2"]) == 0
-    assert re.fullmatch("warning: mask .* has colours, .*\n", capsys.readouterr().err)
+    assert re.fullmatch("warning: mask .* its colours count .*\n", capsys.readouterr().err)
 
 
 def test_choice_that_cannot_be_painted_does_not_stop_the_others(command, tmp_path, capsys):

@@ -485,6 +485,12 @@ def test_numbered_frames_become_a_film(command, tmp_path, capfd):
     assert (film.rate, film.length, film.sound) == (12, 2, ())
 
 
+def test_mask_of_all_frames_is_told_of_once(command, cut_out_path, capfd):
+    assert nst.main([*command, "--keep_mask", str(cut_out_path)]) == 0
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"warning: mask {cut_out_path}: a cut-out: ")
+
+
 def test_finished_film_is_not_painted_again_unless_something_has_changed(
     command, tmp_path, monkeypatch, capsys
 ):

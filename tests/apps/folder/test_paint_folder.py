@@ -181,6 +181,12 @@ def test_picture_that_all_need_is_looked_at_first(one_process, command, photos, 
     assert not (tmp_path / "results").exists()
 
 
+def test_mask_of_all_is_told_of_once(one_process, command, cut_out_path, capsys):
+    assert nst.main([*command, "--keep_mask", str(cut_out_path)]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"warning: mask {cut_out_path}: a cut-out: ")
+
+
 def test_fail_fast_begins_nothing_more(one_process, command, photos, tmp_path, monkeypatch, capsys):
     run = photo.run
 
