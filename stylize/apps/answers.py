@@ -49,18 +49,19 @@ MOST_USED = (  # what --help has room for: what is typed, what it does
 )
 
 
-def greet(status: int) -> NoReturn:
-    """Prints how to begin, and ends the program with a status."""
+def greet(name: str, status: int) -> NoReturn:
+    """Prints how to begin, and ends the program of that name with a status."""
     python, *script = program = started_as()
     page = [python, str(Path(script[0]).with_name("app.py"))] if script else [f"{python}-app"]
-    print_and_end(FIRST.format(program=in_shell(program), page=in_shell(page)), status)
+    print_and_end(name, FIRST.format(program=in_shell(program), page=in_shell(page)), status)
 
 
 class Help(argparse.Action):
     """Prints the options that most people need, or all of them, and exits."""
 
     def __call__(self, parser, namespace, topic, option=None):
-        print_and_end(parser.format_help() if topic == "all" else short_help(parser.prog))
+        text = parser.format_help() if topic == "all" else short_help(parser.prog)
+        print_and_end(parser.prog, text)
 
 
 def short_help(program: str) -> str:
@@ -81,7 +82,7 @@ class Show(argparse.Action):
             if text:
                 told.append(f"{printable(path)}:\n{text}" if len(paths) > 1 else text)
         if told:
-            print_and_end("\n\n".join(told), max(statuses))
+            print_and_end(parser.prog, "\n\n".join(told), max(statuses))
         parser.exit(max(statuses))
 
 

@@ -237,7 +237,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         argcomplete.autocomplete(parser)
     argv = sys.argv[1:] if argv is None else argv
     if not argv or list(argv) == ["help"]:
-        greet(0 if argv else 2)
+        greet(parser.prog, 0 if argv else 2)
     args = parse_words(argv, parser)
     args.command = in_shell([*started_as(), *argv])
     again = argv if args.resume else with_options(argv, ["--resume"])
@@ -249,7 +249,10 @@ def parse_words(argv: Sequence[str], parser: Parser | None = None) -> argparse.N
     """The options, and in `plain` the words without those of --compare."""
     parser = parser or build_parser()
     compared, plain = split_compared(argv)
-    words = spelled(plain)
+    try:
+        words = spelled(plain)
+    except InputError as error:
+        parser.error(str(error))
     options = words[: words.index("--")] if "--" in words else words
     if names := [word for word in options if word.partition("=")[0] in PICTURES]:
         parser.error(f"{names[0]}: pictures have no option: {USAGE % {'prog': parser.prog}}")

@@ -734,11 +734,12 @@ def test_output_on_a_full_disk_is_named(command, capsys, monkeypatch):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
-def test_answer_on_a_full_disk_is_named():
+@pytest.mark.parametrize("asked", [["--help"], ["help"]])
+def test_answer_on_a_full_disk_is_named(asked):
     with open("/dev/full", "w") as full:
-        command = [sys.executable, SCRIPT, "--help"]
+        command = [sys.executable, SCRIPT, *asked]
         ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
-    said = "error: standard output: No space left on device\n"
+    said = "neural_style_transfer.py: error: standard output: No space left on device\n"
     assert (ended.returncode, ended.stderr) == (1, said)
 
 
