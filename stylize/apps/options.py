@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stylize import __version__
-from stylize.apps.answers import USAGE, Help, Show, find_result, greet
+from stylize.apps.answers import USAGE, Help, Show, ShowRecord, find_result, greet
 from stylize.apps.console import Parser, in_shell, started_as, underscored
 from stylize.apps.photo_console import WRITTEN_FAST
 from stylize.apps.words import OUTPUT, PICTURES, spelled, spelled_value, suggestion
@@ -186,6 +186,14 @@ def _add_output(add):
         nargs="+",
         metavar="RESULT",
         help="print how earlier results were made, and do nothing else",
+    )
+    add(
+        "--show_record",
+        action=ShowRecord,
+        nargs="+",
+        metavar="RESULT",
+        help="print all that earlier results say of how they were made, as JSON, and do nothing "
+        "else",
     )
     add(
         "-h",

@@ -48,7 +48,7 @@ def _shown(value):
 
 
 def _or_word(words, check, value):
-    """Returns what `check` makes of `value`; its error names the words that there may be instead."""
+    """Returns what `check` makes of `value`; its error names the words that do as well."""
     try:
         return check(value)
     except InputError as error:
