@@ -2,7 +2,6 @@
 
     run             checks the options, has what is not painted yet painted, shows all
       survey        in a process: plans all pictures
-      measure_pace  in a process: how fast it paints, where there is much to paint
       paint_choice  in that process or several: paints a picture as the photo command does
 
 A process keeps its network, and what several pictures are compared with is computed once. As many
@@ -20,9 +19,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
-import neural_style_transfer as nst
 from stylize import __version__
-from stylize.apps import photo
+from stylize.apps import foretold, photo
 from stylize.apps.compare.choices import ROWS, Choice, plan_choices
 from stylize.apps.compare.room import make_room
 from stylize.apps.compare.sheet import Cell, Exhibit, draw_sheet, write_page
@@ -47,7 +45,7 @@ from stylize.images.reading import load_image
 from stylize.images.resize import working_size
 from stylize.images.writing import save_image
 from stylize.parallel.pool import Crew, Demand, count_missing, kept_weights, require_jobs
-from stylize.runs import forecast, metadata
+from stylize.runs import metadata
 from stylize.runs.memory import allowed_mib
 from stylize.runs.progress import Stage
 from stylize.runs.recipes import DEFAULT_RECIPE, choose_settings
@@ -59,7 +57,6 @@ CHOOSE = (
     "it paints "
 )
 UNFINISHED = " This comparison is not finished; run it again to have the others painted."
-MUCH = 4e7  # of work, some minutes': with less, the first picture soon says how long all take
 
 
 class ChoicesSurvey(NamedTuple):
@@ -93,13 +90,6 @@ def survey(options: Sequence[argparse.Namespace]) -> ChoicesSurvey:
         lines |= dict.fromkeys(photo.surprises_of_masks(job.settings))
     demand = Demand(len(options), max(needed), tensors.count_gpus(), min(allowed))
     return ChoicesSurvey(stages, records, [*lines], demand)
-
-
-def measure_pace(options: argparse.Namespace) -> forecast.Pace:
-    """How fast this process paints such a picture. Takes seconds."""
-    job, _ = photo.plan(argparse.Namespace(**vars(options)))
-    objective = functools.partial(nst.stage_objective, job, kept_weights(options.weights))
-    return forecast.measure(job, objective)
 
 
 def paint_choice(options: argparse.Namespace) -> Outcome:
@@ -295,12 +285,10 @@ def _paint_all(comparison, tell):
             tell(room)
         work = [sum(stage.work for stage in own) for own in stages]
         waiting = list(comparison.missing)
-        pace = None
-        if sum(work[index] for index in waiting) > MUCH:
-            pace = crew.ask(measure_pace, options[max(waiting, key=work.__getitem__)])
+        left_to_paint = [options[i] for i in waiting], [stages[i] for i in waiting]
+        each = foretold.seconds_each(crew, args, *left_to_paint)
         painters = crew.painters(demand, tell)
-        seconds = [forecast.seconds(stages[index], pace) for index in waiting] if pace else []
-        tell(f"{len(options)} pictures to choose from{_about(seconds, painters.number)}")
+        tell(f"{len(options)} pictures to choose from{foretold.about(each, painters.number)}")
         if painters.memory_mib is not None:
             for own in options:
                 own.memory = f"{painters.memory_mib / 1024:.3f}"
@@ -318,14 +306,6 @@ def _paint_all(comparison, tell):
             more = f", about {in_words(seconds)} left" if seconds else ""
             said = "painted" if outcome.record else "was painted before"
             tell(f"{number} of {len(work)}: {label} {said}{more}")
-
-
-def _about(seconds, painters):
-    """How long painters will take for pictures of so many seconds each, in words; "" for none."""
-    if not seconds:
-        return ""
-    total = max(*seconds, sum(seconds) / painters)
-    return f", about {in_words(max(10, round(total, -1)))}"
 
 
 def _outcome(future):
