@@ -19,7 +19,7 @@ from stylize.apps.options import PROGRAM, follow_record
 from stylize.apps.photo_console import WRITTEN_FAST, PhotoConsole
 from stylize.apps.timelapse import Film
 from stylize.backend import tensors
-from stylize.backend.files import remove_leftovers
+from stylize.backend.files import alone, remove_leftovers
 from stylize.errors import InputError, NonFiniteLoss, NoRoom, listed
 from stylize.images.masks import surprises_of
 from stylize.images.writing import DEEP_FORMATS, LARGEST_SIDES
@@ -243,9 +243,14 @@ def check_disk(job: Job, prefix: str, console: PhotoConsole) -> None:
         state += files
     if state > (free := free_disk(folder)):
         console.warn(
-            f"{folder}: {free / 1024:.1f} GiB of disk are free, of {state / 1024:.1f} that files "
-            "of this run may take; if they run out, --resume cannot resume it"
+            f"{folder}: {_size(free)} of disk are free, of {_size(state)} that files of this run "
+            "may take; if they run out, --resume cannot resume it"
         )
+
+
+def _size(mib):
+    """So many MiB in words."""
+    return f"{mib:.1f} MiB" if mib < 100 else f"{mib / 1024:.1f} GiB"
 
 
 def free_disk(folder: str | os.PathLike) -> float:
@@ -281,6 +286,13 @@ def run(
     job, followed = plan(args)
     last = job.settings.iterations - 1
     check_writable(args.result_prefix, end_on_the_way(args, last))
+    with alone(args.result_prefix):
+        _run(args, console, job, followed, weights)
+
+
+def _run(args, console, job, followed, weights):
+    """Paints a job that no other run paints, and that follows an earlier one's record."""
+    last = job.settings.iterations - 1
     given = pictures_given(args)
     saved = [i for i in iterations_named(given) if i <= last]
     check_kept(result_paths(args) + paths_on_the_way(args, saved), given)

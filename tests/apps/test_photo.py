@@ -24,7 +24,7 @@ from PIL import Image
 import neural_style_transfer as nst
 from stylize.apps import console, options, photo
 from stylize.apps.console import underscored
-from stylize.backend import machine
+from stylize.backend import files, machine
 from stylize.images.writing import FORMATS, save_image
 from stylize.runs import metadata
 from stylize.runs.settings import SETTINGS
@@ -755,6 +755,23 @@ def test_bad_weights(command, tmp_path, capsys):
     (tmp_path / "bad.h5").write_bytes(b"bad")
     fails([*command, "--weights", tmp_path / "bad.h5"], 1, "bad.h5: damaged, or not", capsys)
     assert results(tmp_path) == []
+
+
+@pytest.mark.skipif(not files.fcntl, reason="Windows has no such locks")
+def test_two_runs_with_one_prefix_do_not_mix(simple_loss, command, tmp_path, capsys):
+    """Of two, the one that ended last would have replaced the other's result."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    with files.alone(folder / "r"):  # as a run that paints
+        fails([*command, "--strength", "0.7"], 2, "results/r: another run is painting it", capsys)
+        assert os.listdir(folder) == [".r.lock"]
+    assert nst.main(command) == 0
+
+
+def test_little_room_is_told_of_in_figures_that_say_so(simple_loss, command, monkeypatch, capsys):
+    monkeypatch.setattr(photo, "free_disk", lambda folder: 0.1)
+    assert nst.main([*command, "--size", "64"]) == 0
+    assert re.search(r": 0\.1 MiB of disk are free, of 0\.[2-9] MiB that", capsys.readouterr().err)
 
 
 def test_disk_full_keeps_what_is_there(simple_loss, command, tmp_path, capsys, monkeypatch):

@@ -24,6 +24,7 @@ from stylize.apps import earlier
 from stylize.apps.film import paint_film, scenes
 from stylize.apps.film.scenes import WHOLE, FrameFolder
 from stylize.apps.options import parse
+from stylize.backend import files
 from stylize.backend.arrays import device_arrays
 from stylize.backend.tensors import to_numpy
 from stylize.errors import InputError
@@ -482,6 +483,14 @@ def test_numbered_frames_become_a_film(command, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
     film = clips.open_clip(str(tmp_path / "results" / "clip.mp4"))
     assert (film.rate, film.length, film.sound) == (12, 2, ())
+
+
+@pytest.mark.skipif(not files.fcntl, reason="Windows has no such locks")
+def test_two_films_with_one_name_do_not_mix(command, tmp_path, capsys):
+    (tmp_path / "results").mkdir()
+    with files.alone(tmp_path / "results" / "clip"):  # as a run that paints
+        assert nst.main(command) == 2
+    assert "results/clip: another run is painting it; wait" in capsys.readouterr().err
 
 
 def test_mask_of_all_frames_is_told_of_once(command, cut_out_path, capfd):

@@ -455,7 +455,7 @@ def test_stopped_processes_end_and_keep_what_they_did(
     stop, whom, status, command, full_weights_path, tmp_path
 ):
     """All of them end, also where only the parent was told, or could not tell them."""
-    command += ["--iter", "100000", "--recipe", "keras"]
+    command += ["--iter", "100000", "--recipe", "keras", "--quiet"]  # no time to foresee
     with start(command, full_weights_path) as run:
         deadline = time.monotonic() + 60
         while len(list((tmp_path / "results").glob("*_state.npz"))) < 2:
