@@ -771,7 +771,7 @@ def test_two_runs_with_one_prefix_do_not_mix(simple_loss, command, tmp_path, cap
 def test_little_room_is_told_of_in_figures_that_say_so(simple_loss, command, monkeypatch, capsys):
     monkeypatch.setattr(photo, "free_disk", lambda folder: 0.1)
     assert nst.main([*command, "--size", "64"]) == 0
-    assert re.search(r": 0\.1 MiB of disk are free, of 0\.[2-9] MiB that", capsys.readouterr().err)
+    assert re.search(r": 0\.1 MiB of disk are free, of [1-9]\.\d MiB that", capsys.readouterr().err)
 
 
 def test_disk_full_keeps_what_is_there(simple_loss, command, tmp_path, capsys, monkeypatch):
