@@ -201,6 +201,15 @@ def photo_path(photo, tmp_path):
 
 
 @pytest.fixture
+def cut_out_path(photo, tmp_path):
+    """The left half of the photo on nothing."""
+    cut_out = Image.fromarray(photo).convert("RGBA")
+    cut_out.paste((0, 0, 0, 0), (cut_out.width // 2, 0, *cut_out.size))
+    cut_out.save(tmp_path / "cut_out.png")
+    return tmp_path / "cut_out.png"
+
+
+@pytest.fixture
 def painting_path(painting, tmp_path):
     Image.fromarray(painting).save(tmp_path / "painting.png")
     return tmp_path / "painting.png"

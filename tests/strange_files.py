@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from stylize.apps import photo
-from stylize.apps.answers import command_like
+from stylize.apps import answers, photo
 from stylize.apps.console import check_writable, make_printable, say
 from stylize.apps.folder import pictures
 from stylize.apps.options import parse
@@ -124,7 +123,8 @@ def strange_record(data: bytes, rng: random.Random) -> tuple[str, bytes]:
 
 def read_record(path: Path, folder: Path) -> None:
     """Says how a picture was made, as --show does; plans one like it, as --like does."""
-    assert command_like(metadata.read_record(path), str(path)).isprintable()
+    told = answers.told_of(metadata.read_record(path), str(path))
+    assert all(line.isprintable() for line in told.split("\n"))
     own = str(folder / "photo.png")
     args = parse([own, own, str(path.with_name("out")), "--like", str(path)])
     job, earlier = photo.plan(args)

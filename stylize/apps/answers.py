@@ -4,12 +4,16 @@ import argparse
 import json
 import os
 import re
+import sys
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
 from stylize.apps.console import exit_status, in_shell, print_and_end, started_as
+from stylize.backend.frameworks import FRAMEWORKS
 from stylize.errors import listed, printable
+from stylize.images import clips
 from stylize.images.writing import FORMATS
 from stylize.runs import metadata
 from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
@@ -49,18 +53,19 @@ MOST_USED = (  # what --help has room for: what is typed, what it does
 )
 
 
-def greet(status: int) -> NoReturn:
-    """Prints how to begin, and ends the program with a status."""
+def greet(name: str, status: int) -> NoReturn:
+    """Prints how to begin, and ends the program of that name with a status."""
     python, *script = program = started_as()
     page = [python, str(Path(script[0]).with_name("app.py"))] if script else [f"{python}-app"]
-    print_and_end(FIRST.format(program=in_shell(program), page=in_shell(page)), status)
+    print_and_end(name, FIRST.format(program=in_shell(program), page=in_shell(page)), status)
 
 
 class Help(argparse.Action):
     """Prints the options that most people need, or all of them, and exits."""
 
     def __call__(self, parser, namespace, topic, option=None):
-        print_and_end(parser.format_help() if topic == "all" else short_help(parser.prog))
+        text = parser.format_help() if topic == "all" else short_help(parser.prog)
+        print_and_end(parser.prog, text)
 
 
 def short_help(program: str) -> str:
@@ -74,40 +79,77 @@ class Show(argparse.Action):
     """Prints, of each result, the command that makes such a picture and how it was made; exits."""
 
     def __call__(self, parser, namespace, paths, option=None):
-        told, statuses = [], []
-        for path in map(find_result, paths):
-            status, text = _answer(parser.prog, path)
-            statuses.append(status)
-            if text:
-                told.append(f"{printable(path)}:\n{text}" if len(paths) > 1 else text)
-        if told:
-            print_and_end("\n\n".join(told), max(statuses))
-        parser.exit(max(statuses))
+        _answer(parser.prog, paths, told_of)
+
+
+class ShowRecord(argparse.Action):
+    """Prints all that each result says of how it was made, in JSON, and exits."""
+
+    def __call__(self, parser, namespace, paths, option=None):
+        _answer(parser.prog, paths, lambda record, path: json.dumps(record, indent=2), named=False)
+
+
+def _answer(program, paths, tell, named=True):
+    """Prints what `tell` makes of the record and the path of each result, and ends the program."""
+    told, statuses = [], []
+    for path in map(find_result, paths):
+        status, record = _read(program, path)
+        statuses.append(status)
+        if record:
+            name = f"{printable(path)}:\n" if named and len(paths) > 1 else ""
+            told.append(name + tell(record, path))
+    if not told:
+        sys.exit(max(statuses))
+    print_and_end(program, ("\n\n" if named else "\n").join(told), max(statuses))
+
+
+def _read(program, path):
+    """The exit status of a look at a result, having said why it is not 0; and its record."""
+    record: dict = {}
+    status = exit_status(program, lambda: record.update(metadata.read_record(path)))
+    return status, record
 
 
 def find_result(path: str) -> str:
     """The file of a result that may be named by its prefix; the path itself where there is none."""
-    named = [path, *(f"{path}.{suffix}" for suffix in (*FORMATS, "mp4"))]
+    ends = *(f".{suffix}" for suffix in (*FORMATS, "mp4")), "_compare.png"
+    named = [path, *(f"{path}{end}" for end in ends)]
     return next(filter(os.path.isfile, named), path)
 
 
-def _answer(program, path):
-    """The exit status of a look at a result, and what is said of it, "" after an error."""
-    record: dict = {}
-    if status := exit_status(program, lambda: record.update(metadata.read_record(path))):
-        return status, ""
+def told_of(record: Mapping[str, Any], path: str) -> str:
+    """How a result was made, in lines: first the command that makes such a picture."""
     if record["recipe"] == "comparison":
-        lines = [_of_sheet(record, path)]
+        lines = _of_sheet(record, path)
     else:
-        lines = [command_like(record, path), *_without_folders(record)]
-    return 0, "\n".join([*lines, json.dumps(record, indent=2)])
+        lines = [command_like(record, path), *_not_found(record), _summary(record)]
+    rest = in_shell([*started_as(), "--show_record", path])
+    return "\n".join([*lines, f"All of its record, as JSON: {rest}"])
 
 
 def _of_sheet(record, path):
-    """Says which pictures a comparison's sheet has."""
-    folder = Path(path).with_suffix("")
+    """Says which pictures a comparison's sheet has, and where their commands are."""
+    sheet = Path(path)
+    folder, page = sheet.with_suffix(""), sheet.with_suffix(".html")
     pictures = listed(in_shell([str(folder / name)]) for name in record.get("pictures", {}))
-    return f"A comparison of several pictures; --show says how each was made: {pictures}"
+    lines = [f"A comparison of several pictures; --show says how each was made: {pictures}"]
+    return lines + [f"To choose, open {page}: it has the command for each"] * page.exists()
+
+
+def _summary(record):
+    """What the command does not say, of any record that can be read, in a line."""
+    total = record["losses"].get("total") if isinstance(record.get("losses"), dict) else None
+    iteration, versions = record.get("iteration"), record["versions"]
+    backend = next((name for name in FRAMEWORKS if name in versions), "")
+    words = [
+        f"recipe {record['recipe']}",
+        f"iteration {iteration}" if isinstance(iteration, int) else "",
+        f"loss {total:.6g}" if isinstance(total, int | float) else "",
+        record["program"].replace(" ", " version ", 1),
+        f"{backend} {versions[backend]}" if backend else "",
+        f"on a {record['machine']['on']}" if record.get("machine", {}).get("on") else "",
+    ]
+    return printable(f"Made with: {', '.join(filter(None, words))}")
 
 
 def command_like(record: Mapping[str, Any], path: str) -> str:
@@ -120,6 +162,8 @@ def command_like(record: Mapping[str, Any], path: str) -> str:
     named = ["--recipe", record["recipe"]] * (recipe is not RECIPES[DEFAULT_RECIPE])
     photo, first, *others = _pictures(record)
     words = [photo, first, _prefix(path)]
+    if "rate" in record and Path(photo).suffix.lower() not in clips.SUFFIXES:  # of a folder
+        words += ["--frames", "--fps", f"{float(Fraction(record['rate'])):.10g}"]
     words += ["--styles", *others] if others else []
     for name, value in record["settings"].items():
         own = _plain(recipe[name]) if name in SETTINGS else value
@@ -135,7 +179,7 @@ def command_like(record: Mapping[str, Any], path: str) -> str:
 
 
 def _pictures(record):
-    """The names of the photo and the paintings; a stranger's record may name nothing."""
+    """The names of the photo and the paintings; words that stand for those without one."""
     styles = record.get("styles") or [{}]
     names = [style.get("name", "painting.jpg") for style in styles]
     return [record["base"].get("name", "photo.jpg"), *names]
@@ -149,15 +193,26 @@ def _prefix(path):
     return later if os.path.exists(f"{later}{suffix}") else prefix
 
 
-def _without_folders(record):
-    """The line that says which pictures of a command are not found as they stand, if any."""
-    settings = record["settings"]
-    given = [settings.get(name) for name in metadata.PICTURE_SETTINGS]
-    masks = [word for value in given if value not in metadata.WORDS for word in _words(value)]
-    names = [n for n in dict.fromkeys([*_pictures(record), *masks]) if not os.path.exists(n)]
-    shown = listed((in_shell([name]) for name in names), " and ")
-    line = f"Put the folder in front of {shown}: a result records names without folders"
-    return [line] if names else []
+def _not_found(record):
+    """The lines that say which pictures of a command are not files, or not found as they stand."""
+    styles, base = record.get("styles") or [{}], record["base"]
+    pictures = [*zip(_pictures(record), (base, *styles), strict=True)]
+    for name in metadata.PICTURE_SETTINGS:
+        if (value := record["settings"].get(name)) not in metadata.WORDS:
+            words, about = _words(value), record.get(name, {"name": ""})
+            about = about if isinstance(about, list) else [about] * len(words)
+            pictures += zip(words, about, strict=False)
+    unnamed = dict.fromkeys(word for word, about in pictures if "name" not in about)
+    names = dict.fromkeys(word for word, about in pictures if "name" in about)
+    unfound = [name for name in names if not os.path.exists(name)]
+    lines = []
+    if unnamed:
+        shown = listed(map(printable, unnamed), " and ")
+        lines.append(f"Python gave it pictures without files: put yours in the place of {shown}")
+    if unfound:
+        shown = listed((in_shell([name]) for name in unfound), " and ")
+        lines.append(f"Put the folder in front of {shown}: a result records names without folders")
+    return lines
 
 
 def _plain(value):

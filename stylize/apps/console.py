@@ -204,7 +204,7 @@ def complain(line: str) -> None:
     sys.stderr.flush()
 
 
-def print_and_end(text: str, status: int = 0) -> NoReturn:
+def print_and_end(program: str, text: str, status: int = 0) -> NoReturn:
     """Prints a text that was asked for, and ends the program; quietly if nobody reads on."""
     make_printable()
     try:
@@ -212,7 +212,7 @@ def print_and_end(text: str, status: int = 0) -> NoReturn:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # it is flushed at the end
         if not isinstance(error, BrokenPipeError):  # as in `... | head`
-            complain(f"error: standard output: {error.strerror}")
+            complain(f"{program}: error: standard output: {error.strerror}")
             status = 1
     sys.exit(status)
 

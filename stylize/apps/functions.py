@@ -23,7 +23,7 @@ from stylize.runs.validators import checked, meant
 
 Named = str | os.PathLike
 
-APART = ("compare", "watch", "show")  # options that a function has no use for
+APART = ("compare", "watch", "show", "show_record")  # options that a function has no use for
 
 
 def paint_folder(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stylize import __version__
-from stylize.apps.answers import USAGE, Help, Show, find_result, greet
+from stylize.apps.answers import USAGE, Help, Show, ShowRecord, find_result, greet
 from stylize.apps.console import Parser, in_shell, started_as, underscored
 from stylize.apps.photo_console import WRITTEN_FAST
 from stylize.apps.words import OUTPUT, PICTURES, spelled, spelled_value, suggestion
@@ -188,6 +188,14 @@ def _add_output(add):
         help="print how earlier results were made, and do nothing else",
     )
     add(
+        "--show_record",
+        action=ShowRecord,
+        nargs="+",
+        metavar="RESULT",
+        help="print all that earlier results say of how they were made, as JSON, and do nothing "
+        "else",
+    )
+    add(
         "-h",
         "--help",
         action=Help,
@@ -237,7 +245,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         argcomplete.autocomplete(parser)
     argv = sys.argv[1:] if argv is None else argv
     if not argv or list(argv) == ["help"]:
-        greet(0 if argv else 2)
+        greet(parser.prog, 0 if argv else 2)
     args = parse_words(argv, parser)
     args.command = in_shell([*started_as(), *argv])
     again = argv if args.resume else with_options(argv, ["--resume"])
@@ -249,7 +257,10 @@ def parse_words(argv: Sequence[str], parser: Parser | None = None) -> argparse.N
     """The options, and in `plain` the words without those of --compare."""
     parser = parser or build_parser()
     compared, plain = split_compared(argv)
-    words = spelled(plain)
+    try:
+        words = spelled(plain)
+    except InputError as error:
+        parser.error(str(error))
     options = words[: words.index("--")] if "--" in words else words
     if names := [word for word in options if word.partition("=")[0] in PICTURES]:
         parser.error(f"{names[0]}: pictures have no option: {USAGE % {'prog': parser.prog}}")

@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import functools
 import glob
-import itertools
 import math
 import os
 import re
@@ -20,7 +19,7 @@ from stylize.apps.options import PROGRAM, follow_record
 from stylize.apps.photo_console import WRITTEN_FAST, PhotoConsole
 from stylize.apps.timelapse import Film
 from stylize.backend import tensors
-from stylize.backend.files import remove_leftovers
+from stylize.backend.files import alone, remove_leftovers
 from stylize.errors import InputError, NonFiniteLoss, NoRoom, listed
 from stylize.images.masks import surprises_of
 from stylize.images.writing import DEEP_FORMATS, LARGEST_SIDES
@@ -127,10 +126,11 @@ def pictures_given(args: argparse.Namespace) -> list:
     return [args.base, *_styles(args), args.init, *masks]
 
 
-def masks_in(settings: Settings) -> list[str]:
-    """The paths of the masks in the settings that options give, each once."""
+def surprises_of_masks(settings: Settings) -> list[str]:
+    """What somebody may not expect of how the masks in the settings are read, in lines."""
     masks = settings.content_mask, settings.keep_mask, *(settings.style_masks or [])
-    return [*dict.fromkeys(filter(None, masks))]
+    given = dict.fromkeys(filter(None, masks))  # each once
+    return [line for mask in given for line in surprises_of(mask)]
 
 
 def is_finished(args: argparse.Namespace, record: Mapping) -> bool:
@@ -243,9 +243,14 @@ def check_disk(job: Job, prefix: str, console: PhotoConsole) -> None:
         state += files
     if state > (free := free_disk(folder)):
         console.warn(
-            f"{folder}: {free / 1024:.1f} GiB of disk are free, of {state / 1024:.1f} that files "
-            "of this run may take; if they run out, --resume cannot resume it"
+            f"{folder}: {_size(free)} of disk are free, of {_size(state)} that files of this run "
+            "may take; if they run out, --resume cannot resume it"
         )
+
+
+def _size(mib):
+    """So many MiB in words."""
+    return f"{mib:.1f} MiB" if mib < 100 else f"{mib / 1024:.1f} GiB"
 
 
 def free_disk(folder: str | os.PathLike) -> float:
@@ -281,6 +286,13 @@ def run(
     job, followed = plan(args)
     last = job.settings.iterations - 1
     check_writable(args.result_prefix, end_on_the_way(args, last))
+    with alone(args.result_prefix):
+        _run(args, console, job, followed, weights)
+
+
+def _run(args, console, job, followed, weights):
+    """Paints a job that no other run paints, and that follows an earlier one's record."""
+    last = job.settings.iterations - 1
     given = pictures_given(args)
     saved = [i for i in iterations_named(given) if i <= last]
     check_kept(result_paths(args) + paths_on_the_way(args, saved), given)
@@ -290,8 +302,7 @@ def run(
     for path, box in zip(_styles(args), job.inputs.style_boxes, strict=True):
         if box.is_cut:
             console.print(f"Leaving out plain margins of {path}; --style_crop none keeps them")
-    masks = masks_in(job.settings)
-    for line in itertools.chain(surprises(job), *map(surprises_of, masks)):
+    for line in surprises(job) + surprises_of_masks(job.settings):
         console.warn(line)
     announce("This needs", job, args, console)
     weights = weights or load_weights(args.weights, quiet=args.quiet)

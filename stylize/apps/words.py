@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from stylize.apps.console import underscored
+from stylize.errors import InputError
 
 OPTION_NAMES = {  # of others -> ours
     **dict.fromkeys(("--iterations", "--num_iterations", "--num_iter", "--n_iter"), "--iter"),
@@ -100,7 +101,9 @@ def spelled(arguments: Sequence[str]) -> list[str]:
 
     --tv-weight becomes --tv_weight, --iterations --iter, --width 800 --size 800x; a name for the
     result after -o goes where it is expected, to the end. What comes after "--" is no option.
-    Both sides become a size that is refused: 800x600.
+
+    Raises:
+        InputError: both sides are given.
     """
     arguments = underscored(arguments)
     end = arguments.index("--") if "--" in arguments else len(arguments)
@@ -111,18 +114,17 @@ def spelled(arguments: Sequence[str]) -> list[str]:
         if name in OUTPUT:
             names.append(value if equals or lacks else words.pop(0))
         elif name in SIDES and not lacks:
-            sides[SIDES[name]] = value if equals else words.pop(0)
-            result += ["--size", _size(**sides)]
+            value = value if equals else words.pop(0)
+            sides[SIDES[name]] = f"{name} {value}"
+            result += ["--size", f"{value}x" if SIDES[name] == "cols" else value]
         else:
             own = "--size" if name in SIDES else OPTION_NAMES.get(name, name)
             result.append(own + equals + value)
+    if len(sides) > 1:
+        both = " and ".join(sides.values())
+        raise InputError(f"{both}: leave one of them out; it follows from the photo")
     after = [*arguments[end + 1 :], *names]
     return [*result, "--", *after] if after or end < len(arguments) else result
-
-
-def _size(rows="", cols=None):
-    """What --size calls one side, or both."""
-    return rows if cols is None else f"{cols}x{rows}"
 
 
 def spelled_value(option: str, value: str) -> str:

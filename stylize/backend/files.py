@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from stylize.errors import InputError
+
 try:
     import fcntl
 except ImportError:  # on Windows, which neither renames nor removes a file that is open
@@ -118,6 +120,49 @@ def naming(path: str | os.PathLike) -> Iterator[None]:
         if error.errno and (named is None or UNFINISHED.fullmatch(Path(str(named)).name)):
             error.filename, error.filename2 = os.fspath(path), None
         raise
+
+
+@contextlib.contextmanager
+def alone(prefix: str | os.PathLike) -> Iterator[None]:
+    """Keeps other runs from the results that begin with a prefix, where the disk has locks.
+
+    The file that is locked is hidden; one that a killed run left keeps nobody out.
+
+    Raises:
+        InputError: another run has them.
+        OSError: the folder is not there, or cannot be written.
+    """
+    if not fcntl:
+        yield
+        return
+    path = Path(prefix)
+    path = path.with_name(f".{path.name}.lock")
+    number = _open_locked(path, prefix)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(number)
+
+
+def _open_locked(path, prefix):
+    """The number of the open file at `path`, locked. Raises InputError and OSError."""
+    while True:
+        number = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(number)
+            raise InputError(
+                f"{prefix}: another run is painting it; wait for its end, or choose another name "
+                "for this result"
+            ) from None
+        except OSError:  # a disk without locks
+            return number
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(number), os.stat(path)):
+                return number
+        os.close(number)  # a run that has just ended removed it
 
 
 def folded(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Masks: gray pictures that say where something applies."""
+"""Masks: gray pictures, or cut-outs, that say where something applies."""
 
 import os
 from collections.abc import Sequence
@@ -8,10 +8,11 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from stylize.errors import InputError
-from stylize.images.formats import Picture, opened
-from stylize.images.reading import load_image
+from stylize.images.formats import Picture
+from stylize.images.reading import load_image, load_opacity
 
-TRANSPARENT = "its transparent parts count as white; save it without transparency"
+CUT_OUT = "a cut-out: opaque parts count as white, transparent ones as black"
+OPAQUE, DARK = 128, 64  # at least so opaque, and darker than that: a cut-out has none of it
 LOOKED_AT = 256  # pixels of the longer side in which colours are looked for
 COLORFUL, MANY = 48, 0.01  # what a pixel's channels differ by, beyond JPEG's noise; share of them
 
@@ -27,15 +28,26 @@ def layer_mask(mask: ArrayLike | None, shape: Sequence[int]) -> np.ndarray | Non
 def load_mask(picture: Picture | None) -> Image.Image | None:
     """Reads a mask: a Pillow image of mode L, None for None.
 
+    Where parts of it are transparent, opaque ones are white and transparent ones black.
+
     Raises:
-        InputError: what `load_image` raises, and where all of it is black.
+        InputError: what `load_image` raises, where all of it is black, and where black and
+            transparent parts leave open which of them is to be black.
     """
     if picture is None:
         return None
-    mask = load_image(picture).convert("L")
-    if not mask.getbbox():
+    image = load_image(picture)
+    opacity = load_opacity(picture)
+    mask = opacity or image.convert("L")
+    if opacity and _is_drawn(image, opacity):
         raise InputError(
-            f"mask {_name(picture)}: it is all black; paint white where it should apply"
+            f"mask {_name(picture)}: it has black parts and transparent ones; save it without "
+            "transparency, in black and white"
+        )
+    if not mask.getbbox():
+        what = "transparent" if opacity else "black"
+        raise InputError(
+            f"mask {_name(picture)}: it is all {what}; paint white where it should apply"
         )
     return mask
 
@@ -44,39 +56,45 @@ def load_keep_mask(picture: Picture | None) -> Image.Image | None:
     """Reads a mask as `load_mask` does. Raises InputError where all of it is white, too."""
     mask = load_mask(picture)
     if mask and mask.getextrema() == (255, 255):
-        named = f"mask {_name(picture)}"
-        if _is_transparent(picture):
-            raise InputError(f"{named}: {TRANSPARENT}, with black where the painting should go")
         raise InputError(
-            f"{named}: it is all white, so that nothing would be painted; paint black where the "
-            "painting should go"
+            f"mask {_name(picture)}: it is all white, so that nothing would be painted; paint "
+            "black where the painting should go"
         )
     return mask
 
 
 def surprises_of(picture: Picture) -> list[str]:
     """What somebody may not expect of how a mask is read, in lines. Raises InputError."""
-    lines = []
-    if _is_transparent(picture):
-        lines.append(TRANSPARENT)
-    if _has_colors(load_image(picture)):
-        lines.append("it has colours, and is taken as gray; paint it in black and white")
+    image, lines = load_image(picture), []
+    if load_opacity(picture):
+        lines.append(CUT_OUT)
+    elif (colored := _colored(image)).mean() > MANY:
+        white = np.median(np.asarray(_small(image).convert("L"))[colored]) / 255
+        lines.append(
+            f"its colours count by how bright they are, here as about {white:.0%} white; paint it "
+            "in black and white"
+        )
     return [f"mask {_name(picture)}: {line}" for line in lines]
 
 
-def _is_transparent(picture):
-    """Whether parts of a picture let through what is behind it. Raises InputError."""
-    with opened(picture) as image:
-        if image.mode[0] in "IF" or not image.has_transparency_data:  # as `load_image` reads it
-            return False
-        return image.convert("RGBA").getchannel("A").getextrema()[0] < 255
+def _is_drawn(image, opacity):
+    """Whether what is opaque in an RGB image is drawn in black, or in black and white."""
+    small, opaque = _small(image), np.asarray(_small(opacity)) >= OPAQUE
+    if not opaque.any() or _colored(image)[opaque].mean() > MANY:
+        return False
+    return (np.asarray(small.convert("L"))[opaque] < DARK).mean() > MANY
 
 
-def _has_colors(image):
-    """Whether some part of an RGB image is no gray."""
+def _colored(image):
+    """Where an RGB image, made small, is no gray: a boolean array."""
+    return np.ptp(np.asarray(_small(image)), axis=2) > COLORFUL
+
+
+def _small(image):
+    """An image with at most `LOOKED_AT` pixels a side."""
     small = image.copy()
     small.thumbnail((LOOKED_AT, LOOKED_AT))
-    return bool((np.ptp(np.asarray(small), axis=2) > COLORFUL).mean() > MANY)
+    return small
 
 
 def _name(picture):

@@ -35,9 +35,7 @@ def load_image(
     """
     with opened(picture, name, max_pixels) as image:
         check_scans(image, name_of(picture, name))
-        if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-            image = ImageOps.exif_transpose(image)
-        rgb = _to_rgb(image)
+        rgb = _to_rgb(_upright(image))
         rgb.load()
     if min(rgb.size) < SMALLEST_SIDE:
         raise InputError(
@@ -47,12 +45,37 @@ def load_image(
     return rgb
 
 
+def load_opacity(picture: Picture) -> Image.Image | None:
+    """How opaque a picture is, upright: of mode L, 255 where it is opaque; None: everywhere.
+
+    Args:
+        picture: what `load_image` has read.
+    """
+    with opened(picture) as image:
+        if _is_deep(image) or not image.has_transparency_data:
+            return None
+        alpha = _upright(image).convert("RGBA").getchannel("A")
+    return alpha if alpha.getextrema()[0] < 255 else None
+
+
+def _upright(image):
+    """An image as the camera was held."""
+    if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+        return image
+    return ImageOps.exif_transpose(image)
+
+
+def _is_deep(image):
+    """Whether a Pillow image has grays of more than 8 bits, which are all opaque."""
+    return image.mode[0] in "IF"
+
+
 def _to_rgb(image):
     """Any Pillow mode to RGB: 16-bit grays scaled down, transparency composited on white.
 
     Colours of another space than sRGB, as phones and cameras write them, are converted.
     """
-    if image.mode.startswith("I") or image.mode == "F":
+    if _is_deep(image):
         return Image.fromarray(eight_bits(np.asarray(image))).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")

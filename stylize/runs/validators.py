@@ -1,6 +1,7 @@
 """What a setting may be: each function returns the value as it is used, or raises InputError."""
 
 import difflib
+import functools
 import math
 import os
 import re
@@ -44,6 +45,15 @@ def _shown(value):
     """Returns a value as a message shows it: in a line, however long it is."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:80]}..."
+
+
+def _or_word(words, check, value):
+    """Returns what `check` makes of `value`; its error names the words that do as well."""
+    try:
+        return check(value)
+    except InputError as error:
+        wanted, received, rest = str(error).partition(", received ")
+        raise InputError(f"{wanted}, or {words}{received}{rest}") from None
 
 
 def whole_number(value, minimum=1, maximum=LARGEST):
@@ -125,7 +135,9 @@ def fit_area_or_scales(value):
     """Returns "fit", "area", or `value`, a number or several, as a list of floats above 0."""
     several = isinstance(value, Iterable) and not isinstance(value, str)
     values = list(value) if several else [value]
-    return values[0] if values in (["fit"], ["area"]) else [factor(scale) for scale in values]
+    if values in (["fit"], ["area"]):
+        return values[0]
+    return [_or_word("fit or area", factor, scale) for scale in values]
 
 
 def shares(value):
@@ -158,7 +170,8 @@ def rows_or_own(value):
             remedy = SIZE_REMEDIES.get(unit, sides).format(first, second)
             raise InputError(f"{remedy}; received {_shown(value)}")
         return f"{whole_number(first, SMALLEST_SIDE, LARGEST_SIDE)}x"
-    return value if value == "own" else whole_number(value, SMALLEST_SIDE, LARGEST_SIDE)
+    rows = functools.partial(whole_number, minimum=SMALLEST_SIDE, maximum=LARGEST_SIDE)
+    return value if value == "own" else _or_word("own", rows, value)
 
 
 def picture_or_word(value):
@@ -179,24 +192,26 @@ def masks_or_none(value):
 
 def scale_count(value):
     """Returns "auto" or `value` as an int from 1 to `MOST_SCALES`. Raises InputError."""
-    return value if value == "auto" else whole_number(value, maximum=MOST_SCALES)
+    count = functools.partial(whole_number, maximum=MOST_SCALES)
+    return value if value == "auto" else _or_word("auto", count, value)
 
 
 def gibibytes(value):
     """Returns "auto" or `value` as a float above 0. Raises InputError."""
-    return value if value == "auto" else positive(value)
+    return value if value == "auto" else _or_word("auto", positive, value)
 
 
 def tile_size(value):
     """Returns "auto", "off" or `value` as an int, at least `SMALLEST_SIDE`. Raises InputError."""
-    return value if value in ("auto", "off") else whole_number(value, minimum=SMALLEST_SIDE)
+    side = functools.partial(whole_number, minimum=SMALLEST_SIDE)
+    return value if value in ("auto", "off") else _or_word("auto or off", side, value)
 
 
 def folder_or_auto(value):
     """Returns "auto" or `value`, the path of a folder to write in. Raises InputError."""
     is_path = isinstance(value, str | os.PathLike)
     if value != "auto" and not (is_path and Path(value).is_dir() and os.access(value, os.W_OK)):
-        raise InputError(f"must be a folder to write in, received {str(value)!r}")
+        raise InputError(f"must be a folder to write in, or auto, received {str(value)!r}")
     return value
 
 

@@ -61,8 +61,50 @@ def test_pictures_that_are_not_found_as_they_stand_are_named(
     for name in there:
         (folder / name).touch()
     save("r.jpg", settings=settings)
-    _, *lines = shown(capsys, "r.jpg").split("\n{")[0].split("\n")
-    assert lines == ([UNFOUND.format(unfound)] if unfound else [])
+    _, *lines = shown(capsys, "r.jpg").splitlines()
+    assert lines[:-2] == ([UNFOUND.format(unfound)] if unfound else [])
+
+
+def test_pictures_that_python_gave_are_no_files_to_look_for(folder, capsys):
+    """As of `style_transfer` with arrays: a record has only their hashes."""
+    unnamed = {"sha256": "0"}
+    (folder / "painting.png").touch()
+    mask = {"settings": {"strength": 0.3, "keep_mask": "picture"}, "keep_mask": unnamed}
+    save("r.png", base=unnamed, **mask)
+    command, line, *_ = shown(capsys, "r.png").splitlines()
+    assert command.endswith("photo.jpg painting.png r --strength 0.3 --keep_mask picture")
+    assert line == (
+        "Python gave it pictures without files: put yours in the place of photo.jpg and picture"
+    )
+
+
+def test_answer_is_short_and_names_where_all_is(folder, capsys):
+    more = {"iteration": 1, "losses": {"total": 1234.5, "content": 1.0}}
+    about = {"versions": {"python": "3", "jax": "0.9"}, "machine": {"on": "GPU"}}
+    save("my r.png", program="neural_style_transfer 1.2", **more, **about)
+    *_, summary, rest = shown(capsys, "my r").splitlines()
+    assert summary == (
+        "Made with: recipe neighbors, iteration 1, loss 1234.5, neural_style_transfer version 1.2, "
+        "jax 0.9, on a GPU"
+    )
+    assert rest.endswith(" --show_record 'my r.png'")
+    with pytest.raises(SystemExit, match="0"):
+        nst.main(["--show_record", "my r"])
+    record = json.loads(capsys.readouterr().out)
+    assert record.items() >= (RECORD | more | about).items()
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "words"),
+    [
+        ("clip.MOV", "25", []),
+        ("frames", "25/2", ["--frames", "--fps", "12.5"]),
+        ("frames", "30000/1001", ["--frames", "--fps", "29.97002997"]),
+    ],
+)
+def test_film_of_frames_is_made_of_frames_again(name, rate, words):
+    command = shlex.split(command_like(RECORD | {"base": {"name": name}, "rate": rate}, "r.mp4"))
+    assert command[command.index("r") + 1 :] == [*words, "--strength", "0.3"]
 
 
 def test_command_has_the_weights_format_and_bits_that_are_recorded():
@@ -112,13 +154,24 @@ def test_like_takes_a_prefix_too(folder):
     assert options.follow_record(args.like, args)["settings"] == {"strength": 0.3}
 
 
-def test_sheet_says_which_pictures_it_has(folder, capsys):
+def test_sheet_says_which_pictures_it_has_and_where_to_choose(folder, capsys):
     pictures = {"a b.png": "strength 0.3", "c.png": "strength 0.7"}
     save("try_compare.png", recipe="comparison", pictures=pictures)
     (folder / "try_compare").mkdir()
-    line, record = shown(capsys, "try_compare").split("\n", 1)
-    assert line == (
-        "A comparison of several pictures; --show says how each was made: "
-        "'try_compare/a b.png', try_compare/c.png"
-    )
-    assert json.loads(record)["pictures"] == pictures
+    (folder / "try_compare.html").touch()
+    for named in ("try", "try_compare"):
+        assert shown(capsys, named).splitlines()[:-1] == [
+            "A comparison of several pictures; --show says how each was made: "
+            "'try_compare/a b.png', try_compare/c.png",
+            "To choose, open try_compare.html: it has the command for each",
+        ]
+
+
+def test_several_records_are_json_one_after_another(folder, capsys):
+    for number in range(2):
+        save(f"{number}.png", settings={"strength": number})
+    with pytest.raises(SystemExit, match="2"):
+        nst.main(["--show_record", "0", "none.png", "1"])
+    first, second = capsys.readouterr().out.split("\n}\n")[:-1]
+    assert json.loads(first + "}")["settings"] == {"strength": 0}
+    assert json.loads(second + "}")["settings"] == {"strength": 1}

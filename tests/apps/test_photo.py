@@ -24,7 +24,7 @@ from PIL import Image
 import neural_style_transfer as nst
 from stylize.apps import console, options, photo
 from stylize.apps.console import underscored
-from stylize.backend import machine
+from stylize.backend import files, machine
 from stylize.images.writing import FORMATS, save_image
 from stylize.runs import metadata
 from stylize.runs.settings import SETTINGS
@@ -172,10 +172,12 @@ def test_results_say_how_they_were_made_and_can_be_made_again(command, tmp_path,
 
     with pytest.raises(SystemExit, match="0"):
         nst.main(["--show", str(earlier)])
-    made_by, _, text = capsys.readouterr().out.split("\n", 2)  # photo.png is in another folder
+    made_by = capsys.readouterr().out.splitlines()[0]
     again = "photo.png painting.png .*/earlier --strength 0.6 --size 24 --noise_blend 0.1"
     assert re.search(f" {again} --seed 7$", made_by)
-    shown = json.loads(text)
+    with pytest.raises(SystemExit, match="0"):
+        nst.main(["--show_record", str(earlier)])
+    shown = json.loads(capsys.readouterr().out)
     assert shown["recipe"] == "neighbors"
     assert (shown["settings"]["seed"], shown["base"]["name"]) == (7, "photo.png")
     assert shown["losses"]["total"] == pytest.approx(sum(list(shown["losses"].values())[1:]))
@@ -230,13 +232,23 @@ def test_like_a_picture_of_16_bits_in_a_format_of_8(simple_loss, command, tmp_pa
 
 
 def test_mask_that_is_read_otherwise_than_it_looks_is_told_of(
-    simple_loss, command, photo_path, capsys
+    simple_loss, command, cut_out_path, capsys
 ):
-    assert nst.main([*command, "--iter", "1", "--content_mask", str(photo_path)]) == 0
+    assert nst.main([*command, "--iter", "1", "--keep_mask", str(cut_out_path)]) == 0
     assert capsys.readouterr().err == (
-        f"warning: mask {photo_path}: it has colours, and is taken as gray; paint it in black and "
-        "white\n"
+        f"warning: mask {cut_out_path}: a cut-out: opaque parts count as white, transparent ones "
+        "as black\n"
     )
+
+
+def test_cut_out_is_the_gray_mask_of_what_is_opaque(simple_loss, command, cut_out_path, tmp_path):
+    alpha = tmp_path / "alpha.png"
+    Image.open(cut_out_path).getchannel("A").save(alpha)
+    painted = []
+    for mask in (cut_out_path, alpha):
+        assert nst.main([*command, "--iter", "1", "--keep_mask", str(mask)]) == 0
+        painted.append(nst.load_image(tmp_path / "results" / "r.png").tobytes())
+    assert painted[0] == painted[1]
 
 
 def test_like_notices_another_mask_of_the_same_name(simple_loss, command, tmp_path, capsys):
@@ -724,11 +736,12 @@ def test_output_on_a_full_disk_is_named(command, capsys, monkeypatch):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
-def test_answer_on_a_full_disk_is_named():
+@pytest.mark.parametrize("asked", [["--help"], ["help"]])
+def test_answer_on_a_full_disk_is_named(asked):
     with open("/dev/full", "w") as full:
-        command = [sys.executable, SCRIPT, "--help"]
+        command = [sys.executable, SCRIPT, *asked]
         ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
-    said = "error: standard output: No space left on device\n"
+    said = "neural_style_transfer.py: error: standard output: No space left on device\n"
     assert (ended.returncode, ended.stderr) == (1, said)
 
 
@@ -742,6 +755,23 @@ def test_bad_weights(command, tmp_path, capsys):
     (tmp_path / "bad.h5").write_bytes(b"bad")
     fails([*command, "--weights", tmp_path / "bad.h5"], 1, "bad.h5: damaged, or not", capsys)
     assert results(tmp_path) == []
+
+
+@pytest.mark.skipif(not files.fcntl, reason="Windows has no such locks")
+def test_two_runs_with_one_prefix_do_not_mix(simple_loss, command, tmp_path, capsys):
+    """Of two, the one that ended last would have replaced the other's result."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    with files.alone(folder / "r"):  # as a run that paints
+        fails([*command, "--strength", "0.7"], 2, "results/r: another run is painting it", capsys)
+        assert os.listdir(folder) == [".r.lock"]
+    assert nst.main(command) == 0
+
+
+def test_little_room_is_told_of_in_figures_that_say_so(simple_loss, command, monkeypatch, capsys):
+    monkeypatch.setattr(photo, "free_disk", lambda folder: 0.1)
+    assert nst.main([*command, "--size", "64"]) == 0
+    assert re.search(r": 0\.1 MiB of disk are free, of [1-9]\.\d MiB that", capsys.readouterr().err)
 
 
 def test_disk_full_keeps_what_is_there(simple_loss, command, tmp_path, capsys, monkeypatch):

@@ -165,12 +165,17 @@ def test_option_without_a_value_is_named_as_typed(typed, needed, capsys):
         (["--size", "800x600"], "one side, .*: 600 for rows, 800x for columns"),
         (["--size", "400px"], "--size must be a number of rows: "),
         (["--size", "4K"], "--size must be a number of rows, such as 2160; received '4K'"),
-        (["--width", "200", "--height", "300"], "300 for rows, 200x for columns; received '200x3"),
-        (["--rows=300", "--width=200"], "300 for rows, 200x for columns; received '200x300'"),
+        (["--width", "200", "--height", "300"], "error: --width 200 and --height 300: leave one"),
+        (["--rows=300", "--width=200"], "error: --rows 300 and --width 200: leave one of them"),
         (["--width", "wide"], "--size must be a whole number"),
         (["--strength", "70"], r"--strength must be from 0 to 1, .*; did you mean 0\.7"),
         (["--strength", "50%"], r"did you mean 0\.5"),
         (["--tv-weight", "0,5"], r"did you mean 0\.5"),
+        (["--size", "large"], "whole number of at least 16.*, or own, received 'large'"),
+        (["--memory", "all"], "--memory must be a finite number above 0, or auto, received 'all'"),
+        (["--tile", "none"], "--tile must be a whole number of .*, or auto or off, received 'no"),
+        (["--scales", "0"], "--scales must be a whole number of .*, or auto, received '0'"),
+        (["--style_scale", "own"], "a finite number above 0, or fit or area, received 'own'"),
     ],
 )
 def test_slips_with_numbers_are_answered(typed, message, photo_path, painting_path, capsys):
@@ -200,7 +205,7 @@ def test_help_fits_a_screen(capsys):
 
 def test_show_is_quiet_where_nobody_reads_on(tmp_path):
     program = "import sys; from stylize.apps.console import print_and_end as show; "
-    program += "sys.stdin.read(); show('x' * 10**6)"
+    program += "sys.stdin.read(); show('program', 'x' * 10**6)"
     with subprocess.Popen(
         [sys.executable, "-c", program],
         stdin=subprocess.PIPE,

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from stylize.backend import files
-from stylize.backend.files import Unfinished, linked, remove_leftovers, replacing
+from stylize.backend.files import Unfinished, alone, linked, remove_leftovers, replacing
+from stylize.errors import InputError
 
 KILLED = """
 import os, sys
@@ -115,3 +116,49 @@ def test_another_name_of_a_file(tmp_path):
     assert file.read_bytes() == b"new"
     assert not linked(tmp_path / "none.png", path)
     assert path.read_bytes() == b"newer"
+
+
+HOLDS = """
+import sys
+from stylize.backend.files import alone
+with alone(sys.argv[1]):
+    print("in", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(not files.fcntl, reason="Windows has no such locks")
+def test_one_run_at_a_time_has_a_prefix(tmp_path):
+    """Also after one that was killed, which leaves its file."""
+    prefix = str(tmp_path / "photo")
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS, prefix], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout.readline() == b"in\n"
+        with pytest.raises(InputError, match="photo: another run is painting it"), alone(prefix):
+            raise AssertionError
+        with alone(f"{prefix}2"):  # another result beside it
+            pass
+        other.kill()
+    assert os.listdir(tmp_path) == [".photo.lock"]
+    with alone(prefix):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(not files.fcntl, reason="Windows has no such locks")
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
+    (tmp_path / ".photo.lock").symlink_to(tmp_path / "mine")
+    with pytest.raises(OSError, match=r"\.photo\.lock"), alone(tmp_path / "photo"):
+        pass
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_disk_without_locks_keeps_nobody_out(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    if files.fcntl:
+        monkeypatch.setattr(files.fcntl, "flock", refuse)
+    with alone(tmp_path / "photo"), alone(tmp_path / "photo"):
+        pass

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from stylize.errors import InputError
 from stylize.images import masks
@@ -27,32 +27,59 @@ def said_of(picture, tmp_path):
     return lines
 
 
-def test_white_on_nothing_would_keep_everything_and_says_why(face, tmp_path):
-    face.save(tmp_path / "face.png")
-    with pytest.raises(InputError, match=r"face\.png: its transparent parts count as white; save"):
-        masks.load_keep_mask(tmp_path / "face.png")
-    Image.new("L", (40, 40), 255).save(tmp_path / "white.png")
-    with pytest.raises(InputError, match=r"white\.png: it is all white, so that nothing"):
-        masks.load_keep_mask(tmp_path / "white.png")
+def test_a_cut_out_marks_what_is_opaque_whatever_its_colour(face, photo, tmp_path):
+    """Upright too, as a camera that was turned has it."""
+    turned = face.convert("RGBA").transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # to be turned by 90 degrees, clockwise
+    turned.save(tmp_path / "turned.png", exif=exif)
+    cut = Image.fromarray(photo).resize(face.size).convert("RGBA")
+    cut.putalpha(face.getchannel("A"))
+    for picture in (face, cut, tmp_path / "turned.png"):
+        mask = np.asarray(masks.load_keep_mask(picture))
+        np.testing.assert_array_equal(mask, np.asarray(face.getchannel("A")))
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
-def test_transparent_parts_are_told_of(mode, face, tmp_path):
-    face.paste((0, 255), (0, 0, 10, 10))
+def test_what_counts_in_a_cut_out_is_told(mode, face, tmp_path):
     (line,) = said_of(face.convert(mode), tmp_path)
-    assert line.endswith("its transparent parts count as white; save it without transparency")
+    assert line.endswith("a cut-out: opaque parts count as white, transparent ones as black")
     face.putalpha(255)
     assert said_of(face.convert(mode), tmp_path) == []  # a layer without holes
 
 
-def test_colours_are_told_of(photo, tmp_path):
+@pytest.mark.parametrize("background", [(0, 0), (255, 255)])
+def test_black_beside_transparent_parts_is_refused(background, face):
+    """Black is where the painting goes; so may be what is transparent, but hardly both."""
+    drawn = Image.new("LA", face.size, background)
+    drawn.paste((0, 255), (10, 10, 20, 30))
+    drawn.paste((0, 0), (0, 0, 5, 5))
+    with pytest.raises(InputError, match="it has black parts and transparent ones; save it witho"):
+        masks.load_mask(drawn)
+
+
+def test_masks_that_mark_nothing_or_keep_everything_are_refused():
+    with pytest.raises(InputError, match="all transparent; paint white"):
+        masks.load_mask(Image.new("LA", (40, 40)))
+    with pytest.raises(InputError, match="all black; paint white"):
+        masks.load_mask(Image.new("L", (40, 40)))
+    with pytest.raises(InputError, match="all white, so that nothing"):
+        masks.load_keep_mask(Image.new("L", (40, 40), 255))
+
+
+def test_without_transparency_gray_counts(photo):
+    gray = Image.fromarray(photo).convert("L")
+    for mode in ("L", "RGB", "RGBA"):
+        assert masks.load_mask(gray.convert(mode)).tobytes() == gray.tobytes()
+
+
+def test_colours_are_told_of_with_what_they_count(photo, tmp_path):
     """A part of a photo painted over in red is no mask; grays with a JPEG's noise are one."""
     gray = photo.mean(2).astype(np.uint8)
-    (line,) = said_of(Image.fromarray(photo), tmp_path)
-    assert line.endswith("it has colours, and is taken as gray; paint it in black and white")
     painted = np.stack([gray] * 3, axis=2)
     painted[:8, :8] = 255, 0, 0
-    assert re.search("has colours", *said_of(Image.fromarray(painted), tmp_path))
+    (line,) = said_of(Image.fromarray(painted), tmp_path)
+    assert re.search("by how bright they are, here as about 30% white; paint it in black", line)
     noisy = gray[..., None] * 0.9 + np.random.default_rng(0).uniform(0, 20, photo.shape)
     assert said_of(Image.fromarray(noisy.astype(np.uint8)), tmp_path) == []
 

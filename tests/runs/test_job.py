@@ -89,7 +89,7 @@ def test_paintings_have_no_period_at_the_last_size_that_would_become_a_weave(pho
         ({"learning_rate": 3}, "learning_rate needs optimizer adam, or recipe athalye"),
         ({"init": "none.png"}, "picture none.png: no such file"),
         ({"init": 5}, "a picture must be a path, a Pillow image or a uint8 array; received int"),
-        ({"scratch": 5}, "scratch must be a folder to write in, received '5'"),
+        ({"scratch": 5}, "scratch must be a folder to write in, or auto, received '5'"),
         ({"evaluations_per_iteration": 0}, "evaluations_per_iteration must be a whole number"),
         ({"evaluations_per_iteration": math.nan}, "evaluations_per_iteration must be a whole num"),
         ({"evaluations_per_iteration": "a"}, "evaluations_per_iteration must be a whole number"),

@@ -88,7 +88,9 @@ def test_names_of_the_command_line_and_slips_are_answered():
 
 @pytest.mark.parametrize("value", ["x", 0, -1, "inf"])
 def test_memory_is_above_zero_whatever_is_wrong(value):
-    with pytest.raises(InputError, match="memory must be a finite number above 0, received"):
+    with pytest.raises(
+        InputError, match="memory must be a finite number above 0, or auto, received"
+    ):
         recipes.choose_settings(memory=value)
 
 

@@ -2,7 +2,6 @@
 
     run             checks the options, has what is not painted yet painted, shows all
       survey        in a process: plans all pictures
-      measure_pace  in a process: how fast it paints, where there is much to paint
       paint_choice  in that process or several: paints a picture as the photo command does
 
 A process keeps its network, and what several pictures are compared with is computed once. As many
@@ -16,13 +15,12 @@ import time
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from PIL import Image
 
-import neural_style_transfer as nst
 from stylize import __version__
-from stylize.apps import photo
+from stylize.apps import foretold, photo
 from stylize.apps.compare.choices import ROWS, Choice, plan_choices
 from stylize.apps.compare.room import make_room
 from stylize.apps.compare.sheet import Cell, Exhibit, draw_sheet, write_page
@@ -43,12 +41,11 @@ from stylize.apps.options import PROGRAM, follow_record, parse_words, with_optio
 from stylize.apps.words import spelled
 from stylize.backend import tensors
 from stylize.errors import InputError
-from stylize.images.masks import surprises_of
 from stylize.images.reading import load_image
 from stylize.images.resize import working_size
 from stylize.images.writing import save_image
 from stylize.parallel.pool import Crew, Demand, count_missing, kept_weights, require_jobs
-from stylize.runs import forecast, metadata
+from stylize.runs import metadata
 from stylize.runs.memory import allowed_mib
 from stylize.runs.progress import Stage
 from stylize.runs.recipes import DEFAULT_RECIPE, choose_settings
@@ -60,7 +57,6 @@ CHOOSE = (
     "it paints "
 )
 UNFINISHED = " This comparison is not finished; run it again to have the others painted."
-MUCH = 4e7  # of work, some minutes': with less, the first picture soon says how long all take
 
 
 class ChoicesSurvey(NamedTuple):
@@ -83,7 +79,7 @@ def survey(options: Sequence[argparse.Namespace]) -> ChoicesSurvey:
     """Plans all pictures, each given by its options. Raises InputError and WeightsError."""
     photo.plan(argparse.Namespace(**vars(options[0])))  # what is wrong shows before a download
     weights = kept_weights(options[0].weights)
-    stages, records, needed, allowed, masks = [], [], [], [], dict[Any, None]()
+    stages, records, needed, allowed, lines = [], [], [], [], dict[str, None]()
     for own in options:  # one after another: each job holds its pictures
         own = argparse.Namespace(**vars(own))
         job, _ = photo.plan(own)
@@ -91,17 +87,9 @@ def survey(options: Sequence[argparse.Namespace]) -> ChoicesSurvey:
         records.append(photo.make_record(own, job, weights))
         needed.append(job.needed_mib)
         allowed.append(allowed_mib(job.settings))
-        masks |= dict.fromkeys(photo.masks_in(job.settings))
+        lines |= dict.fromkeys(photo.surprises_of_masks(job.settings))
     demand = Demand(len(options), max(needed), tensors.count_gpus(), min(allowed))
-    lines = [line for mask in masks for line in surprises_of(mask)]
-    return ChoicesSurvey(stages, records, lines, demand)
-
-
-def measure_pace(options: argparse.Namespace) -> forecast.Pace:
-    """How fast this process paints such a picture. Takes seconds."""
-    job, _ = photo.plan(argparse.Namespace(**vars(options)))
-    objective = functools.partial(nst.stage_objective, job, kept_weights(options.weights))
-    return forecast.measure(job, objective)
+    return ChoicesSurvey(stages, records, [*lines], demand)
 
 
 def paint_choice(options: argparse.Namespace) -> Outcome:
@@ -297,12 +285,10 @@ def _paint_all(comparison, tell):
             tell(room)
         work = [sum(stage.work for stage in own) for own in stages]
         waiting = list(comparison.missing)
-        pace = None
-        if sum(work[index] for index in waiting) > MUCH:
-            pace = crew.ask(measure_pace, options[max(waiting, key=work.__getitem__)])
+        left_to_paint = [options[i] for i in waiting], [stages[i] for i in waiting]
+        each = foretold.seconds_each(crew, args, *left_to_paint)
         painters = crew.painters(demand, tell)
-        seconds = [forecast.seconds(stages[index], pace) for index in waiting] if pace else []
-        tell(f"{len(options)} pictures to choose from{_about(seconds, painters.number)}")
+        tell(f"{len(options)} pictures to choose from{foretold.about(each, painters.number)}")
         if painters.memory_mib is not None:
             for own in options:
                 own.memory = f"{painters.memory_mib / 1024:.3f}"
@@ -320,14 +306,6 @@ def _paint_all(comparison, tell):
             more = f", about {in_words(seconds)} left" if seconds else ""
             said = "painted" if outcome.record else "was painted before"
             tell(f"{number} of {len(work)}: {label} {said}{more}")
-
-
-def _about(seconds, painters):
-    """How long painters will take for pictures of so many seconds each, in words; "" for none."""
-    if not seconds:
-        return ""
-    total = max(*seconds, sum(seconds) / painters)
-    return f", about {in_words(max(10, round(total, -1)))}"
 
 
 def _outcome(future):

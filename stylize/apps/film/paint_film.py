@@ -41,7 +41,7 @@ from stylize.apps.console import (
 from stylize.apps.film.scenes import WHOLE, Frame, FrameFolder, Scene, find_scenes, frames_to_paint
 from stylize.apps.options import PROGRAM
 from stylize.backend import machine, tensors
-from stylize.backend.files import remove_leftovers
+from stylize.backend.files import alone, remove_leftovers
 from stylize.errors import InputError
 from stylize.images.clips import FASTEST, SLOWEST, SUFFIXES, Clip, encode, open_clip
 from stylize.images.optical_flow import Previous, require_opencv
@@ -316,6 +316,8 @@ def _paint_all(args, clip, console):
     # The threads end last: they wait for what the crew ends.
     with contextlib.ExitStack() as last, Crew(args) as crew:
         seen = crew.ask(survey, args, next(clip.frames()))
+        for line in photo.surprises_of_masks(seen.job.settings):
+            console.warn(line)
         console.print(f"A scene needs about {seen.job.needed_mib / 1024:.1f} GiB of memory")
         console.print(f"Using {seen.source}")
         folder, scenes = FrameFolder(path, seen.record), [WHOLE]
@@ -364,6 +366,12 @@ def run(args: argparse.Namespace, console: FilmConsole) -> Path:
     if finished.is_symlink():  # its name can be foreseen: anybody may have made it
         raise InputError(f"{finished}: is a link, but the film's frames are kept there; remove it")
     check_writable(args.result_prefix, film.suffix)
+    with alone(args.result_prefix):
+        return _run(args, console, clip, film)
+
+
+def _run(args, console, clip, film):
+    """Paints a film that no other run paints. Returns its path."""
     remove_leftovers(args.result_prefix)
     folder, made = _paint_all(args, clip, console)
     if folder is None:

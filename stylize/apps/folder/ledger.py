@@ -50,6 +50,7 @@ class Ledger:
     Attributes:
         outcomes: of the tasks.
         at_once: how many of them are painted at the same time.
+        results: as given.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Ledger:
     ):
         self.outcomes = [Outcome("waiting") for _ in tasks]
         self.at_once = 1
-        self._tasks, self._results, self._folder, self._quiet = tasks, results, folder, quiet
+        self._tasks, self.results, self._folder, self._quiet = tasks, results, folder, quiet
         self._errors: set[str] = set()
         self._work = 0.0
         self._painted = 0.0, 0.0  # (seconds, work) of the pictures painted so far
@@ -76,6 +77,11 @@ class Ledger:
         """A task is no longer being painted, finished or not."""
         self._since.pop(index, None)
 
+    @property
+    def is_painting(self) -> bool:
+        """Whether a task is being painted."""
+        return bool(self._since)
+
     def add(self, index: int, outcome: Outcome) -> None:
         """A task has ended, or is known to wait."""
         before, self.outcomes[index] = self.outcomes[index], outcome._replace(record={})
@@ -90,7 +96,7 @@ class Ledger:
             if not before.resumable:  # else only a part of the work was left
                 seconds, work = self._painted
                 self._painted = seconds + outcome.seconds, work + before.work
-            done, result = self.count("finished", "painted"), self._results[index]
+            done, result = self.count("finished", "painted"), self.results[index]
             self.print(
                 f"{done} of {len(self._tasks)}: {result} in {outcome.seconds:.0f}s{self._left()}"
             )
@@ -113,7 +119,7 @@ class Ledger:
             status=outcome.status,
             photo=str(task.photo),
             style=str(task.style),
-            result=str(self._results[index]),
+            result=str(self.results[index]),
             seconds=round(outcome.seconds, 1),
             error=outcome.error,
         )
@@ -168,7 +174,7 @@ class Ledger:
         if path.exists() and not self.count("painted", "failed"):
             return
         words = {"failed": lambda o: o.error, "waiting": lambda o: "not painted yet"}
-        rows = zip(self._tasks, self._results, self.outcomes, strict=True)
+        rows = zip(self._tasks, self.results, self.outcomes, strict=True)
         write_index(
             path,
             [

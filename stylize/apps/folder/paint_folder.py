@@ -17,17 +17,18 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import NamedTuple
 
-from stylize.apps import photo
+from stylize.apps import foretold, photo
 from stylize.apps.console import (
     check_files,
     check_kept,
     check_writable,
+    complain,
     exit_status,
     failure,
     say,
@@ -53,6 +54,7 @@ from stylize.parallel.processes import processes
 from stylize.runs import metadata
 from stylize.runs.checkpoint import StateFile
 from stylize.runs.memory import allowed_mib
+from stylize.runs.progress import Stage
 from stylize.vgg.weights import VGG19Weights
 
 KILLED = (
@@ -69,12 +71,16 @@ class FolderSurvey(NamedTuple):
         gpus: how many the backend finds.
         allowed_mib: that all processes together may take.
         precision: that all tasks have, `auto` being what it is on this machine; None: unknown.
+        surprises: what somebody may not expect of the masks, in lines.
+        stages: of each task that waits, by its index.
     """
 
     outcomes: list[Outcome]
     gpus: int
     allowed_mib: float
     precision: str | None = None
+    surprises: Sequence[str] = ()
+    stages: Mapping[int, Sequence[Stage]] = {}
 
 
 # ---------------------------------------------------------------------------------------------
@@ -85,9 +91,9 @@ class FolderSurvey(NamedTuple):
 def survey(tasks: Sequence[argparse.Namespace]) -> FolderSurvey:
     """Looks at every task, given by its options. Raises WeightsError."""
     weights = kept_weights(tasks[0].weights)
-    outcomes = []
+    outcomes, stages = [], {}
     first = None  # the first job: records take only its settings, which are those of all tasks
-    for args in tasks:
+    for index, args in enumerate(tasks):
         job = None
         try:
             if first is None:
@@ -96,13 +102,15 @@ def survey(tasks: Sequence[argparse.Namespace]) -> FolderSurvey:
             if photo.is_finished(args, record):
                 outcome = Outcome("finished")
             else:
-                outcome = _waiting(args, record, job or photo.plan(args)[0])
+                job = job or photo.plan(args)[0]
+                outcome, stages[index] = _waiting(args, record, job), job.stages
         except Exception as error:
             outcome = Outcome("failed", _message(args, error))
         outcomes.append(outcome)
     allowed = allowed_mib(first.settings) if first else math.inf
     precision = first.stages[-1].precision if first else None
-    return FolderSurvey(outcomes, tensors.count_gpus(), allowed, precision)
+    lines = photo.surprises_of_masks(first.settings) if first else []
+    return FolderSurvey(outcomes, tensors.count_gpus(), allowed, precision, lines, stages)
 
 
 def _waiting(args, record, job):
@@ -199,6 +207,13 @@ def _is_folder(path):
 
 def run(args: argparse.Namespace) -> dict[Path, Outcome]:
     """Paints what is not finished. Returns what has become of each result, by its path."""
+    options, ledger = _plan(args)
+    _paint(args, options, ledger)
+    return dict(zip(ledger.results, ledger.outcomes, strict=True))
+
+
+def _plan(args):
+    """The options of each task, and a `Ledger` of them. Raises InputError."""
     require_jobs(args.jobs)
     if args.like:
         follow_record(args.like, args)
@@ -213,17 +228,21 @@ def run(args: argparse.Namespace) -> dict[Path, Outcome]:
     check_files([folder / LOG, folder / INDEX, *itertools.chain(*map(photo.files_of, options))])
     check_ours(folder / INDEX, folder / LOG)
     results = [photo.result_paths(own)[0] for own in options]
-    with contextlib.closing(Ledger(tasks, results, folder, args.quiet)) as ledger:
+    return options, Ledger(tasks, results, folder, args.quiet)
+
+
+def _paint(args, options, ledger):
+    """Paints what is not finished, and says what has become of all."""
+    with contextlib.closing(ledger):
         _paint_all(args, options, ledger)
     left = f", {n} left unpainted" if (n := ledger.count("waiting")) else ""  # by --fail_fast
     ledger.print(
         f"{ledger.count('painted')} painted, {ledger.count('finished')} already finished, "
-        f"{ledger.count('failed')} failed{left}; see {folder / INDEX}"
+        f"{ledger.count('failed')} failed{left}; see {Path(args.result_prefix, INDEX)}"
     )
     if args.verbose:
         peak = max(outcome.peak_mib for outcome in ledger.outcomes)
         ledger.print(f"Peak memory of a process: {peak:.0f} MiB")
-    return dict(zip(results, ledger.outcomes, strict=True))
 
 
 def _written_and_given(tasks):
@@ -240,6 +259,8 @@ def _paint_all(args, options, ledger):
     with Crew(args, likely) as crew:
         ledger.print(f"Checking {_pictures(len(options))}")  # takes minutes if there are many
         seen = crew.ask(survey, options)
+        for line in () if args.quiet else seen.surprises:
+            complain(f"warning: {line}")
         for index, outcome in enumerate(seen.outcomes):
             ledger.add(index, outcome)
         waiting = {i: o for i, o in enumerate(seen.outcomes) if o.status == "waiting"}
@@ -247,9 +268,14 @@ def _paint_all(args, options, ledger):
             return
         largest = max(outcome.needed_mib for outcome in waiting.values())
         demand = Demand(len(waiting), largest, seen.gpus, seen.allowed_mib)
+        left_to_paint = [options[i] for i in waiting], [seen.stages[i] for i in waiting]
+        each = foretold.seconds_each(crew, args, *left_to_paint)
         painters = crew.painters(demand, ledger.print)
+        time_needed = foretold.about(each, painters.number)
         before = f"; {finished} already finished" if (finished := ledger.count("finished")) else ""
-        ledger.print(f"{_pictures(len(waiting))} to paint, {painters.number} at once{before}")
+        ledger.print(
+            f"{_pictures(len(waiting))} to paint, {painters.number} at once{time_needed}{before}"
+        )
         ledger.begin(painters.number)
         for index, outcome in waiting.items():
             vars(options[index]).update(_share(painters, seen), resume=outcome.resumable)
@@ -346,21 +372,26 @@ def paint_once(args: argparse.Namespace) -> int:
 def paint_what_comes(args: argparse.Namespace) -> int:
     """Paints what is not finished, again whenever there are new pictures, until Ctrl-C.
 
-    Returns the exit status: Ctrl-C while it waits stops nothing that would have to be resumed.
+    Returns the exit status: Ctrl-C stops nothing that would have to be resumed, unless a picture
+    is being painted.
     """
     changes = watch.changes([args.base, args.style_reference], args.result_prefix)
-    outcomes: dict[Path, Outcome] = {}
-    painted = 0
-    while True:
+    painted, failed, ended = 0, 0, False
+    while not ended:
         _tell(args, "Waiting for new pictures; Ctrl-C ends it")
+        ledger = None
         try:
             next(changes)
+            options, ledger = _plan(args)
+            _paint(args, options, ledger)
         except KeyboardInterrupt:
-            failed = sum(outcome.status == "failed" for outcome in outcomes.values())
-            _tell(args, f"Ended: {painted} painted, {failed} failed")
-            return INTERRUPTED
-        outcomes = run(args)
-        painted += sum(outcome.status == "painted" for outcome in outcomes.values())
+            if ledger and ledger.is_painting:
+                raise
+            ended = True
+        if ledger:
+            painted, failed = painted + ledger.count("painted"), ledger.count("failed")
+    _tell(args, f"Ended: {painted} painted, {failed} failed")
+    return INTERRUPTED
 
 
 def _tell(args, line):

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import neural_style_transfer as nst
-from stylize.apps import photo
+from stylize.apps import foretold, photo
 from stylize.apps.compare import choices, paint_choices
 from stylize.apps.compare.paint_choices import without
 from stylize.apps.compare.sheet import LINE, Cell, draw_sheet
@@ -243,7 +243,7 @@ def test_what_is_painted_is_shown_when_it_is_stopped(
 def test_the_time_is_told_before_where_there_is_much_to_paint(
     simple_loss, command, monkeypatch, capsys
 ):
-    monkeypatch.setattr(paint_choices, "MUCH", 0)
+    monkeypatch.setattr(foretold, "MUCH", 0)
     monkeypatch.setattr(forecast, "measure", lambda *_: forecast.Pace(work=0, start=1200))
     compare = [*command, "--jobs", "1", "--compare", "seed=1,2"]
     assert nst.main(compare) == 0
@@ -270,7 +270,7 @@ def test_result_in_the_format_of_another(simple_loss, command, tmp_path):
 
 def test_masks_that_are_read_otherwise_than_they_look_are_told_of(simple_loss, command, capsys):
     assert nst.main([*command, "--content_mask", command[0], "--compare", "seed=1,2"]) == 0
-    assert re.fullmatch("warning: mask .* has colours, .*\n", capsys.readouterr().err)
+    assert re.fullmatch("warning: mask .* its colours count .*\n", capsys.readouterr().err)
 
 
 def test_choice_that_cannot_be_painted_does_not_stop_the_others(command, tmp_path, capsys):

@@ -24,13 +24,13 @@ from PIL import Image
 
 import neural_style_transfer as nst
 from stylize import parallel
-from stylize.apps import photo
+from stylize.apps import foretold, photo
 from stylize.apps.console import failure
 from stylize.apps.folder import paint_folder
 from stylize.apps.photo_console import PhotoConsole
 from stylize.parallel import pool
 from stylize.parallel.pool import Demand
-from stylize.runs import metadata
+from stylize.runs import forecast, metadata
 
 
 @pytest.fixture
@@ -179,6 +179,25 @@ def test_picture_that_all_need_is_looked_at_first(one_process, command, photos, 
         (line,) = capsys.readouterr().err.splitlines()
         assert message in line
     assert not (tmp_path / "results").exists()
+
+
+def test_the_time_is_told_before_where_there_is_much_to_paint(
+    one_process, command, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.setattr(foretold, "MUCH", 0)
+    monkeypatch.setattr(forecast, "measure", lambda *_: forecast.Pace(work=0, start=600))
+    assert nst.main([*command, "--jobs", "1"]) == 0
+    assert "3 pictures to paint, 1 at once, about 30 min\n" in capsys.readouterr().out
+    (tmp_path / "results" / "a.png").unlink()
+    assert nst.main([*command, "--jobs", "1"]) == 0
+    said = "1 picture to paint, 1 at once, about 10 min; 2 already finished\n"
+    assert said in capsys.readouterr().out
+
+
+def test_mask_of_all_is_told_of_once(one_process, command, cut_out_path, capsys):
+    assert nst.main([*command, "--keep_mask", str(cut_out_path)]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"warning: mask {cut_out_path}: a cut-out: ")
 
 
 def test_fail_fast_begins_nothing_more(one_process, command, photos, tmp_path, monkeypatch, capsys):
@@ -436,7 +455,7 @@ def test_stopped_processes_end_and_keep_what_they_did(
     stop, whom, status, command, full_weights_path, tmp_path
 ):
     """All of them end, also where only the parent was told, or could not tell them."""
-    command += ["--iter", "100000", "--recipe", "keras"]
+    command += ["--iter", "100000", "--recipe", "keras", "--quiet"]  # no time to foresee
     with start(command, full_weights_path) as run:
         deadline = time.monotonic() + 60
         while len(list((tmp_path / "results").glob("*_state.npz"))) < 2:

@@ -7,7 +7,8 @@ from conftest import smooth_picture
 from PIL import Image
 
 import neural_style_transfer as nst
-from stylize.apps.folder import watch
+from stylize.apps import photo
+from stylize.apps.folder import ledger, watch
 
 
 class Stopped(Exception):
@@ -98,3 +99,33 @@ def test_ctrl_c_while_it_waits_says_what_was_done(
     out, err = capsys.readouterr()
     assert out.endswith("\nEnded: 1 painted, 0 failed\n")
     assert err == ""
+
+
+@pytest.mark.parametrize("during", ["the page", "a picture"])
+def test_ctrl_c_has_something_to_resume_only_while_a_picture_is_painted(
+    during,
+    folder,
+    looks,
+    one_process,
+    simple_loss,
+    painting_path,
+    weights_path,
+    tmp_path,
+    monkeypatch,
+    capsys,
+):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    where = (ledger, "write_index") if during == "the page" else (photo, "run")
+    monkeypatch.setattr(*where, interrupt)
+    Image.fromarray(smooth_picture(40, 48, 1)).save(folder / "a.png")
+    looks += [nothing, nothing]
+    command = [str(folder), str(painting_path), str(tmp_path / "results")]
+    command += ["--weights", str(weights_path), "--size", "24", "--iter", "1", "--watch"]
+    assert nst.main(command) == 130
+    out, err = capsys.readouterr()
+    if during == "a picture":
+        assert "error: interrupted; resume with: " in err
+    else:
+        assert (err, out.splitlines()[-1]) == ("", "Ended: 1 painted, 0 failed")
