@@ -50,6 +50,10 @@ NOT_TAKEN = (
     "Send JSON (Content-Type: application/json) with photo, painting and none but the names that "
     f"{API}/info lists."
 )
+MISNAMED = {  # how Gradio names a parameter -> what is wrong with it
+    re.compile("Parameter `(.+)` is not", re.DOTALL): "there is no such parameter",
+    re.compile("No value provided for required argument: (.+)"): "is missing",
+}
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -92,7 +96,7 @@ class Guard:
         try:
             await self._pass_on(scope, receive, sending)
         except Exception as error:  # Gradio trips over much that no browser sends
-            not_taken = 400, _not_taken(scope["path"])
+            not_taken = 400, _not_taken(scope["path"], str(error))
             status, reason = error.args if isinstance(error, _Refused) else not_taken
             if not isinstance(error, _Refused):
                 _log(scope, error)
@@ -199,9 +203,18 @@ async def no_such_request(request: Request, error: Exception) -> Response:
     return PlainTextResponse(_not_taken(request.url.path), 422)
 
 
-def _not_taken(path):
-    """What is told whose request is not one of those that are understood at a path."""
-    return NOT_TAKEN if path.rstrip("/") == PAINT else NOT_OURS
+def _not_taken(path, error=""):
+    """What is told whose request is not one of those that are understood at a path.
+
+    Args:
+        error: what Gradio says of it, which may name a parameter.
+    """
+    if path.rstrip("/") != PAINT:
+        return NOT_OURS
+    for pattern, problem in MISNAMED.items():
+        if named := pattern.match(error):
+            return f"{one_line(named[1])}: {problem}. {NOT_TAKEN}"
+    return NOT_TAKEN
 
 
 def _name(host):

@@ -19,7 +19,7 @@ from PIL import Image
 import neural_style_transfer as nst
 from stylize.apps.console import in_words
 from stylize.apps.film.scenes import FrameFolder, frames_to_paint
-from stylize.apps.page.allowance import Allowance, is_clip
+from stylize.apps.page.allowance import Allowance, TooMuch, is_clip
 from stylize.apps.page.choices import STRENGTHS, Countdown, settings_of_choices
 from stylize.apps.page.foresight import Foresight
 from stylize.apps.page.guard import bytes_in
@@ -280,7 +280,8 @@ class Studio:
     def _paint_clip(self, path, style, given, stop):
         """Yields what is shown of a clip. What is painted of it until it is stopped is a film."""
         if given["preserve_colors"] == "luma":
-            raise InputError("Keep the photo's colours: luma is for photos; choose another way")
+            words = "Keep the photo's colours: luma is for photos; choose another way"
+            raise TooMuch("preserve_colors", words)
         yield Shown("Reading the clip ...")
         limit = Limit(stop, self._allowed.seconds)
         try:
