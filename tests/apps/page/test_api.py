@@ -199,6 +199,17 @@ def test_what_is_no_request_for_a_picture_is_refused(client):
         assert client.get(f"/call/paint/{event}").status_code == 404
 
 
+def test_what_is_told_is_told_once(client):
+    """Gradio would send heartbeats for ever to who reads it again."""
+    photo = uploaded(client)
+    asked = {"photo": photo, "painting": photo, "size": 1}
+    event = client.post("/call/v2/paint", json=asked).json()["event_id"]
+    assert "size must be" in client.get(f"/call/paint/{event}").text
+    for address in (f"/call/paint/{event}", f"/call/paint/{event}/"):
+        again = client.get(address)
+        assert again.status_code == 410 and "read already" in again.text
+
+
 def hang_up(client, asked):
     """Asks for a picture, and goes when it is being painted."""
     event = client.post("/call/v2/paint", json=asked).json()["event_id"]
