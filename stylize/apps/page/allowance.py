@@ -13,6 +13,18 @@ SMALLER = "Choose a smaller size."
 MOST_ENLARGED = 2  # times the side of the largest result: a painting's, however it is scaled
 
 
+class TooMuch(InputError):
+    """A visitor asks for more than the page allows.
+
+    Args:
+        parameter: what programs call that which asks for it.
+    """
+
+    def __init__(self, parameter: str, message: str):
+        super().__init__(message)
+        self.parameter = parameter
+
+
 class Allowance(NamedTuple):
     """How much a visitor may ask for.
 
@@ -44,17 +56,19 @@ class Allowance(NamedTuple):
     def check_size(self, rows: int, cols: int) -> None:
         """Raises InputError where a result would be too large."""
         if max(rows, cols) > self.size:
-            raise InputError(
+            raise TooMuch(
+                "size",
                 f"The result would be {cols}x{rows} pixels; the limit here is {self.size} on the "
-                f"longer side. {SMALLER}"
+                f"longer side. {SMALLER}",
             )
 
     def check_painting(self, rows: int, cols: int) -> None:
         """Raises InputError where a painting would be enlarged too much, for coarse strokes."""
         if rows * cols > (MOST_ENLARGED * self.size) ** 2:
-            raise InputError(
+            raise TooMuch(
+                "style_scale",
                 f"For strokes of this size the painting would be {cols}x{rows} pixels, too many "
-                f"here. Choose finer strokes, or a smaller size."
+                f"here. Choose finer strokes, or a smaller size.",
             )
 
 

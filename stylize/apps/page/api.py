@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from stylize.apps.page.allowance import TooMuch
 from stylize.apps.page.previews import original
 from stylize.apps.page.shown import reason
 from stylize.apps.page.studio import CONTROLS, Studio
@@ -56,7 +57,8 @@ def add_endpoint(studio: Studio, max_size: int, **queue: Any) -> None:
             for shown in studio.paint_for_program(*paths, given):
                 yield shown.words, _file(shown.result)
         except Exception as error:  # in plain words: programs show no HTML
-            raise gr.Error(reason(error), print_exception=False) from None
+            named = f"{error.parameter}: " if isinstance(error, TooMuch) else ""
+            raise gr.Error(f"{named}{reason(error)}", print_exception=False) from None
 
     # Gradio takes what is yielded for what is returned.
     paint.__annotations__["return"] = tuple[str, gr.FileData]

@@ -90,7 +90,7 @@ class Foresight:
             try:
                 seconds = self._seconds(size, given)
             except InputError as error:
-                return html.escape(reason(error))
+                return f"{html.escape(reason(error)).removesuffix('.')}."
             if seconds > self._allowed.seconds:
                 return f"*Paint* would take {_about(seconds)}{self._stops()}. {SMALLER}"
             total += seconds

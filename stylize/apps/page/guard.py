@@ -29,6 +29,7 @@ API = "/gradio_api"
 UPLOAD = f"{API}/upload"
 FILE = f"{API}/file="  # before the path of an upload or a result
 PAINT = f"{API}/call/v2/paint"  # for programs, see `api`
+TOLD = f"{API}/call/paint/"  # before the name of what was asked for: how far it is
 ASKED = {  # what the page, and programs, ask for besides: method, then paths
     "GET": re.compile(
         r"/|/(config|favicon\.ico|manifest\.json|robots\.txt|theme\.css)/?|/(assets|static|svelte)/.+"
@@ -43,6 +44,7 @@ LARGEST_OF_PROGRAMS = 2**14  # the same: two names of files and a few numbers, w
 LONGEST_ADDRESS = 4096  # bytes of a path, or of what follows it
 LONGEST_PAUSE = 60  # seconds that a visitor may be silent before a request is whole
 SMALLEST_FILE = 2**16  # bytes that a file counts at least: so there is an end to their number too
+MOST_TOLD = 1000  # streams of `TOLD` that are remembered
 DEEPEST = 6  # lists and dictionaries within each other, of what the page sends
 PLACE = re.compile("[0-9a-f]{64}")  # of an upload in the page's folder: the hash of its bytes
 NOT_OURS = "What was sent is not what this page sends."
@@ -50,6 +52,10 @@ NOT_TAKEN = (
     "Send JSON (Content-Type: application/json) with photo, painting and none but the names that "
     f"{API}/info lists."
 )
+MISNAMED = {  # how Gradio names a parameter -> what is wrong with it
+    re.compile("Parameter `(.+)` is not", re.DOTALL): "there is no such parameter",
+    re.compile("No value provided for required argument: (.+)"): "is missing",
+}
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -75,6 +81,7 @@ class Guard:
         self._hosts = {name.lower() for name in hosts}
         self._names = names_of(host) | self._hosts
         self._any_address = is_unspecified(host)
+        self._told: dict[str, None] = {}  # paths of streams that were read, the oldest first
         self._coming = 0  # bytes of uploads that have come, and may not lie in the folder yet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,7 +99,7 @@ class Guard:
         try:
             await self._pass_on(scope, receive, sending)
         except Exception as error:  # Gradio trips over much that no browser sends
-            not_taken = 400, _not_taken(scope["path"])
+            not_taken = 400, _not_taken(scope["path"], str(error))
             status, reason = error.args if isinstance(error, _Refused) else not_taken
             if not isinstance(error, _Refused):
                 _log(scope, error)
@@ -108,6 +115,8 @@ class Guard:
         unquote_to_bytes(scope["query_string"]).decode()  # Gradio would break off its answer
         if scope["method"] == "POST":
             receive = _impatient(receive)
+        if scope["path"].startswith(TOLD):
+            self._tell_once(scope["path"].rstrip("/"))
         if scope["path"].rstrip("/") == UPLOAD:
             await self._upload(scope, receive, send)
         else:
@@ -145,6 +154,14 @@ class Guard:
         if method in ("GET", "HEAD") and path.startswith(f"{FILE}{self._folder}{os.sep}"):
             return True
         return method in ASKED and bool(ASKED[method].fullmatch(path))
+
+    def _tell_once(self, path):
+        """Raises _Refused where a stream is read again: Gradio's would never end."""
+        if path in self._told:
+            raise _Refused(410, "This has been read already, and can be read only once. Ask again.")
+        self._told[path] = None
+        if len(self._told) > MOST_TOLD:
+            del self._told[next(iter(self._told))]
 
     async def _upload(self, scope, receive, send):
         """Passes an upload on as long as there is room for it. What has not come takes none."""
@@ -199,9 +216,18 @@ async def no_such_request(request: Request, error: Exception) -> Response:
     return PlainTextResponse(_not_taken(request.url.path), 422)
 
 
-def _not_taken(path):
-    """What is told whose request is not one of those that are understood at a path."""
-    return NOT_TAKEN if path.rstrip("/") == PAINT else NOT_OURS
+def _not_taken(path, error=""):
+    """What is told whose request is not one of those that are understood at a path.
+
+    Args:
+        error: what Gradio says of it, which may name a parameter.
+    """
+    if path.rstrip("/") != PAINT:
+        return NOT_OURS
+    for pattern, problem in MISNAMED.items():
+        if named := pattern.match(error):
+            return f"{one_line(named[1])}: {problem}. {NOT_TAKEN}"
+    return NOT_TAKEN
 
 
 def _name(host):

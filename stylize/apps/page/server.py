@@ -27,7 +27,7 @@ from stylize.apps.page.choices import STRENGTHS
 from stylize.apps.page.guard import NOT_OURS, Guard, check_uploads, no_such_request
 from stylize.apps.page.keeping import own_folder, remove_old_from
 from stylize.apps.page.previews import SECONDS, original
-from stylize.apps.page.shown import DOWNLOAD, Shown, complaint
+from stylize.apps.page.shown import DOWNLOAD, READY, Shown, complaint
 from stylize.apps.page.studio import CONTROLS, Studio
 from stylize.apps.page.uploads import take_files_only
 from stylize.apps.page.watch import Limit
@@ -62,10 +62,13 @@ CSS = """
 #head .prose { display: flex; flex-wrap: wrap; align-items: baseline; column-gap: 1em }
 #head .prose * { margin: 0 } /* with one row less, the choices are on the first screen */
 #choices .column { gap: 4px }
+main.fillable { max-width: 1280px } /* and as wide as a narrower window */
 #result img { width: 100%; height: 100%; object-fit: contain } /* small sizes too */
+#result .image-container { padding-top: var(--size-7) } /* below the label */
+.grid-container { margin-top: var(--size-5) } /* the same */
 #gallery .grid-wrap { min-height: 0 } /* no empty rows */
 .given .upload-wrapper { height: calc(100% - var(--size-10)) } /* leaves room for the sources */
-.given .gallery-item:only-child .thumbnail-item { height: 164px; aspect-ratio: auto } /* whole */
+.given .gallery-item:only-child .thumbnail-item { height: 150px; aspect-ratio: auto } /* whole */
 .wrap:has(> .error) { display: none } /* the status says it; a badge stays on what is mended */
 """
 # Folded away once it is there: what an accordion shows that was never open, Gradio loses.
@@ -113,12 +116,13 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
     def paint_entered(request: gr.Request) -> Iterator[Shown]:
         yield from studio.paint(request.session_hash)
 
-    def enter(request: gr.Request, photos: Any, painting: Any, *values: Any) -> Shown:
+    def enter(request: gr.Request, photos: Any, painting: Any, *values: Any) -> str:
         paintings = _paths(painting)
         return studio.enter(request, _paths(photos), paintings[-1] if paintings else None, *values)
 
-    def enter_choices(request: gr.Request, *given: Any) -> Any:
-        return enter(request, *given).words
+    def given(request: gr.Request) -> tuple:
+        words = studio.ready(request)
+        return words, gr.Row(visible=False) if words == READY else gr.skip()  # choices of others
 
     def offer(request: gr.Request) -> Iterator[tuple]:
         for shown in studio.offer(request.session_hash):
@@ -139,7 +143,7 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
     def foresee(photos: Any, *values: Any) -> str:
         return studio.foresight.words(_paths(photos), dict(zip(CONTROLS, values, strict=True)))
 
-    with Page(title="Neural style transfer", analytics_enabled=False) as page:
+    with Page(title="Neural style transfer", fill_width=True, analytics_enabled=False) as page:
         page.folder = folder
         gr.Markdown(
             "# Neural style transfer\n"
@@ -161,8 +165,10 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
                 with gr.Row(visible=False, elem_id="choices") as row:
                     offered = [_choice(strength) for strength in STRENGTHS]
                 with gr.Row():
-                    example = _examples("Example photos", PHOTOS, photos)
-                    _examples("Example paintings", PAINTINGS, painting)
+                    examples = [
+                        _examples("Example photos", PHOTOS, photos),
+                        _examples("Example paintings", PAINTINGS, painting),
+                    ]
                 inputs = [photos, painting, strength, size, *_more_controls()]
             with gr.Column():
                 result = gr.Image(
@@ -173,7 +179,7 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
                     height=420,
                     elem_id="result",
                 )
-                words = gr.Markdown("Ready.", elem_id="status")
+                words = gr.Markdown(READY, elem_id="status")
                 gallery = gr.Gallery(  # of several photos, or the film
                     label="Results",
                     columns=3,
@@ -192,20 +198,17 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
         one_at_a_time = in_turn | {"trigger_mode": "multiple"}
         outputs = [words, result, plot, download, gallery]  # as `Shown` has them
         # As the browser sends it: `load_image` and `prepare` say what is wrong.
-        entered = start.click(enter, inputs, outputs, queue=False, preprocess=False)
-        entered.then(
-            paint_entered,
-            None,
-            outputs,
-            **one_at_a_time,
-        )
+        at_once: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
+        entered = start.click(enter, inputs, words, preprocess=False, **at_once)
+        entered.then(paint_entered, None, outputs, **one_at_a_time)
         small = [words, row, *(picture for picture, _ in offered)]
-        asked = choices.click(enter_choices, inputs, words, queue=False, preprocess=False)
+        asked = choices.click(enter, inputs, words, preprocess=False, **at_once)
         asked.then(offer, None, small, **one_at_a_time)
-        for strength, (picture, button) in zip(STRENGTHS, offered, strict=True):
-            chosen = functools.partial(_chosen, strength)
+        for each, (picture, button) in zip(STRENGTHS, offered, strict=True):
             for event in (picture.select, button.click):
-                event(chosen, None, [inputs[2], words], queue=False)
+                event(functools.partial(float, each), None, strength, **at_once)
+        buttons = [button for _, button in offered]
+        strength.change(_marked, strength, buttons, trigger_mode="always_last", **at_once)
         looking: dict[str, Any] = {
             "concurrency_limit": 2,
             "concurrency_id": "looking",
@@ -213,12 +216,18 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
         }
         photos.upload(show, photos, photos, **looking)
         painting.upload(show_last, painting, painting, **looking)
-        settings = inputs[2:]
+        settings, last = inputs[2:], at_once | {"trigger_mode": "always_last"}
+        gr.on([each.change for each in settings], studio.ready, None, words, **last)
+        pictures = [photos.change, painting.change]
+        gr.on(pictures, given, None, [words, row], **last)
         foreseeing = foresee, [photos, *settings], expected
         changes = [photos.change, *(each.change for each in settings)]
         looking["show_progress"] = "hidden"
         gr.on(changes, *foreseeing, trigger_mode="always_last", **looking)
-        example.load_input_event.then(*foreseeing, **looking)  # Gradio sees no change in it
+        # Gradio sees no change in it.
+        for each in examples:
+            each.load_input_event.then(given, None, [words, row], **at_once)
+        examples[0].load_input_event.then(*foreseeing, **looking)
         stop.click(studio.stop, queue=False)
         page.unload(studio.leave)
         for event in page.fns.values():
@@ -231,12 +240,18 @@ def _choice(strength):
     """A small picture, and the button that takes its strength, as a click on it does."""
     with gr.Column(min_width=120):
         picture = gr.Image(show_label=False, interactive=False, buttons=[], height=146)
-        return picture, gr.Button(f"Strength {strength}", size="sm")
+        mark = _mark(strength, DEFAULTS["strength"])
+        return picture, gr.Button(f"Strength {strength}", variant=mark, size="sm")
 
 
-def _chosen(strength):
-    """What the slider and the status show when a choice is made."""
-    return strength, f"Strength {strength}: press *Paint* to paint it at the size above."
+def _mark(strength, chosen):
+    """How the button of a strength looks."""
+    return "primary" if strength == chosen else "secondary"
+
+
+def _marked(chosen):
+    """The choices' buttons, where a strength is set."""
+    return [gr.Button(variant=_mark(each, chosen)) for each in STRENGTHS]
 
 
 def _upload(label, file_types, elem_id):

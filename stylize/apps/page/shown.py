@@ -1,7 +1,8 @@
 """What the page shows of a painting: words, pictures, downloads, and what went wrong."""
 
+import contextlib
 import html
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -10,6 +11,7 @@ from stylize.apps.page.choices import STRENGTHS
 from stylize.errors import InputError, NoMemory, NonFiniteLoss
 from stylize.runs.job import Job
 
+READY = "Ready."
 DOWNLOAD, DOWNLOAD_ALL, DOWNLOAD_FILM = "Download PNG", "Download all (ZIP)", "Download MP4"
 STOPPING = "Stopping ..."
 COMPLAINS_FOR = 4  # seconds; it lies over the result, and the status says the same
@@ -29,6 +31,14 @@ class Shown(NamedTuple):
         """The path of what can be downloaded from now on."""
         return getattr(self.download, "constructor_args", {}).get("value")
 
+    @property
+    def as_first(self) -> "Shown":
+        """The same in place of all that is shown of an earlier painting."""
+        download = gr.DownloadButton(DOWNLOAD, value=None, interactive=False)
+        nothing = Shown("", None, None, download, gr.Gallery(None, visible=False))
+        pairs = zip(self, nothing, strict=True)
+        return Shown(*(old if _is_left(new) else new for new, old in pairs))
+
 
 class Offered(NamedTuple):
     """The same of small pictures to choose from, one for each of `STRENGTHS`."""
@@ -38,10 +48,22 @@ class Offered(NamedTuple):
     pictures: Any = (gr.skip(),) * len(STRENGTHS)
 
 
-def cleared(words: str) -> Shown:
-    """Words, and no results of what was asked for before."""
-    download = gr.DownloadButton(DOWNLOAD, value=None, interactive=False)
-    return Shown(words, download=download, gallery=gr.Gallery(None, visible=False))
+def _is_left(shown):
+    """Whether something stays on the page as it is."""
+    return isinstance(shown, dict)  # what `gr.skip` returns
+
+
+def in_place_of_earlier(events: Generator[Shown]) -> Iterator[Shown]:
+    """Yields events. What an earlier painting has left stays until the first with a picture.
+
+    So a run that is stopped before, or cannot begin, takes nothing away.
+    """
+    begun = False
+    with contextlib.closing(events):
+        for shown in events:
+            begins = not (begun or _is_left(shown.picture))
+            begun |= begins
+            yield shown.as_first if begins else shown
 
 
 def margins_left_out(job: Job, words: str) -> Iterator[Shown]:

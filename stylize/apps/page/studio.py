@@ -19,7 +19,7 @@ from PIL import Image
 import neural_style_transfer as nst
 from stylize.apps.console import in_words
 from stylize.apps.film.scenes import FrameFolder, frames_to_paint
-from stylize.apps.page.allowance import Allowance, is_clip
+from stylize.apps.page.allowance import Allowance, TooMuch, is_clip
 from stylize.apps.page.choices import STRENGTHS, Countdown, settings_of_choices
 from stylize.apps.page.foresight import Foresight
 from stylize.apps.page.guard import bytes_in
@@ -28,11 +28,12 @@ from stylize.apps.page.series import Series, download_name
 from stylize.apps.page.shown import (
     DOWNLOAD_ALL,
     DOWNLOAD_FILM,
+    READY,
     STOPPING,
     Offered,
     Shown,
-    cleared,
     complaint,
+    in_place_of_earlier,
     margins_left_out,
     reason,
 )
@@ -88,8 +89,8 @@ class Studio:
         self._running: dict[str | None, threading.Event] = {}  # session -> what stops its run
         self._reading = threading.Lock()
 
-    def enter(self, request: gr.Request, *asked: Any) -> Shown:
-        """A visitor asks for pictures, and waits from now on.
+    def enter(self, request: gr.Request, *asked: Any) -> str:
+        """A visitor asks for pictures, and waits from now on. Returns words that say so.
 
         What they asked for before, waiting or being painted, is dropped.
 
@@ -103,14 +104,22 @@ class Studio:
         self._asked[request.session_hash] = threading.Event(), asked
         while len(self._asked) > MOST_ASKED:  # the first of them have never come back to wait
             del self._asked[next(iter(self._asked))]
-        return cleared("Waiting for a place ...")
+        return "Waiting for a place ..."
+
+    def ready(self, request: gr.Request) -> Any:
+        """The words after a visitor has changed what is to be painted.
+
+        What was said before is of something else; but a run that goes on says how far it is.
+        """
+        session = request.session_hash
+        return gr.skip() if session in self._asked or session in self._running else READY
 
     def paint(self, session: str | None) -> Iterator[Shown]:
         """Paints what a visitor asked for last, in their turn.
 
         Yields until all is painted, or was stopped. Raises gr.Error.
         """
-        yield from self._in_turn(session, self._paint_asked, Shown)
+        yield from in_place_of_earlier(self._in_turn(session, self._paint_asked, Shown))
 
     def paint_for_program(self, photo: str, style: str, given: dict[str, Any]) -> Iterator[Shown]:
         """Paints for a program, which has its turn now. Closing the iterator stops it.
@@ -151,7 +160,7 @@ class Studio:
 
     def _paint_asked(self, photos, style, given, stop):
         """Yields what is shown of photos, or of a clip."""
-        yield cleared("Getting ready ...")
+        yield Shown("Getting ready ...")
         paint_photo = functools.partial(self._paint_photo, stop, style, given)
         if is_clip(photos[0]):
             yield from self._paint_clip(photos[0], style, given, stop)
@@ -183,7 +192,7 @@ class Studio:
         except Stopped as error:
             yield Offered(str(error).capitalize())
             return
-        yield Offered("Choose the one that you like best; *Paint* then paints it.")
+        yield Offered("Choose the one that you like best; *Paint* then paints it at full size.")
 
     def _check(self, photos, style):
         """Raises InputError unless there is something to paint, and not too much of it."""
@@ -271,7 +280,8 @@ class Studio:
     def _paint_clip(self, path, style, given, stop):
         """Yields what is shown of a clip. What is painted of it until it is stopped is a film."""
         if given["preserve_colors"] == "luma":
-            raise InputError("Keep the photo's colours: luma is for photos; choose another way")
+            words = "Keep the photo's colours: luma is for photos; choose another way"
+            raise TooMuch("preserve_colors", words)
         yield Shown("Reading the clip ...")
         limit = Limit(stop, self._allowed.seconds)
         try:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from stylize.runs.metadata import LossTable
-from stylize.runs.progress import Iterate, Progress
+from stylize.runs.progress import Iterate, Progress, Stage
 
 UPDATE_EVERY = 0.5  # seconds between two updates of the page
 
@@ -139,10 +139,9 @@ class Watch(Progress):
         """What goes on, in words."""
         if not (self.stage and self.fraction):
             return self.left.capitalize()
-        return (
-            f"Painting at {self.stage.cols}x{self.stage.rows} pixels: {self.fraction:.0%}, "
-            f"{self.left}"
-        )
+        last = self.stages[-1]
+        at, size = (" at", "") if self.stage is last else (", first at", f" of {_size(last)}")
+        return f"Painting{at} {_size(self.stage)}{size} pixels: {self.fraction:.0%}, {self.left}"
 
     @property
     def ending(self) -> str:
@@ -151,3 +150,8 @@ class Watch(Progress):
         if self.last is None:
             return f"{words}; no picture was finished"
         return f"{words}: {self.last.image.width}x{self.last.image.height} pixels"
+
+
+def _size(stage: Stage) -> str:
+    """That of the picture at a stage, in words."""
+    return f"{stage.cols}x{stage.rows}"

@@ -26,6 +26,7 @@ gradio_client = pytest.importorskip("gradio_client")
 
 TEXT = (APP.parent / "docs" / "http.md").read_text(encoding="utf-8")
 META = {"_type": "gradio.FileData"}
+JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +71,7 @@ def uploaded(client, path="photo.jpg"):
 
 def told(client, asked):
     """The (event, data) of each message about what is asked for; the answer if it is refused."""
-    header = {"content-type": "application/json"}
-    answer = client.post("/call/v2/paint", content=json.dumps(asked), headers=header)
+    answer = client.post("/call/v2/paint", content=json.dumps(asked), headers=JSON)
     if answer.status_code != 200:
         return answer.text
     lines = client.get(f"/call/paint/{answer.json()['event_id']}").text.split("\n\n")
@@ -102,7 +102,7 @@ def test_the_curl_example_paints_the_same(address, full_weights_path, tmp_path):
     [
         ('"size"', '"sise"', "none but the names that /gradio_api/info lists"),
         ("@painting.jpg", "@none.jpg", "Failed to open"),
-        ('"size": 32', '"size": 100', '"error": "The result would be 120x100 pixels'),
+        ('"size": 32', '"size": 100', '"error": "size: The result would be 120x100 pixels'),
     ],
 )
 def test_the_curl_example_stops_at_what_is_wrong(right, wrong, said, address, tmp_path):
@@ -138,7 +138,11 @@ def test_programs_see_one_endpoint(address, client):
 def test_what_cannot_be_painted_is_one_line(client):
     photo = uploaded(client)
     for asked, words in (
-        ({"size": 100}, "The result would be 120x100 pixels; the limit here is 64"),
+        ({"size": 100}, "size: The result would be 120x100 pixels; the limit here is 64"),
+        (
+            {"style_scale": 100, "size": 32},
+            "style_scale: For strokes of this size the painting would be",
+        ),
         ({"strength": math.nan}, "strength"),
         ({"strength": "much"}, "strength"),
         ({"size": 1e308}, "size"),
@@ -167,9 +171,19 @@ def test_only_uploads_are_painted(more, client, tmp_path):
 
 def test_what_is_no_request_for_a_picture_is_refused(client):
     photo = uploaded(client)
-    for asked in ({}, {"photo": photo}, {"photo": photo, "painting": photo, "sise": 1}):
+    both = {"photo": photo, "painting": photo}
+    for asked, named in (
+        ({}, "photo: is missing. "),
+        ({"photo": photo}, "painting: is missing. "),
+        (both | {"sise": 1}, "sise: there is no such parameter. "),
+        (both | {"\n\ud800`": 1}, "`: there is no such parameter. "),
+        (both | {"x" * 2000: 1}, f"{'x' * 200}: there is no such parameter. "),
+    ):
+        assert told(client, asked).startswith(f"{named}Send JSON")
         assert "none but the names that /gradio_api/info lists" in told(client, asked)
-        assert client.post("/call/v2/paint", json=asked).status_code == 400
+        content = json.dumps(asked)  # lone surrogates too, which httpx does not send
+        answer = client.post("/call/v2/paint", content=content, headers=JSON)
+        assert answer.status_code == 400
     for asked in ([], 5, None, "{}"):
         assert "Send JSON (Content-Type: application/json)" in told(client, asked)
     form = client.post("/call/v2/paint", data={"photo": json.dumps(photo)})  # as curl -d does
@@ -183,6 +197,17 @@ def test_what_is_no_request_for_a_picture_is_refused(client):
         assert next(lines.iter_lines()) == "event: error"
     for event in ("..%2f..%2fconfig", "x" * 9, "0/0", ""):
         assert client.get(f"/call/paint/{event}").status_code == 404
+
+
+def test_what_is_told_is_told_once(client):
+    """Gradio would send heartbeats for ever to who reads it again."""
+    photo = uploaded(client)
+    asked = {"photo": photo, "painting": photo, "size": 1}
+    event = client.post("/call/v2/paint", json=asked).json()["event_id"]
+    assert "size must be" in client.get(f"/call/paint/{event}").text
+    for address in (f"/call/paint/{event}", f"/call/paint/{event}/"):
+        again = client.get(address)
+        assert again.status_code == 410 and "read already" in again.text
 
 
 def hang_up(client, asked):

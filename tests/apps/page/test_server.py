@@ -455,6 +455,80 @@ def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path)
     expect(strength).to_have_value("0.3")
     page.get_by_role("button", name="Strength 0.7").click()
     expect(strength).to_have_value("0.7")
-    status(page, "Strength 0.7: press Paint")
+    status(page, r"Ready\.")
     paint(page, 1)
     status(page, "Done: 38x32 pixels")
+
+
+def test_the_button_of_the_strength_that_is_set_is_marked(visit, photo_path, painting_path):
+    page = visit()
+    give(page, photo_path, painting_path)
+    page.get_by_role("button", name="Show me the choices").click()
+    marked = page.locator("#choices button.primary")
+    expect(marked).to_have_text("Strength 0.5")
+    page.get_by_role("button", name="Strength 0.7").click()
+    expect(marked).to_have_text("Strength 0.7")
+    page.get_by_label("number input for Strength").fill("0.4")
+    expect(marked).to_have_count(0)
+
+
+def test_choices_of_another_photo_are_hidden(visit, photo_path, painting_path):
+    page = visit()
+    give(page, photo_path, painting_path)
+    page.get_by_role("button", name="Show me the choices").click()
+    status(page, "Choose the one that you like best")
+    example(page, "photos", 1)
+    expect(page.locator("#choices")).to_be_hidden()
+    status(page, r"Ready\.")
+
+
+def test_what_is_said_of_other_settings_is_taken_back(visit, photo_path, painting_path):
+    page = visit()
+    page.get_by_role("button", name="Paint", exact=True).click()
+    status(page, "Give a photo and a painting")
+    give(page, photo_path, painting_path)
+    status(page, r"Ready\.")
+    page.get_by_label("Size").fill("1")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    status(page, "size must be")
+    page.get_by_label("Size").fill("32")
+    status(page, r"Ready\.")
+    paint(page, 1)
+    status(page, "Done")
+    example(page, "painting", 1)
+    status(page, r"Ready\.")
+
+
+def test_finished_picture_stays_until_the_next_is_there(visit, photo_path, painting_path):
+    """Whatever is pressed, or refused, meanwhile."""
+    page = visit()
+    give(page, photo_path, painting_path)
+    paint(page, 1)
+    status(page, "Done")
+    painted = shown(page)
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_timeout(500)
+    status(page, "Done: 38x32 pixels")
+    page.get_by_label("Size").fill("1")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    status(page, "size must be")
+    assert shown(page) == painted
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download PNG").click()
+    assert reading.load_image(download.value.path()).size == (38, 32)
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1000, 800)])
+def test_labels_and_buttons_lie_over_no_picture(visit, size, photo_path, painting_path):
+    page = visit()
+    page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+    give(page, [photo_path, painting_path], painting_path)
+    paint(page, 1)
+    status(page, "Done")
+    for place in ("#photos", "#painting", "#result", "#gallery"):
+        is_decoded = "place => document.querySelector(`${place} img`)?.naturalWidth > 0"
+        page.wait_for_function(is_decoded, arg=place)
+        picture = page.locator(f"{place} img").first.bounding_box()
+        over = page.locator(f"{place} label, {place} .icon-button-wrapper")
+        for each in over.locator("visible=true").all():
+            assert each.bounding_box()["y"] + each.bounding_box()["height"] <= picture["y"] + 1

@@ -159,6 +159,29 @@ def test_words_say_how_far_it_is(studio, painting_of):
     assert any(words.startswith("Painting at 28x24 pixels: ") for words in seen)
 
 
+def test_what_was_painted_before_stays_until_the_first_picture(studio, painting_of):
+    """A run that is stopped before, or cannot begin, takes no picture and no download away."""
+    events = painting_of(2)
+    studio.stop(VISITOR)
+    assert all(shown[1:] == studios.Shown("")[1:] for shown in events)
+    with pytest.raises(gr.Error):
+        for shown in painting_of(1, size=1):
+            assert shown[1:] == studios.Shown("")[1:]
+    first = next(shown for shown in painting_of(2) if is_picture(shown.picture))
+    assert first.download.interactive is False and not first.gallery.visible
+
+
+def test_what_was_said_is_taken_back_when_something_else_is_given(studio, painting_of):
+    """But not while a run goes on."""
+    assert studio.ready(VISITOR) == "Ready."
+    events = painting_of(ENDLESS)
+    assert studio.ready(VISITOR) == gr.skip()
+    until_picture(events)
+    assert studio.ready(VISITOR) == gr.skip()
+    events.close()
+    assert studio.ready(VISITOR) == "Ready."
+
+
 def test_one_photo_has_no_gallery(painting_of):
     shown = list(painting_of(1))
     galleries = [s.gallery for s in shown if isinstance(s.gallery, gr.Gallery)]

@@ -6,6 +6,7 @@ import pytest
 
 from stylize.apps.page import watch as watches
 from stylize.apps.page.watch import Limit, Stopped, Watch
+from stylize.runs.progress import Stage
 
 
 @pytest.fixture
@@ -42,3 +43,12 @@ def test_who_waits_for_it_can_stop_and_has_a_time_limit(stopped, left_behind):
     if stopped:
         limit.stop()
     assert set(following) <= {None} and isinstance(waiting.error, Stopped)
+
+
+def test_words_of_a_coarse_size_say_what_the_result_will_have():
+    watch = Watch(Limit())
+    watch.on_start([Stage(48, 60, 1, 20, "float32"), Stage(400, 500, 1, 20, "float32")])
+    for index, words in ((0, ", first at 60x48 of 500x400 pixels"), (1, " at 500x400 pixels")):
+        watch.on_stage(index)
+        watch._done += 10 * watch.stage.work_each
+        assert watch.painting.startswith(f"Painting{words}: ")
