@@ -41,6 +41,7 @@ from stylize.backend.tensors import LossAndGrads, keras, to_tensors
 from stylize.errors import InputError as InputError
 from stylize.errors import NonFiniteLoss as NonFiniteLoss
 from stylize.errors import WeightsError as WeightsError
+from stylize.errors import require
 from stylize.images.reading import load_image as load_image
 from stylize.images.writing import save_image as save_image
 from stylize.losses.content import Content
@@ -356,7 +357,10 @@ def paint(
 
     It resumes from `checkpoint`, if given, and calls `keep` with every checkpoint it reaches.
     """
-    progress = progress or Progress()
+    require("job", job, Job, "a Job, from prepare")
+    require("weights", weights, VGG19Weights, "a VGG19Weights, from load_weights")
+    progress = Progress() if progress is None else progress
+    require("progress", progress, Progress, "a Progress")
     progress.start_run(job.stages, callback)
     resumed = checkpoint = checkpoint and checkpoint.copy()
     first = checkpoint.stage if checkpoint else 0

@@ -24,27 +24,31 @@ def layer_mask(mask: ArrayLike | None, shape: Sequence[int]) -> np.ndarray | Non
     return np.asarray(image.resize((shape[2], shape[1]), Image.Resampling.BOX)).reshape(-1, 1)
 
 
-def load_mask(picture: Picture | None) -> Image.Image | None:
+def load_mask(picture: Picture | None, name: str | None = None) -> Image.Image | None:
     """Reads a mask: a Pillow image of mode L, None for None.
+
+    Args:
+        picture: what `load_image` takes.
+        name: what errors call it; None: its path.
 
     Raises:
         InputError: what `load_image` raises, and where all of it is black.
     """
     if picture is None:
         return None
-    mask = load_image(picture).convert("L")
+    mask = load_image(picture, name).convert("L")
     if not mask.getbbox():
         raise InputError(
-            f"mask {_name(picture)}: it is all black; paint white where it should apply"
+            f"{name or f'mask {picture}'}: it is all black; paint white where it should apply"
         )
     return mask
 
 
-def load_keep_mask(picture: Picture | None) -> Image.Image | None:
+def load_keep_mask(picture: Picture | None, name: str | None = None) -> Image.Image | None:
     """Reads a mask as `load_mask` does. Raises InputError where all of it is white, too."""
-    mask = load_mask(picture)
+    mask = load_mask(picture, name)
     if mask and mask.getextrema() == (255, 255):
-        named = f"mask {_name(picture)}"
+        named = name or f"mask {picture}"
         if _is_transparent(picture):
             raise InputError(f"{named}: {TRANSPARENT}, with black where the painting should go")
         raise InputError(
@@ -54,14 +58,14 @@ def load_keep_mask(picture: Picture | None) -> Image.Image | None:
     return mask
 
 
-def surprises_of(picture: Picture) -> list[str]:
+def surprises_of(picture: str | os.PathLike) -> list[str]:
     """What somebody may not expect of how a mask is read, in lines. Raises InputError."""
     lines = []
     if _is_transparent(picture):
         lines.append(TRANSPARENT)
     if _has_colors(load_image(picture)):
         lines.append("it has colours, and is taken as gray; paint it in black and white")
-    return [f"mask {_name(picture)}: {line}" for line in lines]
+    return [f"mask {picture}: {line}" for line in lines]
 
 
 def _is_transparent(picture):
@@ -77,11 +81,6 @@ def _has_colors(image):
     small = image.copy()
     small.thumbnail((LOOKED_AT, LOOKED_AT))
     return bool((np.ptp(np.asarray(small), axis=2) > COLORFUL).mean() > MANY)
-
-
-def _name(picture):
-    """What to call a mask in an error."""
-    return picture if isinstance(picture, (str, os.PathLike)) else "given"
 
 
 def resize_mask(mask: Image.Image, rows: int, cols: int) -> np.ndarray:
