@@ -183,7 +183,7 @@ def test_search_in_tiles_and_blocks_against_numpy(
 
 @pytest.mark.parametrize("tile", [None, 32])
 def test_search_of_some_places_finds_what_the_search_of_all_does(tile, small_vgg19):
-    """Elsewhere targets are 0. A place is looked up if any of its pixels is in `where`."""
+    """Elsewhere targets are 0. A place is looked up if any of its pixels is in `wanted`."""
     network = nst.build_network(small_vgg19, hypercolumns.HYPERCOLUMN_LAYERS, pool_padding="same")
     rng = np.random.default_rng(5)
     photo, x, picture = rng.normal(0, 60, (3, 48, 64, 3)).astype(np.float32)
@@ -191,7 +191,7 @@ def test_search_of_some_places_finds_what_the_search_of_all_does(tile, small_vgg
     where = np.zeros((48, 64), bool)
     where[8:30, 20:41] = True
     every, some = (
-        np.concatenate(matching.find_neighbors(*given, tile=tile, where=w), axis=-1).reshape(
+        np.concatenate(matching.find_neighbors(*given, tile=tile, wanted=w), axis=-1).reshape(
             12, 16, -1
         )
         for w in (None, where)
@@ -211,7 +211,7 @@ def test_styles_share_the_places_that_are_looked_up(small_vgg19):
     where[0, :40] = True  # ten places of four pixels
     styles = [Painting(picture, 0.5) for picture in pictures]
     given = network, photo, photo, styles, np.full((40, 40), 0.5)
-    targets = np.concatenate(matching.find_neighbors(*given, where=where), axis=-1)[:10]
+    targets = np.concatenate(matching.find_neighbors(*given, wanted=where), axis=-1)[:10]
     own = [numpy_columns(network, picture) for picture in pictures]
     near = [np.abs(unit_length(o)[None] - targets[:, None]).max(-1).min(1) < 1e-3 for o in own]
     assert [n.sum() for n in near] == [5, 5]
