@@ -5,8 +5,9 @@
       share_out      between several styles, so that each gets its share
 
 Where a photo or a style has many places, they are compared along a few axes, blocks of them first;
-neither the time nor, with tiles, the memory then grows much faster than the picture. Cosines are
-then those along a style's own axes, which compare between styles only nearly.
+neither the time nor, with tiles, the memory then grows much faster than the picture. Each style has
+axes of its own, along which cosines of two styles do not compare: those of the neighbours found are
+computed again, in all channels.
 """
 
 import math
@@ -248,12 +249,14 @@ class ManyCandidates(NamedTuple):
 
     Attributes:
         columns: (m, channels): a NumPy array, which may be in a file, or a tensor.
+        mean: (channels,), of the columns.
         axes: (channels, axes), the principal ones.
         along: (m, axes): the columns, less their mean and at length 1, along these.
         blocks: of places, see `blocks`.
     """
 
     columns: Any
+    mean: np.ndarray
     axes: Any
     along: np.ndarray
     blocks: np.ndarray
@@ -262,15 +265,17 @@ class ManyCandidates(NamedTuple):
 def _targets_among_many(lookup):
     """The targets, (places, channels), a NumPy array, by comparing blocks of places along axes."""
     styles = [_many_candidates(lookup, picture) for picture in lookup.pictures]
-    queries = _queries_along(lookup, [style.axes for style in styles])
+    queries, means = _queries_along(lookup, [style.axes for style in styles])
     query_blocks = _wanted_blocks(lookup)
     found = [
         nearest_by_blocks(own, style.along, query_blocks, style.blocks, lookup.dtype)
         for own, style in zip(queries, styles, strict=True)
     ]
-    places = lookup.wanted_places
+    places, scores = lookup.wanted_places, np.stack([cosines for _, cosines in found])
+    if len(styles) > 1:
+        scores = _cosines_in_all_channels(lookup, means, styles, [indices for indices, _ in found])
     chosen = share_out(
-        np.stack([cosines[places] for _, cosines in found]),
+        scores[:, places],
         np.stack([share[places] for share in lookup.style_shares]),
     )
     grid, channels = shape_of_columns(lookup.network, lookup.base)
@@ -318,23 +323,55 @@ def _many_candidates(lookup, picture):
     of_copies = [
         end - math.prod(grid) + blocks(*grid) for end, grid in zip(ends, grids, strict=True)
     ]
-    return ManyCandidates(columns, axes, along, np.concatenate(of_copies).astype(np.int32))
+    own_blocks = np.concatenate(of_copies).astype(np.int32)
+    return ManyCandidates(columns, mean, axes, along, own_blocks)
 
 
 def _queries_along(lookup, every_axes):
-    """The queries along the axes of each style, (places, axes), NumPy arrays."""
+    """The queries along the axes of each style, (places, axes), NumPy arrays; and two means.
+
+    These are of the photo's columns and of the combination's, (channels,).
+    """
     photo_share = lookup.photo_share.astype(np.float32)
-    queries = _centered_along(lookup, lookup.base, every_axes)
-    of_x = _centered_along(lookup, lookup.x, every_axes)
+    queries, mean = _centered_along(lookup, lookup.base, every_axes)
+    of_x, mean_of_x = _centered_along(lookup, lookup.x, every_axes)
     for own, x in zip(queries, of_x, strict=True):  # in place: they may be larger than memory
         for places in _strips(np.arange(len(own))):
             share = photo_share[places]
             own[places] = share * own[places] + (1 - share) * x[places]
-    return queries
+    return queries, (mean, mean_of_x)
+
+
+def _cosines_in_all_channels(lookup, means, styles, found):
+    """The cosines of queries and neighbours found, (styles, places); 0 where none is wanted.
+
+    Args:
+        lookup: what is asked for.
+        means: from `_queries_along`.
+        styles: as `ManyCandidates`.
+        found: of each style, the index of each place's neighbour, (places,).
+    """
+    cosines = np.zeros((len(styles), len(lookup.coverage)), np.float32)
+    photo_share = lookup.photo_share.astype(np.float32)
+    photo, combination = (
+        columns_by_tile(lookup.network, picture, lookup.tile) for picture in (lookup.base, lookup.x)
+    )
+    for (places, of_photo), (_, of_x) in zip(photo, combination, strict=True):
+        columns = [keras.ops.convert_to_numpy(own) for own in (of_photo, of_x)]
+        wanted = slice(None) if lookup.wanted is None else lookup.wanted[places]
+        for strip in _strips(np.arange(len(places))[wanted]):
+            own, x = (each[strip] - mean for each, mean in zip(columns, means, strict=True))
+            at, share = places[strip], photo_share[places[strip]]
+            queries = unit(share * own + (1 - share) * x)
+            for index, (style, neighbors) in enumerate(zip(styles, found, strict=True)):
+                others = unit(columns_at(style.columns, neighbors[at]) - style.mean)
+                products = keras.ops.sum(queries * others, axis=-1)
+                cosines[index, at] = keras.ops.convert_to_numpy(products)
+    return cosines
 
 
 def _centered_along(lookup, picture, every_axes):
-    """A picture's columns, less their mean, along several axes."""
+    """A picture's columns, less their mean, along several axes; and that mean, (channels,)."""
     grid, channels = shape_of_columns(lookup.network, picture)
     number, total = math.prod(grid), np.zeros(channels)
     along = [_empty(lookup, (number, axes.shape[1])) for axes in every_axes]
@@ -345,7 +382,7 @@ def _centered_along(lookup, picture, every_axes):
     mean = (total / number).astype(np.float32)
     for result, axes in zip(along, every_axes, strict=True):
         result -= mean @ axes
-    return along
+    return along, mean
 
 
 def _empty(lookup, shape):
