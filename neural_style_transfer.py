@@ -15,16 +15,19 @@ style reference S. L-BFGS changes C until the loss is small, at one size after a
     neighbors       = neighbor_weight * mean over positions of 1 - cosine similarity of a position's
                       features and those of the most similar position in S
     laplacian       = laplacian_weight * mean (D(C) - D(B))^2, D the Laplacian, where asked for
-    temporal        = temporal_weight * mean (C - C of the frame before, moved)^2, in films only
+    temporal        = temporal_weight * mean h (C - C of the frame before, moved)^2, in films only;
+                      h, 0..1, is how far the movement can be trusted
 
-F are VGG19's features after the ReLU: a row for each position, a column for each channel. The
-first three terms are as in recipe `keras`, which has no others. Recipe `neighbors`, the default,
-has the first four: content and style as parts of the photo's and the painting's own sums, total
-variation per pixel (docs/recipes/neighbors.md). The method is Gatys, Ecker and Bethge, "A Neural
-Algorithm of Artistic Style" (2015, arXiv:1508.06576); neighbours are after Kolkin et al. (2022,
-arXiv:2203.13215), total variation after Mahendran and Vedaldi (2014, arXiv:1412.0035) with beta =
-2.5. What differs between recipes is in `RECIPES` and `FORMULAS`; every default, such as the style's
-layers, in `stylize/runs/settings.py`; what a term does with masks or tiles, in `stylize/losses`.
+F are VGG19's features after the ReLU: a row for each position, a column for each channel. G(S) is
+scaled from S's number of positions to C's. `--strength` multiplies weights, too, see
+`Settings.to_photo` and `to_painting`. The first three terms are as in recipe `keras`, which has no
+others. Recipe `neighbors`, the default, has the first four: content and style as parts of the
+photo's and the painting's own sums, total variation per pixel (docs/recipes/neighbors.md). The
+method is Gatys, Ecker and Bethge, "A Neural Algorithm of Artistic Style" (2015, arXiv:1508.06576);
+neighbours are after Kolkin et al. (2022, arXiv:2203.13215), total variation after Mahendran and
+Vedaldi (2014, arXiv:1412.0035) with beta = 2.5. What differs between recipes is in `RECIPES` and
+`FORMULAS`; every default, such as the style's layers, in `stylize/runs/settings.py`; what a term
+does with masks or tiles, in `stylize/losses`.
 """
 
 import functools
@@ -41,6 +44,7 @@ from stylize.backend.tensors import LossAndGrads, keras, to_tensors
 from stylize.errors import InputError as InputError
 from stylize.errors import NonFiniteLoss as NonFiniteLoss
 from stylize.errors import WeightsError as WeightsError
+from stylize.errors import require
 from stylize.images.reading import load_image as load_image
 from stylize.images.writing import save_image as save_image
 from stylize.losses.content import Content
@@ -356,7 +360,10 @@ def paint(
 
     It resumes from `checkpoint`, if given, and calls `keep` with every checkpoint it reaches.
     """
-    progress = progress or Progress()
+    require("job", job, Job, "a Job, from prepare")
+    require("weights", weights, VGG19Weights, "a VGG19Weights, from load_weights")
+    progress = Progress() if progress is None else progress
+    require("progress", progress, Progress, "a Progress")
     progress.start_run(job.stages, callback)
     resumed = checkpoint = checkpoint and checkpoint.copy()
     first = checkpoint.stage if checkpoint else 0

@@ -3,6 +3,7 @@
 import errno
 import textwrap
 from collections.abc import Iterable
+from typing import Any
 
 LONGEST_LIST = 500  # characters
 
@@ -17,6 +18,11 @@ class InputError(ValueError):
 
     def __str__(self) -> str:
         return printable(super().__str__())
+
+    @property
+    def option(self) -> str:
+        """The same to somebody who types options."""
+        return str(self)
 
 
 class SettingError(InputError):
@@ -37,7 +43,6 @@ class SettingError(InputError):
 
     @property
     def option(self) -> str:
-        """The same to somebody who types options."""
         return printable(f"{self.flag} {self.problem}")
 
 
@@ -50,6 +55,13 @@ class NoRoom(InputError):
 class NoMemory(InputError):
     """A run needs more memory than it may take, however it is cut into tiles."""
 
+    def __str__(self) -> str:
+        return super().__str__().replace("--", "")
+
+    @property
+    def option(self) -> str:
+        return super().__str__()
+
 
 class WeightsError(RuntimeError):
     """The network's weights cannot be had, or a file does not hold them."""
@@ -57,6 +69,19 @@ class WeightsError(RuntimeError):
 
 class NonFiniteLoss(FloatingPointError):
     """A term of the loss became NaN or infinite."""
+
+
+def require(name: str, value: object, kind: Any, words: str) -> None:
+    """Raises InputError, which names an argument, unless its value is of a kind.
+
+    Args:
+        name: the argument's.
+        value: that was given.
+        kind: a class, or several.
+        words: what the argument must be.
+    """
+    if not isinstance(value, kind):
+        raise InputError(f"{name} must be {words}, received {type(value).__name__}")
 
 
 def one_line(error: object) -> str:

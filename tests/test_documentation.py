@@ -114,6 +114,19 @@ def test_citation_is_one_that_github_reads():
         assert all(author.keys() & {"name", "family-names"} for author in work["authors"])
 
 
+def test_every_paper_that_the_code_names_can_be_cited():
+    """By its number of arXiv, or by the first author's family name."""
+    works = yaml.safe_load((ROOT / "CITATION.cff").read_text())["references"]
+    urls = [work.get("url", "") for work in works]
+    authors = {author.get("family-names") for work in works for author in work["authors"]}
+    for path in (ROOT / "neural_style_transfer.py", *(ROOT / "stylize").rglob("*.py")):
+        text = path.read_text()
+        for number in re.findall(r"arXiv:(\d{4}\.\d{5})", text):
+            assert any(url.endswith(number) for url in urls), f"{path}: {number}"
+        for name in re.findall(r"Source: ([A-Z][a-z]+)(?: et al\.|,| and| 19| 20)", text):
+            assert name in authors, f"{path}: {name}"
+
+
 def test_readme_names_the_rooms_as_the_package_does():
     rooms = [line for line in stylize.__doc__.splitlines() if re.match("[a-z]+  ", line)]
     text = (ROOT / "README.md").read_text()

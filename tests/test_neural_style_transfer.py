@@ -1211,3 +1211,15 @@ def test_real_features_paint(tmp_path, monkeypatch):
         progress=Watch(),
     )
     assert losses[0].style > 5 * seen[-1].losses.style
+
+
+def test_arguments_of_another_kind_are_named(small_vgg19, photo, painting):
+    job = nst.prepare(photo, painting, size=24)
+    for given, said in [
+        (("job", small_vgg19), "job must be a Job, from prepare, received str"),
+        ((job, "mirror"), "weights must be a VGG19Weights, from load_weights, received str"),
+        ((job, small_vgg19, nst.Progress), "progress must be a Progress, received type"),
+        ((job, small_vgg19, None, 5), "callback must be a function of an Iterate, received int"),
+    ]:
+        with pytest.raises(nst.InputError, match=said):
+            nst.paint(*given)

@@ -17,7 +17,7 @@ from stylize.apps.console import exit_status
 from stylize.apps.film import paint_film
 from stylize.apps.folder import paint_folder
 from stylize.apps.options import PROGRAM, follow_suffix, parse
-from stylize.errors import InputError
+from stylize.errors import SettingError
 
 APPS = {"photo": photo, "comparison": paint_choices, "film": paint_film, "folder": paint_folder}
 ALONE = {  # options that others than these know nothing of
@@ -80,7 +80,7 @@ def refuse_idle(args: argparse.Namespace, kind: str) -> None:
         folder_of_styles = kind == "folder" and not Path(args.base).is_dir()
         named = args.style_reference if folder_of_styles else args.base
         this = "--compare is given" if kind == "comparison" else f"{named} is a {kind}"
-        raise InputError(f"--{name} is for a {wanted}, and {this}; {instead}")
+        raise SettingError(f"--{name}", f"is for a {wanted}, and {this}; {instead}")
     for one, other in EXCLUSIVE:
         if getattr(args, one) and getattr(args, other):
-            raise InputError(f"--{one} and --{other} exclude each other; give one of them")
+            raise SettingError(f"--{one}", f"and --{other} exclude each other; give one of them")

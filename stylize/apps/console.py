@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from stylize.backend.files import Unfinished, naming
 from stylize.backend.signals import INTERRUPTED, TERMINATED, Terminated, sigterm_raises
-from stylize.errors import InputError, NonFiniteLoss, SettingError, WeightsError, printable
+from stylize.errors import InputError, NonFiniteLoss, WeightsError, printable
 
 # tqdm's own lock, shared with processes, would start what tracks these before they are ready. Set
 # once: threads write lines while others make bars, and must leave the lock that they entered.
@@ -142,10 +142,8 @@ def in_words(seconds: float) -> str:
 def failure(error: BaseException) -> tuple[int, str]:
     """The exit status of an error and what it says in a line. Raises it again if it is a bug."""
     match error:
-        case SettingError():
-            return 2, error.option
         case InputError():
-            return 2, str(error)
+            return 2, error.option
         case WeightsError() | NonFiniteLoss():
             return 1, str(error)
         case MemoryError():

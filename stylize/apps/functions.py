@@ -17,9 +17,10 @@ from stylize.apps.film import paint_film as film
 from stylize.apps.folder import paint_folder as folder
 from stylize.apps.folder.ledger import Outcome
 from stylize.apps.options import build_parser, parse_words
-from stylize.errors import InputError
+from stylize.errors import InputError, require
+from stylize.runs.metadata import PICTURE_SETTINGS, names_file
 from stylize.runs.settings import SETTINGS
-from stylize.runs.validators import checked, meant
+from stylize.runs.validators import checked, meant, one_of, shown
 
 Named = str | os.PathLike
 
@@ -48,11 +49,14 @@ def paint_folder(
         WeightsError: no weights, or not those of a VGG19.
         OSError: the results cannot be written.
     """
-    args = _arguments(photos, style_reference, results, options)
+    paths = {"photos": photos, "style_reference": style_reference, "results": results}
+    args = _arguments(paths, options)
     for path in (photos, style_reference):
         if not os.path.exists(path):
             raise InputError(f"{path}: no such folder or picture; check the path")
-    if command.kind_of(args) != "folder":
+    if (kind := command.kind_of(args)) == "film":
+        raise InputError("photos must be a folder of pictures; paint_film paints a film, or frames")
+    if kind != "folder":
         raise InputError(
             f"photos or style_reference must be a folder; received {photos} and {style_reference}"
         )
@@ -78,20 +82,27 @@ def paint_film(clip: Named, style_reference: Named, result: Named, **options: An
         WeightsError: no weights, or not those of a VGG19.
         OSError: the result cannot be written.
     """
-    args = _arguments(clip, style_reference, result, options)
+    paths = {"clip": clip, "style_reference": style_reference, "result": result}
+    args = _arguments(paths, options)
     if command.kind_of(args) != "film":
         raise InputError(f"clip must be a film, or a folder with frames=True; received {clip}")
     command.check(args, "film")
     return film.run(args, film.FilmConsole(quiet=True))
 
 
-def _arguments(base, style_reference, result, options):
-    """The command line's options with these values. Raises InputError."""
+def _arguments(paths, options):
+    """The command line's options with these values. Raises InputError.
+
+    Args:
+        paths: of what is painted, of the style and of the result, by the arguments' names.
+        options: by name.
+    """
     parser = build_parser()
-    if not all(map(os.fspath, (base, style_reference, result))):
-        raise InputError("give the photos, the style and the result by names that are not empty")
-    pictures = [os.fspath(path) for path in (base, style_reference, result)]
-    args = parse_words(["--quiet", "--", *pictures], parser)
+    for name, path in paths.items():
+        require(name, path, str | os.PathLike, "a path")
+        if not os.fspath(path):
+            raise InputError(f"{name} must be a name that is not empty")
+    args = parse_words(["--quiet", "--", *map(os.fspath, paths.values())], parser)
     actions = {action.dest: action for action in parser._actions if action.option_strings}
     known = sorted(actions.keys() & vars(args).keys() - set(APART))
     for name, value in options.items():
@@ -101,8 +112,13 @@ def _arguments(base, style_reference, result, options):
             raise InputError(f"unknown option {name!r}; {meant(name, known)}")
         if value is not None and name in SETTINGS:
             value = checked(SETTINGS[name].flag, SETTINGS[name].check, value, name)
+            if name in PICTURE_SETTINGS and names_file(value):  # other processes read it
+                for each in value if isinstance(value, list) else [value]:
+                    require(name, each, str | os.PathLike, "a path")
+        elif value is not None and actions[name].choices:
+            checked(f"--{name}", one_of(*actions[name].choices), value)
         elif value is not None and (wanted := _wanted(actions[name], value)):
-            raise InputError(f"{name} must be {wanted}, received {value!r}")
+            raise InputError(f"{name} must be {wanted}, received {shown(value)}")
         setattr(args, name, value)
     args.command = args.resume_command = "the same call"
     return args
@@ -112,8 +128,6 @@ def _wanted(action, value):
     """What an option of the command line, but no setting, must be; "": the value is all right."""
     if action.nargs == 0:  # a switch
         return "" if isinstance(value, bool) else "True or False"
-    if action.choices:
-        return "" if value in action.choices else f"one of {', '.join(map(str, action.choices))}"
     if action.type is int:
         return "" if isinstance(value, int) and not isinstance(value, bool) else "a whole number"
     if action.type is float:

@@ -20,7 +20,7 @@ from stylize.apps.photo_console import WRITTEN_FAST, PhotoConsole
 from stylize.apps.timelapse import Film
 from stylize.backend import tensors
 from stylize.backend.files import alone, remove_leftovers
-from stylize.errors import InputError, NonFiniteLoss, NoRoom, listed
+from stylize.errors import InputError, NonFiniteLoss, NoRoom, SettingError, listed
 from stylize.images.masks import surprises_of
 from stylize.images.writing import DEEP_FORMATS, LARGEST_SIDES
 from stylize.parallel.pool import CORES_EACH, import_cluster
@@ -262,7 +262,7 @@ def _check_format(job, args):
     """Raises InputError where a format cannot hold the result."""
     suffix = args.format or "png"
     if args.bits == 16 and suffix not in DEEP_FORMATS:
-        raise InputError(f"--bits 16 needs --format {' or '.join(DEEP_FORMATS)}")
+        raise SettingError("--bits", f"16 needs --format {' or '.join(DEEP_FORMATS)}")
     longest = max(job.stages[-1][:2])
     if longest > (most := LARGEST_SIDES.get(suffix, math.inf)):
         raise InputError(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from stylize.backend.files import replacing
-from stylize.errors import InputError, one_line
+from stylize.errors import InputError, SettingError, one_line
 from stylize.images.apart import Ending, ask, kill_at
 from stylize.images.ffmpeg import Mp4Writer, find_ffmpeg
 from stylize.images.formats import picture_suffixes, why_missing
@@ -92,7 +92,7 @@ def open_clip(
     if not frames:
         return _open_video(path, most, max_pixels, ending)
     if not Path(path).is_dir():
-        raise InputError(f"{path}: --frames needs a folder of numbered frames")
+        raise SettingError("--frames", f"needs a folder of numbered frames, received {path}")
     paths = numbered_frames(path)
     load = functools.partial(_load_frames, paths)
     return Clip(load, frame_rate(rate or DEFAULT_RATE), len(paths))

@@ -93,10 +93,10 @@ def opened(
             if isinstance(picture, Image.Image):
                 yield picture
             elif isinstance(picture, np.ndarray):
-                yield _from_array(picture)
+                yield _from_array(picture, name)
             elif not isinstance(picture, str | bytes | os.PathLike):
                 raise InputError(
-                    "a picture must be a path, a Pillow image or a uint8 array; "
+                    f"{name or 'a picture'} must be a path, a Pillow image or a uint8 array; "
                     f"received {type(picture).__name__}"
                 )
             else:
@@ -191,13 +191,14 @@ def check_scans(image: Image.Image, name: str) -> None:
         position = marker.end() + int.from_bytes(segment)
 
 
-def _from_array(array):
-    """An array as a Pillow image."""
+def _from_array(array, name):
+    """An array as a Pillow image. Raises InputError."""
     channels = array.shape[2:]
     if array.dtype != np.uint8 or array.ndim < 2 or channels not in ((), (2,), (3,), (4,)):
         raise InputError(
-            "a picture array must be uint8 of shape (rows, cols), (rows, cols, 3) or "
-            f"(rows, cols, 4); received {array.dtype} of shape {array.shape}"
+            f"{name or 'a picture'} as an array must be uint8 of shape (rows, cols), "
+            "(rows, cols, 3) or (rows, cols, 4); "
+            f"received {array.dtype} of shape {array.shape}"
         )
     return Image.fromarray(array)
 

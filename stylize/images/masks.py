@@ -25,10 +25,14 @@ def layer_mask(mask: ArrayLike | None, shape: Sequence[int]) -> np.ndarray | Non
     return np.asarray(image.resize((shape[2], shape[1]), Image.Resampling.BOX)).reshape(-1, 1)
 
 
-def load_mask(picture: Picture | None) -> Image.Image | None:
+def load_mask(picture: Picture | None, name: str | None = None) -> Image.Image | None:
     """Reads a mask: a Pillow image of mode L, None for None.
 
     Where parts of it are transparent, opaque ones are white and transparent ones black.
+
+    Args:
+        picture: what `load_image` takes.
+        name: what errors call it; None: its path.
 
     Raises:
         InputError: what `load_image` raises, where all of it is black, and where black and
@@ -36,34 +40,32 @@ def load_mask(picture: Picture | None) -> Image.Image | None:
     """
     if picture is None:
         return None
-    image = load_image(picture)
-    opacity = load_opacity(picture)
+    image = load_image(picture, name)
+    opacity, named = load_opacity(picture), name or f"mask {picture}"
     mask = opacity or image.convert("L")
     if opacity and _is_drawn(image, opacity):
         raise InputError(
-            f"mask {_name(picture)}: it has black parts and transparent ones; save it without "
-            "transparency, in black and white"
+            f"{named}: it has black parts and transparent ones; save it without transparency, in "
+            "black and white"
         )
     if not mask.getbbox():
         what = "transparent" if opacity else "black"
-        raise InputError(
-            f"mask {_name(picture)}: it is all {what}; paint white where it should apply"
-        )
+        raise InputError(f"{named}: it is all {what}; paint white where it should apply")
     return mask
 
 
-def load_keep_mask(picture: Picture | None) -> Image.Image | None:
+def load_keep_mask(picture: Picture | None, name: str | None = None) -> Image.Image | None:
     """Reads a mask as `load_mask` does. Raises InputError where all of it is white, too."""
-    mask = load_mask(picture)
+    mask = load_mask(picture, name)
     if mask and mask.getextrema() == (255, 255):
         raise InputError(
-            f"mask {_name(picture)}: it is all white, so that nothing would be painted; paint "
-            "black where the painting should go"
+            f"{name or f'mask {picture}'}: it is all white, so that nothing would be painted; "
+            "paint black where the painting should go"
         )
     return mask
 
 
-def surprises_of(picture: Picture) -> list[str]:
+def surprises_of(picture: str | os.PathLike) -> list[str]:
     """What somebody may not expect of how a mask is read, in lines. Raises InputError."""
     image, lines = load_image(picture), []
     if load_opacity(picture):
@@ -74,7 +76,7 @@ def surprises_of(picture: Picture) -> list[str]:
             f"its colours count by how bright they are, here as about {white:.0%} white; paint it "
             "in black and white"
         )
-    return [f"mask {_name(picture)}: {line}" for line in lines]
+    return [f"mask {picture}: {line}" for line in lines]
 
 
 def _is_drawn(image, opacity):
@@ -95,11 +97,6 @@ def _small(image):
     small = image.copy()
     small.thumbnail((LOOKED_AT, LOOKED_AT))
     return small
-
-
-def _name(picture):
-    """What to call a mask in an error."""
-    return picture if isinstance(picture, (str, os.PathLike)) else "given"
 
 
 def resize_mask(mask: Image.Image, rows: int, cols: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from PIL import Image
 
-from stylize.errors import InputError
+from stylize.errors import SettingError
 
 STRIP = 2**20  # pixels: what is computed in float64 is computed of so many at once
 
@@ -40,9 +40,10 @@ def working_size(
         rows = image.height if isinstance(size, str) else size
         cols = int(image.width * rows / image.height)
     if min(rows, cols) < SMALLEST_SIDE:
-        raise InputError(
-            f"the result would have {rows} rows and {cols} columns; VGG19 needs at least "
-            f"{SMALLEST_SIDE} of each: raise --size"
+        raise SettingError(
+            "--size",
+            f"must be larger: it gives {rows} rows and {cols} columns, and VGG19 needs at least "
+            f"{SMALLEST_SIDE} of each",
         )
     return rows, cols
 

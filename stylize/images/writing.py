@@ -9,7 +9,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from stylize.backend.files import replacing
-from stylize.errors import InputError
+from stylize.errors import InputError, require
 from stylize.images.formats import Pixels
 
 FORMATS = ("png", "jpg", "webp", "tiff")
@@ -60,16 +60,40 @@ def save_image(
         description: text to store with the picture, see `read_description`.
 
     Raises:
-        InputError: no format has this suffix, or the format cannot have so many `bits`.
+        InputError: an argument of another kind, no format has this suffix, or the format cannot
+            have so many `bits`.
         OSError: the folder cannot be written, or the disk is full.
     """
+    require("path", path, str | os.PathLike, "a path")
+    require("description", description, str, "a text")
     format = suffix_of(path)
     if (format, bits) not in WRITERS:
         deep = " or ".join(f".{name}" for name in DEEP_FORMATS)
         raise InputError(f"{path}: {bits} bits per channel do not fit in it; name it {deep}")
-    pixels = quantize(picture, bits)
+    pixels = quantize(_checked_pixels(picture, bits), bits)
     with replacing(path) as temporary:
         WRITERS[format, bits](pixels, temporary, description)
+
+
+def _checked_pixels(picture, bits):
+    """A picture as an array that can be rounded. Raises InputError."""
+    pixels = np.asarray(picture)
+    if (
+        pixels.ndim != 3
+        or pixels.shape[2] != 3
+        or not pixels.size
+        or pixels.dtype.kind not in "uif"
+    ):
+        raise InputError(
+            "picture must be a Pillow RGB image or an array of numbers (rows, cols, 3), received "
+            f"{pixels.dtype} of shape {pixels.shape}"
+        )
+    rounded = pixels.dtype == np.uint8 or (bits == 16 and pixels.dtype == np.uint16)
+    if not rounded and not (0 <= pixels.min() <= pixels.max() <= 255):
+        raise InputError(
+            f"picture must have values from 0 to 255, received {pixels.min()} to {pixels.max()}"
+        )
+    return pixels
 
 
 @functools.cache

@@ -5,8 +5,9 @@
       share_out      between several styles, so that each gets its share
 
 Where a photo or a style has many places, they are compared along a few axes, blocks of them first;
-neither the time nor, with tiles, the memory then grows much faster than the picture. Cosines are
-then those along a style's own axes, which compare between styles only nearly.
+neither the time nor, with tiles, the memory then grows much faster than the picture. Each style has
+axes of its own, along which cosines of two styles do not compare: those of the neighbours found are
+computed again, in all channels.
 """
 
 import math
@@ -30,10 +31,10 @@ from stylize.losses.search import (
     MANY,
     MANY_AXES,
     blocks,
+    columns_at,
     nearest,
     nearest_by_blocks,
     principal_axes,
-    taken,
     unit,
 )
 
@@ -113,7 +114,7 @@ def find_neighbors(
     query_content: np.ndarray,
     turns: int = 0,
     tile: int | None = None,
-    where: np.ndarray | None = None,
+    wanted: np.ndarray | None = None,
     scratch: Folder = None,
 ) -> list[Any]:
     """The targets of `neighbor_loss` for a combination.
@@ -127,7 +128,7 @@ def find_neighbors(
         query_content: (rows, cols), 0..1: how much of a query is the photo's.
         turns: how many copies of each style, turned by 90 degrees each, to look in too.
         tile: rows and columns that the network sees at once, without the margins; None: all.
-        where: (rows, cols), not all 0: targets are looked up where it is above 0; None:
+        wanted: (rows, cols), not all 0: targets are looked up where it is above 0; None:
             everywhere. Elsewhere they are 0.
         scratch: the folder for columns that are too large for memory, where there are tiles.
 
@@ -135,51 +136,61 @@ def find_neighbors(
         (places, channels) of each layer, float32.
     """
     shape = network.compute_output_shape((1, *base.shape))[GRID_LAYER]
-    content = np.asarray(layer_mask(query_content, shape))
-    shares, covered = [], np.zeros(shape[1] * shape[2])
-    for style in styles:
-        everywhere = np.ones(query_content.shape)
-        mask = layer_mask(everywhere if style.mask is None else style.mask, shape)
-        shares.append(style.share * np.asarray(mask).ravel())
-        covered += np.asarray(mask).ravel()
+    masks = [np.ones(base.shape[:2]) if style.mask is None else style.mask for style in styles]
+    covered = [np.asarray(layer_mask(mask, shape)).ravel() for mask in masks]
     # Where no style goes there is nothing to be like: a target of 0 has no gradient.
-    counted = np.minimum(covered, 1)[:, np.newaxis].astype(np.float32)
-    asked = None if where is None else np.asarray(layer_mask(where, shape)) > 0
+    coverage = np.minimum(np.sum(covered, axis=0, dtype=np.float64), 1).astype(np.float32)
     pictures = [style.picture for style in styles]
+    lookup = Lookup(
+        network,
+        base,
+        x,
+        pictures,
+        photo_share=np.asarray(layer_mask(query_content, shape)),
+        style_shares=[style.share * own for style, own in zip(styles, covered, strict=True)],
+        coverage=coverage[:, np.newaxis],
+        wanted=None if wanted is None else np.asarray(layer_mask(wanted, shape)).ravel() > 0,
+        turns=turns,
+        tile=tile,
+        scratch=scratch,
+    )
     grids = [network.compute_output_shape((1, *each.shape))[GRID_LAYER] for each in pictures]
     many = max(rows * cols for _, rows, cols, _ in (shape, *grids)) > MANY
-    find = _targets_among_many if many else _targets_among_few
-    targets = find(
-        Search(network, base, x, content, pictures, shares, counted, asked, turns, tile, scratch)
-    )
+    targets = _targets_among_many(lookup) if many else _targets_among_few(lookup)
     channels = [network.output[layer].shape[-1] for layer in HYPERCOLUMN_LAYERS]
     if isinstance(targets, np.ndarray):  # each tile takes its places of them
         return np.split(targets, np.cumsum(channels)[:-1], axis=-1)
     return keras.ops.split(targets, np.cumsum(channels)[:-1].tolist(), axis=-1)
 
 
-class Search(NamedTuple):
-    """What targets are looked up of and among, see `find_neighbors`.
+class Lookup(NamedTuple):
+    """The arguments of `find_neighbors`, its maps as numbers for each place of the combination.
 
     Attributes:
-        content: (places, 1), of each query.
-        pictures: the styles.
-        shares: of each style, (places,).
-        counted: (places, 1), 0..1: how much a place's target counts.
-        asked: (places, 1), whether a place's target is looked up; None: all are.
+        network, base, x, turns, tile, scratch: as given.
+        pictures: the styles'.
+        photo_share: (places, 1), 0..1: how much of a query is the photo's.
+        style_shares: of each style, (places,): where it goes, and how often.
+        coverage: (places, 1), 0..1: how much the styles' masks cover, and so a target counts.
+        wanted: (places,), whether a target is looked up; None: all are.
     """
 
     network: Any
     base: np.ndarray
     x: np.ndarray
-    content: np.ndarray
     pictures: Sequence[np.ndarray]
-    shares: Sequence[np.ndarray]
-    counted: np.ndarray
-    asked: np.ndarray | None
+    photo_share: np.ndarray
+    style_shares: Sequence[np.ndarray]
+    coverage: np.ndarray
+    wanted: np.ndarray | None
     turns: int
     tile: int | None
     scratch: Folder
+
+    @property
+    def wanted_places(self) -> np.ndarray:
+        """The indices of the places whose targets are looked up."""
+        return np.arange(len(self.coverage)) if self.wanted is None else np.flatnonzero(self.wanted)
 
     @property
     def dtype(self) -> str:
@@ -188,32 +199,33 @@ class Search(NamedTuple):
         return "bfloat16" if low else "float32"
 
 
-def _targets_among_few(search):
+def _targets_among_few(lookup):
     """The targets, (places, channels), by comparing places with places, see `nearest`."""
-    network, tile = search.network, search.tile
-    content = keras.ops.convert_to_tensor(search.content, "float32")
-    queries = content * centered(columns_of(network, search.base, tile))  # large: one at a time
-    queries += (1 - content) * centered(columns_of(network, search.x, tile))
+    network, tile = lookup.network, lookup.tile
+    share = keras.ops.convert_to_tensor(lookup.photo_share, "float32")
+    queries = share * centered(columns_of(network, lookup.base, tile))  # large: one at a time
+    queries += (1 - share) * centered(columns_of(network, lookup.x, tile))
     candidates = [
-        Candidates(_style_columns(network, picture, search.turns, tile), share)
-        for picture, share in zip(search.pictures, search.shares, strict=True)
+        Candidates(_style_columns(network, picture, lookup.turns, tile), own)
+        for picture, own in zip(lookup.pictures, lookup.style_shares, strict=True)
     ]
-    if search.asked is None:
-        targets = match(queries, candidates, search.dtype)
+    if lookup.wanted is None:
+        targets = match(queries, candidates, lookup.dtype)
     else:
-        targets = _match_where(search.asked, queries, candidates, search.dtype)
-    targets = targets * keras.ops.convert_to_tensor(search.counted, "float32")
+        targets = _match_wanted(lookup, queries, candidates)
+    targets = targets * keras.ops.convert_to_tensor(lookup.coverage, "float32")
     return keras.ops.convert_to_numpy(targets) if tile else targets
 
 
-def _match_where(asked, queries, candidates, dtype):
-    """`match` at the places that are `asked`, a boolean (places, 1); elsewhere targets are 0."""
-    places = np.flatnonzero(asked)
+def _match_wanted(lookup, queries, candidates):
+    """`match` at the wanted places; elsewhere targets are 0."""
+    wanted, places = lookup.wanted, lookup.wanted_places
     candidates = [style._replace(share=style.share[places]) for style in candidates]
-    filled = np.resize(places, _up_to_a_power(len(places), len(asked)))
-    found = match(keras.ops.take(queries, filled, axis=0), candidates, dtype, len(places))
-    number = np.maximum(np.cumsum(asked) - 1, 0)  # of each place among those that are asked
-    return keras.ops.take(found, number, axis=0) * keras.ops.cast(asked, "float32")
+    repeated = np.resize(places, _up_to_a_power(len(places), len(wanted)))
+    found = match(keras.ops.take(queries, repeated, axis=0), candidates, lookup.dtype, len(places))
+    rank = np.maximum(np.cumsum(wanted) - 1, 0)  # of each place among the wanted ones
+    wanted = keras.ops.cast(wanted[:, np.newaxis], "float32")
+    return keras.ops.take(found, rank, axis=0) * wanted
 
 
 def _up_to_a_power(number, most):
@@ -237,104 +249,145 @@ class ManyCandidates(NamedTuple):
 
     Attributes:
         columns: (m, channels): a NumPy array, which may be in a file, or a tensor.
+        mean: (channels,), of the columns.
         axes: (channels, axes), the principal ones.
         along: (m, axes): the columns, less their mean and at length 1, along these.
         blocks: of places, see `blocks`.
     """
 
     columns: Any
+    mean: np.ndarray
     axes: Any
     along: np.ndarray
     blocks: np.ndarray
 
 
-def _targets_among_many(search):
+def _targets_among_many(lookup):
     """The targets, (places, channels), a NumPy array, by comparing blocks of places along axes."""
-    styles = [_many_candidates(search, picture) for picture in search.pictures]
-    queries = _queries_along(search, [style.axes for style in styles])
-    grid, channels = shape_of_columns(search.network, search.base)
-    every, asked = blocks(*grid), search.asked
-    looked_up = every
-    if asked is not None:
-        looked_up = every[asked.ravel()[every].any(axis=1)]
-        filled = _up_to_a_power(len(looked_up), len(every)), every.shape[1]
-        looked_up = np.resize(looked_up, filled)
+    styles = [_many_candidates(lookup, picture) for picture in lookup.pictures]
+    queries, means = _queries_along(lookup, [style.axes for style in styles])
+    query_blocks = _wanted_blocks(lookup)
     found = [
-        nearest_by_blocks(own, style.along, looked_up, style.blocks, search.dtype)
+        nearest_by_blocks(own, style.along, query_blocks, style.blocks, lookup.dtype)
         for own, style in zip(queries, styles, strict=True)
     ]
-    places = np.arange(math.prod(grid)) if asked is None else np.flatnonzero(asked)
+    places, scores = lookup.wanted_places, np.stack([cosines for _, cosines in found])
+    if len(styles) > 1:
+        scores = _cosines_in_all_channels(lookup, means, styles, [indices for indices, _ in found])
     chosen = share_out(
-        np.stack([cosines[places] for _, cosines in found]),
-        np.stack([share[places] for share in search.shares]),
+        scores[:, places],
+        np.stack([share[places] for share in lookup.style_shares]),
     )
-    targets = _empty(search, (math.prod(grid), channels))
-    if asked is not None:
+    grid, channels = shape_of_columns(lookup.network, lookup.base)
+    targets = _empty(lookup, (math.prod(grid), channels))
+    if lookup.wanted is not None:
         targets[...] = 0
     for index, (style, (indices, _)) in enumerate(zip(styles, found, strict=True)):
-        for own in _strips(places[chosen == index]):
-            columns = unit(taken(style.columns, indices[own]))
-            targets[own] = keras.ops.convert_to_numpy(columns) * search.counted[own]
+        for strip in _strips(places[chosen == index]):
+            columns = unit(columns_at(style.columns, indices[strip]))
+            targets[strip] = keras.ops.convert_to_numpy(columns) * lookup.coverage[strip]
         release(style.columns)
     release(targets)
     return targets
 
 
-def _many_candidates(search, picture):
+def _wanted_blocks(lookup):
+    """The blocks of the combination that have a wanted place, see `blocks`."""
+    grid, _ = shape_of_columns(lookup.network, lookup.base)
+    every = blocks(*grid)
+    if lookup.wanted is None:
+        return every
+    found = every[lookup.wanted[every].any(axis=1)]
+    return np.resize(found, (_up_to_a_power(len(found), len(every)), every.shape[1]))
+
+
+def _many_candidates(lookup, picture):
     """A style and its turned copies, as `ManyCandidates`."""
-    pictures = _turned(picture, search.turns)
-    _, channels = shape_of_columns(search.network, picture)
-    grids = [shape_of_columns(search.network, each)[0] for each in pictures]
+    pictures = _turned(picture, lookup.turns)
+    _, channels = shape_of_columns(lookup.network, picture)
+    grids = [shape_of_columns(lookup.network, each)[0] for each in pictures]
     ends = np.cumsum([math.prod(grid) for grid in grids])
-    columns, total = _empty(search, (ends[-1], channels)), np.zeros(channels)
+    columns, total = _empty(lookup, (ends[-1], channels)), np.zeros(channels)
     for each, end, grid in zip(pictures, ends, grids, strict=True):
-        for places, own in columns_by_tile(search.network, each, search.tile):
+        for places, own in columns_by_tile(lookup.network, each, lookup.tile):
             own = keras.ops.convert_to_numpy(own)
             columns[end - math.prod(grid) + places] = own
             total += own.sum(axis=0, dtype=np.float64)
     mean = (total / ends[-1]).astype(np.float32)
     axes = principal_axes(columns, MANY_AXES, mean)
-    along = _empty(search, (ends[-1], axes.shape[1]))
+    along = _empty(lookup, (ends[-1], axes.shape[1]))
     for places in _strips(np.arange(ends[-1])):
-        own = unit(taken(columns, places) - mean)
+        own = unit(columns_at(columns, places) - mean)
         along[places] = keras.ops.convert_to_numpy(keras.ops.matmul(own, axes))
     release(columns)
     of_copies = [
         end - math.prod(grid) + blocks(*grid) for end, grid in zip(ends, grids, strict=True)
     ]
-    return ManyCandidates(columns, axes, along, np.concatenate(of_copies).astype(np.int32))
+    own_blocks = np.concatenate(of_copies).astype(np.int32)
+    return ManyCandidates(columns, mean, axes, along, own_blocks)
 
 
-def _queries_along(search, every_axes):
-    """The queries along the axes of each style, (places, axes), NumPy arrays."""
-    content = search.content.astype(np.float32)
-    queries = _centered_along(search, search.base, every_axes)
-    of_x = _centered_along(search, search.x, every_axes)
+def _queries_along(lookup, every_axes):
+    """The queries along the axes of each style, (places, axes), NumPy arrays; and two means.
+
+    These are of the photo's columns and of the combination's, (channels,).
+    """
+    photo_share = lookup.photo_share.astype(np.float32)
+    queries, mean = _centered_along(lookup, lookup.base, every_axes)
+    of_x, mean_of_x = _centered_along(lookup, lookup.x, every_axes)
     for own, x in zip(queries, of_x, strict=True):  # in place: they may be larger than memory
         for places in _strips(np.arange(len(own))):
-            share = content[places]
+            share = photo_share[places]
             own[places] = share * own[places] + (1 - share) * x[places]
-    return queries
+    return queries, (mean, mean_of_x)
 
 
-def _centered_along(search, picture, every_axes):
-    """A picture's columns, less their mean, along several axes."""
-    grid, channels = shape_of_columns(search.network, picture)
+def _cosines_in_all_channels(lookup, means, styles, found):
+    """The cosines of queries and neighbours found, (styles, places); 0 where none is wanted.
+
+    Args:
+        lookup: what is asked for.
+        means: from `_queries_along`.
+        styles: as `ManyCandidates`.
+        found: of each style, the index of each place's neighbour, (places,).
+    """
+    cosines = np.zeros((len(styles), len(lookup.coverage)), np.float32)
+    photo_share = lookup.photo_share.astype(np.float32)
+    photo, combination = (
+        columns_by_tile(lookup.network, picture, lookup.tile) for picture in (lookup.base, lookup.x)
+    )
+    for (places, of_photo), (_, of_x) in zip(photo, combination, strict=True):
+        columns = [keras.ops.convert_to_numpy(own) for own in (of_photo, of_x)]
+        wanted = slice(None) if lookup.wanted is None else lookup.wanted[places]
+        for strip in _strips(np.arange(len(places))[wanted]):
+            own, x = (each[strip] - mean for each, mean in zip(columns, means, strict=True))
+            at, share = places[strip], photo_share[places[strip]]
+            queries = unit(share * own + (1 - share) * x)
+            for index, (style, neighbors) in enumerate(zip(styles, found, strict=True)):
+                others = unit(columns_at(style.columns, neighbors[at]) - style.mean)
+                products = keras.ops.sum(queries * others, axis=-1)
+                cosines[index, at] = keras.ops.convert_to_numpy(products)
+    return cosines
+
+
+def _centered_along(lookup, picture, every_axes):
+    """A picture's columns, less their mean, along several axes; and that mean, (channels,)."""
+    grid, channels = shape_of_columns(lookup.network, picture)
     number, total = math.prod(grid), np.zeros(channels)
-    along = [_empty(search, (number, axes.shape[1])) for axes in every_axes]
-    for places, own in columns_by_tile(search.network, picture, search.tile):
+    along = [_empty(lookup, (number, axes.shape[1])) for axes in every_axes]
+    for places, own in columns_by_tile(lookup.network, picture, lookup.tile):
         for result, axes in zip(along, every_axes, strict=True):
             result[places] = keras.ops.convert_to_numpy(keras.ops.matmul(own, axes))
         total += keras.ops.convert_to_numpy(own).sum(axis=0, dtype=np.float64)
     mean = (total / number).astype(np.float32)
     for result, axes in zip(along, every_axes, strict=True):
         result -= mean @ axes
-    return along
+    return along, mean
 
 
-def _empty(search, shape):
+def _empty(lookup, shape):
     """A float32 array: in a file where there are tiles, since it is larger than one of them."""
-    return empty_in_file(shape, search.scratch) if search.tile else empty_in_memory(shape)
+    return empty_in_file(shape, lookup.scratch) if lookup.tile else empty_in_memory(shape)
 
 
 def _strips(places):

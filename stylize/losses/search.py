@@ -51,18 +51,18 @@ def nearest(queries: Any, candidates: Any, dtype: str = "float32") -> tuple[Any,
     axes = keras.ops.convert_to_tensor(principal_axes(candidates, AXES))
     along = keras.ops.transpose(keras.ops.cast(keras.ops.matmul(candidates, axes), dtype))
     indices, cosines = [], []
-    for own in _blocks(queries, candidates):
-        similarities = keras.ops.matmul(keras.ops.cast(keras.ops.matmul(own, axes), dtype), along)
+    for batch in _batches(queries, candidates):
+        similarities = keras.ops.matmul(keras.ops.cast(keras.ops.matmul(batch, axes), dtype), along)
         _, shortlist = keras.ops.top_k(similarities, SHORTLIST)
-        of_each = [  # one at a time, to save memory
-            keras.ops.sum(own * keras.ops.take(candidates, shortlist[:, place], axis=0), axis=-1)
-            for place in range(SHORTLIST)
+        in_all_channels = [  # one at a time, to save memory
+            keras.ops.sum(batch * keras.ops.take(candidates, shortlist[:, rank], axis=0), axis=-1)
+            for rank in range(SHORTLIST)
         ]
-        of_each = keras.ops.convert_to_numpy(keras.ops.stack(of_each, axis=-1))
-        best = of_each.argmax(1)[:, np.newaxis]
+        in_all_channels = keras.ops.convert_to_numpy(keras.ops.stack(in_all_channels, axis=-1))
+        best = in_all_channels.argmax(1)[:, np.newaxis]
         shortlist = keras.ops.convert_to_numpy(shortlist)
         indices.append(np.take_along_axis(shortlist, best, axis=1)[:, 0])
-        cosines.append(np.take_along_axis(of_each, best, axis=1)[:, 0])
+        cosines.append(np.take_along_axis(in_all_channels, best, axis=1)[:, 0])
     return np.concatenate(indices), np.concatenate(cosines)
 
 
@@ -71,8 +71,8 @@ def nearest_of_all(queries: Any, candidates: Any, dtype: str = "float32") -> tup
     candidates = unit(candidates)
     others = keras.ops.transpose(keras.ops.cast(candidates, dtype))
     indices, cosines = [], []
-    for own in _blocks(queries, candidates):
-        similarities = keras.ops.matmul(keras.ops.cast(own, dtype), others)
+    for batch in _batches(queries, candidates):
+        similarities = keras.ops.matmul(keras.ops.cast(batch, dtype), others)
         index = keras.ops.argmax(similarities, axis=1)
         best = keras.ops.max(similarities, axis=1)
         indices.append(keras.ops.convert_to_numpy(index))
@@ -99,32 +99,32 @@ def nearest_by_blocks(
         (indices (n,) into the candidates, cosines (n,) float32), NumPy arrays; 0 for queries that
         were not looked up. A cosine is that of the query as far as the axes show it.
     """
-    means = _means(candidates, candidate_blocks)
+    means = _block_means(candidates, candidate_blocks)
     means = keras.ops.transpose(keras.ops.cast(means, dtype))
-    best = min(BEST, len(candidate_blocks))
-    compared = best * candidate_blocks.shape[1] * candidates.shape[1]  # numbers for each block
-    at_once = max(1, SIMILARITIES // max(len(candidate_blocks), compared))
+    kept = min(BEST, len(candidate_blocks))  # blocks whose members are compared
+    numbers = kept * candidate_blocks.shape[1] * candidates.shape[1]  # for each block of queries
+    at_once = max(1, SIMILARITIES // max(len(candidate_blocks), numbers))
     indices = np.zeros(queries.shape[0], np.int32)
     cosines = np.zeros(queries.shape[0], np.float32)
     for first in range(0, len(query_blocks), at_once):
         places = query_blocks[first : first + at_once]
-        own = unit(taken(queries, places))  # (blocks, members, axes)
+        own = unit(columns_at(queries, places))  # (blocks, members, axes)
         similarities = keras.ops.matmul(keras.ops.cast(keras.ops.mean(own, axis=1), dtype), means)
-        _, found = keras.ops.top_k(similarities, best)
+        _, found = keras.ops.top_k(similarities, kept)
         shortlist = candidate_blocks[keras.ops.convert_to_numpy(found)].reshape(len(places), -1)
-        others = taken(candidates, shortlist)
-        of_each = keras.ops.matmul(own, keras.ops.transpose(others, (0, 2, 1)))
-        index = keras.ops.convert_to_numpy(keras.ops.argmax(of_each, axis=-1))
-        indices[places] = np.take_along_axis(shortlist, index, axis=1)
-        cosines[places] = keras.ops.convert_to_numpy(keras.ops.max(of_each, axis=-1))
+        others = columns_at(candidates, shortlist)  # (blocks, members of those kept, axes)
+        of_members = keras.ops.matmul(own, keras.ops.transpose(others, (0, 2, 1)))
+        best = keras.ops.convert_to_numpy(keras.ops.argmax(of_members, axis=-1))
+        indices[places] = np.take_along_axis(shortlist, best, axis=1)
+        cosines[places] = keras.ops.convert_to_numpy(keras.ops.max(of_members, axis=-1))
     return indices, cosines
 
 
-def _means(columns, grouped):
+def _block_means(columns, grouped):
     """The mean of the columns of each block, (blocks, axes)."""
     return np.concatenate(
         [
-            keras.ops.convert_to_numpy(keras.ops.mean(taken(columns, places), axis=1))
+            keras.ops.convert_to_numpy(keras.ops.mean(columns_at(columns, places), axis=1))
             for places in np.array_split(grouped, math.ceil(grouped.size / FEW))
         ]
     )
@@ -161,7 +161,7 @@ def principal_axes(columns: Any, number: int, mean: Any = None) -> np.ndarray:
     """
     rng = np.random.default_rng(0)
     places = rng.choice(columns.shape[0], min(SAMPLE, columns.shape[0]), replace=False)
-    sample = taken(columns, np.sort(places).astype(np.int32))
+    sample = columns_at(columns, np.sort(places).astype(np.int32))
     sample = keras.ops.convert_to_numpy(sample if mean is None else unit(sample - mean))
     axes = rng.normal(size=(sample.shape[1], number)).astype(np.float32)
     for _ in range(ROUNDS):
@@ -169,15 +169,15 @@ def principal_axes(columns: Any, number: int, mean: Any = None) -> np.ndarray:
     return axes
 
 
-def taken(columns: Any, places: np.ndarray) -> Any:
-    """Some of the columns: of a tensor, or of a NumPy array, which may be larger than memory."""
+def columns_at(columns: Any, places: np.ndarray) -> Any:
+    """The columns at some places: of a tensor, or of a NumPy array, perhaps larger than memory."""
     if isinstance(columns, np.ndarray):
         return keras.ops.convert_to_tensor(columns[places])
     return keras.ops.take(columns, places, axis=0)
 
 
-def _blocks(queries, candidates):
-    """The queries at length 1, block after block, so that memory is bounded."""
-    block = max(64, SIMILARITIES // candidates.shape[0])
-    for first in range(0, queries.shape[0], block):
-        yield unit(queries[first : first + block])
+def _batches(queries, candidates):
+    """The queries at length 1, some thousand after others, so that memory is bounded."""
+    size = max(64, SIMILARITIES // candidates.shape[0])
+    for first in range(0, queries.shape[0], size):
+        yield unit(queries[first : first + size])

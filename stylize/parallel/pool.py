@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from stylize.backend import machine, tensors
-from stylize.errors import InputError
+from stylize.errors import InputError, SettingError
 from stylize.parallel.processes import processes
 from stylize.runs.memory import PROCESS_MIB, SHARE
 from stylize.vgg.download import load_weights
@@ -141,7 +141,7 @@ def count_missing(results: Iterable[Path]) -> int:
 def require_jobs(jobs: int | None) -> None:
     """Raises InputError unless it is a number of jobs, or None."""
     if jobs is not None and jobs < 1:
-        raise InputError(f"--jobs must be at least 1, received {jobs}")
+        raise SettingError("--jobs", f"must be at least 1, received {jobs}")
 
 
 def choose_jobs(demand: Demand, cores: int, wanted: int | None = None) -> int:

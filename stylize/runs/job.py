@@ -2,6 +2,7 @@
 
 import functools
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -235,12 +236,13 @@ def _with_room(job, stage, allowed, remedy=""):
 def _read_inputs(base, style_reference, settings):
     """The `Inputs` that the arguments and the settings name. Raises InputError."""
     several = isinstance(style_reference, (list, tuple))
-    styles = [load_image(s) for s in (style_reference if several else [style_reference])]
+    pictures = style_reference if several else [style_reference]
+    styles = [_read("style_reference", load_image, picture) for picture in pictures]
     if not styles:
         raise InputError("style_reference must be at least one style, received an empty list")
     find_box = without_margins if settings.style_crop == "auto" else Box.whole
     boxes = [find_box(style) for style in styles]
-    base = load_image(base)
+    base = _read("base", load_image, base)
     scales = settings.style_scale
     scales = [scales] if isinstance(scales, str) else scales
     blend = settings.style_blend or [1 / len(styles)] * len(styles)
@@ -258,9 +260,15 @@ def _read_inputs(base, style_reference, settings):
         style_boxes=boxes,
         style_scales=scales,
         style_shares=blend,
-        style_masks=[load_mask(mask) for mask in masks],
-        content_mask=load_mask(settings.content_mask),
-        keep_mask=load_keep_mask(settings.keep_mask),
-        start=base if isinstance(init, str) and init in STARTS else load_image(init),
+        style_masks=[_read("style_masks", load_mask, mask) for mask in masks],
+        content_mask=_read("content_mask", load_mask, settings.content_mask),
+        keep_mask=_read("keep_mask", load_keep_mask, settings.keep_mask),
+        start=base if isinstance(init, str) and init in STARTS else _read("init", load_image, init),
         noise=1.0 if isinstance(init, str) and init == "noise" else noise,
     )
+
+
+def _read(argument, load, picture):
+    """What `load` makes of a picture; errors name the argument of one that has no path."""
+    has_path = isinstance(picture, str | bytes | os.PathLike)
+    return load(picture, None if has_path else argument)

@@ -21,9 +21,9 @@ from stylize import __version__
 from stylize.backend import machine
 from stylize.backend.files import replacing
 from stylize.backend.tensors import backend_version, keras, uses_gpu
-from stylize.errors import InputError, printable
+from stylize.errors import InputError, one_line, printable, require
 from stylize.images.clips import read_comment
-from stylize.images.formats import Picture
+from stylize.images.formats import Picture, opened, why_missing
 from stylize.images.reading import read_description
 from stylize.images.resize import SMALLEST_SIDE
 from stylize.images.writing import FORMATS
@@ -65,7 +65,18 @@ def make_record(
 
     Returns:
         A dictionary that JSON can hold. Files appear by name and SHA-256, never by folder.
+
+    Raises:
+        InputError: an argument of another kind, a file that cannot be read, or more or fewer
+            styles than the run has.
     """
+    require("job", job, Job, "a Job, from prepare")
+    require("weights", weights, VGG19Weights, "a VGG19Weights, from load_weights")
+    require("styles", styles, list | tuple, "a list of pictures")
+    if len(styles) != (number := len(job.inputs.styles)):
+        raise InputError(f"styles must be those of the job: {number}, received {len(styles)}")
+    suffix = checked("suffix", one_of(*FORMATS), suffix)
+    bits = checked("bits", one_of(8, 16), bits)
     left_out = UNRECORDED if of_film else UNRECORDED + OF_FILMS
     settings = job.settings | {"precision": job.stages[-1].precision}
     used = {name: settings[name] for name in PICTURE_SETTINGS if names_file(settings[name])}
@@ -75,8 +86,8 @@ def make_record(
         "recipe": job.recipe,
         "settings": {n: settings[n] for n in SETTINGS if n not in left_out} | names,
         "evaluations_per_iteration": job.evaluations_per_iteration,
-        "base": describe_file(base),
-        "styles": [describe_file(style) for style in styles],
+        "base": describe_file(base, "base"),
+        "styles": [describe_file(style, "styles") for style in styles],
         "style_boxes": [list(box) for box in job.inputs.style_boxes],
         **{name: _describe(files, describe_file) for name, files in used.items()},
         "weights": {"sha256": _kept_digest(weights)},
@@ -106,19 +117,28 @@ def _name_of(picture):
     return "picture" if in_memory else Path(os.fsdecode(picture)).name
 
 
-def describe_file(picture: Picture) -> dict[str, str]:
+def describe_file(picture: Picture, argument: str | None = None) -> dict[str, str]:
     """A file by its name, without the folder it is in, and its SHA-256.
 
     Of a folder, that of the files in it that are not hidden, one after another by their names. Of
-    a picture in memory, which has no name, that of its pixels.
+    a picture in memory, which has no name, that of its pixels; errors call it by the `argument`.
+
+    Raises:
+        InputError: no picture, or a file that cannot be read.
     """
-    if isinstance(picture, Image.Image | np.ndarray):
-        return {"sha256": hashlib.sha256(np.asarray(picture).tobytes()).hexdigest()}
+    if not isinstance(picture, str | bytes | os.PathLike):
+        with opened(picture, argument) as image:
+            return {"sha256": hashlib.sha256(np.asarray(image).tobytes()).hexdigest()}
     path = Path(os.fsdecode(picture))
-    if not path.is_dir():
-        return {"name": path.name, "sha256": _sha256(path)}
-    files = sorted(file for file in path.iterdir() if file.is_file() and file.name[0] != ".")
-    digests = "".join(map(_sha256, files))
+    try:
+        if not path.is_dir():
+            return {"name": path.name, "sha256": _sha256(path)}
+        files = sorted(file for file in path.iterdir() if file.is_file() and file.name[0] != ".")
+        digests = "".join(map(_sha256, files))
+    except FileNotFoundError:
+        raise InputError(f"{path}: {why_missing(path)}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
     return {"name": path.name, "sha256": hashlib.sha256(digests.encode()).hexdigest()}
 
 
@@ -147,8 +167,15 @@ def _kept_digest(weights):
 
 
 def to_text(record: Mapping[str, Any], **more: Any) -> str:
-    """A record, with what is known of this one picture added, as `save_image` stores it."""
-    return json.dumps({**record, **more})
+    """A record, with what is known of this one picture added, as `save_image` stores it.
+
+    Raises:
+        InputError: some of it is nothing that JSON can hold.
+    """
+    try:
+        return json.dumps({**record, **more})
+    except (TypeError, ValueError) as error:
+        raise InputError(f"a record must be what JSON can hold; {one_line(error)}") from None
 
 
 def read_record(path: str | os.PathLike) -> dict[str, Any]:
@@ -157,6 +184,7 @@ def read_record(path: str | os.PathLike) -> dict[str, Any]:
     Raises:
         InputError: not a picture or film, or one that does not say how it was made.
     """
+    require("path", path, str | os.PathLike, "the path of a result")
     path = Path(path)
     is_film = path.suffix == ".mp4" and path.is_file()
     text = read_comment(path) if is_film else read_description(path)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from stylize.errors import require
 from stylize.optimize.state import NO_STEP, Losses, Step
 
 # What an evaluation takes however small its picture is, in pixels that would take as long: 1400 on
@@ -274,6 +275,7 @@ class Progress:
         self, stages: Sequence[Stage], callback: Callable[[Iterate], None] | None = None
     ) -> None:
         """Starts to watch a run. The callback is called with every `Iterate`, too."""
+        require("callback", callback, Callable | None, "a function of an Iterate")
         self._callback = callback
         self.on_start(stages)
 

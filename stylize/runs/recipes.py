@@ -6,9 +6,9 @@ from typing import Any
 
 from PIL import Image
 
-from stylize.errors import InputError
+from stylize.errors import InputError, listed
 from stylize.runs.settings import SETTINGS, STYLE_LAYERS, Settings
-from stylize.runs.validators import checked, meant
+from stylize.runs.validators import checked, meant, shown
 
 RECIPES = {"keras": Settings()}  # the Keras example script's, number for number
 RECIPES["pyramid"] = RECIPES["keras"] | {
@@ -157,10 +157,10 @@ def _recipe_settings(recipe):
     if isinstance(recipe, Mapping):
         if wrong := recipe.keys() ^ set(Settings.keys()):
             raise InputError(
-                f"a recipe must have the keys of RECIPES[{DEFAULT_RECIPE!r}]; "
-                f"missing or unknown: {', '.join(sorted(wrong))}"
+                f"recipe must be a name, or made as RECIPES[{DEFAULT_RECIPE!r}] | {{...}}; "
+                f"missing or unknown: {listed(sorted(map(str, wrong)))}"
             )
         return Settings(**recipe)
-    if recipe not in RECIPES:
-        raise InputError(f"there is no recipe {recipe!r}; {meant(str(recipe), RECIPES)}")
+    if not isinstance(recipe, str) or recipe not in RECIPES:
+        raise InputError(f"there is no recipe {shown(recipe)}; {meant(str(recipe), RECIPES)}")
     return RECIPES[recipe]

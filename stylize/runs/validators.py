@@ -41,9 +41,9 @@ def meant(name, known):
     return f"did you mean {close[0]}" if close else f"there are {', '.join(known)}"
 
 
-def _shown(value):
+def shown(value):
     """Returns a value as a message shows it: in a line, however long it is."""
-    text = repr(value)
+    text = " ".join(repr(value).split())
     return text if len(text) <= 80 else f"{text[:80]}..."
 
 
@@ -66,7 +66,7 @@ def whole_number(value, minimum=1, maximum=LARGEST):
     if not whole or not minimum <= number <= maximum:
         most = f" and at most {maximum}" if maximum < LARGEST or number > maximum else ""
         raise InputError(
-            f"must be a whole number of at least {minimum}{most}, received {_shown(value)}"
+            f"must be a whole number of at least {minimum}{most}, received {shown(value)}"
         )
     return number
 
@@ -76,7 +76,7 @@ def weight(value):
     number = _number(value)
     if not 0 <= number < math.inf:
         raise InputError(
-            f"must be a finite number of at least 0, received {_shown(value)}{_meant(value)}"
+            f"must be a finite number of at least 0, received {shown(value)}{_meant(value)}"
         )
     return number
 
@@ -102,7 +102,7 @@ def fraction(value):
     number = weight(value)
     if number > 1:
         percent = f"; did you mean {number / 100:.6g}" if 10 <= number <= 100 else ""
-        raise InputError(f"must be from 0 to 1, received {_shown(value)}{percent}")
+        raise InputError(f"must be from 0 to 1, received {shown(value)}{percent}")
     return number
 
 
@@ -110,7 +110,7 @@ def below_one(value):
     """Returns `value` as a float of at least 0 and below 1. Raises InputError."""
     number = weight(value)
     if number >= 1:
-        raise InputError(f"must be at least 0 and below 1, received {_shown(value)}")
+        raise InputError(f"must be at least 0 and below 1, received {shown(value)}")
     return number
 
 
@@ -119,7 +119,7 @@ def positive(value):
     number = _number(value)
     if not 0 < number < math.inf:
         meaning = "" if number == 0 else _meant(value)
-        raise InputError(f"must be a finite number above 0, received {_shown(value)}{meaning}")
+        raise InputError(f"must be a finite number above 0, received {shown(value)}{meaning}")
     return number
 
 
@@ -127,24 +127,24 @@ def factor(value):
     """Returns `value` as a float above 0, up to `LARGEST_FACTOR`. Raises InputError."""
     number = positive(value)
     if number > LARGEST_FACTOR:
-        raise InputError(f"must be at most {LARGEST_FACTOR}, received {_shown(value)}")
+        raise InputError(f"must be at most {LARGEST_FACTOR}, received {shown(value)}")
     return number
 
 
 def fit_area_or_scales(value):
     """Returns "fit", "area", or `value`, a number or several, as a list of floats above 0."""
-    several = isinstance(value, Iterable) and not isinstance(value, str)
-    values = list(value) if several else [value]
-    if values in (["fit"], ["area"]):
+    values = _as_list(value)
+    if len(values) == 1 and _is_word(values[0], "fit", "area"):
         return values[0]
     return [_or_word("fit or area", factor, scale) for scale in values]
 
 
 def shares(value):
     """Returns None for "none", else `value`, numbers of at least 0, as floats that add up to 1."""
-    if value in ("none", ["none"]):
+    values = _as_list(value)
+    if len(values) == 1 and _is_word(values[0], "none"):
         return None
-    numbers = [weight(number) for number in (value if isinstance(value, Iterable) else [value])]
+    numbers = [weight(number) for number in values]
     if not math.isfinite(sum(numbers)):
         raise InputError(f"must add up to a finite number, received {list(numbers)}")
     if not sum(numbers):
@@ -168,10 +168,10 @@ def rows_or_own(value):
         if unit or second:
             sides = "has one side, the other follows from the photo: {1} for rows, {0}x for columns"
             remedy = SIZE_REMEDIES.get(unit, sides).format(first, second)
-            raise InputError(f"{remedy}; received {_shown(value)}")
+            raise InputError(f"{remedy}; received {shown(value)}")
         return f"{whole_number(first, SMALLEST_SIDE, LARGEST_SIDE)}x"
     rows = functools.partial(whole_number, minimum=SMALLEST_SIDE, maximum=LARGEST_SIDE)
-    return value if value == "own" else _or_word("own", rows, value)
+    return value if _is_word(value, "own") else _or_word("own", rows, value)
 
 
 def picture_or_word(value):
@@ -181,7 +181,7 @@ def picture_or_word(value):
 
 def mask_or_none(value):
     """Returns None for "none", else `value`, a picture; it is checked when it is read."""
-    return None if isinstance(value, str) and value == "none" else value
+    return None if _is_word(value, "none") else value
 
 
 def masks_or_none(value):
@@ -193,35 +193,50 @@ def masks_or_none(value):
 def scale_count(value):
     """Returns "auto" or `value` as an int from 1 to `MOST_SCALES`. Raises InputError."""
     count = functools.partial(whole_number, maximum=MOST_SCALES)
-    return value if value == "auto" else _or_word("auto", count, value)
+    return value if _is_word(value, "auto") else _or_word("auto", count, value)
 
 
 def gibibytes(value):
     """Returns "auto" or `value` as a float above 0. Raises InputError."""
-    return value if value == "auto" else _or_word("auto", positive, value)
+    return value if _is_word(value, "auto") else _or_word("auto", positive, value)
 
 
 def tile_size(value):
     """Returns "auto", "off" or `value` as an int, at least `SMALLEST_SIDE`. Raises InputError."""
     side = functools.partial(whole_number, minimum=SMALLEST_SIDE)
-    return value if value in ("auto", "off") else _or_word("auto or off", side, value)
+    return value if _is_word(value, "auto", "off") else _or_word("auto or off", side, value)
 
 
 def folder_or_auto(value):
     """Returns "auto" or `value`, the path of a folder to write in. Raises InputError."""
     is_path = isinstance(value, str | os.PathLike)
-    if value != "auto" and not (is_path and Path(value).is_dir() and os.access(value, os.W_OK)):
-        raise InputError(f"must be a folder to write in, or auto, received {str(value)!r}")
-    return value
+    if is_path and (value == "auto" or (Path(value).is_dir() and os.access(value, os.W_OK))):
+        return value
+    raise InputError(
+        f"must be a folder to write in, or auto, received {shown(str(value) if is_path else value)}"
+    )
+
+
+def _as_list(value):
+    """Returns several values as a list, a single one as a list of it."""
+    several = isinstance(value, Iterable) and not isinstance(value, str)
+    return list(value) if several else [value]
+
+
+def _is_word(value, *words):
+    """Whether a value is one of these words; arrays, too, may be asked."""
+    return isinstance(value, str) and value in words
 
 
 def one_of(*names):
     """Returns a check that lets only `names` pass."""
 
     def check(value):
-        if value not in names:
+        if not isinstance(value, str | int) or value not in names:  # an array is equal to nothing
+            close = difflib.get_close_matches(str(value).lower(), map(str, names), n=1)
+            slip = f"; did you mean {close[0]}" if close else ""
             raise InputError(
-                f"must be one of {', '.join(map(str, names))}, received {_shown(value)}"
+                f"must be one of {', '.join(map(str, names))}, received {shown(value)}{slip}"
             )
         return value
 

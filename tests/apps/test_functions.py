@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -61,22 +62,32 @@ def test_film_of_frames_is_painted_and_its_path_returned(
 
 def test_options_are_checked_by_name(photos, painting_path, photo_path, tmp_path):
     given = photos, painting_path, tmp_path / "results"
-    for options, said in {
-        ("sise", 3): "unknown option 'sise'; did you mean size",
-        ("strength", 2): "strength must be",
-        ("base", "x"): "unknown option 'base'",
-        ("resume", True): "--resume is for a photo",
-        ("watch", True): "watch is for the command line only; leave it out",
-        ("jobs", "2"): "jobs must be a whole number, received '2'",
-        ("format", "gif"): "format must be one of .*, received 'gif'",
-        ("overwrite", "no"): "overwrite must be True or False",
-        ("styles", "a.jpg"): "styles must be a list of paths",
-        ("weights", 5): "weights must be a text or a path",
-    }.items():
+    for option, said in [
+        (("sise", 3), "unknown option 'sise'; did you mean size"),
+        (("strength", 2), "strength must be"),
+        (("base", "x"), "unknown option 'base'"),
+        (("resume", True), "^resume is for a photo"),
+        (("recipe", "neighbor"), "recipe must be one of .*'neighbor'; did you mean neighbors"),
+        (("recipe", {}), "recipe must be one of"),
+        (("content_mask", np.ones((20, 20))), "content_mask must be a path, received ndarray"),
+        (("temporal_weight", 1), "^temporal_weight is for a film"),
+        (("jobs", 0), "^jobs must be at least 1"),
+        (("frames", True), "paint_film paints a film, or frames"),
+        (("watch", True), "watch is for the command line only; leave it out"),
+        (("jobs", "2"), "jobs must be a whole number, received '2'"),
+        (("format", "gif"), "format must be one of .*, received 'gif'"),
+        (("overwrite", "no"), "overwrite must be True or False"),
+        (("styles", "a.jpg"), "styles must be a list of paths"),
+        (("weights", 5), "weights must be a text or a path"),
+    ]:
         with pytest.raises(InputError, match=said):
-            paint_folder(*given, **dict([options]))
-    with pytest.raises(InputError, match="names that are not empty"):
+            paint_folder(*given, **dict([option]))
+    with pytest.raises(InputError, match="photos must be a name that is not empty"):
         paint_folder("", painting_path, tmp_path / "results")
+    for index, name in enumerate(("photos", "style_reference", "results")):
+        arrays = [*given[:index], np.zeros((20, 20, 3), np.uint8), *given[index + 1 :]]
+        with pytest.raises(InputError, match=f"^{name} must be a path, received ndarray"):
+            paint_folder(*arrays)
     with pytest.raises(InputError, match="photos or style_reference must be a folder"):
         paint_folder(photo_path, painting_path, tmp_path / "results")
     for missing in (("nix", painting_path), (photos, "nix.jpg")):

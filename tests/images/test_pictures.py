@@ -383,7 +383,7 @@ def test_missing_picture_is_answered_by_what_is_there(name, there, message, tmp_
 
 def test_columns_follow_the_photo_rounded_down():
     assert resize.working_size(Image.new("RGB", (533, 401)), 400) == (400, 531)
-    with pytest.raises(InputError, match="400 rows and 4 columns; VGG19 needs at least 16"):
+    with pytest.raises(InputError, match="400 rows and 4 columns, and VGG19 needs at least 16"):
         resize.working_size(Image.new("RGB", (20, 2000)), 400)
 
 
@@ -536,3 +536,23 @@ def test_picture_for_which_there_is_no_memory_is_not_decoded(photo_path, monkeyp
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=2**15))
     with pytest.raises(InputError, match="48x40 pixels need .* GiB to be read and 0.0 are free"):
         reading.load_image(photo_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"picture": "photo.png"}, "picture must be a Pillow RGB image or an array of numbers"),
+        ({"picture": np.zeros((20, 20))}, r"received float64 of shape \(20, 20\)"),
+        ({"picture": np.zeros((20, 20, 4), np.uint8)}, r"shape \(20, 20, 4\)"),
+        ({"picture": np.full((20, 20, 3), np.nan)}, "values from 0 to 255, received nan"),
+        ({"picture": np.full((20, 20, 3), 300.0)}, "values from 0 to 255, received 300"),
+        ({"picture": np.full((20, 20, 3), 256, np.uint16)}, "received 256"),
+        ({"path": None}, "path must be a path, received NoneType"),
+        ({"description": {}}, "description must be a text, received dict"),
+    ],
+)
+def test_what_cannot_be_written_as_it_is_is_refused_by_name(given, said, tmp_path):
+    whole = {"picture": np.zeros((20, 20, 3)), "path": tmp_path / "p.png"}
+    with pytest.raises(InputError, match=said):
+        writing.save_image(**whole | given)
+    assert not (tmp_path / "p.png").exists()

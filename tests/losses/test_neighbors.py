@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from conftest import numpy_cosines
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 import neural_style_transfer as nst
 from stylize.backend.tensors import LossAndGrads, keras
@@ -182,8 +183,37 @@ def test_search_in_tiles_and_blocks_against_numpy(
 
 
 @pytest.mark.parametrize("tile", [None, 32])
+def test_of_many_places_each_takes_the_style_that_the_exact_search_finds(
+    tile, monkeypatch, small_vgg19
+):
+    """Along 24 axes of 64, which show more of the one style than of the other."""
+    for name, limit in {"MANY": 0, "BEST": 10**6, "MANY_AXES": 24}.items():
+        monkeypatch.setattr(search, name, limit)
+        if hasattr(matching, name):
+            monkeypatch.setattr(matching, name, limit)
+    network = nst.build_network(small_vgg19, hypercolumns.HYPERCOLUMN_LAYERS, pool_padding="same")
+    rng = np.random.default_rng(9)
+    photo, x, smooth, rough = rng.normal(0, 60, (4, 96, 128, 3)).astype(np.float32)
+    smooth = gaussian_filter(smooth, (6, 6, 0)) * 12
+    photo = gaussian_filter(photo, (2, 2, 0)) * 5
+    styles = [Painting(smooth, 0.5), Painting(rough, 0.5)]
+    share = np.full((96, 128), 0.7)
+    found = np.concatenate(
+        matching.find_neighbors(network, photo, x, styles, share, tile=tile), axis=-1
+    )
+
+    content, own = (numpy_centered(numpy_columns(network, picture)) for picture in (photo, x))
+    every = [numpy_columns(network, style.picture) for style in styles]
+    queries = 0.7 * content + 0.3 * own
+    cosines = np.stack([numpy_cosines(queries, numpy_centered(c)).max(1) for c in every])
+    exact = matching.share_out(cosines, np.full(cosines.shape, 0.5))
+    near = [(unit_length(found) @ unit_length(c).T).max(1) for c in every]
+    assert np.mean(np.argmax(near, axis=0) != exact) < 0.01
+
+
+@pytest.mark.parametrize("tile", [None, 32])
 def test_search_of_some_places_finds_what_the_search_of_all_does(tile, small_vgg19):
-    """Elsewhere targets are 0. A place is looked up if any of its pixels is in `where`."""
+    """Elsewhere targets are 0. A place is looked up if any of its pixels is in `wanted`."""
     network = nst.build_network(small_vgg19, hypercolumns.HYPERCOLUMN_LAYERS, pool_padding="same")
     rng = np.random.default_rng(5)
     photo, x, picture = rng.normal(0, 60, (3, 48, 64, 3)).astype(np.float32)
@@ -191,7 +221,7 @@ def test_search_of_some_places_finds_what_the_search_of_all_does(tile, small_vgg
     where = np.zeros((48, 64), bool)
     where[8:30, 20:41] = True
     every, some = (
-        np.concatenate(matching.find_neighbors(*given, tile=tile, where=w), axis=-1).reshape(
+        np.concatenate(matching.find_neighbors(*given, tile=tile, wanted=w), axis=-1).reshape(
             12, 16, -1
         )
         for w in (None, where)
@@ -211,7 +241,7 @@ def test_styles_share_the_places_that_are_looked_up(small_vgg19):
     where[0, :40] = True  # ten places of four pixels
     styles = [Painting(picture, 0.5) for picture in pictures]
     given = network, photo, photo, styles, np.full((40, 40), 0.5)
-    targets = np.concatenate(matching.find_neighbors(*given, where=where), axis=-1)[:10]
+    targets = np.concatenate(matching.find_neighbors(*given, wanted=where), axis=-1)[:10]
     own = [numpy_columns(network, picture) for picture in pictures]
     near = [np.abs(unit_length(o)[None] - targets[:, None]).max(-1).min(1) < 1e-3 for o in own]
     assert [n.sum() for n in near] == [5, 5]

@@ -88,8 +88,12 @@ def test_paintings_have_no_period_at_the_last_size_that_would_become_a_weave(pho
         ({"style_masks": ["a.png"]}, "style_masks must have one for each style: 2, not 1"),
         ({"learning_rate": 3}, "learning_rate needs optimizer adam, or recipe athalye"),
         ({"init": "none.png"}, "picture none.png: no such file"),
-        ({"init": 5}, "a picture must be a path, a Pillow image or a uint8 array; received int"),
-        ({"scratch": 5}, "scratch must be a folder to write in, or auto, received '5'"),
+        ({"init": 5}, "init must be a path, a Pillow image or a uint8 array; received int"),
+        (
+            {"content_mask": np.ones((20, 20))},
+            "content_mask as an array must be uint8 .* received float64",
+        ),
+        ({"scratch": 5}, "scratch must be a folder to write in, or auto, received 5"),
         ({"evaluations_per_iteration": 0}, "evaluations_per_iteration must be a whole number"),
         ({"evaluations_per_iteration": math.nan}, "evaluations_per_iteration must be a whole num"),
         ({"evaluations_per_iteration": "a"}, "evaluations_per_iteration must be a whole number"),
@@ -347,7 +351,7 @@ def test_files_are_taken_where_memory_is_short():
 
     assert not stage(99).in_files and stage(99).tile is None
     assert stage(2.6).in_files and stage(2.6).tile
-    with pytest.raises(InputError, match="choose a smaller size or a larger --memory$"):
+    with pytest.raises(InputError, match="choose a smaller size or a larger memory$"):
         stage(1.2)
 
 
@@ -372,8 +376,10 @@ def test_memory_that_not_even_the_smallest_tile_fits_in_is_refused():
         tiles(1.0)
     with pytest.raises(InputError, match="GiB of memory, and 1.0 may be taken"):
         tiles(1.0, tile="off")
-    with pytest.raises(InputError, match="the program alone takes 0.9: free some, or .* --memory$"):
+    told = "the program alone takes 0.9: free some, or give a larger {}memory"
+    with pytest.raises(InputError, match=told.format("") + "$") as caught:
         tiles(0.5)
+    assert caught.value.option.endswith(told.format("--"))
 
 
 def test_what_is_needed_and_what_may_be_taken_look_different():
@@ -457,3 +463,14 @@ def test_panorama_starts_where_its_short_side_is_long_enough():
     panorama, style = Image.new("RGB", (3000, 300)), Image.new("RGB", (400, 300))
     stages = prepare(panorama, style, "crowson", size=512).stages
     assert min(stages[0][:2]) >= resize.SMALLEST_SIDE
+
+
+def test_pictures_in_memory_are_called_by_their_arguments(photo, painting):
+    for given, said in [
+        ((None, painting), "base must be a path, a Pillow image or a uint8 array; received None"),
+        ((photo / 255, painting), "base as an array must be uint8 .* received float64"),
+        ((photo, [painting, painting / 255]), "style_reference as an array must be uint8"),
+        ((photo, painting[:4, :4]), "style_reference: 4x4 pixels is too small"),
+    ]:
+        with pytest.raises(InputError, match=f"^{said}"):
+            prepare(*given)

@@ -303,3 +303,28 @@ def test_plot_shows_every_term_and_where_the_size_changes():
 def test_plot_is_a_picture(tmp_path):
     table().plot(tmp_path / "p.png")
     assert reading.load_image(tmp_path / "p.png").size == (840, 480)
+
+
+def test_what_is_not_of_the_run_is_not_recorded(small_vgg19, photo, painting):
+    job = prepare(photo, painting, size=24)
+    for given, said in [
+        (("job", small_vgg19, photo, [painting]), "job must be a Job, from prepare, received str"),
+        ((job, "mirror", photo, [painting]), "weights must be a VGG19Weights"),
+        ((job, small_vgg19, None, [painting]), "base must be a path, a Pillow image or a uint8"),
+        ((job, small_vgg19, photo / 255, [painting]), "base as an array must be uint8"),
+        ((job, small_vgg19, "nix.png", [painting]), "nix.png: no such file"),
+        ((job, small_vgg19, photo, ["nix.png"]), "nix.png: no such file"),
+        ((job, small_vgg19, photo, "nix.png"), "styles must be a list of pictures, received str"),
+        ((job, small_vgg19, photo, [painting, photo]), "styles must be .* job: 1, received 2"),
+        ((job, small_vgg19, photo, [painting], "gif"), "suffix must be one of png"),
+        ((job, small_vgg19, photo, [painting], "png", 12), "bits must be one of 8, 16"),
+    ]:
+        with pytest.raises(InputError, match=f"^{said}"):
+            metadata.make_record(*given)
+
+
+def test_what_is_no_text_and_no_path_is_refused_by_name(photo):
+    with pytest.raises(InputError, match="a record must be what JSON can hold; .* ndarray"):
+        metadata.to_text({}, pixels=photo)
+    with pytest.raises(InputError, match="^path must be the path of a result, received ndarray"):
+        metadata.read_record(photo)

@@ -3,11 +3,12 @@
 import math
 import pickle
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from stylize.errors import InputError, SettingError
-from stylize.runs import recipes, settings, validators
+from stylize.runs import metadata, recipes, settings, validators
 
 
 def test_every_recipe_has_a_valid_value_for_every_setting():
@@ -128,3 +129,28 @@ def test_error_of_a_setting_survives_the_way_from_another_process():
     sent = pickle.loads(pickle.dumps(caught.value))
     assert str(sent) == "epsilon must be a finite number above 0, received 0"
     assert sent.option == f"--{sent}"
+
+
+@pytest.mark.parametrize("name", sorted(settings.SETTINGS.keys() - {*metadata.PICTURE_SETTINGS}))
+def test_an_array_in_place_of_a_word_or_a_number_is_refused_by_name(name):
+    with pytest.raises(InputError, match=f"^{name} must"):
+        recipes.choose_settings(**{name: np.zeros((2, 2))})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"recipe": "neighbor"}, "no recipe 'neighbor'; did you mean neighbors"),
+        ({"recipe": ["neighbors"]}, r"no recipe \['neighbors'\]; did you mean neighbors"),
+        ({"recipe": {"size": 24}}, r"made as RECIPES\['neighbors'\] \| {...}; missing or unknown"),
+        (
+            {"optimizer": "lbgfs"},
+            "^optimizer must be one of .*, received 'lbgfs'; did you mean lbfgs",
+        ),
+        ({"preserve_colors": "Lumma"}, "did you mean luma"),
+    ],
+)
+def test_slips_in_names_are_told_with_what_may_be_meant(given, said):
+    with pytest.raises(InputError, match=said) as caught:
+        recipes.choose_settings(**given)
+    assert len(str(caught.value)) < 700

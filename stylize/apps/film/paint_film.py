@@ -42,7 +42,7 @@ from stylize.apps.film.scenes import WHOLE, Frame, FrameFolder, Scene, find_scen
 from stylize.apps.options import PROGRAM
 from stylize.backend import machine, tensors
 from stylize.backend.files import alone, remove_leftovers
-from stylize.errors import InputError
+from stylize.errors import InputError, SettingError
 from stylize.images.clips import FASTEST, SLOWEST, SUFFIXES, Clip, encode, open_clip
 from stylize.images.optical_flow import Previous, require_opencv
 from stylize.parallel.pool import (
@@ -96,7 +96,7 @@ def survey(args: argparse.Namespace, image: Image.Image) -> FilmSurvey:
     """
     job, _ = photo.plan(argparse.Namespace(**vars(args) | {"base": image}))
     if job.settings.preserve_colors == "luma":
-        raise InputError("--preserve_colors luma is for photos; give linear or histogram")
+        raise SettingError("--preserve_colors", "luma is for photos; give linear or histogram")
     weights = kept_weights(args.weights)
     record, allowed = photo.make_record(args, job, weights, of_film=True), allowed_mib(job.settings)
     return FilmSurvey(job, record, weights.source, tensors.count_gpus(), allowed)
@@ -220,9 +220,9 @@ def is_film(args: argparse.Namespace) -> bool:
 def _check(args):
     """Raises InputError where the options do not go together, or OpenCV is not there."""
     if args.fps is not None and not args.frames:
-        raise InputError("--fps is for a folder of frames; with that, give --frames too")
+        raise SettingError("--fps", "is for a folder of frames; with that, give --frames too")
     if args.fps is not None and not SLOWEST <= args.fps <= FASTEST:
-        raise InputError(f"--fps must be from {SLOWEST} to {FASTEST}, received {args.fps}")
+        raise SettingError("--fps", f"must be from {SLOWEST} to {FASTEST}, received {args.fps}")
     if Path(args.style_reference).is_dir():
         raise InputError(f"{args.style_reference}: is a folder; give one picture in it")
     require_jobs(args.jobs)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from stylize.apps.html_page import GENERATOR, html_page
 from stylize.backend.files import folded, naming, replacing
-from stylize.errors import InputError
+from stylize.errors import InputError, SettingError
 from stylize.images.formats import SHOWN_BY_BROWSERS, picture_suffixes
 from stylize.images.reading import load_image
 from stylize.runs.metadata import read_record
@@ -113,7 +113,7 @@ def plan_tasks(
             length.
     """
     if pairs and not (Path(base).is_dir() and Path(style_reference).is_dir()):
-        raise InputError("--pairs needs a folder of photos and a folder of styles")
+        raise SettingError("--pairs", "needs a folder of photos and a folder of styles")
     photos, styles = _names(base, prefix), _names(style_reference, prefix)
     if not pairs:
         return [
@@ -122,9 +122,10 @@ def plan_tasks(
             for photo, photo_name in photos.items()
         ]
     if len(photos) != len(styles):
-        raise InputError(
-            f"--pairs: {base} has {len(photos)} pictures and {style_reference} {len(styles)}; "
-            "give two folders of as many"
+        raise SettingError(
+            "--pairs",
+            f"needs two folders of as many pictures; {base} has {len(photos)} and "
+            f"{style_reference} {len(styles)}",
         )
     return [
         Task(photo, style, Path(prefix, name))

@@ -1039,7 +1039,7 @@ def test_start_picture_of_ones_own_is_that_of_every_scene(painting, photo):
         (["--every_iteration"], "--every_iteration is for a photo or a folder"),
         (["--final_only"], "--final_only is for a photo, and .* is a film; leave it out: there is"),
         (["--fps", "12"], "--fps is for a folder of frames; with that, give --frames too"),
-        (["--frames"], "clip.mp4: --frames needs a folder of numbered frames"),
+        (["--frames"], "--frames needs a folder of numbered frames, received .*clip.mp4"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(options, message, command, capsys):
