@@ -15,8 +15,7 @@ style reference S. L-BFGS changes C until the loss is small, at one size after a
     neighbors       = neighbor_weight * mean over positions of 1 - cosine similarity of a position's
                       features and those of the most similar position in S
     laplacian       = laplacian_weight * mean (D(C) - D(B))^2, D the Laplacian, where asked for
-    temporal        = temporal_weight * mean h (C - C of the frame before, moved)^2, in films only;
-                      h, 0..1, is how far the movement can be trusted
+    temporal        = temporal_weight * mean h (C - frame before, moved)^2, h 0..1: trust; in films
 
 F are VGG19's features after the ReLU: a row for each position, a column for each channel. G(S) is
 scaled from S's number of positions to C's. `--strength` multiplies weights, too, see
