@@ -43,17 +43,33 @@ def keras_home(tmp_path, monkeypatch):
     return home
 
 
-@pytest.fixture(scope="module")
-def eagerly():
-    """Nothing is compiled, which takes longer than all else with small pictures and networks."""
+@contextlib.contextmanager
+def nothing_compiled():
+    """It takes longer than all else with small pictures and networks."""
     if keras.backend.backend() != "tensorflow":
         yield
         return
     import tensorflow
 
     tensorflow.config.run_functions_eagerly(True)
-    yield
-    tensorflow.config.run_functions_eagerly(False)
+    try:
+        yield
+    finally:
+        tensorflow.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="module")
+def eagerly():
+    """Nothing is compiled in this module from here on."""
+    with nothing_compiled():
+        yield
+
+
+@pytest.fixture
+def evaluated_once():
+    """Nothing is compiled in this test: by the fifth evaluation it would have been as quick."""
+    with nothing_compiled():
+        yield
 
 
 class SimpleLoss:
