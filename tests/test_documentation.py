@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from conftest import SimpleLoss
+from conftest import SimpleLoss, nothing_compiled
 from PIL import Image
 
 import neural_style_transfer as nst
@@ -31,7 +31,7 @@ def documented_commands():
 
 
 @pytest.fixture
-def loss_once(eagerly, monkeypatch):
+def loss_once(monkeypatch):
     """The loss of each kind, by the settings that are not the recipe's, is computed once only.
 
     From there on it is as with `simple_loss`. Returns the kinds.
@@ -44,7 +44,8 @@ def loss_once(eagerly, monkeypatch):
         kind = job.recipe, job.previous is None, *(n for n in nst.SETTINGS if own[n] != recipe[n])
         if kind not in kinds:
             kinds.add(kind)
-            terms, gradient = stage_objective(job, weights, stage, x, level)(level.start)
+            with nothing_compiled():
+                terms, gradient = stage_objective(job, weights, stage, x, level)(level.start)
             assert np.isfinite(terms).all() and np.isfinite(gradient).all()
         return SimpleLoss(level.base)
 
@@ -97,7 +98,9 @@ def test_readme_python(weights_path, tmp_path, monkeypatch):
     exec(program.replace("size=200", "size=24"))
 
 
-def test_examples_of_the_api(one_process, weights_path, photo_path, tmp_path, monkeypatch, capsys):
+def test_examples_of_the_api(
+    one_process, loss_once, weights_path, photo_path, tmp_path, monkeypatch, capsys
+):
     """One after another, as later ones use what earlier ones have made."""
     (tmp_path / "img").symlink_to(ROOT / "img")
     for folder in ("results", "photos"):

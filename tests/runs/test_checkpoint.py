@@ -16,6 +16,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from conftest import SHALLOW
 
 import neural_style_transfer as nst
 from stylize.apps import photo as photo_app
@@ -439,9 +440,7 @@ def test_run_with_its_arrays_in_files_ends_and_resumes_with_the_same_bytes(
 def test_resumes_in_the_tiles_it_began_with_and_says_what_they_need(
     arguments, tmp_path, monkeypatch, capsys
 ):
-    """By layers that are soon compiled."""
-    layers = ["--content_layers", "block2_conv1", "--style_layers", "block1_conv1"]
-    command = [*arguments, "--iter", "1", "--recipe", "pyramid", *layers]
+    command = [*arguments, "--iter", "1", "--recipe", "pyramid", *SHALLOW]
     assert nst.main([*command, "--tile", "32"]) == 0
     whole = (tmp_path / "r.png").read_bytes()
     (tmp_path / "r.png").unlink()
@@ -594,11 +593,10 @@ def test_other_settings_are_refused_before_anything_is_painted(command, monkeypa
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
 def test_killed_run_is_resumed(photo_path, painting_path, full_weights_path, tmp_path):
     """Killed as soon as there is a state; `tests/kill.py` does it at random moments."""
-    shallow = ["--content_layers", "block1_conv2", "--style_layers", "block1_conv1"]
     command = [
         *(str(photo_path), str(painting_path), str(tmp_path / "r")),
         *("--weights", str(full_weights_path), "--size", "40", "--iter", "3", "--scales", "2"),
-        *("--recipe", "pyramid", *shallow, "--quiet", "--resume"),
+        *("--recipe", "pyramid", *SHALLOW, "--quiet", "--resume"),
     ]
     assert nst.main(command) == 0
     whole = (tmp_path / "r.png").read_bytes()
