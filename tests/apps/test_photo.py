@@ -791,7 +791,7 @@ def test_stop_keeps_the_last_picture(
     process = subprocess.Popen(
         [
             *(sys.executable, SCRIPT, photo_path, painting_path, tmp_path / "r", "--size", "24"),
-            *("--weights", full_weights_path, "--iter", "100000", *QUICK),
+            *("--weights", full_weights_path, "--iter", "100000", "--recipe", "keras"),
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

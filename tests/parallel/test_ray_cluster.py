@@ -164,15 +164,14 @@ def command(full_weights_path, painting_path, tmp_path, nodes, monkeypatch):
     for seed in range(6):
         Image.fromarray(smooth_picture(40, 48, seed)).save(f"photos/{seed}.png")
     *command, _ = documented("photos/")
-    quick = ["--size", "24", "--recipe", "keras", *SHALLOW]
-    return [*command, nodes[0], "--weights", str(full_weights_path), *quick]
+    return [*command, nodes[0], "--weights", str(full_weights_path), "--size", "24"]
 
 
 def test_interrupted_run_leaves_nothing_behind(command, connect, nodes):
     _, environment, _ = nodes
     temporary = Path(environment["TMPDIR"])
     before = set(temporary.glob("neural-style-transfer-*"))
-    command = [sys.executable, nst.__file__, *command, "--iter", "100000"]
+    command = [sys.executable, nst.__file__, *command, "--iter", "100000", "--recipe", "keras"]
     run = subprocess.Popen(
         command,
         env=environment,

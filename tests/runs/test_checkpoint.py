@@ -10,7 +10,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import tracemalloc
 import zipfile
 
@@ -591,6 +590,20 @@ def test_other_settings_are_refused_before_anything_is_painted(command, monkeypa
     assert "settings strength: 0.5, now 0.7" in capsys.readouterr().err
 
 
+DYING = """
+import os, signal, sys
+import neural_style_transfer as nst
+from stylize.runs.checkpoint import StateFile
+
+def write_and_die(self, checkpoint):
+    write(self, checkpoint)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+write, StateFile._write = StateFile._write, write_and_die
+nst.main(sys.argv[1:])
+"""
+
+
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
 def test_killed_run_is_resumed(photo_path, painting_path, full_weights_path, tmp_path):
     """Killed as soon as there is a state; `tests/kill.py` does it at random moments."""
@@ -602,12 +615,8 @@ def test_killed_run_is_resumed(photo_path, painting_path, full_weights_path, tmp
     assert nst.main(command) == 0
     whole = (tmp_path / "r.png").read_bytes()
     (tmp_path / "r.png").unlink()
-    run = subprocess.Popen([sys.executable, nst.__file__, *command])
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "r_state.npz").exists() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    run.send_signal(signal.SIGKILL)
-    run.wait()
+    run = subprocess.run([sys.executable, "-c", DYING, *command], cwd=os.path.dirname(nst.__file__))
+    assert run.returncode == -signal.SIGKILL
     assert (tmp_path / "r_state.npz").exists()
     assert nst.main(command) == 0
     assert (tmp_path / "r.png").read_bytes() == whole

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from conftest import SHALLOW, alive, foreground, smooth_picture
+from conftest import alive, foreground, smooth_picture
 from PIL import Image
 from strange_files import ENCODED
 
@@ -869,7 +869,6 @@ def test_stopped_scenes_leave_no_process_and_all_finished_frames(
     """In processes of their own; a folder's are stopped in other ways too."""
     command = [sys.executable, nst.__file__, clip, painting_path, tmp_path / "results" / "clip"]
     options = ["--weights", full_weights_path, "--size", "24", "--iter", "1", "--jobs", "2"]
-    options += ["--recipe", "pyramid", *SHALLOW]
     with subprocess.Popen(
         [*map(str, command), *map(str, options)],
         stdout=subprocess.PIPE,

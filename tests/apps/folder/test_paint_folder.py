@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import SHALLOW, alive, foreground, smooth_picture
+from conftest import alive, foreground, smooth_picture
 from PIL import Image
 
 import neural_style_transfer as nst
@@ -407,7 +407,7 @@ def test_an_error_ends_our_own_processes_and_no_others():
 @pytest.mark.skipif(os.name == "nt", reason="no process groups there")
 def test_killed_process_costs_no_picture(command, photos, full_weights_path, tmp_path):
     (photos / "b.jpg").unlink()
-    command += ["--recipe", "keras", *SHALLOW]
+    command += ["--recipe", "keras"]
     command[command.index("--iter") + 1] = "2"
     with start(command, full_weights_path) as run:
         deadline = time.monotonic() + 60
@@ -436,7 +436,7 @@ def test_stopped_processes_end_and_keep_what_they_did(
     stop, whom, status, command, full_weights_path, tmp_path
 ):
     """All of them end, also where only the parent was told, or could not tell them."""
-    command += ["--iter", "100000", "--recipe", "keras", *SHALLOW]
+    command += ["--iter", "100000", "--recipe", "keras"]
     with start(command, full_weights_path) as run:
         deadline = time.monotonic() + 60
         while len(list((tmp_path / "results").glob("*_state.npz"))) < 2:
