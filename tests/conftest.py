@@ -26,8 +26,6 @@ from stylize.parallel import pool
 APP = Path(__file__).parent.parent / "app.py"
 # Layers that are soon compiled, for a recipe that looks up no neighbours.
 SHALLOW = ("--content_layers", "block2_conv1", "--style_layers", "block1_conv1")
-# JAX would take half of its time to make programs faster that run once.
-QUICK_JAX = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
 
 # A key of our own to the clusters of these tests; Ray reads them when it is imported.
 os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex())

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.optimize
-from conftest import QUICK_JAX
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -267,7 +266,7 @@ def test_other_backends_pass_these_tests(backend):
     ]
     result = subprocess.run(
         [*command, "-p", "no:cacheprovider"],
-        env=os.environ | {"KERAS_BACKEND": backend} | QUICK_JAX,
+        env=os.environ | {"KERAS_BACKEND": backend},
         capture_output=True,
         text=True,
     )
