@@ -24,6 +24,8 @@ from stylize.backend.tensors import keras
 from stylize.parallel import pool
 
 APP = Path(__file__).parent.parent / "app.py"
+# Layers that are soon compiled, for a recipe that looks up no neighbours.
+SHALLOW = ("--content_layers", "block2_conv1", "--style_layers", "block1_conv1")
 
 # A key of our own to the clusters of these tests; Ray reads them when it is imported.
 os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex())
@@ -43,17 +45,33 @@ def keras_home(tmp_path, monkeypatch):
     return home
 
 
-@pytest.fixture(scope="module")
-def eagerly():
-    """Nothing is compiled, which takes longer than all else with small pictures and networks."""
+@contextlib.contextmanager
+def nothing_compiled():
+    """It takes longer than all else with small pictures and networks."""
     if keras.backend.backend() != "tensorflow":
         yield
         return
     import tensorflow
 
     tensorflow.config.run_functions_eagerly(True)
-    yield
-    tensorflow.config.run_functions_eagerly(False)
+    try:
+        yield
+    finally:
+        tensorflow.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="module")
+def eagerly():
+    """Nothing is compiled in this module from here on."""
+    with nothing_compiled():
+        yield
+
+
+@pytest.fixture
+def evaluated_once():
+    """Nothing is compiled in this test: by the fifth evaluation it would have been as quick."""
+    with nothing_compiled():
+        yield
 
 
 class SimpleLoss:

@@ -7,8 +7,10 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from conftest import SimpleLoss, nothing_compiled
 from PIL import Image
 
 import neural_style_transfer as nst
@@ -28,9 +30,32 @@ def documented_commands():
     return re.findall(r"^ *(?:\S*/)?python neural_style_transfer\.py (.+)$", text, re.M)
 
 
+@pytest.fixture
+def loss_once(monkeypatch):
+    """The loss of each kind, by the settings that are not the recipe's, is computed once only.
+
+    From there on it is as with `simple_loss`. Returns the kinds.
+    """
+    kinds, stage_objective = set(), nst.stage_objective
+
+    def first_then_simple(job, weights, stage, x=None, level=None):
+        level = level or job.level(stage)
+        own, recipe = job.settings, nst.RECIPES[job.recipe]
+        kind = job.recipe, job.previous is None, *(n for n in nst.SETTINGS if own[n] != recipe[n])
+        if kind not in kinds:
+            kinds.add(kind)
+            with nothing_compiled():
+                terms, gradient = stage_objective(job, weights, stage, x, level)(level.start)
+            assert np.isfinite(terms).all() and np.isfinite(gradient).all()
+        return SimpleLoss(level.base)
+
+    monkeypatch.setattr(nst, "stage_objective", first_then_simple)
+    return kinds
+
+
 @pytest.mark.timeout(400)
 def test_documented_commands(
-    one_process, weights_path, photo_path, painting_path, tmp_path, monkeypatch
+    one_process, loss_once, weights_path, photo_path, painting_path, tmp_path, monkeypatch
 ):
     """Each as it stands, but quick, one after another, as later ones use the results of earlier."""
     monkeypatch.chdir(tmp_path)
@@ -63,6 +88,7 @@ def test_documented_commands(
         results = Path(command.split()[2]) if "--show" not in command else None
         ends = ("_at_iteration_1.png", ".mp4", "/index.html", "_compare.html")
         assert results is None or any(Path(f"{results}{end}").exists() for end in ends)
+    assert {recipe for recipe, *_ in loss_once} >= nst.RECIPES.keys() - {"athalye"}  # no command
 
 
 def test_readme_python(weights_path, tmp_path, monkeypatch):
@@ -72,7 +98,9 @@ def test_readme_python(weights_path, tmp_path, monkeypatch):
     exec(program.replace("size=200", "size=24"))
 
 
-def test_examples_of_the_api(one_process, weights_path, photo_path, tmp_path, monkeypatch, capsys):
+def test_examples_of_the_api(
+    one_process, loss_once, weights_path, photo_path, tmp_path, monkeypatch, capsys
+):
     """One after another, as later ones use what earlier ones have made."""
     (tmp_path / "img").symlink_to(ROOT / "img")
     for folder in ("results", "photos"):

@@ -11,7 +11,7 @@ from stylize.errors import InputError
 from stylize.images import clips
 from stylize.runs import metadata
 
-pytestmark = pytest.mark.usefixtures("one_process")
+pytestmark = pytest.mark.usefixtures("one_process", "simple_loss")
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from stylize.apps import neural_style as app
 from stylize.runs import metadata
 from stylize.vgg.weights import read_weights
 
+pytestmark = pytest.mark.usefixtures("eagerly")  # these runs have few steps
+
 
 @pytest.fixture
 def folder(tmp_path, photo, painting, weights_path, monkeypatch):

@@ -18,7 +18,7 @@ import time
 import numpy as np
 import pytest
 import tifffile
-from conftest import BAD_PICTURES, disk_full, foreground, make_bad_picture, named
+from conftest import BAD_PICTURES, SHALLOW, disk_full, foreground, make_bad_picture, named
 from PIL import Image
 
 import neural_style_transfer as nst
@@ -101,7 +101,7 @@ def test_early_stop_is_printed(simple_loss, command, tmp_path, capsys):
     assert results(tmp_path) == ["r.png", "r_at_iteration_0.png"]
 
 
-def test_verbose_prints_peak_memory(command, capsys):
+def test_verbose_prints_peak_memory(simple_loss, command, capsys):
     assert nst.main([*command, "--verbose"]) == 0
     assert re.search(r"Peak memory of the process: \d+ MiB\n$", capsys.readouterr().out)
 
@@ -155,7 +155,9 @@ def test_sixteen_bits(simple_loss, command, tmp_path, capsys):
     fails([*command, "--bits", "16", "--format", "jpg"], 2, "needs --format png or tiff", capsys)
 
 
-def test_results_say_how_they_were_made_and_can_be_made_again(command, tmp_path, capsys):
+def test_results_say_how_they_were_made_and_can_be_made_again(
+    simple_loss, command, tmp_path, capsys
+):
     """Byte for byte, films and settings that are not the default included."""
     given = ["--strength", "0.6", "--noise_blend", "0.1", "--seed", "7", "--gif", "--plot"]
     assert nst.main([*command, *given]) == 0
@@ -268,11 +270,10 @@ def test_like_notices_another_mask_of_the_same_name(simple_loss, command, tmp_pa
     assert metadata.read_record(tmp_path / "results" / "r.png")["settings"]["content_mask"] is None
 
 
-LAYERS = ["--content_layers", "block2_conv1", "--style_layers", "block1_conv1"]
-QUICK = ["--recipe", "keras", *LAYERS]  # is soon compiled
+QUICK = ["--recipe", "keras", *SHALLOW]
 
 
-def test_change_one_thing_at_a_time_leaves_every_try(command, tmp_path, capsys):
+def test_change_one_thing_at_a_time_leaves_every_try(simple_loss, command, tmp_path, capsys):
     """Without an error, whoever made what was there; `--like` and `--resume` do the same."""
     folder, command = tmp_path / "results", [*command, *QUICK]
     assert nst.main([*command, "--plot"]) == 0
@@ -293,7 +294,7 @@ def test_change_one_thing_at_a_time_leaves_every_try(command, tmp_path, capsys):
 
 
 def test_same_command_again_paints_nothing_unless_it_is_to_overwrite(
-    command, tmp_path, monkeypatch, capsys
+    simple_loss, command, tmp_path, monkeypatch, capsys
 ):
     command += QUICK
     assert nst.main(command) == 0
@@ -313,7 +314,7 @@ def test_same_command_again_paints_nothing_unless_it_is_to_overwrite(
     assert {*(tmp_path / "results").iterdir()} == before.keys()
 
 
-def test_overwriting_leaves_no_step_of_the_earlier_run(command, tmp_path):
+def test_overwriting_leaves_no_step_of_the_earlier_run(simple_loss, command, tmp_path):
     command += QUICK
     assert nst.main(command) == 0
     mine = tmp_path / "results" / "r_at_iteration_9.png"
@@ -330,7 +331,7 @@ def test_run_that_fails_leaves_the_earlier_result_where_it_is(command, tmp_path,
     assert results(tmp_path) == before
 
 
-def test_pictures_that_are_given_do_not_move(command, tmp_path):
+def test_pictures_that_are_given_do_not_move(simple_loss, command, tmp_path):
     """A step of an earlier run may be what this one starts from."""
     command += QUICK
     assert nst.main([*command, "--iter", "3", "--format", "jpg"]) == 0
@@ -344,7 +345,7 @@ def test_pictures_that_are_given_do_not_move(command, tmp_path):
 STEPS = ("_at_iteration_1", "_at_iteration_0")
 
 
-def test_last_step_and_result_are_one_file_until_one_is_replaced(command, tmp_path):
+def test_last_step_and_result_are_one_file_until_one_is_replaced(simple_loss, command, tmp_path):
     folder = tmp_path / "results"
     assert nst.main([*command, *QUICK]) == 0
     result, step, first = (folder / f"r{end}.png" for end in ("", *STEPS))
@@ -354,7 +355,7 @@ def test_last_step_and_result_are_one_file_until_one_is_replaced(command, tmp_pa
     assert step.read_bytes() == before and not result.samefile(step)
 
 
-def test_disk_without_links_has_the_result_twice(command, tmp_path, monkeypatch):
+def test_disk_without_links_has_the_result_twice(simple_loss, command, tmp_path, monkeypatch):
     def refuse(*_):
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
@@ -364,7 +365,7 @@ def test_disk_without_links_has_the_result_twice(command, tmp_path, monkeypatch)
     assert result.read_bytes() == step.read_bytes() and not result.samefile(step)
 
 
-def test_final_only_saves_the_picture_alone(command, tmp_path, capsys):
+def test_final_only_saves_the_picture_alone(simple_loss, command, tmp_path, capsys):
     command += QUICK
     assert nst.main([*command, "--final_only"]) == 0
     assert os.listdir(tmp_path / "results") == ["r.png"]
@@ -377,7 +378,7 @@ def test_final_only_saves_the_picture_alone(command, tmp_path, capsys):
     fails([*command, "--final_only", "--every_iteration"], 2, message, capsys)
 
 
-def test_mask_that_keeps_the_photo_is_recorded(command, photo_path, tmp_path, capsys):
+def test_mask_that_keeps_the_photo_is_recorded(simple_loss, command, photo_path, tmp_path, capsys):
     mask, command = tmp_path / "mask.png", [*command, *QUICK]
     pixels = np.zeros((24, 28), np.uint8)
     pixels[:, :14] = 255
@@ -444,7 +445,9 @@ def test_format_that_cannot_hold_the_result_is_refused_before_the_run(command, m
     fails([*command, "--format", "webp"], 2, message, capsys)
 
 
-def test_tiles_are_announced_and_leave_no_trace_in_the_record(command, tmp_path, capsys):
+def test_tiles_are_announced_and_leave_no_trace_in_the_record(
+    simple_loss, command, tmp_path, capsys
+):
     small = [*command, "--size", "60", "--iter", "1"]
     assert nst.main(small) == 0
     assert nst.main([*small[:2], str(tmp_path / "tiles"), *small[3:], "--tile", "32"]) == 0
@@ -486,7 +489,7 @@ def test_shell_completion(tmp_path):
     }
 
 
-def test_hyphens_are_as_good_as_underscores(command, tmp_path):
+def test_hyphens_are_as_good_as_underscores(simple_loss, command, tmp_path):
     assert nst.main([*command, "--content-weight=0", "--tv-weight", "0"]) == 0
     given = ["--a-b=c-d", "e-f", "--", "--g-h"]
     assert underscored(given) == ["--a_b=c-d", "e-f", "--", "--g-h"]
@@ -633,7 +636,7 @@ def test_names_that_the_output_cannot_show(simple_loss, command, tmp_path, monke
     assert "\u732b.png" in results(tmp_path)
 
 
-def test_names_do_not_command_the_terminal(command, tmp_path, capsys):
+def test_names_do_not_command_the_terminal(simple_loss, command, tmp_path, capsys):
     command[2] = str(tmp_path / "results" / "a\x1b[2J\nb")
     assert nst.main(command) == 0
     assert rf"Image saved as {tmp_path}/results/a\x1b[2J\nb.png" in capsys.readouterr().out
@@ -915,7 +918,7 @@ def test_user_without_a_home_paints_with_weights_of_their_own(command, full_weig
     (tmp_path / "~").mkdir()  # else Keras would leave its file in /tmp
     told = {name: os.environ[name] for name in os.environ if name not in ("HOME", "KERAS_HOME")}
     result = subprocess.run(
-        [sys.executable, "-c", HOMELESS, *command, "--weights", full_weights_path, "--iter", "1"],
+        [sys.executable, "-c", HOMELESS, *command, "--weights", full_weights_path, *QUICK],
         env=told | {"PYTHONPATH": os.path.dirname(SCRIPT)},
         cwd=tmp_path,
         capture_output=True,

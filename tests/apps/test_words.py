@@ -247,7 +247,7 @@ def test_tab_completes_values(line, completed):
     ],
 )
 def test_sizes_that_may_surprise_are_warned_of(
-    size, given, message, painting_path, weights_path, tmp_path, monkeypatch, capsys
+    simple_loss, size, given, message, painting_path, weights_path, tmp_path, monkeypatch, capsys
 ):
     from stylize.apps import photo
 

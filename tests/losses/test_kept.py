@@ -105,6 +105,7 @@ def terms_of(x, photo, painting, weights, recipe, **settings):
     return dict(zip(objective.names, terms, strict=True)), gradient.reshape(x.shape)
 
 
+@pytest.mark.usefixtures("evaluated_once")
 def test_content_and_style_are_those_of_what_is_painted(photo, painting, mask, small_vgg19):
     """Content by the mask's negative, style by the painted share of all that a style is."""
     half = (mask > 127).astype(np.uint8) * 255
@@ -120,6 +121,7 @@ def test_content_and_style_are_those_of_what_is_painted(photo, painting, mask, s
     assert gradient[half == 0].any()
 
 
+@pytest.mark.usefixtures("evaluated_once")
 def test_a_painted_pixel_counts_as_it_would_without_a_mask(photo, painting, small_vgg19):
     """Not more because there are fewer of them: a photo beside itself, one of them kept."""
     pair = np.hstack([photo, photo])
@@ -135,6 +137,7 @@ def test_a_painted_pixel_counts_as_it_would_without_a_mask(photo, painting, smal
     assert apart < 0.05 * np.linalg.norm(expected[inside])
 
 
+@pytest.mark.usefixtures("evaluated_once")
 def test_neighbors_are_looked_up_where_it_is_painted(
     photo, painting, mask, small_vgg19, monkeypatch
 ):

@@ -18,10 +18,15 @@ def test_laplacian_by_hand():
     np.testing.assert_array_equal(found, expected)
 
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+# Of the network no more than is needed: what it sees is nothing to this term.
+SHALLOW = {"content_layers": "block1_conv1", "style_layers": "block1_conv1", "neighbor_weight": 0}
+
+
 def loss_of_edges(photo, x, small_vgg19, **more):
     """The term of a picture x (rows, cols, 3) against a photo of its size, by the program."""
     settings = {"size": len(x), "scales": 1, "content_colors": "own", "laplacian_weight": 3.0}
-    job = nst.prepare(photo, photo, "neighbors", **settings | more)
+    job = nst.prepare(photo, photo, "neighbors", **settings | SHALLOW | more)
     objective = nst.stage_objective(job, small_vgg19, job.stages[0])
     terms, _ = objective(x.astype(np.float64).ravel())
     return dict(zip(objective.names, terms, strict=True))["laplacian"]
@@ -63,9 +68,5 @@ def test_tiles_are_wide_enough_for_the_term_itself(small_vgg19):
     """Whatever layers are compared: those here see less around a tile than the term does."""
     photo = Image.fromarray(smooth_picture(150, 170, seed=1))
     x = np.random.default_rng(0).normal(0, 50, (150, 170, 3)).astype(np.float32)
-    shallow = {"content_layers": "block1_conv1", "style_layers": "block1_conv1"}
-    shallow |= {"neighbor_weight": 0}
-    whole, tiled = (
-        loss_of_edges(photo, x, small_vgg19, tile=tile, **shallow) for tile in ("off", 72)
-    )
+    whole, tiled = (loss_of_edges(photo, x, small_vgg19, tile=tile) for tile in ("off", 72))
     assert tiled == pytest.approx(whole, rel=1e-5)

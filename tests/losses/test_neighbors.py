@@ -142,6 +142,7 @@ def test_places_that_no_mask_covers_take_any_style():
     assert matching.share_out(np.array([[0.1, 0.2], [0.9, 0.9]]), shares)[0] == 0
 
 
+@pytest.mark.usefixtures("evaluated_once")
 @pytest.mark.parametrize("turns", [0, 1])
 @pytest.mark.parametrize(("tile", "at_once"), [(None, 2**25), (32, 2**25), (32, 64 * 90)])
 @pytest.mark.parametrize("limits", [{}, {"FEW": 0, "FEW_QUERIES": 0}, {"MANY": 0, "BEST": 200}])

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import small_weights, smooth_picture
+from conftest import SHALLOW, small_weights, smooth_picture
 from PIL import Image
 from test_documentation import ROOT, documented_commands
 
@@ -211,14 +211,13 @@ def test_folder_is_painted_by_what_is_left_when_a_node_dies(command, nodes):
 def test_large_picture_on_a_cluster_of_this_machine_alone(
     photo_path, painting_path, weights_path, tmp_path, monkeypatch
 ):
-    """The README's command, with layers that are soon compiled; the same without Ray."""
+    """The README's command; the same without Ray."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     Path("photo.jpg").symlink_to(photo_path)
     Path("painting.jpg").symlink_to(painting_path)
-    layers = ["--content_layers", "block2_conv1", "--style_layers", "block1_conv1"]
     small = ["--size", "48", "--tile", "32", "--iter", "1", "--recipe", "pyramid"]
-    quick = ["--weights", str(weights_path), *layers, *small]
+    quick = ["--weights", str(weights_path), *SHALLOW, *small]
     *command, option, address = documented("photo.jpg")
     assert nst.main([*command, option, address, *quick]) == 0
     wall = Path("results/wall.png").read_bytes()
@@ -239,6 +238,7 @@ def test_scenes_of_a_film_on_a_cluster_of_this_machine_alone(
     writer.finish()
     *command, option, address = documented("clip.mp4")
     quick = ["--weights", str(weights_path), "--size", "24", "--iter", "1"]
+    quick += ["--recipe", "pyramid", *SHALLOW]
     films = []
     for more in ([option, address], ["--jobs", "1"]):
         assert nst.main([*command, *quick, *more]) == 0
@@ -507,6 +507,7 @@ def test_machine_without_internet_and_of_another_kind_paints_what_this_one_would
     photo_path.rename(tmp_path / "photos" / "a.png")
     command = [str(tmp_path / "photos"), str(painting_path), str(tmp_path / "results")]
     command += ["--weights", str(weights_path), "--size", "24", "--iter", "1"]
+    command += ["--recipe", "pyramid", *SHALLOW]
     assert nst.main([*command, "--ray", "local"]) == 0
     assert "1 painted, 0 already finished, 0 failed" in capsys.readouterr().out
     assert nst.main(command) == 0

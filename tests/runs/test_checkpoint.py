@@ -10,12 +10,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
+from conftest import SHALLOW
 
 import neural_style_transfer as nst
 from stylize.apps import photo as photo_app
@@ -56,10 +56,27 @@ def paint_all(job, weights, checkpoint=None):
     return nst.keras.ops.convert_to_numpy(last.x), kept
 
 
+@pytest.fixture
+def compiled_once(monkeypatch):
+    """The loss of a size is compiled once for all runs that begin it with the same bits."""
+    compiled, stage_objective = {}, nst.stage_objective
+
+    def once(job, weights, stage, x, level):
+        key = stage, x.tobytes()
+        if key not in compiled:
+            compiled[key] = stage_objective(job, weights, stage, x, level)
+        return compiled[key]
+
+    monkeypatch.setattr(nst, "stage_objective", once)
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_resumes_bit_for_bit_from_any_checkpoint(recipe, photo, painting, small_vgg19, tmp_path):
+def test_resumes_bit_for_bit_from_any_checkpoint(
+    recipe, compiled_once, photo, painting, small_vgg19, tmp_path
+):
     """From files, and from one in memory, which can be used again."""
-    job = job_of(photo, painting, evaluations_per_iteration=7, **RECIPES[recipe])
+    shallow = {"content_layers": "block2_conv1", "style_layers": "block1_conv1"}
+    job = job_of(photo, painting, evaluations_per_iteration=7, **shallow, **RECIPES[recipe])
     whole, kept = paint_all(job, small_vgg19)
     assert {checkpoint.stage for checkpoint in kept} == set(range(len(job.stages)))
     record = {"settings": {"optimizer": job.settings.optimizer}, "tiles": [None] * len(job.stages)}
@@ -423,9 +440,7 @@ def test_run_with_its_arrays_in_files_ends_and_resumes_with_the_same_bytes(
 def test_resumes_in_the_tiles_it_began_with_and_says_what_they_need(
     arguments, tmp_path, monkeypatch, capsys
 ):
-    """By layers that are soon compiled."""
-    layers = ["--content_layers", "block2_conv1", "--style_layers", "block1_conv1"]
-    command = [*arguments, "--iter", "1", "--recipe", "pyramid", *layers]
+    command = [*arguments, "--iter", "1", "--recipe", "pyramid", *SHALLOW]
     assert nst.main([*command, "--tile", "32"]) == 0
     whole = (tmp_path / "r.png").read_bytes()
     (tmp_path / "r.png").unlink()
@@ -575,21 +590,34 @@ def test_other_settings_are_refused_before_anything_is_painted(command, monkeypa
     assert "settings strength: 0.5, now 0.7" in capsys.readouterr().err
 
 
+DYING = """
+import os, signal, sys
+import neural_style_transfer as nst
+from stylize.runs.checkpoint import StateFile
+
+def write_and_die(self, checkpoint):
+    write(self, checkpoint)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+write, StateFile._write = StateFile._write, write_and_die
+nst.main(sys.argv[1:])
+"""
+
+
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
-def test_killed_run_is_resumed(arguments, full_weights_path, tmp_path):
+def test_killed_run_is_resumed(photo_path, painting_path, full_weights_path, tmp_path):
     """Killed as soon as there is a state; `tests/kill.py` does it at random moments."""
-    arguments[arguments.index("--weights") + 1] = str(full_weights_path)
-    command = [sys.executable, nst.__file__, *arguments, "--quiet", "--resume"]
-    subprocess.run(command, check=True)
+    command = [
+        *(str(photo_path), str(painting_path), str(tmp_path / "r")),
+        *("--weights", str(full_weights_path), "--size", "40", "--iter", "3", "--scales", "2"),
+        *("--recipe", "pyramid", *SHALLOW, "--quiet", "--resume"),
+    ]
+    assert nst.main(command) == 0
     whole = (tmp_path / "r.png").read_bytes()
     (tmp_path / "r.png").unlink()
-    run = subprocess.Popen(command)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "r_state.npz").exists() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    run.send_signal(signal.SIGKILL)
-    run.wait()
+    run = subprocess.run([sys.executable, "-c", DYING, *command], cwd=os.path.dirname(nst.__file__))
+    assert run.returncode == -signal.SIGKILL
     assert (tmp_path / "r_state.npz").exists()
-    subprocess.run(command, check=True)
+    assert nst.main(command) == 0
     assert (tmp_path / "r.png").read_bytes() == whole
     assert not [name for name in os.listdir(tmp_path) if ".tmp" in name]

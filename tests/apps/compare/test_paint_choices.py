@@ -61,7 +61,7 @@ def fails(argv, message, capsys, status=2):
     assert re.search(message, err) and err.count("\n") == 1, err
 
 
-def test_every_combination_is_painted_and_shown(command, tmp_path, capsys):
+def test_every_combination_is_painted_and_shown(simple_loss, command, tmp_path, capsys):
     assert nst.main([*command, "--compare", *TWICE]) == 0
     out, err = capsys.readouterr()
     assert err == ""
@@ -104,7 +104,7 @@ def test_a_size_is_found_however_it_is_spelled(size):
     ]
 
 
-def test_without_values_six_choices_that_matter(command, tmp_path, painted):
+def test_without_values_six_choices_that_matter(simple_loss, command, tmp_path, painted):
     del command[5:7]  # --size
     assert nst.main([*command, "--compare"]) == 0
     assert len(painted) == len(names(tmp_path)) == 6
@@ -113,7 +113,9 @@ def test_without_values_six_choices_that_matter(command, tmp_path, painted):
     assert "--size" not in commands(tmp_path)[0]  # at full size
 
 
-def test_other_paintings_are_shown_in_the_corner(command, tmp_path, photo_path, painted):
+def test_other_paintings_are_shown_in_the_corner(
+    simple_loss, command, tmp_path, photo_path, painted
+):
     other = tmp_path / "a, b's.png"
     photo_path.rename(other)
     os.link(other, photo_path)
@@ -125,7 +127,9 @@ def test_other_paintings_are_shown_in_the_corner(command, tmp_path, photo_path, 
     ]
 
 
-def test_same_command_again_paints_only_what_is_left(command, tmp_path, painted, capsys):
+def test_same_command_again_paints_only_what_is_left(
+    simple_loss, command, tmp_path, painted, capsys
+):
     assert nst.main([*command, "--compare", "strength=0.3,0.7"]) == 0
     painted.clear()
     assert nst.main([*command, "--compare", "strength=0.3,0.5,0.7"]) == 0
@@ -133,7 +137,9 @@ def test_same_command_again_paints_only_what_is_left(command, tmp_path, painted,
     assert "1 of 3: strength 0.3 was painted before" in capsys.readouterr().out
 
 
-def test_goes_on_in_the_picture_where_it_was_stopped(command, tmp_path, monkeypatch, capsys):
+def test_goes_on_in_the_picture_where_it_was_stopped(
+    simple_loss, command, tmp_path, monkeypatch, capsys
+):
     compare = [*command, "--iter", "3", "--compare", "strength=0.3,0.7"]
     assert nst.main(compare) == 0
     whole = {
@@ -167,7 +173,7 @@ def test_goes_on_in_the_picture_where_it_was_stopped(command, tmp_path, monkeypa
     }
 
 
-def test_a_state_of_another_run_is_not_gone_on_with(command, tmp_path):
+def test_a_state_of_another_run_is_not_gone_on_with(simple_loss, command, tmp_path):
     folder = tmp_path / "results" / "try_compare"
     folder.mkdir(parents=True)
     (folder / "strength-0.3_state.npz").write_bytes(b"hello")
@@ -280,7 +286,7 @@ def test_choice_that_cannot_be_painted_does_not_stop_the_others(command, tmp_pat
     assert "style loss became" in (tmp_path / "results" / "try_compare.html").read_text()
 
 
-def test_sheet_says_what_it_shows_and_is_no_photo(command, tmp_path, capsys):
+def test_sheet_says_what_it_shows_and_is_no_photo(simple_loss, command, tmp_path, capsys):
     assert nst.main([*command, "--compare", "strength=0.3,0.7"]) == 0
     sheet = str(tmp_path / "results" / "try_compare.png")
     record = metadata.read_record(sheet)
@@ -294,7 +300,7 @@ def test_sheet_says_what_it_shows_and_is_no_photo(command, tmp_path, capsys):
     fails(folder, "is a folder without pictures", capsys)  # but ours
 
 
-def test_labels_and_commands_are_escaped(command, tmp_path):
+def test_labels_and_commands_are_escaped(simple_loss, command, tmp_path):
     prefix = tmp_path / "results" / "<b> & $(touch x) 'q'"
     argv = [*command[:2], str(prefix), *command[3:], "--compare", "strength=0.3"]
     assert nst.main(argv) == 0
