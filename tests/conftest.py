@@ -277,6 +277,24 @@ def foreground():
         signal.signal(number, signal.SIG_DFL)
 
 
+@contextlib.contextmanager
+def own_group(command):
+    """A program in a process group of its own, of which nothing outlives the test."""
+    with subprocess.Popen(
+        [*map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=foreground,
+    ) as run:
+        try:
+            yield run
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(run.pid, signal.SIGKILL)
+
+
 def alive(group):
     """Whether a process of the group is left."""
     try:

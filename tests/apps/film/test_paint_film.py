@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from conftest import alive, foreground, smooth_picture
+from conftest import alive, own_group, smooth_picture
 from PIL import Image
 from strange_files import ENCODED
 
@@ -883,14 +883,7 @@ def test_stopped_scenes_leave_no_process_and_all_finished_frames(
     """In processes of their own; a folder's are stopped in other ways too."""
     command = [sys.executable, nst.__file__, clip, painting_path, tmp_path / "results" / "clip"]
     options = ["--weights", full_weights_path, "--size", "24", "--iter", "1", "--jobs", "2"]
-    with subprocess.Popen(
-        [*map(str, command), *map(str, options)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=foreground,
-    ) as run:
+    with own_group([*command, *options]) as run:
         first = next((line for line in run.stdout if line.startswith("Frame")), None)
         assert first, run.stderr.read()
         whom(run.pid, stop)
@@ -898,8 +891,8 @@ def test_stopped_scenes_leave_no_process_and_all_finished_frames(
         deadline = time.monotonic() + 10
         while alive(run.pid) and time.monotonic() < deadline:
             time.sleep(0.05)
+        assert not alive(run.pid)
     assert run.returncode == status
-    assert not alive(run.pid)
     assert re.fullmatch(
         r".*: error: \w+; [123] of 4 frames are finished; resume with: .*\n", err
     ), err

@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import alive, foreground, smooth_picture
+from conftest import alive, own_group, smooth_picture
 from PIL import Image
 
 import neural_style_transfer as nst
@@ -364,14 +363,7 @@ def test_processes_share_the_memory(jobs, gpus, allowed, share):
 
 def start(command, weights):
     command[command.index("--weights") + 1] = str(weights)
-    return subprocess.Popen(
-        [sys.executable, nst.__file__, *command, "--jobs", "2"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=foreground,
-    )
+    return own_group([sys.executable, nst.__file__, *command, "--jobs", "2"])
 
 
 def test_killed_process_is_an_error_of_one_line():
@@ -465,8 +457,8 @@ def test_stopped_processes_end_and_keep_what_they_did(
         _, err = run.communicate(timeout=30)
         while alive(run.pid) and time.monotonic() < deadline:
             time.sleep(0.05)
+        assert not alive(run.pid)
     assert run.returncode == status
-    assert not alive(run.pid)
     if stop != signal.SIGKILL:
         assert re.fullmatch(r".*: error: \w+; resume with: .*--jobs 2\n", err), err
     assert len(list((tmp_path / "results").glob("*_state.npz"))) == 2
