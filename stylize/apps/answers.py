@@ -37,17 +37,17 @@ A film or a folder may take the photo's place, a folder the painting's.
 All options: {program} --help all
 The guide: docs/guide.md"""
 MOST_USED = (  # what --help has room for: what is typed, what it does
-    ("--compare", "small pictures of several choices, on one sheet"),
+    ("--compare", "paint small pictures of several choices on one sheet"),
     ("--strength 0..1", "from the photo (0) to the painting (1); default {strength}"),
-    ("--size ROWS", "rows; 800x: columns; own: the photo's; default {size}"),
+    ("--size ROWS", "rows (800x: columns; own: the photo's); default {size}"),
     ("--iter N", "iterations: more make finer work; default {iterations}"),
     ("--style_scale SCALE", "below 1, finer strokes; above, coarser"),
-    ("--styles STYLE ...", "further paintings, blended with the first"),
-    ("--keep_mask MASK", "white in a gray picture: the photo stays as it is"),
+    ("--styles STYLE ...", "blend further paintings with the first"),
+    ("--keep_mask MASK", "keep the photo where this gray picture is white"),
     ("--preserve_colors METHOD", "keep the photo's colours: luma, linear or histogram"),
-    ("--recipe NAME", "what to start from: pyramid, keras, gatys ..."),
-    ("--like RESULT", "the settings of an earlier result"),
-    ("--show RESULT ...", "how earlier results were made"),
+    ("--recipe NAME", "start from the settings of pyramid, keras, gatys ..."),
+    ("--like RESULT", "use the settings of an earlier result"),
+    ("--show RESULT ...", "print how earlier results were made"),
     ("--resume", "resume where the same command was stopped"),
     ("--quiet", "print nothing but errors"),
 )
@@ -124,7 +124,7 @@ def told_of(record: Mapping[str, Any], path: str) -> str:
     else:
         lines = [command_like(record, path), *_not_found(record), _summary(record)]
     rest = in_shell([*started_as(), "--show_record", path])
-    return "\n".join([*lines, f"All of its record, as JSON: {rest}"])
+    return "\n".join([*lines, f"Its whole record, as JSON: {rest}"])
 
 
 def _of_sheet(record, path):
@@ -132,7 +132,7 @@ def _of_sheet(record, path):
     sheet = Path(path)
     folder, page = sheet.with_suffix(""), sheet.with_suffix(".html")
     pictures = listed(in_shell([str(folder / name)]) for name in record.get("pictures", {}))
-    lines = [f"A comparison of several pictures; --show says how each was made: {pictures}"]
+    lines = [f"A comparison of several pictures; give --show one of them: {pictures}"]
     return lines + [f"To choose, open {page}: it has the command for each"] * page.exists()
 
 
@@ -208,10 +208,12 @@ def _not_found(record):
     lines = []
     if unnamed:
         shown = listed(map(printable, unnamed), " and ")
-        lines.append(f"Python gave it pictures without files: put yours in the place of {shown}")
+        lines.append(
+            f"Painted from Python with pictures that are not files: put yours in place of {shown}"
+        )
     if unfound:
         shown = listed((in_shell([name]) for name in unfound), " and ")
-        lines.append(f"Put the folder in front of {shown}: a result records names without folders")
+        lines.append(f"Add the folder before {shown}: a result records names without folders")
     return lines
 
 

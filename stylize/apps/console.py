@@ -72,9 +72,7 @@ def check_writable(prefix: str | os.PathLike, longest: str = "") -> None:
         longest: how the longest of their names goes on.
     """
     if not os.path.basename(prefix):
-        raise InputError(
-            f"{prefix}: is a folder; add the name that the result is to have: {prefix}NAME"
-        )
+        raise InputError(f"{prefix}: is a folder; add a name for the result: {prefix}NAME")
     try:
         Unfinished(f"{prefix}{longest}").discard()
     except OSError as error:
@@ -98,11 +96,11 @@ def check_files(paths: Sequence[Path]) -> None:
     for path in paths:
         if path in folders:
             raise InputError(
-                f"{path}: would be a file and a folder of results; rename what is called so"
+                f"{path}: would be both a file and a folder of results; rename what has that name"
             )
         if path.exists() and not path.is_file():
             raise InputError(
-                f"{path}: is no file, and one is to be written there; choose another prefix"
+                f"{path}: is not a file, but a result needs this name; choose another prefix"
             )
 
 

@@ -101,7 +101,7 @@ def _arguments(paths, options):
     for name, path in paths.items():
         require(name, path, str | os.PathLike, "a path")
         if not os.fspath(path):
-            raise InputError(f"{name} must be a name that is not empty")
+            raise InputError(f"{name} must not be an empty name")
     args = parse_words(["--quiet", "--", *map(os.fspath, paths.values())], parser)
     actions = {action.dest: action for action in parser._actions if action.option_strings}
     known = sorted(actions.keys() & vars(args).keys() - set(APART))

@@ -107,7 +107,7 @@ def checkpoint_path(pattern: str, step: int) -> str:
             return pattern % step
     except (ValueError, TypeError, LookupError):
         pass
-    raise InputError(f"--checkpoint-output {pattern}: must contain %s, in place of the step")
+    raise InputError(f"--checkpoint-output {pattern}: must contain %s, where the step goes")
 
 
 def settings_of(options: argparse.Namespace) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def _add_pictures(add):
     add(
         "--watch",
         action="store_true",
-        help="wait for new pictures in the folder, and paint them as they come, until Ctrl-C",
+        help="wait for new pictures in the folder, and paint them as they arrive, until Ctrl-C",
     )
     add("--frames", action="store_true", help="the folder holds the numbered frames of a film")
     add(
@@ -168,8 +168,8 @@ def _add_output(add):
     add(
         "--overwrite",
         action="store_true",
-        help="replace an earlier result, which else is kept as PREFIX.1.png and so on, and paint "
-        "one again that is finished",
+        help="replace an earlier result instead of keeping it as PREFIX.1.png and so on, and "
+        "paint a finished one again",
     )
     add("--plot", action="store_true", help="save a plot of the losses, PREFIX_losses.png")
     add("--gif", action="store_true", help="save a film of the growing picture, PREFIX.gif")
@@ -192,8 +192,7 @@ def _add_output(add):
         action=ShowRecord,
         nargs="+",
         metavar="RESULT",
-        help="print all that earlier results say of how they were made, as JSON, and do nothing "
-        "else",
+        help="print the whole records of earlier results, as JSON, and do nothing else",
     )
     add(
         "-h",
@@ -228,7 +227,7 @@ def _add_machine(add):
     add(
         "--ray",
         metavar="local|ADDRESS",
-        help="share out a folder, a film or a large picture among the machines of a Ray cluster",
+        help="share a folder, a film or a large picture among the machines of a Ray cluster",
     )
 
 
@@ -263,7 +262,9 @@ def parse_words(argv: Sequence[str], parser: Parser | None = None) -> argparse.N
         parser.error(str(error))
     options = words[: words.index("--")] if "--" in words else words
     if names := [word for word in options if word.partition("=")[0] in PICTURES]:
-        parser.error(f"{names[0]}: pictures have no option: {USAGE % {'prog': parser.prog}}")
+        parser.error(
+            f"{names[0]}: pictures are given without an option: {USAGE % {'prog': parser.prog}}"
+        )
     try:
         args, unknown = parser.parse_known_args(words)
     except argparse.ArgumentError as error:
@@ -319,12 +320,12 @@ def too_many(given: Sequence[str], compares: bool, by_option: bool = False) -> s
     first, second, *others, last = given
     if by_option and len(given) == 4 and not os.path.exists(others[0]):
         return f"the result is named twice, {others[0]} and {last}; leave one out"
-    said = f"{len(given)} names are given, and a photo, a painting and a result are expected"
+    said = f"{len(given)} names are given; a photo, a painting and a result are expected"
     if compares:
-        return f"{said}; --compare takes its values as in strength=0.3,0.5,0.7"
+        return f"{said}; give --compare its values as in strength=0.3,0.5,0.7"
     folder = in_shell([os.path.dirname(first) or ".", given[-2], last])
     if len(given) > 5 or last.endswith(("/", os.sep)) or Path(last).is_dir():
-        return f"{said}; for several photos give their folder: {folder}"
+        return f"{said}; for several photos, give their folder: {folder}"
     several = in_shell([first, second, last, "--styles", *others])
     return f"{said}; for several paintings: {several}; for several photos, their folder: {folder}"
 
@@ -354,14 +355,12 @@ def follow_suffix(args: argparse.Namespace) -> None:
     """
     path = Path(args.result_prefix)
     if path.is_dir():
-        raise InputError(
-            f"{path}: is a folder; add the name that the result is to have: {path / 'NAME'}"
-        )
+        raise InputError(f"{path}: is a folder; add a name for the result: {path / 'NAME'}")
     ending = path.suffix.lower()
     suffix = SUFFIXES.get(ending)
     if suffix and args.format not in (None, suffix):
         raise InputError(
-            f"{path}: is the name of a .{suffix}, and --format says {args.format}; leave one out"
+            f"{path}: is the name of a .{suffix}, but --format is {args.format}; leave one out"
         )
     if suffix:
         args.result_prefix, args.format = str(path.with_suffix("")), suffix
@@ -383,7 +382,7 @@ def follow_record(path: str, args: argparse.Namespace) -> dict:
     if pictures := record.get("pictures"):
         folder = Path(path).with_suffix("")
         raise InputError(
-            f"{path}: is a sheet of several; give one of them, such as "
+            f"{path}: is a sheet of several pictures; give one of them, such as "
             f"{folder / next(iter(pictures))}"
         )
     given = {name: getattr(args, name) for name in SETTINGS}

@@ -45,16 +45,16 @@ def find_checkpoint(
     """The checkpoint to resume from, None to start anew. Raises InputError."""
     if not args.resume:
         if state.path.exists():
-            console.warn(f"{state.path} is of a run that did not finish, and will be replaced")
+            console.warn(f"{state.path} belongs to an unfinished run and will be replaced")
         return None
     if not state.path.exists():
-        console.print(f"There is no {state.path} to resume from; starting anew")
+        console.print(f"There is no {state.path} to resume from; starting from the beginning")
         return None
     checkpoint = state.load()
     stage = job.stages[checkpoint.stage]
     console.print(f"Resuming at {stage.cols}x{stage.rows} pixels")
     if job.settings.optimizer == "scipy" and not job.settings.restart:
-        console.warn("SciPy's L-BFGS starts anew, so the picture will differ a little")
+        console.warn("SciPy's L-BFGS starts afresh, so the picture will differ a little")
     if args.gif or args.mp4:
         console.warn("the film begins here")
     return checkpoint
@@ -205,13 +205,13 @@ def surprises(job: Job) -> list[str]:
     if times > ENLARGED:
         lines.append(
             f"the photo has {photo.width}x{photo.height} pixels and the result {sides}, "
-            f"{times:.1f} times as many a side; --size own keeps its size"
+            f"{times:.1f} times as many on each side; --size own keeps its size"
         )
     if long > PANORAMA and stage.rows * stage.cols > LARGE:
         shape = "wide as high" if photo.width > photo.height else "high as wide"
         lines.append(
-            f"the photo is {long:.1f} times as {shape}, so that the result has {sides} and takes "
-            "long; a smaller --size, or --width PIXELS, takes less"
+            f"the photo is {long:.1f} times as {shape}, so the result has {sides} and takes "
+            "long; a smaller --size or --width PIXELS takes less time"
         )
     return lines
 
@@ -234,7 +234,7 @@ def check_disk(job: Job, prefix: str, console: PhotoConsole) -> None:
     scratch, (files, state) = Path(job.settings.scratch), job.needed_disk_mib
     if files > (free := free_disk(scratch)):
         raise NoRoom(
-            f"{scratch}: {files / 1024:.1f} GiB of disk are needed for the optimiser's arrays "
+            f"{scratch}: the optimiser's arrays need {files / 1024:.1f} GiB of disk "
             f"and {free / 1024:.1f} are free; choose another folder with --scratch, a larger "
             "--memory, or a smaller size"
         )
@@ -243,8 +243,8 @@ def check_disk(job: Job, prefix: str, console: PhotoConsole) -> None:
         state += files
     if state > (free := free_disk(folder)):
         console.warn(
-            f"{folder}: {_size(free)} of disk are free, of {_size(state)} that files of this run "
-            "may take; if they run out, --resume cannot resume it"
+            f"{folder}: {_size(free)} of disk are free and this run's files may take "
+            f"{_size(state)}; if the disk fills up, --resume cannot resume it"
         )
 
 
@@ -266,7 +266,7 @@ def _check_format(job, args):
     longest = max(job.stages[-1][:2])
     if longest > (most := LARGEST_SIDES.get(suffix, math.inf)):
         raise InputError(
-            f"{longest} pixels do not fit in a .{suffix}, which ends at {most}; choose another "
+            f"{longest} pixels do not fit in a .{suffix}, whose limit is {most}; choose another "
             "--format"
         )
 

@@ -45,8 +45,8 @@ def load_mask(picture: Picture | None, name: str | None = None) -> Image.Image |
     mask = opacity or image.convert("L")
     if opacity and _is_drawn(image, opacity):
         raise InputError(
-            f"{named}: it has black parts and transparent ones; save it without transparency, in "
-            "black and white"
+            f"{named}: it has both black and transparent parts; save it in black and white, "
+            "without transparency"
         )
     if not mask.getbbox():
         what = "transparent" if opacity else "black"
@@ -59,7 +59,7 @@ def load_keep_mask(picture: Picture | None, name: str | None = None) -> Image.Im
     mask = load_mask(picture, name)
     if mask and mask.getextrema() == (255, 255):
         raise InputError(
-            f"{name or f'mask {picture}'}: it is all white, so that nothing would be painted; "
+            f"{name or f'mask {picture}'}: it is all white, so nothing would be painted; "
             "paint black where the painting should go"
         )
     return mask
@@ -73,8 +73,8 @@ def surprises_of(picture: str | os.PathLike) -> list[str]:
     elif (colored := _colored(image)).mean() > MANY:
         white = np.median(np.asarray(_small(image).convert("L"))[colored]) / 255
         lines.append(
-            f"its colours count by how bright they are, here as about {white:.0%} white; paint it "
-            "in black and white"
+            f"its colours count by their brightness, here as about {white:.0%} white; paint it in "
+            "black and white"
         )
     return [f"mask {picture}: {line}" for line in lines]
 

@@ -275,7 +275,7 @@ class Settings(Recipe):
         mask_or_none,
         "MASK",
         "look",
-        "a gray picture: how much faithfulness to the photo counts where, from fully (white) to "
+        "a gray picture: where faithfulness to the photo counts, from fully (white) to "
         "not at all (black, left to the style); all of it is painted; none: no mask",
     )
     keep_mask: Any = _setting(
@@ -333,7 +333,7 @@ class Settings(Recipe):
         one_of("lbfgs", "torch", "scipy", "adam"),
         "lbfgs|torch|scipy|adam",
         "optimisation",
-        "what lowers the loss: lbfgs, this program's own; torch and scipy, L-BFGS as there; adam",
+        "what lowers the loss: lbfgs (this program's own), torch or scipy (their L-BFGS), or adam",
     )
     learning_rate: float = _setting(
         10.0, "--learning_rate", positive, "RATE", "optimisation", "Adam's learning rate"

@@ -19,7 +19,7 @@ SLIP = re.compile(r"(\d{1,9})(?:[.,](\d{1,9}))?(%?)")  # a number as it is writt
 SIZE = re.compile(r"(\d{1,9})(?:[x*](\d{0,9})| ?(%|px|p|k))")  # what people write besides rows
 PAPERS_LAYER = re.compile(r"(?i)^(?:conv|relu)_?(\d)_(\d)$")  # how papers call a layer
 SIZE_REMEDIES = {  # what comes after a number -> what to write
-    "%": "must be a number of rows, such as 400, or own for all of the photo's",
+    "%": "must be a number of rows, such as 400, or own for the photo's size",
     "px": "must be a number of rows: {}",
     "p": "must be a number of rows: {}",
     "k": "must be a number of rows, such as 2160",
@@ -166,7 +166,9 @@ def rows_or_own(value):
     if isinstance(value, str) and (match := SIZE.fullmatch(value.strip().lower())):
         first, second, unit = match.groups()
         if unit or second:
-            sides = "has one side, the other follows from the photo: {1} for rows, {0}x for columns"
+            sides = (
+                "takes one side, the other follows from the photo: {1} for rows, {0}x for columns"
+            )
             remedy = SIZE_REMEDIES.get(unit, sides).format(first, second)
             raise InputError(f"{remedy}; received {shown(value)}")
         return f"{whole_number(first, SMALLEST_SIDE, LARGEST_SIDE)}x"
@@ -213,7 +215,7 @@ def folder_or_auto(value):
     if is_path and (value == "auto" or (Path(value).is_dir() and os.access(value, os.W_OK))):
         return value
     raise InputError(
-        f"must be a folder to write in, or auto, received {shown(str(value) if is_path else value)}"
+        f"must be a writable folder, or auto, received {shown(str(value) if is_path else value)}"
     )
 
 

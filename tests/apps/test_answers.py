@@ -19,7 +19,7 @@ RECORD = {
     "base": {"name": "photo.png"},
     "styles": [{"name": "painting.png"}],
 }
-UNFOUND = "Put the folder in front of {}: a result records names without folders"
+UNFOUND = "Add the folder before {}: a result records names without folders"
 
 
 @pytest.fixture
@@ -74,7 +74,8 @@ def test_pictures_that_python_gave_are_no_files_to_look_for(folder, capsys):
     command, line, *_ = shown(capsys, "r.png").splitlines()
     assert command.endswith("photo.jpg painting.png r --strength 0.3 --keep_mask picture")
     assert line == (
-        "Python gave it pictures without files: put yours in the place of photo.jpg and picture"
+        "Painted from Python with pictures that are not files: "
+        "put yours in place of photo.jpg and picture"
     )
 
 
@@ -161,7 +162,7 @@ def test_sheet_says_which_pictures_it_has_and_where_to_choose(folder, capsys):
     (folder / "try_compare.html").touch()
     for named in ("try", "try_compare"):
         assert shown(capsys, named).splitlines()[:-1] == [
-            "A comparison of several pictures; --show says how each was made: "
+            "A comparison of several pictures; give --show one of them: "
             "'try_compare/a b.png', try_compare/c.png",
             "To choose, open try_compare.html: it has the command for each",
         ]

@@ -82,7 +82,7 @@ def test_options_are_checked_by_name(photos, painting_path, photo_path, tmp_path
     ]:
         with pytest.raises(InputError, match=said):
             paint_folder(*given, **dict([option]))
-    with pytest.raises(InputError, match="photos must be a name that is not empty"):
+    with pytest.raises(InputError, match="photos must not be an empty name"):
         paint_folder("", painting_path, tmp_path / "results")
     for index, name in enumerate(("photos", "style_reference", "results")):
         arrays = [*given[:index], np.zeros((20, 20, 3), np.uint8), *given[index + 1 :]]

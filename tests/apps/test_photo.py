@@ -441,7 +441,7 @@ def test_memory_that_will_not_do_is_refused(command, capsys):
 
 def test_format_that_cannot_hold_the_result_is_refused_before_the_run(command, monkeypatch, capsys):
     monkeypatch.setitem(photo.LARGEST_SIDES, "webp", 20)  # 16383 in earnest
-    message = "28 pixels do not fit in a .webp, which ends at 20; choose another --format"
+    message = "28 pixels do not fit in a .webp, whose limit is 20; choose another --format"
     fails([*command, "--format", "webp"], 2, message, capsys)
 
 
@@ -710,7 +710,7 @@ def test_prefix_whose_longest_name_is_too_long_is_found_before_the_network_loads
 def test_pipe_with_the_name_of_a_result_is_not_waited_for(name, command, tmp_path, capsys):
     (tmp_path / "results").mkdir()
     os.mkfifo(tmp_path / "results" / name)
-    fails([*command, "--resume"], 2, f"{name}: is no file, and one is to be", capsys)
+    fails([*command, "--resume"], 2, f"{name}: is not a file, but a result needs", capsys)
 
 
 @pytest.mark.parametrize("prefix", ["loop/r", "loop/"])
@@ -774,7 +774,9 @@ def test_two_runs_with_one_prefix_do_not_mix(simple_loss, command, tmp_path, cap
 def test_little_room_is_told_of_in_figures_that_say_so(simple_loss, command, monkeypatch, capsys):
     monkeypatch.setattr(photo, "free_disk", lambda folder: 0.1)
     assert nst.main([*command, "--size", "64"]) == 0
-    assert re.search(r": 0\.1 MiB of disk are free, of [1-9]\.\d MiB that", capsys.readouterr().err)
+    assert re.search(
+        r": 0\.1 MiB of disk are free and .* take [1-9]\.\d MiB;", capsys.readouterr().err
+    )
 
 
 def test_disk_full_keeps_what_is_there(simple_loss, command, tmp_path, capsys, monkeypatch):
@@ -966,7 +968,7 @@ def test_prefix_that_is_a_folder_is_refused_before_anything_is_painted(
     if there:
         folder.mkdir()
     prefix = f"{folder}{end}"
-    message = f"is a folder; add the name that the result is to have: {folder / 'NAME'}"
+    message = f"is a folder; add a name for the result: {folder / 'NAME'}"
     fails([*command[:2], prefix, *command[3:], *compare], 2, re.escape(message), capsys)
     assert folder.exists() == there and results(tmp_path) == []
 

@@ -111,15 +111,18 @@ def fails(argv, message, capsys, status=2):
             r"painting.jpg out --styles b.jpg; .* their folder: \. b.jpg",
         ),
         (["s/1.jpg", "s/2.jpg", "p.jpg", "out/"], "several photos give their folder: s p.jpg out/"),
-        (["--content", "a.jpg", "--style", "b.jpg"], "--content: pictures have no option: .*photo"),
-        ([*THREE, "--compare", "strength", "1"], "--compare takes its values as in strength=0.3"),
+        (
+            ["--content", "a.jpg", "--style", "b.jpg"],
+            "--content: pictures are given without an option: .*photo",
+        ),
+        ([*THREE, "--compare", "strength", "1"], "give --compare its values as in strength=0.3"),
         (["a.jpg", "https://a.org/b.jpg", "x"], "is an address, not a file; download it and give"),
         (["https://a.org/b.mp4", *THREE[1:]], "is an address, not a file|OpenCV"),
         ([*THREE[:2], "x.gif"], "x.gif: no result can be a .gif; name it x.png, with --gif or"),
         ([*THREE[:2], "x.bmp"], "x.bmp: no result can be a .bmp; name it x.png$"),
         ([*THREE[:2], "x.PDF"], "x.PDF: no result can be a .pdf; name it x.png$"),
         ([*THREE, "-o", "y.png"], "the result is named twice, results/x and y.png; leave one out"),
-        ([*THREE[:2], "x.jpg", "--format", "png"], "x.jpg: is the name of a .jpg, and --format"),
+        ([*THREE[:2], "x.jpg", "--format", "png"], "x.jpg: is the name of a .jpg, but --format"),
         ([*THREE, "--format", "bmp"], "--format: invalid choice: 'bmp'"),
     ],
 )
@@ -161,7 +164,7 @@ def test_option_without_a_value_is_named_as_typed(typed, needed, capsys):
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        (["--size", "50%"], "--size must be a number of rows, such as 400, or own for all"),
+        (["--size", "50%"], "--size must be a number of rows, such as 400, or own for the"),
         (["--size", "800x600"], "one side, .*: 600 for rows, 800x for columns"),
         (["--size", "400px"], "--size must be a number of rows: "),
         (["--size", "4K"], "--size must be a number of rows, such as 2160; received '4K'"),
@@ -242,7 +245,7 @@ def test_tab_completes_values(line, completed):
     ("size", "given", "message"),
     [
         ((20, 16), ["--size", "60"], "and the result 75x60 pixels, 3.8 times"),
-        ((90, 18), ["--size", "18"], "the photo is 5.0 times as wide as high, so that the res"),
+        ((90, 18), ["--size", "18"], "the photo is 5.0 times as wide as high, so the result"),
         ((48, 40), ["--size", "60"], ""),
     ],
 )

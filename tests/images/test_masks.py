@@ -54,7 +54,7 @@ def test_black_beside_transparent_parts_is_refused(background, face):
     drawn = Image.new("LA", face.size, background)
     drawn.paste((0, 255), (10, 10, 20, 30))
     drawn.paste((0, 0), (0, 0, 5, 5))
-    with pytest.raises(InputError, match="it has black parts and transparent ones; save it witho"):
+    with pytest.raises(InputError, match="it has both black and transparent parts; save it in b"):
         masks.load_mask(drawn)
 
 
@@ -63,7 +63,7 @@ def test_masks_that_mark_nothing_or_keep_everything_are_refused():
         masks.load_mask(Image.new("LA", (40, 40)))
     with pytest.raises(InputError, match="all black; paint white"):
         masks.load_mask(Image.new("L", (40, 40)))
-    with pytest.raises(InputError, match="all white, so that nothing"):
+    with pytest.raises(InputError, match="all white, so nothing"):
         masks.load_keep_mask(Image.new("L", (40, 40), 255))
 
 
@@ -79,7 +79,7 @@ def test_colours_are_told_of_with_what_they_count(photo, tmp_path):
     painted = np.stack([gray] * 3, axis=2)
     painted[:8, :8] = 255, 0, 0
     (line,) = said_of(Image.fromarray(painted), tmp_path)
-    assert re.search("by how bright they are, here as about 30% white; paint it in black", line)
+    assert re.search("by their brightness, here as about 30% white; paint it in black", line)
     noisy = gray[..., None] * 0.9 + np.random.default_rng(0).uniform(0, 20, photo.shape)
     assert said_of(Image.fromarray(noisy.astype(np.uint8)), tmp_path) == []
 

@@ -186,7 +186,7 @@ def test_speck_that_small_sizes_lose_is_painted_at_the_last(photo, painting):
 
 def test_mask_that_leaves_nothing_to_paint_is_refused(photo, painting):
     white = np.full((ROWS, COLS), 255, np.uint8)
-    with pytest.raises(InputError, match="all white, so that nothing would be painted; paint bl"):
+    with pytest.raises(InputError, match="all white, so nothing would be painted; paint bl"):
         prepare(photo, painting, keep_mask=white)
     with pytest.raises(InputError, match="all black; paint white where it should apply"):
         prepare(photo, painting, keep_mask=255 - white)

@@ -529,9 +529,7 @@ def test_disk_without_room_is_found_before_the_run(command, monkeypatch, capsys)
     monkeypatch.setitem(memory.STATE_BYTES, "lbfgs", 10**9)
     monkeypatch.setattr(photo_app, "free_disk", lambda folder: 0.1)
     assert nst.main([*command, "--memory", "9"]) == 2
-    assert "GiB of disk are needed for the optimiser's arrays and 0.0 are free; choose" in (
-        capsys.readouterr().err
-    )
+    assert "GiB of disk and 0.0 are free; choose" in (capsys.readouterr().err)
 
 
 def test_state_is_checked_without_its_arrays(state):
@@ -562,7 +560,7 @@ def test_resume_of_a_finished_run_paints_nothing(command, tmp_path, monkeypatch,
 def test_unfinished_run_is_not_replaced_silently(command, tmp_path, capsys):
     (tmp_path / "r_state.npz").write_bytes(b"of an earlier run")
     assert nst.main([*command, "--iter", "1", "--scales", "1"]) == 0  # too short to keep a state
-    assert "r_state.npz is of a run that did not finish" in capsys.readouterr().err
+    assert "r_state.npz belongs to an unfinished run" in capsys.readouterr().err
     assert not (tmp_path / "r_state.npz").exists()
 
 

@@ -93,7 +93,7 @@ def test_paintings_have_no_period_at_the_last_size_that_would_become_a_weave(pho
             {"content_mask": np.ones((20, 20))},
             "content_mask as an array must be uint8 .* received float64",
         ),
-        ({"scratch": 5}, "scratch must be a folder to write in, or auto, received 5"),
+        ({"scratch": 5}, "scratch must be a writable folder, or auto, received 5"),
         ({"evaluations_per_iteration": 0}, "evaluations_per_iteration must be a whole number"),
         ({"evaluations_per_iteration": math.nan}, "evaluations_per_iteration must be a whole num"),
         ({"evaluations_per_iteration": "a"}, "evaluations_per_iteration must be a whole number"),

@@ -165,7 +165,7 @@ def test_any_record_that_is_read_is_shown(more, named, photo, tmp_path, capsys):
         nst.main(["--show", str(tmp_path / "r.png")])
     made_by, *_, unfound, summary, _ = capsys.readouterr().out.splitlines()
     assert re.search(f" {named} ", f"{made_by} ")
-    assert unfound.startswith(("Put the folder in front of ", "Python gave it pictures without"))
+    assert unfound.startswith(("Add the folder before ", "Painted from Python with pictures"))
     assert summary.startswith("Made with: recipe pyramid")
 
 

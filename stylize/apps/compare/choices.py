@@ -126,7 +126,7 @@ def _parse(text):
     name = OTHER_NAMES.get(key := typed.strip("-").replace("-", "_").lower(), key)
     if name not in NAMES:
         raise InputError(
-            f"--compare {typed}: no setting that can vary is called so; {meant(name, NAMES)}"
+            f"--compare {typed}: no setting of this name can vary; {meant(name, NAMES)}"
         )
     setting = CHOOSABLE[NAMES[name]]
     listed = next(csv.reader([values], skipinitialspace=True), [])  # it knows "a, b.jpg",c.jpg
@@ -146,4 +146,4 @@ def _refuse_given(name, args):
     if flag and getattr(args, option) is not None:
         raise InputError(f"{flag} is given, and --compare {name} too; leave one of them out")
     if name == "recipe" and args.like:
-        raise InputError("--like has a recipe, and --compare recipe others; leave one of them out")
+        raise InputError("--like sets a recipe, and --compare recipe others; leave one of them out")

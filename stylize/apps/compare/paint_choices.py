@@ -56,7 +56,7 @@ CHOOSE = (
     "Copy the command below the picture that you like, and run it where you ran this comparison: "
     "it paints "
 )
-UNFINISHED = " This comparison is not finished; run it again to have the others painted."
+UNFINISHED = " This comparison is not finished; run it again to paint the others."
 
 
 class ChoicesSurvey(NamedTuple):

@@ -220,7 +220,7 @@ def is_film(args: argparse.Namespace) -> bool:
 def _check(args):
     """Raises InputError where the options do not go together, or OpenCV is not there."""
     if args.fps is not None and not args.frames:
-        raise SettingError("--fps", "is for a folder of frames; with that, give --frames too")
+        raise SettingError("--fps", "is for a folder of frames; with one, give --frames too")
     if args.fps is not None and not SLOWEST <= args.fps <= FASTEST:
         raise SettingError("--fps", f"must be from {SLOWEST} to {FASTEST}, received {args.fps}")
     if Path(args.style_reference).is_dir():

@@ -124,7 +124,7 @@ def plan_tasks(
     if len(photos) != len(styles):
         raise SettingError(
             "--pairs",
-            f"needs two folders of as many pictures; {base} has {len(photos)} and "
+            f"needs two folders with equally many pictures; {base} has {len(photos)} and "
             f"{style_reference} {len(styles)}",
         )
     return [

@@ -47,7 +47,7 @@ class Allowance(NamedTuple):
     def check_photos(self, photos: Sequence[str]) -> None:
         """Raises InputError where there are too many, or clips among them."""
         if len(photos) > 1 and any(map(is_clip, photos)):
-            raise InputError("Give one clip alone, or photos.")
+            raise InputError("Give either one clip or photos.")
         if len(photos) > self.photos:
             raise InputError(
                 f"{len(photos)} photos are too many: at most {self.photos} at once. Leave some out."

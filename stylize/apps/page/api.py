@@ -74,7 +74,7 @@ def _path(file, name):
     """That of an upload, which the page has checked. Raises InputError: it is none."""
     if not isinstance(file, dict) or "path" not in file:
         raise InputError(
-            f'{name}: upload a file and give {{"path": what the upload was answered}}; '
+            f'{name}: upload a file and give {{"path": the path that this returns}}; '
             "in Python: handle_file(...)"
         )
     return original(file["path"])

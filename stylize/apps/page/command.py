@@ -41,7 +41,7 @@ def build_parser() -> Parser:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="that visitors know the page by, where a server before it has another name",
+        help="another name that visitors may use, such as that of a server in front of the page",
     )
     parser.add_argument("--port", type=_port, default=7860, help="default: %(default)s")
     parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
@@ -49,30 +49,33 @@ def build_parser() -> Parser:
         "--max_size",
         type=int,
         default=1024,
-        help="pixels of the longer side (default: %(default)s)",
+        help="pixels of a result's longer side (default: %(default)s)",
     )
     parser.add_argument(
         "--max_seconds",
         type=float,
         default=1800,
-        help="for each photo, or a clip (default: %(default)s)",
+        help="seconds for each photo, or for a clip (default: %(default)s)",
     )
     parser.add_argument(
-        "--max_photos", type=int, default=20, help="of one visitor at once (default: %(default)s)"
+        "--max_photos",
+        type=int,
+        default=20,
+        help="photos of one visitor at once (default: %(default)s)",
     )
     parser.add_argument(
-        "--max_frames", type=int, default=250, help="of a clip (default: %(default)s)"
+        "--max_frames", type=int, default=250, help="frames of a clip (default: %(default)s)"
     )
     parser.add_argument(
         "--max_pixels",
         type=int,
         default=50_000_000,
-        help="of an upload, or a frame of it (default: %(default)s)",
+        help="pixels of an upload, or of one frame of it (default: %(default)s)",
     )
     parser.add_argument(
         "--max_gigabytes",
         type=float,
         default=4,
-        help="of all that visitors upload and the page paints in a day (default: %(default)s)",
+        help="GiB of all that visitors upload and the page paints in a day (default: %(default)s)",
     )
     return parser

@@ -47,13 +47,13 @@ SMALLEST_FILE = 2**16  # bytes that a file counts at least: so there is an end t
 MOST_TOLD = 1000  # streams of `TOLD` that are remembered
 DEEPEST = 6  # lists and dictionaries within each other, of what the page sends
 PLACE = re.compile("[0-9a-f]{64}")  # of an upload in the page's folder: the hash of its bytes
-NOT_OURS = "What was sent is not what this page sends."
+NOT_OURS = "This request is not one that the page sends."
 NOT_TAKEN = (
-    "Send JSON (Content-Type: application/json) with photo, painting and none but the names that "
+    "Send JSON (Content-Type: application/json) with photo, painting and only names that "
     f"{API}/info lists."
 )
 MISNAMED = {  # how Gradio names a parameter -> what is wrong with it
-    re.compile("Parameter `(.+)` is not", re.DOTALL): "there is no such parameter",
+    re.compile("Parameter `(.+)` is not", re.DOTALL): "is not a parameter",
     re.compile("No value provided for required argument: (.+)"): "is missing",
 }
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -127,22 +127,25 @@ class Guard:
         host = headers.get("host", "").lower()
         forwarded = headers.get("x-forwarded-host", host).lower().partition(",")[0]
         if not all(self._is_ours(_name(name)) for name in (host, forwarded)):
-            return 400, "This page is not called so. Whoever runs it can say --allow_host NAME."
+            return (
+                400,
+                "This page does not go by that name. Whoever runs it can add --allow_host NAME.",
+            )
         if "x-gradio-server" in headers:  # another way of naming the page, which nobody needs here
             return 400, NOT_OURS
         origin = headers.get("origin", f"http://{host}").lower().partition("://")[2]
         if origin != host and _name(origin) not in self._hosts:
-            return 403, "Another page has sent this. Open this page itself."
+            return 403, "Another page sent this request. Open this page itself."
         if not self._is_asked_for(method, path):
             return 404, "There is nothing here."
         if method == "POST":
             length = headers.get("content-length", "")
             # Chunks may be longer than a length that is given beside them.
             if not length.isdecimal() or "transfer-encoding" in headers:
-                return 411, "Say how long it is."
+                return 411, "Give the request's length."
             most = LARGEST_OF_PROGRAMS if path.rstrip("/") == PAINT else LARGEST_REQUEST
             if path.rstrip("/") != UPLOAD and int(length) > most:
-                return 413, "This is too long."
+                return 413, "This request is too long."
         return None
 
     def _is_ours(self, name):
@@ -158,7 +161,7 @@ class Guard:
     def _tell_once(self, path):
         """Raises _Refused where a stream is read again: Gradio's would never end."""
         if path in self._told:
-            raise _Refused(410, "This has been read already, and can be read only once. Ask again.")
+            raise _Refused(410, "This stream has been read; it can be read only once. Ask again.")
         self._told[path] = None
         if len(self._told) > MOST_TOLD:
             del self._told[next(iter(self._told))]
@@ -195,7 +198,7 @@ def _impatient(receive: Receive) -> Receive:
         try:
             message = await asyncio.wait_for(receive(), None if is_whole else LONGEST_PAUSE)
         except TimeoutError:
-            raise _Refused(408, "This has stopped coming.") from None
+            raise _Refused(408, "This request stopped arriving.") from None
         is_whole = not message.get("more_body", False)
         return message
 
@@ -288,7 +291,7 @@ def check_uploads(given: Any, folder: str, deepest: int = DEEPEST) -> None:
     if not isinstance(given, dict | list):
         return
     if deepest == 0:
-        raise InputError("What was sent is nested too deep.")
+        raise InputError("This request is nested too deeply.")
     if isinstance(given, dict) and "path" in given and not is_upload(given["path"], folder):
         raise InputError("Give pictures or a clip that you have uploaded here, or an example.")
     for each in given.values() if isinstance(given, dict) else given:

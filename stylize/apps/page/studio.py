@@ -172,7 +172,7 @@ class Studio:
     def _paint_choices(self, photos, style, given, stop):
         """Yields what is shown of the first photo's small pictures, one after another."""
         if is_clip(photos[0]):
-            raise InputError("The choices are shown of a photo; give a frame of the clip as one.")
+            raise InputError("The choices need a photo; give a frame of the clip instead.")
         yield Offered("Getting ready ...", gr.Row(visible=True), (None,) * len(STRENGTHS))
         limit = Limit(stop, self._allowed.seconds)
         try:
@@ -311,7 +311,7 @@ class Studio:
                 with_sound = encode(film, files, clip, ending=writing)
             except OSError:
                 if writing.is_set():
-                    raise InputError("The film took too long to be written.") from None
+                    raise InputError("Writing the film took too long.") from None
                 raise
             silent = "" if with_sound else ", without sound, which could not be converted"
         gallery = gr.Gallery([(str(film), Path(path).name)], visible=True)
@@ -324,7 +324,7 @@ class Studio:
         with contextlib.closing(clip.frames(0, limit)) as images:
             for frame in frames_to_paint(job, images, folder):
                 if frame.number >= self._allowed.frames:  # a header may say less than there is
-                    return f"stopped after {self._allowed.frames} frames, the most of this page"
+                    return f"stopped after {self._allowed.frames} frames, the most this page allows"
                 place = f"Frame {frame.number + 1} of {clip.length}"
 
                 def say(watch, place=place, left=left):

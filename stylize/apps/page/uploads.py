@@ -23,14 +23,14 @@ class FilesOnly(route_utils.GradioMultiPartParser):
         if file is None or self._current_part.field_name != FIELD:
             raise MultiPartException("Only files can be uploaded.")
         if Path(file.filename or "").name == "..":
-            raise MultiPartException("A file cannot be called so.")
+            raise MultiPartException("A file cannot have this name.")
 
     async def parse(self) -> FormData:
         """See `GradioMultiPartParser`. Raises whatever ends it, when its files are removed."""
         try:
             form = await super().parse()
             if len(self.items) < len(self._files_to_close_on_error):
-                raise MultiPartException("The last file is not whole.")
+                raise MultiPartException("The last file is incomplete.")
             return form
         except BaseException:
             for file in self._files_to_close_on_error:

@@ -295,7 +295,7 @@ def test_sheet_says_what_it_shows_and_is_no_photo(simple_loss, command, tmp_path
         "strength-0.7.png": "strength 0.7",
     }
     capsys.readouterr()
-    fails([*command, "--like", sheet], "is a sheet of several; give one of them", capsys)
+    fails([*command, "--like", sheet], "is a sheet of several pictures; give one of them", capsys)
     folder = [str(tmp_path / "results"), *command[1:2], str(tmp_path / "out"), *command[3:]]
     fails(folder, "is a folder without pictures", capsys)  # but ours
 
@@ -336,7 +336,7 @@ def test_labels_have_as_many_lines_as_they_need():
     ("compare", "message"),
     [
         (["strenght=1,2"], "--compare strenght: no setting .*; did you mean strength"),
-        (["memory=1,2"], "--compare memory: no setting that can vary"),
+        (["memory=1,2"], "--compare memory: no setting of this name can vary"),
         (["strength=0.3,70"], r"--strength must be from 0 to 1, received '70'; did you mean 0\.7"),
         (["strength="], "--compare strength: needs values, such as strength=A,B"),
         (["recipe=magic"], "--recipe must be one of keras, .*, received 'magic'"),

@@ -1030,7 +1030,7 @@ def test_start_picture_of_ones_own_is_that_of_every_scene(painting, photo):
         (["--jobs", "0"], "--jobs must be at least 1, received 0"),
         (["--every_iteration"], "--every_iteration is for a photo or a folder"),
         (["--final_only"], "--final_only is for a photo, and .* is a film; leave it out: there is"),
-        (["--fps", "12"], "--fps is for a folder of frames; with that, give --frames too"),
+        (["--fps", "12"], "--fps is for a folder of frames; with one, give --frames too"),
         (["--frames"], "--frames needs a folder of numbered frames, received .*clip.mp4"),
     ],
 )

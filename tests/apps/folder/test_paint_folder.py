@@ -504,7 +504,9 @@ def test_folder_of_results_with_the_name_of_a_result_is_named(
     (photos / "a.png").rename(photos / "a.jpg")
     (photos / "sub").rename(photos / folder)
     assert nst.main(command) == 2
-    assert f"{folder}: would be a file and a folder of results; rename" in capsys.readouterr().err
+    assert (
+        f"{folder}: would be both a file and a folder of results; rename" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
@@ -519,5 +521,5 @@ def test_what_is_no_file_is_named_before_anything_is_painted(
         path.parent.mkdir(parents=True, exist_ok=True)
         make(path)
         assert nst.main(command) == 2
-        assert f"{name}: is no file, and one is to be written there" in capsys.readouterr().err
+        assert f"{name}: is not a file, but a result needs this name" in capsys.readouterr().err
         path.rmdir() if path.is_dir() else path.unlink()

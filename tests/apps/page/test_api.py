@@ -100,7 +100,7 @@ def test_the_curl_example_paints_the_same(address, full_weights_path, tmp_path):
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
     [
-        ('"size"', '"sise"', "none but the names that /gradio_api/info lists"),
+        ('"size"', '"sise"', "only names that /gradio_api/info lists"),
         ("@painting.jpg", "@none.jpg", "Failed to open"),
         ('"size": 32', '"size": 100', '"error": "size: The result would be 120x100 pixels'),
     ],
@@ -175,12 +175,12 @@ def test_what_is_no_request_for_a_picture_is_refused(client):
     for asked, named in (
         ({}, "photo: is missing. "),
         ({"photo": photo}, "painting: is missing. "),
-        (both | {"sise": 1}, "sise: there is no such parameter. "),
-        (both | {"\n\ud800`": 1}, "`: there is no such parameter. "),
-        (both | {"x" * 2000: 1}, f"{'x' * 200}: there is no such parameter. "),
+        (both | {"sise": 1}, "sise: is not a parameter. "),
+        (both | {"\n\ud800`": 1}, "`: is not a parameter. "),
+        (both | {"x" * 2000: 1}, f"{'x' * 200}: is not a parameter. "),
     ):
         assert told(client, asked).startswith(f"{named}Send JSON")
-        assert "none but the names that /gradio_api/info lists" in told(client, asked)
+        assert "only names that /gradio_api/info lists" in told(client, asked)
         content = json.dumps(asked)  # lone surrogates too, which httpx does not send
         answer = client.post("/call/v2/paint", content=content, headers=JSON)
         assert answer.status_code == 400
@@ -189,7 +189,7 @@ def test_what_is_no_request_for_a_picture_is_refused(client):
     form = client.post("/call/v2/paint", data={"photo": json.dumps(photo)})  # as curl -d does
     assert (form.status_code, form.text) == (422, told(client, []))
     long = {"photo": photo | {"size": "9" * 2**14}, "painting": photo}
-    assert told(client, long) == "This is too long."
+    assert told(client, long) == "This request is too long."
     for file in ("a.png", None, 5, [], {"name": "a.png"}):
         *_, (event, data) = told(client, {"photo": photo, "painting": file})
         assert event == "error" and "painting: upload a file" in json.loads(data)["error"]
@@ -207,7 +207,7 @@ def test_what_is_told_is_told_once(client):
     assert "size must be" in client.get(f"/call/paint/{event}").text
     for address in (f"/call/paint/{event}", f"/call/paint/{event}/"):
         again = client.get(address)
-        assert again.status_code == 410 and "read already" in again.text
+        assert again.status_code == 410 and "read only once" in again.text
 
 
 def hang_up(client, asked):

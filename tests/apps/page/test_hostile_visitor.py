@@ -28,7 +28,7 @@ NAMES += ("paint",)  # for programs
 META = {"_type": "gradio.FileData"}
 CONTROLS = [0.5, 32, 1, "none", 0.025, 1, 1, 0, 0, "area"]
 ONLY_UPLOADS = "Give pictures or a clip that you have uploaded here, or an example."
-NOT_OURS = "What was sent is not what this page sends."
+NOT_OURS = "This request is not one that the page sends."
 GIGABYTES = 0.01
 
 
@@ -266,7 +266,7 @@ def test_what_is_nested_deep_is_refused(visitor):
     deep = []
     for _ in range(400):
         deep = [deep]
-    assert visitor.enter(deep, None)["error"] == "What was sent is nested too deep."
+    assert visitor.enter(deep, None)["error"] == "This request is nested too deeply."
 
 
 def test_what_the_page_does_not_ask_for_is_not_there(visitor):

@@ -370,7 +370,7 @@ def test_time_that_is_spent_counts():
             [],
             "The clip has more than 4 frames, the most that this page accepts",
         ),
-        (2, ["photo.png"], "Give one clip alone, or photos"),
+        (2, ["photo.png"], "Give either one clip or photos"),
         (0, [], r"the clip: has no frames that can be read \("),
     ],
 )
