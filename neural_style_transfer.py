@@ -336,7 +336,7 @@ def style_transfer(
         InputError: a picture or a setting that cannot be used.
         WeightsError: no weights, or not those of a VGG19.
         NonFiniteLoss: a term of the loss became NaN or infinite.
-        MemoryError: there is not enough, of the processor's or the GPU's.
+        MemoryError: there is not enough, on the processor or the GPU.
         Whatever the callback or the progress raises, which ends the run.
     """
     job = prepare(

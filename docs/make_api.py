@@ -14,7 +14,7 @@ from stylize.runs import metadata, progress
 
 SECTIONS = {
     "The run": "style_transfer prepare paint Job",
-    "What it says as it goes on": "Progress Evaluation Iterate Losses Stage",
+    "Following a run": "Progress Evaluation Iterate Losses Stage",
     "Pictures and weights": "load_image save_image load_weights",
     "How a picture was made, in `stylize.runs.metadata`": "make_record to_text read_record",
     "Losses": "gram_matrix style_loss content_loss total_variation_loss neighbor_loss "
@@ -30,7 +30,7 @@ Made from the docstrings by `python docs/make_api.py`. What is not named here ma
 From other languages and machines, there is the web page [over HTTP](http.md)."""
 RECIPES_HEAD = """## `SETTINGS` and `RECIPES`
 
-An empty place: as in `{}`, the default."""
+An empty cell is as in `{}`, the default."""
 
 
 def stub(thing):

@@ -14,14 +14,14 @@ def printable(text: str) -> str:
 
 
 class InputError(ValueError):
-    """Something the caller gave cannot be used. It may be named as strangers like to name it."""
+    """Something the caller gave cannot be used. Names in the message may be a stranger's."""
 
     def __str__(self) -> str:
         return printable(super().__str__())
 
     @property
     def option(self) -> str:
-        """The same to somebody who types options."""
+        """The same message for somebody who types options."""
         return str(self)
 
 

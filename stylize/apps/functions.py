@@ -68,7 +68,7 @@ def paint_film(clip: Named, style_reference: Named, result: Named, **options: An
     """Paints a film, frame by frame. Nothing is printed.
 
     Args:
-        clip: a film or, with `frames=True`, a folder of frames; `fps` is how many a second.
+        clip: a film or, with `frames=True`, a folder of frames; `fps` is the frames per second.
         style_reference: a picture.
         result: the path of the new film, with or without ".mp4".
         **options: any of `SETTINGS`, or the other options of the command line that are for films,

@@ -127,7 +127,7 @@ def pictures_given(args: argparse.Namespace) -> list:
 
 
 def surprises_of_masks(settings: Settings) -> list[str]:
-    """What somebody may not expect of how the masks in the settings are read, in lines."""
+    """What may surprise about how the masks in the settings are read, in lines."""
     masks = settings.content_mask, settings.keep_mask, *(settings.style_masks or [])
     given = dict.fromkeys(filter(None, masks))  # each once
     return [line for mask in given for line in surprises_of(mask)]
@@ -198,7 +198,7 @@ def needs(job: Job) -> str:
 
 
 def surprises(job: Job) -> list[str]:
-    """What somebody may not expect of the size that a photo will have, in lines."""
+    """What may surprise about the size that a photo will have, in lines."""
     photo, stage = job.inputs.base, job.stages[-1]
     sides = f"{stage.cols}x{stage.rows} pixels"
     lines, times, long = [], stage.rows / photo.height, max(photo.size) / min(photo.size)

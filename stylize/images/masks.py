@@ -35,8 +35,8 @@ def load_mask(picture: Picture | None, name: str | None = None) -> Image.Image |
         name: what errors call it; None: its path.
 
     Raises:
-        InputError: what `load_image` raises, where all of it is black, and where black and
-            transparent parts leave open which of them is to be black.
+        InputError: as `load_image`; if all of it is black; or if it has both black and transparent
+            parts, so that either could be the black of the mask.
     """
     if picture is None:
         return None
@@ -66,7 +66,7 @@ def load_keep_mask(picture: Picture | None, name: str | None = None) -> Image.Im
 
 
 def surprises_of(picture: str | os.PathLike) -> list[str]:
-    """What somebody may not expect of how a mask is read, in lines. Raises InputError."""
+    """What may surprise about how a mask is read, in lines. Raises InputError."""
     image, lines = load_image(picture), []
     if load_opacity(picture):
         lines.append(CUT_OUT)

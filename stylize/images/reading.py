@@ -24,7 +24,7 @@ def load_image(
             (rows, cols, 4). Of an animation, the first frame counts. A file has one of the formats
             `READABLE`.
         name: what errors call it; None: its path.
-        max_pixels: that a file may have. It is not decoded where it has more.
+        max_pixels: the most that a file may have; a larger one is not decoded.
 
     Returns:
         A Pillow image of mode RGB, not to be changed: it may be the one given.

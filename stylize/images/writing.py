@@ -56,7 +56,7 @@ def save_image(
 
     Args:
         picture: a Pillow RGB image, or an array (rows, cols, 3), RGB 0..255, or rounded to 16 bits.
-        bits: of a channel, 8, or 16 for .png and .tiff.
+        bits: per channel: 8, or 16 for .png and .tiff.
         description: text to store with the picture, see `read_description`.
 
     Raises:

@@ -13,7 +13,7 @@ from stylize.losses.term import Term
 class Losses:
     """The loss and its terms.
 
-    Terms can be had as attributes, too: `losses.total_variation`; one that the loss lacks is 0.
+    Terms are attributes too, as in `losses.total_variation`; one that the loss lacks is 0.
 
     Attributes:
         total: their sum.

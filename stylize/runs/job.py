@@ -158,7 +158,7 @@ class Job(NamedTuple):
 
     @property
     def empty(self) -> Callable[[tuple[int, ...]], np.ndarray]:
-        """Makes an array for a state that is read: in a file if those of any stage are."""
+        """Makes an array to read a state into: in a file if any stage's arrays are."""
         if any(stage.in_files for stage in self.stages):
             return functools.partial(empty_in_file, folder=self.settings.scratch_folder)
         return empty_in_memory

@@ -53,7 +53,7 @@ def make_record(
     bits: int = 8,
     of_film: bool = False,
 ) -> dict[str, Any]:
-    """What is to be known to make a result again, but for the pictures themselves.
+    """Everything needed to make a result again, except the pictures themselves.
 
     Args:
         job: the run; `precision: auto` is recorded as the precision that it takes.
@@ -167,10 +167,10 @@ def _kept_digest(weights):
 
 
 def to_text(record: Mapping[str, Any], **more: Any) -> str:
-    """A record, with what is known of this one picture added, as `save_image` stores it.
+    """A record, with what is known about this one picture, as `save_image` stores it.
 
     Raises:
-        InputError: some of it is nothing that JSON can hold.
+        InputError: JSON cannot hold some of it.
     """
     try:
         return json.dumps({**record, **more})

@@ -214,7 +214,7 @@ class Progress:
         return tells or self.stage is self.stages[-1]
 
     def on_start(self, stages: Sequence[Stage]) -> None:
-        """A run starts; one that this has been told of before no longer counts."""
+        """A run starts; an earlier one no longer counts."""
         self._reset(stages)
 
     def on_stage(self, index: int) -> None:
@@ -289,15 +289,15 @@ class Progress:
             self.on_resume(resumed)
 
     def targets_ready(self) -> None:
-        """Notes that all is computed which the combination is compared with: iterations begin."""
+        """Notes that everything the combination is compared with is ready: iterations begin."""
         self._iteration_started = time.perf_counter()
 
     def evaluated(self, losses: Losses, x: Any) -> None:
-        """Tells of an evaluation at x."""
+        """Reports an evaluation at x."""
         self.on_evaluation(Evaluation(losses, x, self._to_pixels))
 
     def iterated(self, x: Any, losses: Losses, stopped: str) -> None:
-        """Tells of an iteration that ended at x; it is the last where `stopped` says why."""
+        """Reports an iteration that ended at x; it is the last if `stopped` says why."""
         iterate = Iterate(
             losses=losses,
             x=x,

@@ -13,7 +13,7 @@ LOG, INDEX = "log.jsonl", "index.html"
 
 
 class Outcome(NamedTuple):
-    """What has become of one photo in one style.
+    """What became of one photo in one style.
 
     Attributes:
         status: "finished" (by an earlier run), "waiting" (to be painted), "painted" or "failed".

@@ -308,13 +308,13 @@ def _more_controls():
             gr.Number(DEFAULTS["content_weight"], label="Content weight", info="the photo's forms"),
             gr.Number(DEFAULTS["style_weight"], label="Style weight", info="colours and textures"),
             gr.Number(DEFAULTS["tv_weight"], label="Smoothness (total variation)"),
-            gr.Slider(0, 1, 0, label="Noise", info="how much of it is in the start"),
+            gr.Slider(0, 1, 0, label="Noise", info="how much of it the start has"),
             gr.Number(0, label="Seed", info="of the noise", precision=0),
             strokes,
         ]
         gr.Markdown(
-            "Masks, to keep a part of the photo as it is, and several paintings at once are for "
-            "the command line: `--keep_mask`, `--styles`."
+            "The command line also takes masks, to keep a part of the photo as it is "
+            "(`--keep_mask`), and several paintings at once (`--styles`)."
         )
     return controls
 
