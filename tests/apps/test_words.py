@@ -110,7 +110,7 @@ def fails(argv, message, capsys, status=2):
             [*THREE[:2], "b.jpg", "out"],
             r"painting.jpg out --styles b.jpg; .* their folder: \. b.jpg",
         ),
-        (["s/1.jpg", "s/2.jpg", "p.jpg", "out/"], "several photos give their folder: s p.jpg out/"),
+        (["s/1.jpg", "s/2.jpg", "p.jpg", "out/"], "several photos, give their folder: s p.jpg out"),
         (
             ["--content", "a.jpg", "--style", "b.jpg"],
             "--content: pictures are given without an option: .*photo",
