@@ -55,8 +55,8 @@ class Stranger:
         """(name, body) of the request for an event, with something else in it somewhere."""
         gallery = [{"image": self._file, "caption": None}]
         right = {
-            "enter": [gallery, gallery, *CONTROLS],
-            "paint": [self._file, self._file, *CONTROLS],
+            "enter": [gallery, gallery, rng.choice([None, gallery]), *CONTROLS],
+            "paint": [self._file, self._file, *CONTROLS, rng.choice([None, self._file])],
             "foresee": [gallery, *CONTROLS],
             "show": [gallery],
             "show_last": [gallery],
@@ -80,7 +80,9 @@ class Stranger:
 
     def _names(self, rng):
         """The body of a program's request, with something else in it somewhere."""
-        return several({"photo": self._file, "painting": self._file} | NAMED, rng)
+        mask = rng.choice([None, self._file])
+        files = {"photo": self._file, "painting": self._file, "keep_mask": mask}
+        return several(files | NAMED, rng)
 
     def _called(self, body):
         """What becomes of a program's request."""

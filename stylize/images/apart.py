@@ -3,17 +3,19 @@
 A decoder may take minutes or hang; only a process can be ended at any time.
 """
 
+import json
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from PIL import Image
 
 from stylize.errors import InputError, one_line
+from stylize.images.masks import load_keep_mask, surprises_of
 from stylize.images.reading import load_image
 
 ROOT = Path(__file__).parents[2]  # where a new process finds this package
@@ -68,6 +70,13 @@ class Preview(NamedTuple):
     size: tuple[int, int]
 
 
+class Mask(NamedTuple):
+    """A mask, and lines that say what somebody may not expect of how it is read."""
+
+    image: Image.Image
+    surprises: list[str]
+
+
 def load_image_apart(path: str, name: str, max_pixels: int, ending: Ending) -> Image.Image | None:
     """`load_image` in a process of its own. The rest: see `preview_apart`."""
     whole = preview_apart(path, name, max_pixels, ending, None)
@@ -89,8 +98,20 @@ def preview_apart(
     Raises:
         InputError: what `load_image` raises, too many pixels, or a process that failed.
     """
-    command = [sys.executable, "-m", "stylize.images.apart", path, name, str(max_pixels)]
-    command += [] if side is None else [str(side)]
+    told = _told("preview", path, name, max_pixels, side, ending=ending)
+    return told and Preview(told[0], tuple(told[1]))
+
+
+def load_keep_mask_apart(path: str, name: str, max_pixels: int, ending: Ending) -> Mask | None:
+    """`load_keep_mask` in a process of its own. The rest: see `preview_apart`."""
+    told = _told("keep_mask", path, name, max_pixels, ending=ending)
+    return told and Mask(*told)
+
+
+def _told(what: str, path: str, name: str, *more: Any, ending: Ending) -> Any:
+    """What a process of its own reads: an image, and what it says of it; None: it was ended."""
+    arguments = json.dumps([what, os.fspath(path), name, *more])
+    command = [sys.executable, "-m", "stylize.images.apart", arguments]
     places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     told = ask(command, ending, env=os.environ | {"PYTHONPATH": os.pathsep.join(places)})
     if ending.is_set():
@@ -100,23 +121,41 @@ def preview_apart(
         raise InputError(
             said if told.returncode == 2 else f"{name}: cannot be read ({one_line(said)})"
         )
-    sizes, _, pixels = told.stdout.partition(b"\n")
-    own_cols, own_rows, cols, rows = map(int, sizes.split())
-    return Preview(Image.frombytes("RGB", (cols, rows), pixels), (own_cols, own_rows))
+    header, _, pixels = told.stdout.partition(b"\n")
+    mode, size, about = json.loads(header)
+    return Image.frombytes(mode, size, pixels), about
 
 
-def main(path: str, name: str, max_pixels: str, side: str = "") -> int:
-    """Writes to standard output the size of a picture, its size made smaller, and its pixels."""
+def _preview(path, name, max_pixels, side):
+    """A picture made smaller, and the size that it had."""
+    image = load_image(path, name, max_pixels)
+    size = image.size
+    if side:
+        image.thumbnail((side, side))
+    return image, size
+
+
+def _keep_mask(path, name, max_pixels):
+    """A mask, and its surprises. It is looked at only once it is known to be small enough."""
+    return load_keep_mask(path, name, max_pixels), surprises_of(path, name)
+
+
+READERS: Mapping[str, Callable[..., tuple[Image.Image, Any]]] = {
+    "preview": _preview,
+    "keep_mask": _keep_mask,
+}
+
+
+def main(arguments: str) -> int:
+    """Writes what a reader makes of its arguments, JSON: a header and pixels."""
+    what, *given = json.loads(arguments)
     try:
-        image = load_image(path, name, int(max_pixels))
+        image, about = READERS[what](*given)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    size = image.size
-    if side:
-        image.thumbnail((int(side), int(side)))
-    sys.stdout.buffer.write(b"%d %d %d %d\n" % (*size, *image.size))
-    sys.stdout.buffer.write(image.tobytes())
+    header = json.dumps([image.mode, image.size, about])
+    sys.stdout.buffer.write(header.encode() + b"\n" + image.tobytes())
     return 0
 
 

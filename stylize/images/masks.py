@@ -1,5 +1,6 @@
 """Masks: gray pictures, or cut-outs, that say where something applies."""
 
+import math
 import os
 from collections.abc import Sequence
 
@@ -25,14 +26,15 @@ def layer_mask(mask: ArrayLike | None, shape: Sequence[int]) -> np.ndarray | Non
     return np.asarray(image.resize((shape[2], shape[1]), Image.Resampling.BOX)).reshape(-1, 1)
 
 
-def load_mask(picture: Picture | None, name: str | None = None) -> Image.Image | None:
+def load_mask(
+    picture: Picture | None, name: str | None = None, max_pixels: float = math.inf
+) -> Image.Image | None:
     """Reads a mask: a Pillow image of mode L, None for None.
 
     Where parts of it are transparent, opaque ones are white and transparent ones black.
 
     Args:
-        picture: what `load_image` takes.
-        name: what errors call it; None: its path.
+        picture, name, max_pixels: what `load_image` takes.
 
     Raises:
         InputError: as `load_image`; if all of it is black; or if it has both black and transparent
@@ -40,7 +42,7 @@ def load_mask(picture: Picture | None, name: str | None = None) -> Image.Image |
     """
     if picture is None:
         return None
-    image = load_image(picture, name)
+    image = load_image(picture, name, max_pixels)
     opacity, named = load_opacity(picture), name or f"mask {picture}"
     mask = opacity or image.convert("L")
     if opacity and _is_drawn(image, opacity):
@@ -54,9 +56,11 @@ def load_mask(picture: Picture | None, name: str | None = None) -> Image.Image |
     return mask
 
 
-def load_keep_mask(picture: Picture | None, name: str | None = None) -> Image.Image | None:
+def load_keep_mask(
+    picture: Picture | None, name: str | None = None, max_pixels: float = math.inf
+) -> Image.Image | None:
     """Reads a mask as `load_mask` does. Raises InputError where all of it is white, too."""
-    mask = load_mask(picture, name)
+    mask = load_mask(picture, name, max_pixels)
     if mask and mask.getextrema() == (255, 255):
         raise InputError(
             f"{name or f'mask {picture}'}: it is all white, so nothing would be painted; "
@@ -65,9 +69,12 @@ def load_keep_mask(picture: Picture | None, name: str | None = None) -> Image.Im
     return mask
 
 
-def surprises_of(picture: str | os.PathLike) -> list[str]:
-    """What may surprise about how a mask is read, in lines. Raises InputError."""
-    image, lines = load_image(picture), []
+def surprises_of(picture: str | os.PathLike, name: str | None = None) -> list[str]:
+    """What may surprise about how a mask is read, in lines that call it `name`.
+
+    Raises InputError, as `load_mask` does.
+    """
+    image, lines = load_image(picture, name), []
     if load_opacity(picture):
         lines.append(CUT_OUT)
     elif (colored := _colored(image)).mean() > MANY:
@@ -76,7 +83,7 @@ def surprises_of(picture: str | os.PathLike) -> list[str]:
             f"its colours count by their brightness, here as about {white:.0%} white; paint it in "
             "black and white"
         )
-    return [f"mask {picture}: {line}" for line in lines]
+    return [f"{name or f'mask {picture}'}: {line}" for line in lines]
 
 
 def _is_drawn(image, opacity):

@@ -8,10 +8,12 @@ import time
 import numpy as np
 import pytest
 from conftest import BAD_PICTURES, make_bad_picture
+from PIL import Image
 
 from stylize.apps.page.watch import Limit
 from stylize.errors import InputError
-from stylize.images.apart import ask, load_image_apart
+from stylize.images.apart import ask, load_image_apart, load_keep_mask_apart
+from stylize.images.masks import load_keep_mask, surprises_of
 from stylize.images.reading import load_image
 
 GO_ON = threading.Event()
@@ -55,3 +57,19 @@ def test_picture_that_is_decoded_for_ever_is_given_up(photo_path, tmp_path, monk
     ending = Limit(threading.Event(), 0.2)
     assert load_image_apart(str(photo_path), "the photo", 10_000, ending) is None
     assert time.monotonic() - started < 30
+
+
+def test_mask_and_its_surprises_are_the_same_as_read_here(cut_out_path):
+    apart = load_keep_mask_apart(str(cut_out_path), "mask mine.png", 48 * 40, GO_ON)
+    assert np.array_equal(apart.image, load_keep_mask(cut_out_path))
+    assert apart.surprises == surprises_of(cut_out_path, "mask mine.png")
+    assert apart.surprises[0].startswith("mask mine.png: a cut-out: opaque parts count as white")
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_what_is_wrong_with_a_mask_is_said_by_its_name(level, tmp_path):
+    path = tmp_path / "upload.png"
+    Image.new("L", (48, 40), level).save(path)
+    for most, said in ((48 * 40, "it is all (black|white)"), (48 * 40 - 1, "too many; at most")):
+        with pytest.raises(InputError, match=f"^mask mine.png: .*{said}"):
+            load_keep_mask_apart(str(path), "mask mine.png", most, GO_ON)

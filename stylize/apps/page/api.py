@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from stylize.apps.page.allowance import TooMuch
+from stylize.apps.page.asked import Asked
 from stylize.apps.page.previews import original
 from stylize.apps.page.shown import reason
 from stylize.apps.page.studio import CONTROLS, Studio
@@ -41,8 +42,11 @@ def add_endpoint(studio: Studio, max_size: int, **queue: Any) -> None:
         noise_blend: float = DEFAULTS["noise_blend"],
         seed: int = DEFAULTS["seed"],
         style_scale: float | str = DEFAULTS["style_scale"],
+        keep_mask: gr.FileData | None = None,
     ) -> Iterator[tuple[str, dict | None]]:
         """Paints a photo, or a short clip, in the style of a painting; both are uploads.
+
+        What is white in a mask, or opaque in a cut-out, another upload, stays as in the photo.
 
         Yields (how far it is, in words; None), at the end (how it ended; the picture or the film).
         """
@@ -53,8 +57,9 @@ def add_endpoint(studio: Studio, max_size: int, **queue: Any) -> None:
         try:
             if missing := [name for name, value in given.items() if value is None]:
                 raise InputError(f"{missing[0]}: give a value, or leave it out")
-            paths = _path(photo, "photo"), _path(painting, "painting")
-            for shown in studio.paint_for_program(*paths, given):
+            mask = None if keep_mask is None else _path(keep_mask, "keep_mask")
+            asked = Asked([_path(photo, "photo")], _path(painting, "painting"), mask, given)
+            for shown in studio.paint_for_program(asked):
                 yield shown.words, _file(shown.result)
         except Exception as error:  # in plain words: programs show no HTML
             named = f"{error.parameter}: " if isinstance(error, TooMuch) else ""

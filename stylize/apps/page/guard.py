@@ -40,7 +40,7 @@ ASKED = {  # what the page, and programs, ask for besides: method, then paths
     "POST": re.compile(rf"({PAINT}|{API}/(cancel|queue/join|reset|run/predict|upload))/?"),
 }
 LARGEST_REQUEST = 2**20  # bytes of one that uploads nothing
-LARGEST_OF_PROGRAMS = 2**14  # the same: two names of files and a few numbers, which Gradio keeps
+LARGEST_OF_PROGRAMS = 2**14  # the same: three names of files and a few numbers, which Gradio keeps
 LONGEST_ADDRESS = 4096  # bytes of a path, or of what follows it
 LONGEST_PAUSE = 60  # seconds that a visitor may be silent before a request is whole
 SMALLEST_FILE = 2**16  # bytes that a file counts at least: so there is an end to their number too

@@ -116,9 +116,8 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
     def paint_entered(request: gr.Request) -> Iterator[Shown]:
         yield from studio.paint(request.session_hash)
 
-    def enter(request: gr.Request, photos: Any, painting: Any, *values: Any) -> str:
-        paintings = _paths(painting)
-        return studio.enter(request, _paths(photos), paintings[-1] if paintings else None, *values)
+    def enter(request: gr.Request, photos: Any, painting: Any, mask: Any, *values: Any) -> str:
+        return studio.enter(request, _paths(photos), _last(painting), _last(mask), *values)
 
     def given(request: gr.Request) -> tuple:
         words = studio.ready(request)
@@ -137,8 +136,8 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
     def show(photos: Any) -> Any:
         return shown_instead(_paths(photos))
 
-    def show_last(paintings: Any) -> Any:
-        return shown_instead(_paths(paintings), last=1)
+    def show_last(pictures: Any) -> Any:
+        return shown_instead(_paths(pictures), last=1)
 
     def foresee(photos: Any, *values: Any) -> str:
         return studio.foresight.words(_paths(photos), dict(zip(CONTROLS, values, strict=True)))
@@ -169,7 +168,8 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
                         _examples("Example photos", PHOTOS, photos),
                         _examples("Example paintings", PAINTINGS, painting),
                     ]
-                inputs = [photos, painting, strength, size, *_more_controls()]
+                keep_mask, *more = _more_controls()
+                inputs = [photos, painting, keep_mask, strength, size, *more]
             with gr.Column():
                 result = gr.Image(
                     label="Result",
@@ -215,10 +215,11 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
             "preprocess": False,  # as for `enter`
         }
         photos.upload(show, photos, photos, **looking)
-        painting.upload(show_last, painting, painting, **looking)
-        settings, last = inputs[2:], at_once | {"trigger_mode": "always_last"}
+        for each in (painting, keep_mask):
+            each.upload(show_last, each, each, **looking)
+        settings, last = inputs[3:], at_once | {"trigger_mode": "always_last"}
         gr.on([each.change for each in settings], studio.ready, None, words, **last)
-        pictures = [photos.change, painting.change]
+        pictures = [photos.change, painting.change, keep_mask.change]
         gr.on(pictures, given, None, [words, row], **last)
         foreseeing = foresee, [photos, *settings], expected
         changes = [photos.change, *(each.change for each in settings)]
@@ -275,6 +276,11 @@ def _paths(gallery):
     return [original(file["path"]) for file in files if file["path"]]
 
 
+def _last(gallery):
+    """The path of the last of them; None: there is none."""
+    return next(reversed(_paths(gallery)), None)
+
+
 def _examples(label, names, component):
     """Pictures of ours to try, photos or paintings: either goes with what a visitor has given."""
     with gr.Column(min_width=200):
@@ -294,7 +300,7 @@ def _size(max_size):
 
 
 def _more_controls():
-    """A component for each of `CONTROLS` but the strength and the size, in that order."""
+    """The mask, and a component for each of `CONTROLS` but the strength and the size, in order."""
     with gr.Row():
         iterations = gr.Slider(1, 20, DEFAULTS["iterations"], step=1, label="Iterations")
         colours = gr.Dropdown(COLOR_METHODS, value="none", label="Keep the photo's colours")
@@ -312,11 +318,13 @@ def _more_controls():
             gr.Number(0, label="Seed", info="of the noise", precision=0),
             strokes,
         ]
+        keep_mask = _upload("Keep a part of the photo: a mask", ["image"], "keep_mask")
         gr.Markdown(
-            "The command line also takes masks, to keep a part of the photo as it is "
-            "(`--keep_mask`), and several paintings at once (`--styles`)."
+            "White parts of the mask stay as they are in the photo, black parts are painted. In a "
+            "cut-out, with a transparent background, opaque parts stay.\n\n"
+            "The command line also takes several paintings at once (`--styles`)."
         )
-    return controls
+    return keep_mask, *controls
 
 
 def serve(args: argparse.Namespace) -> None:

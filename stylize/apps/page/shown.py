@@ -2,7 +2,7 @@
 
 import contextlib
 import html
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -66,12 +66,20 @@ def in_place_of_earlier(events: Generator[Shown]) -> Iterator[Shown]:
             yield shown.as_first if begins else shown
 
 
-def margins_left_out(job: Job, words: str) -> Iterator[Shown]:
+def painting_as_used(job: Job, words: str) -> Iterator[Shown]:
     """Yields what is used of a painting with margins, until the first picture takes its place."""
     (painting,), (box,) = job.inputs.styles, job.inputs.style_boxes
     if box.is_cut:
-        margins = "Plain margins of the painting are left out."
-        yield Shown(f"{words}\n\n{margins}", painting)
+        yield Shown(words, painting)
+
+
+def with_notes(events: Generator[Any], notes: Sequence[str]) -> Iterator[Any]:
+    """Yields events, `Shown` or `Offered`, with the notes that there are so far below the words."""
+    with contextlib.closing(events):
+        for shown in events:
+            if not _is_left(shown.words):
+                shown = shown._replace(words="\n\n".join([shown.words, *notes]))
+            yield shown
 
 
 def complaint(message):

@@ -5,11 +5,10 @@ frames of a clip.
 """
 
 import contextlib
-import functools
 import gc
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import neural_style_transfer as nst
 from stylize.apps.console import in_words
 from stylize.apps.film.scenes import FrameFolder, frames_to_paint
 from stylize.apps.page.allowance import Allowance, TooMuch, is_clip
+from stylize.apps.page.asked import Asked
 from stylize.apps.page.choices import STRENGTHS, Countdown, settings_of_choices
 from stylize.apps.page.foresight import Foresight
 from stylize.apps.page.guard import bytes_in
@@ -34,12 +34,13 @@ from stylize.apps.page.shown import (
     Shown,
     complaint,
     in_place_of_earlier,
-    margins_left_out,
+    painting_as_used,
     reason,
+    with_notes,
 )
 from stylize.apps.page.watch import Limit, Stopped, Watch, held
-from stylize.errors import InputError
-from stylize.images.apart import load_image_apart
+from stylize.errors import InputError, one_line
+from stylize.images.apart import load_image_apart, load_keep_mask_apart
 from stylize.images.clips import encode, open_clip
 from stylize.images.margins import without_margins
 from stylize.images.optical_flow import require_opencv
@@ -84,24 +85,31 @@ class Studio:
         self._weights, self._folder, self._allowed = weights, folder, allowed
         self.previews = Previews(allowed.pixels)
         self.foresight = Foresight(weights, allowed, self.previews)
-        # session -> (what stops its next run, what it asked for last)
-        self._asked: dict[str | None, tuple[threading.Event, tuple]] = {}
+        self._asked: dict[str | None, Asked] = {}  # session -> what it asked for last
         self._running: dict[str | None, threading.Event] = {}  # session -> what stops its run
         self._reading = threading.Lock()
 
-    def enter(self, request: gr.Request, *asked: Any) -> str:
+    def enter(
+        self,
+        request: gr.Request,
+        photos: Sequence[str],
+        style: str | None,
+        keep_mask: str | None,
+        *values: Any,
+    ) -> str:
         """A visitor asks for pictures, and waits from now on. Returns words that say so.
 
         What they asked for before, waiting or being painted, is dropped.
 
         Args:
             request: whose it is.
-            asked: the paths of the photos, or of one clip, the path of the painting, then the
-                values of `CONTROLS`, in their order.
+            photos, style, keep_mask: as in `Asked`.
+            values: those of `CONTROLS`, in their order.
         """
         self.stop(request)
         self._asked.pop(request.session_hash, None)
-        self._asked[request.session_hash] = threading.Event(), asked
+        given = dict(zip(CONTROLS, values, strict=True))
+        self._asked[request.session_hash] = Asked(photos, style, keep_mask, given)
         while len(self._asked) > MOST_ASKED:  # the first of them have never come back to wait
             del self._asked[next(iter(self._asked))]
         return "Waiting for a place ..."
@@ -121,18 +129,13 @@ class Studio:
         """
         yield from in_place_of_earlier(self._in_turn(session, self._paint_asked, Shown))
 
-    def paint_for_program(self, photo: str, style: str, given: dict[str, Any]) -> Iterator[Shown]:
+    def paint_for_program(self, asked: Asked) -> Iterator[Shown]:
         """Paints for a program, which has its turn now. Closing the iterator stops it.
-
-        Args:
-            photo: its path, or that of a clip.
-            style: the path of the painting.
-            given: the values of `CONTROLS`.
 
         Yields until it is painted. Raises InputError: nothing came of it; or see `reason`.
         """
-        self._check([photo], style)
-        for shown in self._paint_asked([photo], style, given, threading.Event()):
+        self._check(asked)
+        for shown in with_notes(self._paint_asked(asked), asked.notes):
             yield shown
         if not shown.result:
             raise InputError(shown.words)
@@ -145,45 +148,44 @@ class Studio:
         """Has what a visitor asked for last painted. Yields what is shown. Raises gr.Error."""
         if session not in self._asked:
             return  # they left while they waited, or an earlier turn of theirs has painted it
-        stop, (photos, style, *values) = self._asked.pop(session)
-        self._running[session] = stop
+        asked = self._asked.pop(session)
+        self._running[session] = asked.stop
         try:
-            self._check(photos, style)
-            yield from events_of(photos, style, dict(zip(CONTROLS, values, strict=True)), stop)
+            self._check(asked)
+            yield from with_notes(events_of(asked), asked.notes)
         except Exception as error:
             failure = complaint(reason(error))
             yield shown(failure.message)
             raise failure from None
         finally:
-            if self._running.get(session) is stop:
+            if self._running.get(session) is asked.stop:
                 del self._running[session]
 
-    def _paint_asked(self, photos, style, given, stop):
+    def _paint_asked(self, asked):
         """Yields what is shown of photos, or of a clip."""
         yield Shown("Getting ready ...")
-        paint_photo = functools.partial(self._paint_photo, stop, style, given)
-        if is_clip(photos[0]):
-            yield from self._paint_clip(photos[0], style, given, stop)
-        elif len(photos) == 1:
-            yield from self._paint_one(photos[0], paint_photo)
+        if is_clip(asked.photos[0]):
+            yield from self._paint_clip(asked)
+        elif len(asked.photos) == 1:
+            yield from self._paint_one(asked)
         else:
-            yield from self._paint_several(photos, paint_photo, stop)
+            yield from self._paint_several(asked)
 
-    def _paint_choices(self, photos, style, given, stop):
+    def _paint_choices(self, asked):
         """Yields what is shown of the first photo's small pictures, one after another."""
-        if is_clip(photos[0]):
+        if is_clip(asked.photos[0]):
             raise InputError("The choices need a photo; give a frame of the clip instead.")
         yield Offered("Getting ready ...", gr.Row(visible=True), (None,) * len(STRENGTHS))
-        limit = Limit(stop, self._allowed.seconds)
+        limit = Limit(asked.stop, self._allowed.seconds)
         try:
-            photo = self._load(photos[0], "the photo", limit)
-            countdown = Countdown(self.foresight.seconds_of_choices(photo.size, given))
-            each = settings_of_choices(given, photo.size, self._allowed.size)
+            photo = self._load(asked.photos[0], "the photo", limit)
+            countdown = Countdown(self.foresight.seconds_of_choices(photo.size, asked.given))
+            each = settings_of_choices(asked.given, photo.size, self._allowed.size)
             for index, own in enumerate(each):
                 countdown.begin_next()
                 watch = Watch(limit)
                 yield Offered(countdown.words(watch))
-                job = self._prepare(photo, style, own, limit)
+                job = self._prepare(photo, asked, own, limit)
                 for shown in self._follow(job, watch, countdown.words):
                     pictures = [gr.skip() for _ in STRENGTHS]
                     pictures[index] = shown.picture
@@ -194,18 +196,19 @@ class Studio:
             return
         yield Offered("Choose the one that you like best; *Paint* then paints it at full size.")
 
-    def _check(self, photos, style):
+    def _check(self, asked):
         """Raises InputError unless there is something to paint, and not too much of it."""
-        if not (photos and style):
+        if not (asked.photos and asked.style):
             raise InputError("Give a photo and a painting: drop them above, or choose an example.")
-        self._allowed.check_photos(photos)
+        self._allowed.check_photos(asked.photos)
         if bytes_in(self._folder) > self._allowed.bytes:
             raise InputError("The page has no room for this now; come back later.")
 
-    def _paint_one(self, photo, paint_photo):
+    def _paint_one(self, asked):
         """Yields what is shown of the only photo."""
+        (photo,) = asked.photos
         path = self._new_folder() / f"{download_name(photo)}.png"
-        watch = yield from paint_photo(photo, path, lambda watch: watch.painting)
+        watch = yield from self._paint_photo(asked, photo, path, lambda watch: watch.painting)
         words = watch.ending.capitalize()
         if watch.last is None:
             yield Shown(words)
@@ -213,49 +216,50 @@ class Studio:
         download = gr.DownloadButton(value=str(path), interactive=True)
         yield Shown(words, download=download)
 
-    def _paint_several(self, photos, paint_photo, stop):
+    def _paint_several(self, asked):
         """Yields what is shown of photo after photo; one that cannot be painted is named."""
-        series = Series(self._new_folder(), photos)
-        for index, photo in enumerate(photos):
-            if stop.is_set():
+        series = Series(self._new_folder(), asked.photos)
+        for index, photo in enumerate(asked.photos):
+            if asked.stop.is_set():
                 break
 
             def say(watch, place=series.places[index]):
                 return series.words(f"{place}, {watch.left}")
 
             try:
-                watch = yield from paint_photo(photo, series.paths[index], say)
+                watch = yield from self._paint_photo(asked, photo, series.paths[index], say)
             except Exception as error:
                 series.remark(index, reason(error).removeprefix("the photo: "))
                 continue
             series.add(index, watch)
             yield Shown(gr.skip(), gallery=gr.Gallery(list(series.gallery), visible=True))
-        words = series.summary("Stopped" if stop.is_set() else "Done")
+        words = series.summary("Stopped" if asked.stop.is_set() else "Done")
         if not series.gallery:
             yield Shown(words)
             return
         download = gr.DownloadButton(DOWNLOAD_ALL, value=series.pack(), interactive=True)
         yield Shown(words, download=download)
 
-    def _paint_photo(self, stop, style, given, photo, path, say):
+    def _paint_photo(self, asked, photo, path, say):
         """Paints a photo and saves what came of it. `say` makes the words of a `Watch`.
 
         Yields what is shown. Returns the `Watch`; raises what ended the run, but for `Stopped`.
         """
-        limit = Limit(stop, self._allowed.seconds)
+        limit = Limit(asked.stop, self._allowed.seconds)
         watch = Watch(limit)
         yield Shown(say(watch))
         try:
-            job = self._prepare(self._load(photo, "the photo", limit), style, given, limit)
+            image = self._load(photo, "the photo", limit)
+            job = self._prepare(image, asked, asked.given, limit)
         except Stopped as error:
             watch.error = error
             return watch
-        yield from margins_left_out(job, say(watch))
+        yield from painting_as_used(job, say(watch))
         yield from self._follow(job, watch, say)
         if not watch.error:
             self.foresight.learn(watch)
         if watch.last:
-            record = metadata.make_record(job, self._weights, photo, [style])
+            record = metadata.make_record(job, self._weights, photo, [asked.style])
             more = {"iteration": watch.last.iteration, "losses": watch.last.losses.as_dict()}
             description = metadata.to_text(record, **more)
             save_image(watch.last.rounded(), path, description=description)
@@ -277,24 +281,26 @@ class Studio:
         if watch.error and not isinstance(watch.error, Stopped):
             raise watch.error
 
-    def _paint_clip(self, path, style, given, stop):
+    def _paint_clip(self, asked):
         """Yields what is shown of a clip. What is painted of it until it is stopped is a film."""
-        if given["preserve_colors"] == "luma":
+        (path,) = asked.photos
+        if asked.given["preserve_colors"] == "luma":
             words = "Keep the photo's colours: luma is for photos; choose another way"
             raise TooMuch("preserve_colors", words)
         yield Shown("Reading the clip ...")
-        limit = Limit(stop, self._allowed.seconds)
+        limit = Limit(asked.stop, self._allowed.seconds)
         try:
             clip = self._open_clip(path, limit)
             first = next(clip.frames(0, limit), None)
             limit.check()
-            job = self._prepare(first, style, given, limit)
+            job = self._prepare(first, asked, asked.given, limit)
         except Stopped as error:
             yield Shown(f"{error}; no frame was finished".capitalize())
             return
-        yield from margins_left_out(job, "Getting ready ...")
+        yield from painting_as_used(job, "Getting ready ...")
         with tempfile.TemporaryDirectory(dir=self._folder) as kept:
-            folder = FrameFolder(kept, metadata.make_record(job, self._weights, path, [style]))
+            record = metadata.make_record(job, self._weights, path, [asked.style], of_film=True)
+            folder = FrameFolder(kept, record)
             ended = yield from self._paint_frames(job, clip, folder, limit)
             files = folder.files()
             words = f"{ended}: {len(files)} of {clip.length} frames".capitalize()
@@ -308,7 +314,7 @@ class Studio:
                 clip = clip._replace(sound=(*clip.sound, "-t", str(seconds)))
             writing = Limit(threading.Event(), self._allowed.seconds)  # Stop is to leave a film
             try:
-                with_sound = encode(film, files, clip, ending=writing)
+                with_sound = encode(film, files, clip, metadata.to_text(record), writing)
             except OSError:
                 if writing.is_set():
                     raise InputError("Writing the film took too long.") from None
@@ -362,17 +368,21 @@ class Studio:
             )
         return clip
 
-    def _load(self, path, name, limit):
-        """The picture of an upload. Raises InputError, or Stopped."""
+    def _load(self, path, name, limit, is_mask=False):
+        """The picture of an upload, or its `Mask`. Raises InputError, or Stopped."""
+        load = load_keep_mask_apart if is_mask else load_image_apart
         # Gradio may begin the next event while one that was cancelled still reads.
         with held(self._reading, limit):
-            image = load_image_apart(path, name, self._allowed.pixels, limit)
+            read = load(path, name, self._allowed.pixels, limit)
         limit.check()
-        return image
+        return read
 
-    def _prepare(self, photo: Image.Image, style: str, given: dict[str, Any], limit: Limit) -> Job:
-        """The `Job` of the uploads. Raises InputError, or Stopped."""
-        painting, settings = self._load(style, "the painting", limit), choose_settings(**given)
+    def _prepare(
+        self, photo: Image.Image, asked: Asked, given: dict[str, Any], limit: Limit
+    ) -> Job:
+        """The `Job` of a photo, whose settings are given. Raises InputError, or Stopped."""
+        painting = self._load(asked.style, "the painting", limit)
+        settings = choose_settings(**given)
         # Both sizes are checked before memory is planned, whose answer would say less.
         rows, cols = working_size(photo, settings.size, settings.longer_side)
         self._allowed.check_size(rows, cols)
@@ -381,9 +391,22 @@ class Studio:
         whole = Stage(rows, cols, settings.iterations, 1, settings.precision)
         cropped = without_margins(painting).of(painting)
         self._allowed.check_painting(*style_size(cropped, scale, whole, settings))
-        job = prepare(photo, painting, **given)
+        mask = self._load_mask(asked, limit)
+        job = prepare(photo, painting, keep_mask=mask, **given)
+        if job.inputs.style_boxes[0].is_cut:
+            asked.note(["Plain margins of the painting are left out."])
         limit.check()
-        return job
+        # Of a file, as on the command line, the record has the name.
+        return job._replace(settings=job.settings | {"keep_mask": asked.keep_mask})
+
+    def _load_mask(self, asked, limit):
+        """The mask, if there is one. What may surprise of it is noted."""
+        if asked.keep_mask is None:
+            return None
+        name = f"mask {one_line(Path(asked.keep_mask).name)}"
+        mask = self._load(asked.keep_mask, name, limit, is_mask=True)
+        asked.note(mask.surprises)
+        return mask.image
 
     def _new_folder(self):
         """A folder for results. What the page shows of them, it removes once it is stale."""
@@ -392,7 +415,7 @@ class Studio:
     def stop(self, request: gr.Request) -> None:
         """Stops all that the visitor asked for, or its waiting; what is painted so far stays."""
         if asked := self._asked.get(request.session_hash):
-            asked[0].set()
+            asked.stop.set()
         if stop := self._running.get(request.session_hash):
             stop.set()
 

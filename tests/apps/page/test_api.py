@@ -112,6 +112,15 @@ def test_the_curl_example_stops_at_what_is_wrong(right, wrong, said, address, tm
     assert not (tmp_path / "picture.png").exists()
 
 
+def test_a_mask_keeps_a_part_of_the_photo(address, cut_out_path):
+    files = {"photo": "photo.jpg", "painting": "painting.jpg", "keep_mask": str(cut_out_path)}
+    given = {name: gradio_client.handle_file(path) for name, path in files.items()}
+    with contextlib.closing(gradio_client.Client(address, verbose=False)) as page:
+        words, picture = page.predict(**given, size=32, iterations=1, api_name="/paint")
+    assert words.startswith("Done: 38x32 pixels\n\nmask cut_out.png: a cut-out: opaque parts")
+    assert metadata.read_record(picture)["keep_mask"] == metadata.describe_file(cut_out_path)
+
+
 def test_a_clip_becomes_a_film(address):
     writer = Mp4Writer(Path("clip.mp4"), (48, 40))
     writer.write(Image.open("photo.jpg"), 2)
@@ -151,6 +160,7 @@ def test_what_cannot_be_painted_is_one_line(client):
         ({"preserve_colors": "all"}, "preserve_colors"),
         ({"seed": -1}, "seed"),
         ({"size": None}, "size: give a value, or leave it out"),
+        ({"keep_mask": 5}, "keep_mask: upload a file and give"),
     ):
         *_, (event, data) = told(client, {"photo": photo, "painting": photo} | asked)
         assert event == "error" and words in json.loads(data)["error"], asked
@@ -164,8 +174,9 @@ def test_only_uploads_are_painted(more, client, tmp_path):
         *map(str, (tmp_path / "photo.jpg", tmp_path / "pipe.png", tmp_path)),
         *("/dev/zero", "/etc/passwd", "http://127.0.0.1:1/a.png", "", None, 5, [], {}),
     ):
-        for name, other in (("photo", "painting"), ("painting", "photo")):
-            *_, (event, data) = told(client, {name: {"path": path, **more}, other: photo})
+        for name in ("photo", "painting", "keep_mask"):
+            asked = {"photo": photo, "painting": photo, name: {"path": path, **more}}
+            *_, (event, data) = told(client, asked)
             assert event == "error" and "uploaded here" in json.loads(data)["error"]
 
 

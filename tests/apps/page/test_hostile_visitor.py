@@ -86,9 +86,9 @@ class Visitor:
             told = [json.loads(line[6:]) for line in lines.iter_lines() if line]
         return [each for each in told if each["msg"] == "process_completed"]
 
-    def enter(self, photos, painting, controls=CONTROLS):
+    def enter(self, photos, painting, controls=CONTROLS, mask=None):
         """What the page says to pictures."""
-        return self.join("enter", [photos, painting, *controls])["output"]
+        return self.join("enter", [photos, painting, mask, *controls])["output"]
 
     def paint(self):
         """The words in which painting ends."""
@@ -144,13 +144,17 @@ def elsewhere(tmp_path, photo_path, page):
 def test_only_uploads_are_read(more, visitor, photo_of, elsewhere):
     for path in elsewhere:
         file = {"path": path, **more}
-        for photos, painting in (
-            (in_gallery(file), in_gallery(photo_of)),
-            ([{"video": file, "caption": None}], in_gallery(photo_of)),
-            (in_gallery(photo_of), in_gallery(file)),
+        own, given = in_gallery(photo_of), in_gallery(file)
+        for photos, painting, mask in (
+            (given, own, None),
+            ([{"video": file, "caption": None}], own, None),
+            (own, given, None),
+            (own, own, given),
         ):
-            assert visitor.enter(photos, painting)["error"] == ONLY_UPLOADS, path
+            answer = visitor.enter(photos, painting, mask=mask)
+            assert answer["error"] == ONLY_UPLOADS, path
         others = [("paint", [*pair, *CONTROLS]) for pair in ((file, photo_of), (photo_of, file))]
+        others += [("paint", [photo_of, photo_of, *CONTROLS, file])]
         for event, data in [*looks_of(in_gallery(file)).items(), *others]:
             assert visitor.join(event, data)["output"]["error"] == ONLY_UPLOADS, path
     for index in range(len(CONTROLS)):
@@ -212,7 +216,7 @@ NONSENSE = [None, "x", "", [], {}, [[]], {"a": {}}, True, -1, 1e300, 10**400, fl
 
 def test_nonsense_in_any_field_of_any_event_is_answered(visitor, photo_of):
     gallery = in_gallery(photo_of)
-    events = {"enter": [gallery, gallery, *CONTROLS], **looks_of(gallery)}
+    events = {"enter": [gallery, gallery, gallery, *CONTROLS], **looks_of(gallery)}
     for event, given in events.items():
         for index, nonsense in itertools.product(range(len(given)), [*NONSENSE, float("inf")]):
             answer = visitor.join(event, [*given[:index], nonsense, *given[index + 1 :]])

@@ -433,6 +433,25 @@ def test_strokes_are_made_finer(visit, photo_path, painting_path):
     assert metadata.read_record(download.value.path())["settings"]["style_scale"] == [0.6]
 
 
+def test_mask_keeps_a_part_of_the_photo(visit, photo_path, painting_path, cut_out_path):
+    page = visit()
+    give(page, photo_path, painting_path)
+    page.get_by_role("button", name="More settings").click()
+    page.locator("#keep_mask input[type=file]").set_input_files(cut_out_path)
+    is_shown(page, "#keep_mask")
+    paint(page, 3)
+    status(page, r"Painting.* left\s+mask cut_out\.png: a cut-out: opaque parts count as white")
+    status(page, r"Done: 38x32 pixels\s+mask cut_out\.png: a cut-out")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download PNG").click()
+    record = metadata.read_record(download.value.path())
+    assert record["keep_mask"] == metadata.describe_file(cut_out_path)
+    page.locator("#keep_mask").get_by_label("Clear").click()
+    status(page, r"Ready\.")  # of what is asked for now
+    paint(page, 1)
+    expect(page.locator("#status")).to_have_text("Done: 38x32 pixels")
+
+
 def test_page_takes_any_size_of_upload(visit, painting_path, tmp_path):
     page = visit()
     Image.effect_noise((900, 600), 80).save(tmp_path / "large.jpg")

@@ -48,10 +48,10 @@ def studio(small_vgg19, tmp_path):
 def painting_of(studio, photo_path, painting_path):
     """A function that asks for pictures as the page does; returns the events' generator."""
 
-    def ask(iterations, size=24, photos=(photo_path,), painting=painting_path, **more):
+    def ask(iterations, size=24, photos=(photo_path,), painting=painting_path, mask=None, **more):
         given = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
         values = (given | {"size": size, "iterations": iterations} | more).values()
-        studio.enter(VISITOR, photos, painting, *values)
+        studio.enter(VISITOR, photos, painting, mask, *values)
         return studio.paint(VISITOR.session_hash)
 
     return ask
@@ -141,9 +141,66 @@ def test_painting_with_margins_is_shown_as_it_is_used(painting_of, painting, tmp
     framed = np.pad(painting, [(12, 12), (14, 14), (0, 0)], constant_values=255)
     Image.fromarray(framed).save(tmp_path / "framed.png")
     shown = list(painting_of(1, painting=tmp_path / "framed.png"))
-    words, used = next((words, picture) for words, picture, *_ in shown if is_picture(picture))
-    assert "Plain margins of the painting are left out" in words
+    index = next(i for i, each in enumerate(shown) if is_picture(each.picture))
+    used = shown[index].picture
     assert max(used.size) < max(framed.shape) and used != shown[-1].picture
+    said = "\n\nPlain margins of the painting are left out."
+    assert all(each.words.endswith(said) for each in shown[index:])  # until the end
+    assert shown[-1].words == f"Done: 28x24 pixels{said}"
+
+
+def test_what_a_mask_keeps_is_as_the_command_keeps_it(
+    painting_of, cut_out_path, photo_path, painting_path, small_vgg19
+):
+    """And the record names the visitor's file."""
+    *_, last = painting_of(1, mask=str(cut_out_path))
+    given = {"size": 24, "iterations": 1, "weights": small_vgg19}
+    expected = nst.style_transfer(photo_path, painting_path, keep_mask=cut_out_path, **given)
+    result = last.download.value["path"]
+    assert np.array_equal(load_image(result), expected)
+    record = metadata.read_record(result)
+    assert record["keep_mask"] == metadata.describe_file(cut_out_path)
+    assert record["settings"]["keep_mask"] == "cut_out.png"
+
+
+def test_how_a_mask_is_read_is_said_until_the_end(painting_of, cut_out_path, three):
+    cut_out_path = cut_out_path.rename(cut_out_path.with_name("<b>.png"))
+    *_, last = painting_of(1, photos=three, mask=str(cut_out_path))
+    assert last.words == (  # once, of all photos
+        "Done: 3 of 3 painted\n\nmask &lt;b&gt;.png: a cut-out: opaque parts count as white, "
+        "transparent ones as black"
+    )
+
+
+def test_choices_keep_what_the_mask_keeps(studio, painting_of, cut_out_path, photo):
+    painting_of(1, mask=str(cut_out_path), size=40)
+    *shown, last = studio.offer(VISITOR.session_hash)
+    assert "a cut-out: opaque" in last.words
+    small = np.asarray(Image.fromarray(photo).resize((63, 53), Image.Resampling.LANCZOS), int)
+    pictures = [picture for each in shown for picture in each.pictures if is_picture(picture)]
+    assert np.abs(np.asarray(pictures[-1]) - small)[:, :20].mean() < 2
+
+
+def test_clip_keeps_what_the_mask_keeps(painting_of, cut_out_path, tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4", 2)
+    *_, last = painting_of(1, photos=[clip], mask=str(cut_out_path))
+    assert last.words.startswith("Done: 2 of 2 frames\n\nmask cut_out.png: a cut-out")
+    record = metadata.read_record(last.download.value["path"])
+    assert record["keep_mask"] == metadata.describe_file(cut_out_path)
+
+
+@pytest.mark.parametrize(
+    ("level", "side", "message"),
+    [
+        (255, 24, "it is all white, so that nothing would be painted"),
+        (0, 24, "it is all black; paint"),
+        (0, 101, "101x101 pixels are too many"),  # it is not decoded
+    ],
+)
+def test_mask_that_cannot_be_used_is_named(level, side, message, painting_of, tmp_path):
+    Image.new("L", (side, side), level).save(tmp_path / "my mask.png")
+    with pytest.raises(gr.Error, match=f"mask my mask.png: {message}"):
+        list(painting_of(1, mask=str(tmp_path / "my mask.png")))
 
 
 def test_each_picture_is_shown_once(painting_of):
@@ -307,6 +364,7 @@ def test_clip_is_painted_frame_by_frame_and_becomes_a_film(studio, painting_of, 
     film = shown[-1].download.value["path"]
     assert shown[-1].gallery.value[0]["video"]["path"] == film
     assert shown[-1].gallery.value[0]["caption"] == "clip.mp4"
+    assert metadata.read_record(film)["base"]["name"] == "clip.mp4"
     clip = open_clip(film)
     assert (clip.rate, clip.length) == (12, 3)
     assert next(clip.frames()).size == (32, 24)
@@ -383,7 +441,9 @@ def test_clips_that_are_not_painted(frames, others, message, painting_of, tmp_pa
         list(painting_of(1, photos=[str(path), *others]))
 
 
-def test_all_that_reads_an_upload_and_writes_a_film_has_a_limit(painting_of, tmp_path, monkeypatch):
+def test_all_that_reads_an_upload_and_writes_a_film_has_a_limit(
+    painting_of, cut_out_path, tmp_path, monkeypatch
+):
     limits = []
 
     def limited(name, function):
@@ -399,10 +459,11 @@ def test_all_that_reads_an_upload_and_writes_a_film_has_a_limit(painting_of, tmp
         return clip._replace(frames=limited("frames", clip.frames))
 
     monkeypatch.setattr(studios, "open_clip", open_limited)
-    for name in ("load_image_apart", "encode"):
+    for name in ("load_image_apart", "load_keep_mask_apart", "encode"):
         monkeypatch.setattr(studios, name, limited(name, getattr(studios, name)))
-    list(painting_of(1, photos=[write_clip(tmp_path / "clip.mp4", 1)]))
-    names = ["open_clip", "frames", "load_image_apart", "frames", "encode"]
+    list(painting_of(1, photos=[write_clip(tmp_path / "clip.mp4", 1)], mask=str(cut_out_path)))
+    pictures = ["load_image_apart", "load_keep_mask_apart"]
+    names = ["open_clip", "frames", *pictures, "frames", "encode"]
     assert [name for name, _ in limits] == names
     *reading, (_, writing) = limits
     assert len({limit for _, limit in reading} | {writing}) == 2  # Stop is to leave a film
@@ -534,7 +595,7 @@ def test_stop_while_waiting(studio, painting_of):
 
 def test_those_who_ask_and_never_wait_are_forgotten_in_the_end(studio):
     for number in range(studios.MOST_ASKED + 2):
-        studio.enter(SimpleNamespace(session_hash=number), None, None)
+        studio.enter(SimpleNamespace(session_hash=number), None, None, None, *studios.CONTROLS)
     assert len(studio._asked) == studios.MOST_ASKED
     assert list(studio.paint(0)) == []
     with pytest.raises(gr.Error, match="Give a photo and a painting"):
@@ -614,7 +675,7 @@ def test_too_large_a_painting_is_answered_by_its_size_whatever_memory_there_is(
 
 def test_choices_are_small_pictures_of_three_strengths(studio, photo_path, painting_path):
     given = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
-    studio.enter(VISITOR, [photo_path], painting_path, *(given | {"size": 40}).values())
+    studio.enter(VISITOR, [photo_path], painting_path, None, *(given | {"size": 40}).values())
     shown = list(studio.offer(VISITOR.session_hash))
     last = {}
     for each in shown:

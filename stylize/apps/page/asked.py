@@ -1,0 +1,34 @@
+"""What a visitor asks for at once."""
+
+import html
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Asked:
+    """What a visitor asks for at once.
+
+    Attributes:
+        photos: their paths, or that of one clip.
+        style: the path of the painting; None: there is none.
+        keep_mask: the path of a mask of what stays as in the photo, if there is one.
+        given: settings.
+        stop: stops it, or its waiting.
+        notes: what is to be known of the pictures, as Markdown; it is learnt as they are read.
+    """
+
+    photos: Sequence[str]
+    style: str | None
+    keep_mask: str | None
+    given: dict[str, Any]
+    stop: threading.Event = field(default_factory=threading.Event)
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, texts: Iterable[str]) -> None:
+        """Notes what was not noted before: of the next photo too, the same may be known."""
+        for text in map(html.escape, texts):
+            if text not in self.notes:
+                self.notes.append(text)
