@@ -63,7 +63,7 @@ CSS = """
 #head .prose * { margin: 0 } /* with one row less, the choices are on the first screen */
 #choices .column { gap: 4px }
 main.fillable { max-width: 1280px } /* and as wide as a narrower window */
-#result img { width: 100%; height: 100%; object-fit: contain } /* small sizes too */
+#result img, #choices img { width: 100%; height: 100%; object-fit: contain } /* small sizes too */
 #result .image-container { padding-top: var(--size-7) } /* below the label */
 .grid-container { margin-top: var(--size-5) } /* the same */
 #gallery .grid-wrap { min-height: 0 } /* no empty rows */
@@ -305,26 +305,30 @@ def _more_controls():
         iterations = gr.Slider(1, 20, DEFAULTS["iterations"], step=1, label="Iterations")
         colours = gr.Dropdown(COLOR_METHODS, value="none", label="Keep the photo's colours")
     with gr.Accordion("More settings", open=False):
-        strokes = gr.Dropdown(
-            STROKES, value=DEFAULTS["style_scale"], label="Strokes", info="their size"
-        )
-        controls = [
-            iterations,
-            colours,
-            gr.Number(DEFAULTS["content_weight"], label="Content weight", info="the photo's forms"),
-            gr.Number(DEFAULTS["style_weight"], label="Style weight", info="colours and textures"),
-            gr.Number(DEFAULTS["tv_weight"], label="Smoothness (total variation)"),
-            gr.Slider(0, 1, 0, label="Noise", info="how much of it the start has"),
-            gr.Number(0, label="Seed", info="of the noise", precision=0),
-            strokes,
-        ]
         keep_mask = _upload("Keep a part of the photo: a mask", ["image"], "keep_mask")
         gr.Markdown(
             "White parts of the mask stay as they are in the photo, black parts are painted. In a "
-            "cut-out, with a transparent background, opaque parts stay.\n\n"
-            "The command line also takes several paintings at once (`--styles`)."
+            "cut-out, with a transparent background, opaque parts stay."
         )
-    return keep_mask, *controls
+        with gr.Row():
+            strokes = gr.Dropdown(
+                STROKES, value=DEFAULTS["style_scale"], label="Strokes", info="their size"
+            )
+            smoothness = gr.Number(
+                DEFAULTS["tv_weight"], label="Smoothness", info="weight of total variation"
+            )
+        with gr.Row():
+            content = gr.Number(
+                DEFAULTS["content_weight"], label="Content weight", info="the photo's forms"
+            )
+            style = gr.Number(
+                DEFAULTS["style_weight"], label="Style weight", info="colours and textures"
+            )
+        with gr.Row():
+            noise = gr.Slider(0, 1, 0, label="Noise", info="its share in the start")
+            seed = gr.Number(0, label="Seed", info="of the noise", precision=0)
+        gr.Markdown("The command line also takes several paintings at once (`--styles`).")
+    return keep_mask, iterations, colours, content, style, smoothness, noise, seed, strokes
 
 
 def serve(args: argparse.Namespace) -> None:

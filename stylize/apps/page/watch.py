@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from stylize.apps.console import in_words
 from stylize.runs.metadata import LossTable
 from stylize.runs.progress import Iterate, Progress, Stage
 
@@ -132,7 +133,7 @@ class Watch(Progress):
     @property
     def left(self) -> str:
         """The time left, in words."""
-        return f"about {self.seconds_left:.0f} s left" if self.fraction else "getting ready ..."
+        return f"about {in_words(self.seconds_left)} left" if self.fraction else "getting ready ..."
 
     @property
     def painting(self) -> str:

@@ -82,7 +82,7 @@ def test_the_python_example_paints(address, capsys):
     exec(example("python", address), {})
     *words, path = capsys.readouterr().out.splitlines()  # of the example
     assert words[-1] == "Done: 38x32 pixels"
-    assert any(re.fullmatch(r"Painting at .*: \d+%, about \d+ s left", each) for each in words)
+    assert any(re.fullmatch(r"Painting at .*: \d+%, about \d+s left", each) for each in words)
     assert metadata.read_record(path)["settings"]["iterations"] == 2
 
 

@@ -133,7 +133,7 @@ def test_several_photos_fill_a_gallery_and_come_as_one_download(
     bad.write_bytes(b"hello")
     give(page, [photo_path, bad, other], painting_path)
     paint(page, 3)
-    status(page, r"1 of 3: photo\.png, about \d+ s left")
+    status(page, r"1 of 3: photo\.png, about \d+s left")
     status(page, r"3 of 3: other\.png")
     expect(page.locator("#gallery img")).to_have_count(1)
     status(page, "Done: 2 of 3 painted")
@@ -470,7 +470,9 @@ def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path)
     assert page.evaluate("scrollY") == 0
     strength = page.get_by_label("number input for Strength")
     expect(page.locator("#choices img")).to_have_count(3)
-    page.locator("#choices img").first.click()
+    small = page.locator("#choices img").first
+    assert small.bounding_box()["width"] > 100  # of 64 pixels
+    small.click()
     expect(strength).to_have_value("0.3")
     page.get_by_role("button", name="Strength 0.7").click()
     expect(strength).to_have_value("0.7")

@@ -256,7 +256,7 @@ def test_several_photos_are_painted_in_turn_and_downloaded_together(painting_of,
     ]
     words = [s.words for s in shown if is_text(s.words)]
     assert "2 of 3: cat.png, getting ready ..." in words
-    assert any(re.fullmatch(r"3 of 3: dog\.png, about \d+ s left", each) for each in words)
+    assert any(re.fullmatch(r"3 of 3: dog\.png, about \d+s left", each) for each in words)
     cat, dog = "cat.png", "dog.png"
     assert captions(shown) == [[], [cat], [cat, cat], [cat, cat, dog]]
     results = packed(shown[-1], tmp_path / "unpacked")
