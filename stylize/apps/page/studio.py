@@ -162,12 +162,13 @@ class Studio:
         """Yields what is shown of photos, or of a clip."""
         yield Shown("Getting ready ...")
         paint_photo = functools.partial(self._paint_photo, stop, style, given)
-        if is_clip(photos[0]):
-            yield from self._paint_clip(photos[0], style, given, stop)
-        elif len(photos) == 1:
-            yield from self._paint_one(photos[0], paint_photo)
-        else:
-            yield from self._paint_several(photos, paint_photo, stop)
+        with self._new_folder() as folder:
+            if is_clip(photos[0]):
+                yield from self._paint_clip(photos[0], style, given, stop, folder)
+            elif len(photos) == 1:
+                yield from self._paint_one(photos[0], paint_photo, folder)
+            else:
+                yield from self._paint_several(photos, paint_photo, stop, folder)
 
     def _paint_choices(self, photos, style, given, stop):
         """Yields what is shown of the first photo's small pictures, one after another."""
@@ -202,9 +203,9 @@ class Studio:
         if bytes_in(self._folder) > self._allowed.bytes:
             raise InputError("The page has no room for this now; come back later.")
 
-    def _paint_one(self, photo, paint_photo):
+    def _paint_one(self, photo, paint_photo, folder):
         """Yields what is shown of the only photo."""
-        path = self._new_folder() / f"{download_name(photo)}.png"
+        path = folder / f"{download_name(photo)}.png"
         watch = yield from paint_photo(photo, path, lambda watch: watch.painting)
         words = watch.ending.capitalize()
         if watch.last is None:
@@ -213,9 +214,9 @@ class Studio:
         download = gr.DownloadButton(value=str(path), interactive=True)
         yield Shown(words, download=download)
 
-    def _paint_several(self, photos, paint_photo, stop):
+    def _paint_several(self, photos, paint_photo, stop, folder):
         """Yields what is shown of photo after photo; one that cannot be painted is named."""
-        series = Series(self._new_folder(), photos)
+        series = Series(folder, photos)
         for index, photo in enumerate(photos):
             if stop.is_set():
                 break
@@ -277,7 +278,7 @@ class Studio:
         if watch.error and not isinstance(watch.error, Stopped):
             raise watch.error
 
-    def _paint_clip(self, path, style, given, stop):
+    def _paint_clip(self, path, style, given, stop, folder):
         """Yields what is shown of a clip. What is painted of it until it is stopped is a film."""
         if given["preserve_colors"] == "luma":
             words = "Keep the photo's colours: luma is for photos; choose another way"
@@ -294,15 +295,15 @@ class Studio:
             return
         yield from margins_left_out(job, "Getting ready ...")
         with tempfile.TemporaryDirectory(dir=self._folder) as kept:
-            folder = FrameFolder(kept, metadata.make_record(job, self._weights, path, [style]))
-            ended = yield from self._paint_frames(job, clip, folder, limit)
-            files = folder.files()
+            frames = FrameFolder(kept, metadata.make_record(job, self._weights, path, [style]))
+            ended = yield from self._paint_frames(job, clip, frames, limit)
+            files = frames.files()
             words = f"{ended}: {len(files)} of {clip.length} frames".capitalize()
             if not files:
                 yield Shown(words)
                 return
             yield Shown(f"{words}; writing the film ...")
-            film = self._new_folder() / f"{download_name(path)}.mp4"
+            film = folder / f"{download_name(path)}.mp4"
             if clip.sound:  # however long it is
                 seconds = float(len(files) / clip.rate)
                 clip = clip._replace(sound=(*clip.sound, "-t", str(seconds)))
@@ -385,9 +386,15 @@ class Studio:
         limit.check()
         return job
 
+    @contextlib.contextmanager
     def _new_folder(self):
-        """A folder for results. What the page shows of them, it removes once it is stale."""
-        return Path(tempfile.mkdtemp(dir=self._folder))
+        """A folder for results. It goes at once if there are none, else once they are stale."""
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        try:
+            yield folder
+        finally:
+            with contextlib.suppress(OSError):  # there are some
+                folder.rmdir()
 
     def stop(self, request: gr.Request) -> None:
         """Stops all that the visitor asked for, or its waiting; what is painted so far stays."""
