@@ -18,7 +18,9 @@ from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from anyio import to_thread
+from fastapi.exception_handlers import http_exception_handler
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -217,6 +219,15 @@ async def no_such_request(request: Request, error: Exception) -> Response:
     FastAPI would send these back, and trips over NaN and what is no Unicode.
     """
     return PlainTextResponse(_not_taken(request.url.path), 422)
+
+
+async def not_taken(request: Request, error: HTTPException) -> Response:
+    """What Gradio does not take. A program is told in plain text, as it is by the `Guard`."""
+    if request.url.path.rstrip("/") != PAINT:  # the page reads Gradio's own answer
+        return await http_exception_handler(request, error)
+    if error.status_code == 503:
+        return PlainTextResponse("Too many wait already; come back later.", 503)
+    return await no_such_request(request, error)  # a body that it cannot read
 
 
 def _not_taken(path, error=""):

@@ -19,12 +19,13 @@ from typing import Any
 import gradio as gr
 from fastapi.exceptions import RequestValidationError
 from gradio.routes import App
+from starlette.exceptions import HTTPException
 from starlette.middleware.errors import ServerErrorMiddleware
 
 from stylize.apps.page.allowance import Allowance
 from stylize.apps.page.api import DEFAULT_ROWS, add_endpoint
 from stylize.apps.page.choices import STRENGTHS
-from stylize.apps.page.guard import NOT_OURS, Guard, check_uploads, no_such_request
+from stylize.apps.page.guard import NOT_OURS, Guard, check_uploads, no_such_request, not_taken
 from stylize.apps.page.keeping import own_folder, remove_old_from
 from stylize.apps.page.previews import SECONDS, original
 from stylize.apps.page.shown import DOWNLOAD, READY, Shown, complaint
@@ -380,7 +381,10 @@ def serve(args: argparse.Namespace) -> None:
                 state_session_capacity=MOST_SESSIONS,
                 app_kwargs={
                     "lifespan": outermost,
-                    "exception_handlers": {RequestValidationError: no_such_request},
+                    "exception_handlers": {
+                        RequestValidationError: no_such_request,
+                        HTTPException: not_taken,
+                    },
                 },
             )
         except OSError:

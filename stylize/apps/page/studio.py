@@ -164,12 +164,13 @@ class Studio:
     def _paint_asked(self, asked):
         """Yields what is shown of photos, or of a clip."""
         yield Shown("Getting ready ...")
-        if is_clip(asked.photos[0]):
-            yield from self._paint_clip(asked)
-        elif len(asked.photos) == 1:
-            yield from self._paint_one(asked)
-        else:
-            yield from self._paint_several(asked)
+        with self._new_folder() as folder:
+            if is_clip(asked.photos[0]):
+                yield from self._paint_clip(asked, folder)
+            elif len(asked.photos) == 1:
+                yield from self._paint_one(asked, folder)
+            else:
+                yield from self._paint_several(asked, folder)
 
     def _paint_choices(self, asked):
         """Yields what is shown of the first photo's small pictures, one after another."""
@@ -204,10 +205,10 @@ class Studio:
         if bytes_in(self._folder) > self._allowed.bytes:
             raise InputError("The page has no room for this now; come back later.")
 
-    def _paint_one(self, asked):
+    def _paint_one(self, asked, folder):
         """Yields what is shown of the only photo."""
         (photo,) = asked.photos
-        path = self._new_folder() / f"{download_name(photo)}.png"
+        path = folder / f"{download_name(photo)}.png"
         watch = yield from self._paint_photo(asked, photo, path, lambda watch: watch.painting)
         words = watch.ending.capitalize()
         if watch.last is None:
@@ -216,9 +217,9 @@ class Studio:
         download = gr.DownloadButton(value=str(path), interactive=True)
         yield Shown(words, download=download)
 
-    def _paint_several(self, asked):
+    def _paint_several(self, asked, folder):
         """Yields what is shown of photo after photo; one that cannot be painted is named."""
-        series = Series(self._new_folder(), asked.photos)
+        series = Series(folder, asked.photos)
         for index, photo in enumerate(asked.photos):
             if asked.stop.is_set():
                 break
@@ -281,7 +282,7 @@ class Studio:
         if watch.error and not isinstance(watch.error, Stopped):
             raise watch.error
 
-    def _paint_clip(self, asked):
+    def _paint_clip(self, asked, folder):
         """Yields what is shown of a clip. What is painted of it until it is stopped is a film."""
         (path,) = asked.photos
         if asked.given["preserve_colors"] == "luma":
@@ -300,15 +301,15 @@ class Studio:
         yield from painting_as_used(job, "Getting ready ...")
         with tempfile.TemporaryDirectory(dir=self._folder) as kept:
             record = metadata.make_record(job, self._weights, path, [asked.style], of_film=True)
-            folder = FrameFolder(kept, record)
-            ended = yield from self._paint_frames(job, clip, folder, limit)
-            files = folder.files()
+            frames = FrameFolder(kept, record)
+            ended = yield from self._paint_frames(job, clip, frames, limit)
+            files = frames.files()
             words = f"{ended}: {len(files)} of {clip.length} frames".capitalize()
             if not files:
                 yield Shown(words)
                 return
             yield Shown(f"{words}; writing the film ...")
-            film = self._new_folder() / f"{download_name(path)}.mp4"
+            film = folder / f"{download_name(path)}.mp4"
             if clip.sound:  # however long it is
                 seconds = float(len(files) / clip.rate)
                 clip = clip._replace(sound=(*clip.sound, "-t", str(seconds)))
@@ -408,9 +409,15 @@ class Studio:
         asked.note(mask.surprises)
         return mask.image
 
+    @contextlib.contextmanager
     def _new_folder(self):
-        """A folder for results. What the page shows of them, it removes once it is stale."""
-        return Path(tempfile.mkdtemp(dir=self._folder))
+        """A folder for results. It goes at once if there are none, else once they are stale."""
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        try:
+            yield folder
+        finally:
+            with contextlib.suppress(OSError):  # there are some
+                folder.rmdir()
 
     def stop(self, request: gr.Request) -> None:
         """Stops all that the visitor asked for, or its waiting; what is painted so far stays."""

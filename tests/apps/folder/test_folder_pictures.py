@@ -107,7 +107,7 @@ def test_every_photo_in_every_style_or_one_by_one(album, base, style, pairs, exp
 
 def test_pairs_need_as_many_photos_as_styles(album):
     put(album / "styles/z.png")
-    with pytest.raises(InputError, match="photos has 2 pictures and .*styles 3"):
+    with pytest.raises(InputError, match="photos has 2 and .*styles 3"):
         pictures.plan_tasks(album / "photos", album / "styles", "r", pairs=True)
     with pytest.raises(InputError, match="needs a folder of photos and a folder of styles"):
         pictures.plan_tasks(album / "photos", album / "styles/x.png", "r", pairs=True)

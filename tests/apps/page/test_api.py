@@ -1,5 +1,6 @@
 """The page for programs, as docs/http.md has it, and what it refuses, with random weights."""
 
+import asyncio
 import contextlib
 import json
 import math
@@ -23,6 +24,10 @@ from stylize.runs import metadata
 pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 httpx = pytest.importorskip("httpx")
 gradio_client = pytest.importorskip("gradio_client")
+from starlette.exceptions import HTTPException  # noqa: E402
+from starlette.requests import Request  # noqa: E402
+
+from stylize.apps.page import guard  # noqa: E402
 
 TEXT = (APP.parent / "docs" / "http.md").read_text(encoding="utf-8")
 META = {"_type": "gradio.FileData"}
@@ -197,6 +202,9 @@ def test_what_is_no_request_for_a_picture_is_refused(client):
         assert answer.status_code == 400
     for asked in ([], 5, None, "{}"):
         assert "Send JSON (Content-Type: application/json)" in told(client, asked)
+    for content in (b"[" * 9000, b'"\xff"', b"9" * 5000):  # Gradio calls these no error of JSON
+        answer = client.post("/call/v2/paint", content=content, headers=JSON)
+        assert (answer.status_code, answer.text) == (422, told(client, []))
     form = client.post("/call/v2/paint", data={"photo": json.dumps(photo)})  # as curl -d does
     assert (form.status_code, form.text) == (422, told(client, []))
     long = {"photo": photo | {"size": "9" * 2**14}, "painting": photo}
@@ -208,6 +216,21 @@ def test_what_is_no_request_for_a_picture_is_refused(client):
         assert next(lines.iter_lines()) == "event: error"
     for event in ("..%2f..%2fconfig", "x" * 9, "0/0", ""):
         assert client.get(f"/call/paint/{event}").status_code == 404
+
+
+@pytest.mark.parametrize("path", [guard.PAINT, f"{guard.PAINT}/"])
+def test_a_program_is_told_in_a_line_that_too_many_wait(path):
+    """In JSON, the curl example would take the words for the name of what it has asked for."""
+    request = Request({"type": "http", "path": path, "headers": []})
+    answer = asyncio.run(guard.not_taken(request, HTTPException(503, "Queue is full.")))
+    assert answer.status_code == 503
+    assert answer.body == b"Too many wait already; come back later."
+
+
+def test_the_page_reads_gradios_own_answer():
+    request = Request({"type": "http", "path": "/gradio_api/queue/join", "headers": []})
+    answer = asyncio.run(guard.not_taken(request, HTTPException(503, "Queue is full.")))
+    assert json.loads(answer.body) == {"detail": "Queue is full."}
 
 
 def test_what_is_told_is_told_once(client):

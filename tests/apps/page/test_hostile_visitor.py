@@ -546,5 +546,5 @@ def test_all_uploads_together_have_a_limit(visitor, photo_of, page):
     (own / "result.png").write_bytes(bytes(10**6))
     visitor.enter(in_gallery(photo_of), in_gallery(photo_of))
     assert visitor.paint() == "The page has no room for this now; come back later."
-    answer = visitor.join("paint", [photo_of, photo_of, *CONTROLS])
+    answer = visitor.join("paint", [photo_of, photo_of, *CONTROLS, None])
     assert answer["output"]["error"] == "The page has no room for this now; come back later."

@@ -192,7 +192,7 @@ def test_clip_keeps_what_the_mask_keeps(painting_of, cut_out_path, tmp_path):
 @pytest.mark.parametrize(
     ("level", "side", "message"),
     [
-        (255, 24, "it is all white, so that nothing would be painted"),
+        (255, 24, "it is all white, so nothing would be painted"),
         (0, 24, "it is all black; paint"),
         (0, 101, "101x101 pixels are too many"),  # it is not decoded
     ],
@@ -302,12 +302,13 @@ def test_stop_ends_the_series_and_keeps_what_is_there(studio, painting_of, three
     assert names == ["cat.png", "cat_2.png"]
 
 
-def test_stop_before_the_first_picture_leaves_nothing(studio, painting_of, three):
+def test_stop_before_the_first_picture_leaves_nothing(studio, painting_of, three, tmp_path):
     events = painting_of(2, photos=three)
     studio.stop(VISITOR)
     *_, last = events
     assert last.words == "Stopped: 0 of 3 painted"
     assert not isinstance(last.download, gr.DownloadButton)
+    assert list((tmp_path / "page").iterdir()) == []
 
 
 def test_visitor_who_leaves_ends_the_series(studio, painting_of, three):
@@ -492,7 +493,7 @@ def test_film_that_cannot_be_written_is_answered_and_leaves_nothing(
     monkeypatch.setattr(studios, "encode", encode)
     with pytest.raises(gr.Error, match="cannot read or write a file: No space left on device"):
         list(painting_of(1, photos=[write_clip(tmp_path / "clip.mp4", 2)]))
-    assert files_in(tmp_path / "page") == []
+    assert list((tmp_path / "page").iterdir()) == []
 
 
 def test_clip_without_opencv_is_answered(painting_of, tmp_path, monkeypatch):
@@ -644,12 +645,15 @@ def test_time_limit_stops_and_says_so(studio, painting_of):
         ({"photos": ["a.png"] * 5}, "5 photos are too many: at most 4 at once. Leave some"),
     ],
 )
-def test_what_cannot_be_painted_is_answered(given, message, studio, painting_of):
+def test_what_cannot_be_painted_is_answered_and_leaves_nothing(
+    given, message, painting_of, tmp_path
+):
     seen = []
     with pytest.raises(gr.Error, match=message):
         for shown in painting_of(1, **given):
             seen.append(shown.words)
     assert message in seen[-1]
+    assert list((tmp_path / "page").iterdir()) == []
 
 
 def test_too_little_memory_is_answered(painting_of, monkeypatch):
