@@ -13,7 +13,8 @@ style reference S. L-BFGS changes C until the loss is small, at one size after a
                       sum (G(S) - G(C))^2 / (4 * 3^2 * (rows * cols)^2),      G = F^T F
     total variation = tv_weight * sum ((C[i,j] - C[i+1,j])^2 + (C[i,j] - C[i,j+1])^2)^1.25
     neighbors       = neighbor_weight * mean over positions of 1 - cosine similarity of a position's
-                      features and those of the most similar position in S
+                      features and those of its partner in S, found once a size: the position
+                      most similar to the photo's (mostly) there
     laplacian       = laplacian_weight * mean (D(C) - D(B))^2, D the Laplacian, where asked for
     temporal        = temporal_weight * mean h (C - frame before, moved)^2, h 0..1: trust; in films
 

@@ -126,11 +126,16 @@ def pictures_given(args: argparse.Namespace) -> list:
     return [args.base, *_styles(args), args.init, *masks]
 
 
-def surprises_of_masks(settings: Settings) -> list[str]:
-    """What may surprise about how the masks in the settings are read, in lines."""
+def surprises_of_masks(settings: Settings, photo_size: tuple[int, int] | None = None) -> list[str]:
+    """What may surprise about how the masks in the settings are read, in lines.
+
+    Args:
+        settings: that have their paths.
+        photo_size: (cols, rows) of the photo; None: they are for several.
+    """
     masks = settings.content_mask, settings.keep_mask, *(settings.style_masks or [])
     given = dict.fromkeys(filter(None, masks))  # each once
-    return [line for mask in given for line in surprises_of(mask)]
+    return [line for mask in given for line in surprises_of(mask, None, photo_size)]
 
 
 def is_finished(args: argparse.Namespace, record: Mapping) -> bool:
@@ -302,7 +307,7 @@ def _run(args, console, job, followed, weights):
     for path, box in zip(_styles(args), job.inputs.style_boxes, strict=True):
         if box.is_cut:
             console.print(f"Leaving out plain margins of {path}; --style_crop none keeps them")
-    for line in surprises(job) + surprises_of_masks(job.settings):
+    for line in surprises(job) + surprises_of_masks(job.settings, job.inputs.base.size):
         console.warn(line)
     announce("This needs", job, args, console)
     weights = weights or load_weights(args.weights, quiet=args.quiet)

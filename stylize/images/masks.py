@@ -15,6 +15,7 @@ from stylize.images.reading import load_image, load_opacity
 CUT_OUT = "a cut-out: opaque parts count as white, transparent ones as black"
 OPAQUE, DARK = 128, 64  # at least so opaque, and darker than that: a cut-out has none of it
 LOOKED_AT = 256  # pixels of the longer side in which colours are looked for
+BENT = 0.05  # of its shape: what a mask may differ from its photo by, so that nobody is told
 COLORFUL, MANY = 48, 0.01  # what a pixel's channels differ by, beyond JPEG's noise; share of them
 
 
@@ -69,21 +70,41 @@ def load_keep_mask(
     return mask
 
 
-def surprises_of(picture: str | os.PathLike, name: str | None = None) -> list[str]:
+def surprises_of(
+    picture: str | os.PathLike, name: str | None = None, photo_size: tuple[int, int] | None = None
+) -> list[str]:
     """What may surprise about how a mask is read, in lines that call it `name`.
 
-    Raises InputError, as `load_mask` does.
+    Args:
+        picture, name: as for `load_mask`.
+        photo_size: (cols, rows) of the photo that it is for, if there is one.
+
+    Raises:
+        InputError: as `load_mask`.
     """
     image, lines = load_image(picture, name), []
+    if photo_size:
+        lines += stretched(image.size, photo_size)
     if load_opacity(picture):
         lines.append(CUT_OUT)
     elif (colored := _colored(image)).mean() > MANY:
         white = np.median(np.asarray(_small(image).convert("L"))[colored]) / 255
         lines.append(
             f"its colours count by their brightness, here as about {white:.0%} white; paint it in "
-            "black and white"
+            "black and white, or save a cut-out with a transparent background"
         )
     return [f"{name or f'mask {picture}'}: {line}" for line in lines]
+
+
+def stretched(size: tuple[int, int], photo_size: tuple[int, int]) -> list[str]:
+    """The line that says that a mask has another shape than the photo, each (cols, rows), if so."""
+    (cols, rows), (photo_cols, photo_rows) = size, photo_size
+    if abs(np.log(cols * photo_rows / (rows * photo_cols))) <= BENT:
+        return []
+    return [
+        f"it has {cols}x{rows} pixels and is stretched over the photo's {photo_cols}x{photo_rows}; "
+        "save it, or the cut-out, in the photo's shape"
+    ]
 
 
 def _is_drawn(image, opacity):

@@ -255,7 +255,7 @@ def test_cut_out_is_the_gray_mask_of_what_is_opaque(simple_loss, command, cut_ou
 
 def test_like_notices_another_mask_of_the_same_name(simple_loss, command, tmp_path, capsys):
     mask = tmp_path / "mask.png"
-    Image.new("L", (24, 24), "white").save(mask)
+    Image.new("L", (24, 20), "white").save(mask)
     assert nst.main([*command, "--iter", "1", "--content_mask", str(mask)]) == 0
     result = str(tmp_path / "earlier.png")
     (tmp_path / "results" / "r.png").rename(result)

@@ -84,6 +84,19 @@ def test_colours_are_told_of_with_what_they_count(photo, tmp_path):
     assert said_of(Image.fromarray(noisy.astype(np.uint8)), tmp_path) == []
 
 
+def test_mask_of_another_shape_is_said_to_be_stretched(tmp_path):
+    """As a cut-out is that was cropped to the person; a smaller copy of the photo's shape fits."""
+    path = tmp_path / "cropped.png"
+    Image.linear_gradient("L").resize((344, 492)).save(path)
+    (line,) = masks.surprises_of(path, photo_size=(512, 512))
+    assert line == (
+        f"mask {path}: it has 344x492 pixels and is stretched over the photo's 512x512; save it, "
+        "or the cut-out, in the photo's shape"
+    )
+    assert masks.surprises_of(path, photo_size=(688, 984)) == []
+    assert masks.stretched((100, 75), (4032, 3024)) == masks.stretched((101, 75), (400, 300)) == []
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "I;16"])
 def test_nothing_is_said_of_grays(mode, tmp_path):
     assert said_of(Image.linear_gradient("L").convert(mode), tmp_path) == []

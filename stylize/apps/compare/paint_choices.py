@@ -87,7 +87,7 @@ def survey(options: Sequence[argparse.Namespace]) -> ChoicesSurvey:
         records.append(photo.make_record(own, job, weights))
         needed.append(job.needed_mib)
         allowed.append(allowed_mib(job.settings))
-        lines |= dict.fromkeys(photo.surprises_of_masks(job.settings))
+        lines |= dict.fromkeys(photo.surprises_of_masks(job.settings, job.inputs.base.size))
     demand = Demand(len(options), max(needed), tensors.count_gpus(), min(allowed))
     return ChoicesSurvey(stages, records, [*lines], demand)
 

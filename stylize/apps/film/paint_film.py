@@ -316,7 +316,7 @@ def _paint_all(args, clip, console):
     # The threads end last: they wait for what the crew ends.
     with contextlib.ExitStack() as last, Crew(args) as crew:
         seen = crew.ask(survey, args, next(clip.frames()))
-        for line in photo.surprises_of_masks(seen.job.settings):
+        for line in photo.surprises_of_masks(seen.job.settings, seen.job.inputs.base.size):
             console.warn(line)
         console.print(f"A scene needs about {seen.job.needed_mib / 1024:.1f} GiB of memory")
         console.print(f"Using {seen.source}")

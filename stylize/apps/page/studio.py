@@ -43,6 +43,7 @@ from stylize.errors import InputError, one_line
 from stylize.images.apart import load_image_apart, load_keep_mask_apart
 from stylize.images.clips import encode, open_clip
 from stylize.images.margins import without_margins
+from stylize.images.masks import stretched
 from stylize.images.optical_flow import require_opencv
 from stylize.images.resize import working_size
 from stylize.images.writing import save_image
@@ -392,7 +393,7 @@ class Studio:
         whole = Stage(rows, cols, settings.iterations, 1, settings.precision)
         cropped = without_margins(painting).of(painting)
         self._allowed.check_painting(*style_size(cropped, scale, whole, settings))
-        mask = self._load_mask(asked, limit)
+        mask = self._load_mask(asked, photo, limit)
         job = prepare(photo, painting, keep_mask=mask, **given)
         if job.inputs.style_boxes[0].is_cut:
             asked.note(["Plain margins of the painting are left out."])
@@ -400,13 +401,14 @@ class Studio:
         # Of a file, as on the command line, the record has the name.
         return job._replace(settings=job.settings | {"keep_mask": asked.keep_mask})
 
-    def _load_mask(self, asked, limit):
+    def _load_mask(self, asked, photo, limit):
         """The mask, if there is one. What may surprise of it is noted."""
         if asked.keep_mask is None:
             return None
         name = f"mask {one_line(Path(asked.keep_mask).name)}"
         mask = self._load(asked.keep_mask, name, limit, is_mask=True)
-        asked.note(mask.surprises)
+        lines = [f"{name}: {line}" for line in stretched(mask.image.size, photo.size)]
+        asked.note(lines + mask.surprises)
         return mask.image
 
     @contextlib.contextmanager

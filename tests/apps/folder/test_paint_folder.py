@@ -421,7 +421,7 @@ def test_killed_process_costs_no_picture(command, photos, full_weights_path, tmp
     command += ["--recipe", "keras"]
     command[command.index("--iter") + 1] = "2"
     with start(command, full_weights_path) as run:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 90
         while not (states := list((tmp_path / "results").rglob("*_state.npz"))):
             assert run.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
@@ -449,7 +449,7 @@ def test_stopped_processes_end_and_keep_what_they_did(
     """All of them end, also where only the parent was told, or could not tell them."""
     command += ["--iter", "100000", "--recipe", "keras", "--quiet"]  # no time to foresee
     with start(command, full_weights_path) as run:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 90
         while len(list((tmp_path / "results").glob("*_state.npz"))) < 2:
             assert run.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
