@@ -495,8 +495,9 @@ def test_two_films_with_one_name_do_not_mix(command, tmp_path, capsys):
 
 def test_mask_of_all_frames_is_told_of_once(command, cut_out_path, capfd):
     assert nst.main([*command, "--keep_mask", str(cut_out_path)]) == 0
-    (line,) = capfd.readouterr().err.splitlines()
-    assert line.startswith(f"warning: mask {cut_out_path}: a cut-out: ")
+    shape, cut_out = capfd.readouterr().err.splitlines()
+    assert shape.startswith(f"warning: mask {cut_out_path}: it has 48x40 pixels and is stretched")
+    assert cut_out.startswith(f"warning: mask {cut_out_path}: a cut-out: ")
 
 
 def test_finished_film_is_not_painted_again_unless_something_has_changed(
