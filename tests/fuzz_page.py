@@ -60,6 +60,7 @@ class Stranger:
             "foresee": [gallery, *CONTROLS],
             "show": [gallery],
             "show_last": [gallery],
+            "mask_of": [gallery],
             "load_example": [0],
             "load_example_1": [0],
         }

@@ -140,6 +140,9 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
     def show_last(pictures: Any) -> Any:
         return shown_instead(_paths(pictures), last=1)
 
+    def mask_of(photos: Any) -> Any:
+        return gr.skip() if _paths(photos) else None  # it goes with the photos that it was for
+
     def foresee(photos: Any, *values: Any) -> str:
         return studio.foresight.words(_paths(photos), dict(zip(CONTROLS, values, strict=True)))
 
@@ -222,6 +225,7 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
         gr.on([each.change for each in settings], studio.ready, None, words, **last)
         pictures = [photos.change, painting.change, keep_mask.change]
         gr.on(pictures, given, None, [words, row], **last)
+        photos.change(mask_of, photos, keep_mask, preprocess=False, **last)
         foreseeing = foresee, [photos, *settings], expected
         changes = [photos.change, *(each.change for each in settings)]
         looking["show_progress"] = "hidden"

@@ -446,8 +446,10 @@ def test_mask_keeps_a_part_of_the_photo(visit, photo_path, painting_path, cut_ou
         page.get_by_role("button", name="Download PNG").click()
     record = metadata.read_record(download.value.path())
     assert record["keep_mask"] == metadata.describe_file(cut_out_path)
-    page.locator("#keep_mask").get_by_label("Clear").click()
-    status(page, r"Ready\.")  # of what is asked for now
+    page.locator("#photos").get_by_label("Clear").click()
+    expect(page.locator("#keep_mask img")).to_have_count(0)  # the next photo has not its shape
+    page.locator("#photos input[type=file]").set_input_files(photo_path)
+    is_shown(page, "#photos")
     paint(page, 1)
     expect(page.locator("#status")).to_have_text("Done: 38x32 pixels")
 
