@@ -184,7 +184,8 @@ def test_choices_keep_what_the_mask_keeps(studio, painting_of, cut_out_path, pho
 def test_clip_keeps_what_the_mask_keeps(painting_of, cut_out_path, tmp_path):
     clip = write_clip(tmp_path / "clip.mp4", 2)
     *_, last = painting_of(1, photos=[clip], mask=str(cut_out_path))
-    assert last.words.startswith("Done: 2 of 2 frames\n\nmask cut_out.png: a cut-out")
+    assert last.words.startswith("Done: 2 of 2 frames\n\nmask cut_out.png: it has 48x40 pixels")
+    assert "mask cut_out.png: a cut-out" in last.words
     record = metadata.read_record(last.download.value["path"])
     assert record["keep_mask"] == metadata.describe_file(cut_out_path)
 
