@@ -79,35 +79,39 @@ class Show(argparse.Action):
     """Prints, of each result, the command that makes such a picture and how it was made; exits."""
 
     def __call__(self, parser, namespace, paths, option=None):
-        _answer(parser.prog, paths, told_of)
+        records, status = _read_all(parser.prog, paths)
+        told = [
+            (f"{printable(path)}:\n" if len(paths) > 1 else "") + told_of(record, path)
+            for path, record in records.items()
+        ]
+        if told:
+            print_and_end(parser.prog, "\n\n".join(told), status)
+        sys.exit(status)
 
 
 class ShowRecord(argparse.Action):
-    """Prints all that each result says of how it was made, in JSON, and exits."""
+    """Prints all that a result says of how it was made, as JSON, or a list of several; exits."""
 
     def __call__(self, parser, namespace, paths, option=None):
-        _answer(parser.prog, paths, lambda record, path: json.dumps(record, indent=2), named=False)
+        records, status = _read_all(parser.prog, paths)
+        told = [{"result": path, **record} for path, record in records.items()]
+        if told:
+            whole = told if len(paths) > 1 else told[0]
+            print_and_end(parser.prog, json.dumps(whole, indent=2), status)
+        sys.exit(status)
 
 
-def _answer(program, paths, tell, named=True):
-    """Prints what `tell` makes of the record and the path of each result, and ends the program."""
-    told, statuses = [], []
+def _read_all(program, paths):
+    """The records of results, by their paths, and the exit status, having said why it is not 0."""
+    records, statuses = {}, []
     for path in map(find_result, paths):
-        status, record = _read(program, path)
-        statuses.append(status)
+        record: dict = {}
+        statuses.append(
+            exit_status(program, lambda p=path, r=record: r.update(metadata.read_record(p)))
+        )
         if record:
-            name = f"{printable(path)}:\n" if named and len(paths) > 1 else ""
-            told.append(name + tell(record, path))
-    if not told:
-        sys.exit(max(statuses))
-    print_and_end(program, ("\n\n" if named else "\n").join(told), max(statuses))
-
-
-def _read(program, path):
-    """The exit status of a look at a result, having said why it is not 0; and its record."""
-    record: dict = {}
-    status = exit_status(program, lambda: record.update(metadata.read_record(path)))
-    return status, record
+            records[path] = record
+    return records, max(statuses)
 
 
 def find_result(path: str) -> str:

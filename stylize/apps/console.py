@@ -147,7 +147,9 @@ def failure(error: BaseException) -> tuple[int, str]:
         case MemoryError():
             return 1, "not enough memory; choose a smaller --size"
         case OSError():
-            return 1, f"{error.filename or 'cannot write'}: {error.strerror or error}"
+            full = error.errno == errno.ENOSPC
+            remedy = "; free some space and try again" if full else ""
+            return 1, f"{error.filename or 'cannot write'}: {error.strerror or error}{remedy}"
         case KeyboardInterrupt():
             return INTERRUPTED, "interrupted"
         case Terminated():

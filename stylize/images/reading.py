@@ -3,12 +3,13 @@
 import contextlib
 import io
 import math
+import numbers
 import os
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
-from stylize.errors import InputError
+from stylize.errors import InputError, require
 from stylize.images.deep import eight_bits
 from stylize.images.formats import Picture, check_scans, name_of, opened
 from stylize.images.resize import SMALLEST_SIDE
@@ -33,6 +34,7 @@ def load_image(
         InputError: missing, not a picture, damaged, too large, or with a side under `SMALLEST_SIDE`
             pixels.
     """
+    require("max_pixels", max_pixels, numbers.Real, "a number")
     with opened(picture, name, max_pixels) as image:
         check_scans(image, name_of(picture, name))
         rgb = _to_rgb(_upright(image))

@@ -71,8 +71,9 @@ class Job(NamedTuple):
 
     def within(self, mib: float, remedy: str = "") -> "Job":
         """The same job in so much memory, in tiles if need be. Raises InputError: no room."""
-        stages = [_with_room(self, stage, mib, remedy) for stage in self.stages]
-        return self._replace(stages=stages)
+        # The largest first: where there is no room, the answer names the size that was asked for.
+        stages = [_with_room(self, stage, mib, remedy) for stage in reversed(self.stages)]
+        return self._replace(stages=stages[::-1])
 
     def frame(self, image: Image.Image, previous: Previous | None) -> "Job":
         """The same job for another frame of the film; this one is for the first frame.

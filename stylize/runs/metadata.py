@@ -173,7 +173,7 @@ def to_text(record: Mapping[str, Any], **more: Any) -> str:
         InputError: JSON cannot hold some of it.
     """
     try:
-        return json.dumps({**record, **more})
+        return json.dumps({**record, **more}, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InputError(f"a record must be what JSON can hold; {one_line(error)}") from None
 

@@ -168,11 +168,11 @@ def test_sheet_says_which_pictures_it_has_and_where_to_choose(folder, capsys):
         ]
 
 
-def test_several_records_are_json_one_after_another(folder, capsys):
+def test_several_records_are_a_list_that_names_their_results(folder, capsys):
     for number in range(2):
         save(f"{number}.png", settings={"strength": number})
     with pytest.raises(SystemExit, match="2"):
         nst.main(["--show_record", "0", "none.png", "1"])
-    first, second = capsys.readouterr().out.split("\n}\n")[:-1]
-    assert json.loads(first + "}")["settings"] == {"strength": 0}
-    assert json.loads(second + "}")["settings"] == {"strength": 1}
+    records = json.loads(capsys.readouterr().out)
+    assert [record["result"] for record in records] == ["0.png", "1.png"]
+    assert [record["settings"] for record in records] == [{"strength": 0}, {"strength": 1}]

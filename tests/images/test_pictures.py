@@ -105,6 +105,11 @@ def test_float_colours_that_might_grow_are_not_decoded(options, message, photo, 
         reading.load_image(tmp_path / "p.tiff", **most)
 
 
+def test_limit_that_is_no_number_is_not_blamed_on_the_picture(photo):
+    with pytest.raises(InputError, match="^max_pixels must be a number, received str"):
+        reading.load_image(photo, max_pixels="10")
+
+
 def test_exif_orientation_is_honoured(photo, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turn clockwise by 90 degrees to see it upright

@@ -382,6 +382,12 @@ def test_memory_that_not_even_the_smallest_tile_fits_in_is_refused():
     assert caught.value.option.endswith(told.format("--"))
 
 
+def test_refusal_for_memory_names_the_size_that_was_asked_for(photo, painting):
+    """Not one of the smaller sizes, which come first and may be too large as well."""
+    with pytest.raises(InputError, match="^1920x1600 pixels need about"):
+        prepare(photo, painting, size=1600, memory=0.95)
+
+
 def test_what_is_needed_and_what_may_be_taken_look_different():
     assert memory.told_apart(1500, 1024) == ("1.5", "1.0")
     assert memory.told_apart(1060, 1024) == ("1.04", "1.00")

@@ -326,5 +326,7 @@ def test_what_is_not_of_the_run_is_not_recorded(small_vgg19, photo, painting):
 def test_what_is_no_text_and_no_path_is_refused_by_name(photo):
     with pytest.raises(InputError, match="a record must be what JSON can hold; .* ndarray"):
         metadata.to_text({}, pixels=photo)
+    with pytest.raises(InputError, match="a record must be what JSON can hold; "):
+        metadata.to_text({}, loss=float("nan"))  # strict parsers do not read it
     with pytest.raises(InputError, match="^path must be the path of a result, received ndarray"):
         metadata.read_record(photo)

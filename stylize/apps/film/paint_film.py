@@ -326,7 +326,7 @@ def _paint_all(args, clip, console):
             return None, made
         demand = Demand(clip.length, seen.job.needed_mib, seen.gpus, seen.allowed_mib, CORES_EACH)
         console.start(len(folder.finished(clip.length)))
-        if not console.finished and path.exists():
+        if not console.finished and any(path.glob("*.png")):
             console.print("Frames of an earlier run were made differently and are painted again")
         if args.ray or choose_jobs(demand, machine.count_cores(), args.jobs) > 1:
             scenes = find_scenes(seen.job, console.count(clip.frames()))

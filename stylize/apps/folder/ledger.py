@@ -97,11 +97,13 @@ class Ledger:
                 seconds, work = self._painted
                 self._painted = seconds + outcome.seconds, work + before.work
             done, result = self.count("finished", "painted"), self.results[index]
+            resumed = ", resumed" if before.resumable else ""
             self.print(
-                f"{done} of {len(self._tasks)}: {result} in {outcome.seconds:.0f}s{self._left()}"
+                f"{done} of {len(self._tasks)}: {result} in {outcome.seconds:.0f}s{resumed}"
+                f"{self._left()}"
             )
         if outcome.status != "finished":
-            self._log(index, outcome)
+            self._log(index, outcome, before.resumable)
         self.tick()
 
     def again(self, indices: Sequence[int]) -> None:
@@ -110,7 +112,7 @@ class Ledger:
         for index in indices:
             self.outcomes[index] = self.outcomes[index]._replace(resumable=True)
 
-    def _log(self, index, outcome):
+    def _log(self, index, outcome, resumed):
         """Adds a line to the log."""
         task = self._tasks[index]
         append_line(
@@ -121,6 +123,7 @@ class Ledger:
             style=str(task.style),
             result=str(self.results[index]),
             seconds=round(outcome.seconds, 1),
+            resumed=resumed,
             error=outcome.error,
         )
 

@@ -612,6 +612,13 @@ def test_stopped_film_is_resumed_by_frame_with_the_same_bytes(
     assert result.read_bytes() == whole
 
 
+def test_folder_for_frames_that_has_none_is_not_told_of(command, tmp_path, capsys):
+    """A disk that was full leaves one."""
+    (tmp_path / "results" / ".clip.frames").mkdir(parents=True)
+    assert nst.main(command) == 0
+    assert "made differently" not in capsys.readouterr().out
+
+
 def test_frames_made_otherwise_are_painted_again(command, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(paint_film, "encode", lambda *_: True)
     monkeypatch.setattr(FrameFolder, "remove", lambda self: None)

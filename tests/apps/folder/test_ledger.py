@@ -1,5 +1,6 @@
 """The time left that is shown for a folder, by a clock that the test sets."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -82,10 +83,12 @@ def test_last_picture_is_painted_alone(ledger, clock):
     assert ledger.time_left() is None
 
 
-def test_resumed_picture_says_nothing_about_the_pace(ledger, clock):
+def test_resumed_picture_says_so_and_nothing_about_the_pace(ledger, clock, tmp_path, capsys):
     """It took 5 s, but most of its work was done before."""
     ledger.add(0, Outcome("waiting", work=10, resumable=True))
     ledger.add(0, Outcome("painted", seconds=5))
+    assert "in 5s, resumed" in capsys.readouterr().out
+    assert json.loads((tmp_path / "log.jsonl").read_text())["resumed"] is True
     assert ledger.time_left() is None
     ledger.add(1, Outcome("painted", seconds=10))
     assert ledger.time_left() == pytest.approx((10 + 20) / 2)
