@@ -319,7 +319,10 @@ def test_photo_of_a_worker_whose_disk_is_full_goes_to_another(options):
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "cannot write: No space left"),
+        (
+            OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+            "cannot write: No space left on device; free some space and try again",
+        ),
         (NoRoom("scratch: 9 GiB of disk are needed"), "scratch: 9 GiB of disk are needed"),
     ],
 )
