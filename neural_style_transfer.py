@@ -40,7 +40,7 @@ from PIL import Image
 
 from stylize import __version__ as __version__
 from stylize.backend import tensors
-from stylize.backend.tensors import LossAndGrads, keras, to_tensors
+from stylize.backend.tensors import LossAndGrads, keras
 from stylize.errors import InputError as InputError
 from stylize.errors import NonFiniteLoss as NonFiniteLoss
 from stylize.errors import WeightsError as WeightsError
@@ -56,7 +56,9 @@ from stylize.losses.style import Style
 from stylize.losses.temporal import Temporal
 from stylize.losses.term import Canvas, Term
 from stylize.losses.tiled import TiledLossAndGrads
+from stylize.losses.tiles import NETWORKS_KEPT
 from stylize.losses.total_variation import TotalVariation
+from stylize.losses.whole import whole_loss
 from stylize.optimize import minimize
 from stylize.optimize.state import Losses
 from stylize.runs.iterations import follow
@@ -111,7 +113,7 @@ def build_network(
     return network
 
 
-_kept_network = functools.lru_cache(maxsize=2)(build_network)  # for one picture after another
+_kept_network = functools.lru_cache(NETWORKS_KEPT)(build_network)  # for one picture after another
 
 
 def gram_matrix(features: Any) -> Any:
@@ -212,16 +214,7 @@ def stage_objective(
     terms = loss_terms(canvas, level, neighbors)
     if canvas.is_tiled:
         return TiledLossAndGrads(canvas, terms, job.passes)
-    targets = to_tensors([term.targets[0] for term in terms])
-    for term in terms:
-        term.targets = ()  # one copy is enough
-
-    def values(combination):  # the loss is their sum
-        features, tile = network(combination), canvas.tiles[0]
-        pairs = zip(terms, targets, strict=True)
-        return keras.ops.stack([t.value(combination, features, tile, own) for t, own in pairs])
-
-    return LossAndGrads(values, stage.rows, stage.cols, [term.name for term in terms])
+    return whole_loss(canvas, terms)
 
 
 class Evaluator:

@@ -1,4 +1,4 @@
-"""Functions that remember their results by the content of their arguments."""
+"""Functions that remember their results."""
 
 import collections
 import functools
@@ -10,6 +10,24 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import numpy as np
+
+
+def kept(firsts: int, number: int) -> Callable[[Callable], Callable]:
+    """Makes a function return the same object for equal arguments, as `functools.lru_cache` does.
+
+    Args:
+        firsts: of so many first arguments, such as networks, which results may hold.
+        number: of results to keep for each of these.
+    """
+
+    def decorate(function):
+        @functools.lru_cache(firsts)
+        def of_first(first):
+            return functools.lru_cache(number)(functools.partial(function, first))
+
+        return functools.wraps(function)(lambda first, *others: of_first(first)(*others))
+
+    return decorate
 
 
 def remembered(number: int) -> Callable[[Callable], Callable]:

@@ -5,6 +5,7 @@ gradient that an optimiser needs. The rest asks the backend: devices, memory, pr
 """
 
 import contextlib
+import copy
 import importlib
 import json
 import logging
@@ -138,6 +139,12 @@ class ValueAndGrad:
         self._value_and_grad = framework().value_and_grad(function)
         self._scale = np.float32(1)
 
+    def anew(self) -> "ValueAndGrad":
+        """The same function, compiled, as if it had never been called."""
+        new = copy.copy(self)
+        new._scale = np.float32(1)
+        return new
+
     def __call__(self, x: Any, *others: Any) -> tuple[Any, Any]:
         """(values, gradient) at x, the backend's tensors.
 
@@ -161,14 +168,22 @@ class LossAndGrads:
     gradient), NumPy arrays of shape (n,) and (rows*cols*3,), float64.
 
     Args:
-        losses: function from a float32 tensor (1, rows, cols, 3) to a tensor (n,).
+        losses: of a float32 tensor (1, rows, cols, 3), and any further arguments, to a tensor (n,).
         rows, cols: of the picture.
         names: of the n losses.
+        others: the further arguments, as `ValueAndGrad` takes them.
     """
 
-    def __init__(self, losses: Callable, rows: int, cols: int, names: Sequence[str] = ()):
+    def __init__(
+        self,
+        losses: ValueAndGrad,
+        rows: int,
+        cols: int,
+        names: Sequence[str] = (),
+        others: Sequence[Any] = (),
+    ):
         self.shape, self.names = (1, rows, cols, 3), names
-        self._value_and_grad = ValueAndGrad(losses)
+        self._value_and_grad, self._others = losses.anew(), to_tensors(others)
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values, gradient = self.on_device(np.asarray(x, np.float32).reshape(self.shape))
@@ -177,14 +192,21 @@ class LossAndGrads:
 
     def on_device(self, combination: Any) -> tuple[Any, Any]:
         """The same for and in the backend's tensors: (1, rows, cols, 3) to (losses, gradient)."""
-        return self._value_and_grad(combination)
+        return self._value_and_grad(combination, *self._others)
 
 
 def to_tensors(nested: Any) -> Any:
-    """The arrays in nested lists, dictionaries and tuples as the backend's tensors; None stays."""
-    return keras.tree.map_structure(
-        lambda x: None if x is None else keras.ops.convert_to_tensor(x), nested
-    )
+    """The arrays in nested lists, dictionaries and tuples as the backend's tensors; None stays.
+
+    Numbers become float32, as they would beside a tensor.
+    """
+
+    def tensor(x):
+        if x is None:
+            return None
+        return keras.ops.convert_to_tensor(np.float32(x) if isinstance(x, float) else x)
+
+    return keras.tree.map_structure(tensor, nested)
 
 
 def compiled(function: Callable) -> Callable:

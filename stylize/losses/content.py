@@ -38,16 +38,16 @@ class Content(Term):
         mask: np.ndarray | None = None,
         relative: bool = False,
     ):
-        self._distance = distance
+        self._distance, self._layers = distance, tuple(weights)
         squares = dict.fromkeys(weights, 0.0)  # of the photo's features
         self.targets = canvas.keep(self._find_targets(canvas, base, weights, mask, squares))
-        self._scales = {
+        self.shared = {
             layer: weight * formula.content(*canvas.positions_and_channels(layer))
             for layer, weight in weights.items()
         }
         if relative:
             for layer in weights:
-                self._scales[layer] /= squares[layer] / math.prod(canvas.shapes[layer]) or 1.0
+                self.shared[layer] /= squares[layer] / math.prod(canvas.shapes[layer]) or 1.0
 
     @staticmethod
     def _find_targets(canvas, base, layers, mask, squares):
@@ -69,12 +69,14 @@ class Content(Term):
                 targets[layer] = own if root is None else own * root, root
             yield targets
 
-    def value(self, combination, features, tile, targets):
+    def value(self, combination, features, tile, targets, shared):
         total = 0.0
-        for layer, scale in self._scales.items():
+        for layer in self._layers:
             base, root = targets[layer]
             own = tile.own(features[layer], layer)
-            total = total + scale * self._distance(base, own if root is None else own * root)
+            total = total + shared[layer] * self._distance(
+                base, own if root is None else own * root
+            )
         return total
 
 

@@ -8,7 +8,11 @@ from stylize.losses.roughness import (
     mean_square_variation,
     nine_point_variation,
 )
-from stylize.losses.wasserstein import distance_to, with_constant_channel
+from stylize.losses.wasserstein import (
+    style_gaussian,
+    wasserstein_loss,
+    with_constant_channel,
+)
 
 
 class Formula(NamedTuple):
@@ -20,8 +24,8 @@ class Formula(NamedTuple):
         total_variation: function of the picture's pixels.
         roughness: function like `mean_square_variation`; None: the script's `total_variation_loss`.
         channels: from features (..., channels) to those whose Gram matrices are compared.
-        distance_to: from a style's Gram matrix to the function from the combination's to their
-            distance; None: the script's `style_loss`.
+        style_target: from a style's Gram matrix to what the combination's is compared with.
+        style_distance: function of that and the combination's; None: the script's `style_loss`.
     """
 
     content: Callable[[int, int], float]
@@ -29,7 +33,8 @@ class Formula(NamedTuple):
     total_variation: Callable[[int], float] = lambda pixels: 1.0
     roughness: Callable | None = None
     channels: Callable[[Any], Any] = lambda features: features
-    distance_to: Callable[[Any], Callable[[Any], Any]] | None = None
+    style_target: Callable[[Any], Any] = lambda gram: gram
+    style_distance: Callable[[Any, Any], Any] | None = None
 
 
 FORMULAS = {
@@ -66,6 +71,7 @@ FORMULAS = {
         style=lambda M, N, pixels: 1 / N,
         roughness=nine_point_variation,
         channels=with_constant_channel,
-        distance_to=distance_to,
+        style_target=style_gaussian,
+        style_distance=wasserstein_loss,
     ),
 }

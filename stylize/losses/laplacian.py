@@ -39,7 +39,7 @@ class Laplacian(Term):
         weight: float,
     ):
         self._distance = distance
-        self._scales = [weight / max(1, (canvas.rows // p) * (canvas.cols // p)) for p in POOLED]
+        self.shared = [weight / max(1, (canvas.rows // p) * (canvas.cols // p)) for p in POOLED]
         self.targets = canvas.keep(
             [
                 keras.ops.convert_to_numpy(own)
@@ -48,11 +48,11 @@ class Laplacian(Term):
             for tile in canvas.tiles
         )
 
-    def value(self, combination, features, tile, targets):
+    def value(self, combination, features, tile, targets, shared):
         own = _own_laplacians(combination, tile)
         return sum(
             scale * self._distance(target, edges)
-            for scale, target, edges in zip(self._scales, targets, own, strict=True)
+            for scale, target, edges in zip(shared, targets, own, strict=True)
         )
 
 

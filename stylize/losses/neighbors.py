@@ -36,12 +36,12 @@ class Neighbors(Term):
     ):
         shapes, grid = canvas.shapes, canvas.shapes[GRID_LAYER]
         positions, _ = canvas.positions_and_channels(GRID_LAYER)
-        self._distance, self._scale = distance, weight / positions
+        self._distance, self.shared = distance, weight / positions
         self.targets = canvas.keep(
             ([tile.positions(own, GRID_LAYER, grid) for own in targets], resizing(shapes, tile))
             for tile in canvas.tiles
         )
 
-    def value(self, combination, features, tile, targets):
+    def value(self, combination, features, tile, targets, shared):
         nearest, weights = targets
-        return self._scale * self._distance(hypercolumns(features, tile, weights), nearest)
+        return shared * self._distance(hypercolumns(features, tile, weights), nearest)

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stylize.backend.memoize import remembered
+from stylize.backend.memoize import kept, remembered
 from stylize.backend.tensors import compiled, keras, to_numpy
 from stylize.images.masks import layer_mask
 from stylize.losses.formulas import Formula
 from stylize.losses.term import Canvas, TermOfSums
-from stylize.losses.tiles import sums_over_tiles
+from stylize.losses.tiles import NETWORKS_KEPT, SHAPES_KEPT, sums_over_tiles
 
 STYLES_KEPT = 64  # Gram matrices of so many styles and sizes, for the next photo or frame
 
@@ -24,6 +24,14 @@ class Painting(NamedTuple):
     share: float = 1.0
     mask: np.ndarray | None = None  # (rows, cols) of the combination, 0..1: where the style goes
     painted: float = 1.0  # how much of where it would go is painted: so much less of it is to match
+
+
+class Aim(NamedTuple):
+    """What a layer's Gram matrix of the combination is compared with, for one of the styles."""
+
+    scale: Any  # what the distance is multiplied with
+    target: Any  # the style's Gram matrix, or what a `Formula` makes of it
+    mask_scale: Any  # see `_mask_scale`
 
 
 class View(NamedTuple):
@@ -58,8 +66,9 @@ class Style(TermOfSums):
         energy: float | None = None,
     ):
         pixels, shapes = canvas.rows * canvas.cols, canvas.shapes
-        self._channels = formula.channels
-        self._scales = {
+        self._channels, self._distance = formula.channels, formula.style_distance or distance
+        self._layers = tuple(weights)
+        scales = {
             layer: weight * formula.style(*canvas.positions_and_channels(layer), pixels)
             for layer, weight in weights.items()
         }
@@ -76,17 +85,19 @@ class Style(TermOfSums):
             for own in paintings
         ]
         energy = energy and energy * sum(weights.values())
-        shares = [own.share * own.painted for own in paintings]
-        self._shares = even_out(shares, grams, self._scales, energy)
-        distance_to = formula.distance_to or (lambda gram: functools.partial(distance, gram))
-        self._distances = [
-            {layer: distance_to(gram) for layer, gram in own.items()} for own in grams
-        ]
+        shares: Sequence[float] = [own.share * own.painted for own in paintings]
+        shares = even_out(shares, grams, scales, energy)
         masks = [
             {layer: layer_mask(own.mask, shapes[layer]) for layer in weights} for own in paintings
         ]
-        self._mask_scales = [
-            {layer: _mask_scale(mask) for layer, mask in own.items()} for own in masks
+        self.shared = [
+            {
+                layer: Aim(
+                    share * scale, formula.style_target(own[layer]), _mask_scale(masked[layer])
+                )
+                for layer, scale in scales.items()
+            }
+            for share, own, masked in zip(shares, grams, masks, strict=True)
         ]
         self.targets = canvas.keep(
             [{n: tile.positions(mask, n, shapes[n]) for n, mask in own.items()} for own in masks]
@@ -94,34 +105,34 @@ class Style(TermOfSums):
         )
         self._views = list(
             dict.fromkeys(
-                View(layer, None if scale is None else index)
-                for index, scales in enumerate(self._mask_scales)
-                for layer, scale in scales.items()
+                View(layer, None if aim.mask_scale is None else index)
+                for index, aims in enumerate(self.shared)
+                for layer, aim in aims.items()
             )
         )
         self._sizes = [
             formula.channels(canvas.network.output[view.layer]).shape[-1] for view in self._views
         ]
 
-    def value(self, combination, features, tile, targets):
+    def value(self, combination, features, tile, targets, shared):
         compared = functools.cache(lambda layer: self._channels(features[layer]))
-        shared = functools.cache(lambda layer: half_gram(compared(layer)))
+        unmasked = functools.cache(lambda layer: half_gram(compared(layer)))
 
         def gram(layer, index):
             mask = targets[index][layer]
             if mask is None:
-                return shared(layer)
+                return unmasked(layer)
             return half_gram(compared(layer), mask) * _mask_scale(mask)
 
-        return self._distance(gram)
+        return self._total(gram, shared)
 
-    def _distance(self, gram):
+    def _total(self, gram, shared):
         """The term, of Gram matrices by layer name and number of the style."""
         total = 0.0
-        for layer, scale in self._scales.items():
-            for index, share in enumerate(self._shares):
-                distance = self._distances[index][layer](gram(layer, index))
-                total = total + share * scale * distance
+        for layer in self._layers:
+            for index, aims in enumerate(shared):
+                aim = aims[layer]
+                total = total + aim.scale * self._distance(aim.target, gram(layer, index))
         return total
 
     def sums(self, features, tile, targets):
@@ -132,16 +143,16 @@ class Style(TermOfSums):
         ]
         return keras.ops.concatenate([keras.ops.ravel(product) for product in products])
 
-    def value_of_sums(self, sums):
+    def value_of_sums(self, sums, shared):
         by_view = dict(zip(self._views, self.split(sums), strict=True))
 
         def gram(layer, index):
-            scale = self._mask_scales[index][layer]
+            scale = shared[index][layer].mask_scale
             if scale is None:
                 return by_view[View(layer, None)]
             return scale * by_view[View(layer, index)]
 
-        return self._distance(gram)
+        return self._total(gram, shared)
 
     def slope_value(self, features, tile, targets, slopes):
         # The gradient of <D, F^T F> is 2 F D, as D is symmetric: no product on the way back.
@@ -226,12 +237,19 @@ def style_grams(
     if tile:
         grams = sums_over_tiles(gram, network, layers, picture, tile)
     else:
-        outputs = {layer: gram(network.output[layer]) for layer in layers}
-        found = compiled(keras.Model(network.input, outputs))(picture[np.newaxis])
+        given = tuple(layers), picture.shape, gram_matrix, channels
+        found = _compiled_grams(network, *given)(picture[np.newaxis])
         grams = {layer: to_numpy(gram) for layer, gram in found.items()}
     own = network.compute_output_shape((1, *picture.shape))
     scales = {layer: math.prod(shapes[layer]) / math.prod(own[layer]) for layer in grams}
     return {layer: keras.ops.convert_to_tensor(grams[layer] * scales[layer]) for layer in grams}
+
+
+@kept(NETWORKS_KEPT, SHAPES_KEPT)
+def _compiled_grams(network, layers, shape, gram_matrix, channels):
+    """The function from pictures of a shape to Gram matrices by layer name, compiled."""
+    outputs = {layer: gram_matrix(channels(network.output[layer])) for layer in layers}
+    return compiled(keras.Model(network.input, outputs))
 
 
 def even_out(

@@ -29,7 +29,7 @@ class Temporal(Term):
         weight: float,
     ):
         self._distance = distance
-        self._scale = weight / (3 * (canvas.rows * canvas.cols))
+        self.shared = weight / (3 * (canvas.rows * canvas.cols))
         self.targets = canvas.keep(self._find_targets(canvas, previous))
 
     @staticmethod
@@ -40,8 +40,8 @@ class Temporal(Term):
             root = root_of(hold, before.shape)
             yield before * root, root
 
-    def value(self, combination, features, tile, targets):
+    def value(self, combination, features, tile, targets, shared):
         rows, cols = tile.shape
         before, root = targets
         own = tile.pairs(combination)[:, :rows, :cols]
-        return self._scale * self._distance(before, own * root)
+        return shared * self._distance(before, own * root)

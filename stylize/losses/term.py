@@ -62,18 +62,31 @@ class Term:
         name: of the term, in `Losses` and in records.
         column: its heading in the table of losses.
         targets: for each tile, the arrays that it is compared with, in any nesting.
+        shared: what all tiles are compared with alike, such as weights and Gram matrices: arrays
+            and numbers, in any nesting.
+
+    All else that a term holds says how it is computed. Terms are equal where that is: the loss
+    compiled for one picture then serves the next, whose targets are others.
     """
 
     name: ClassVar[str]
     column: ClassVar[str]
     columns: ClassVar[dict[str, str]] = {}  # name -> column, of all terms that there are
     targets: Sequence[Any] = ()
+    shared: Any = ()
 
     def __init_subclass__(cls) -> None:
         if "name" in vars(cls):
             Term.columns[cls.name] = cls.column
 
-    def value(self, combination: Any, features: Mapping[str, Any], tile: Tile, targets: Any) -> Any:
+    def value(
+        self,
+        combination: Any,
+        features: Mapping[str, Any],
+        tile: Tile,
+        targets: Any,
+        shared: Any,
+    ) -> Any:
         """Returns the term of a tile, a scalar; all tiles' add up to that of the whole picture.
 
         Args:
@@ -81,9 +94,19 @@ class Term:
                 it.
             features: layer name -> (1, rows, cols, channels) of that.
             tile: where it is in that picture.
-            targets: its own, as tensors.
+            targets, shared: its own, as tensors.
         """
         raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._kind() == other._kind()
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+    def _kind(self) -> dict[str, Any]:
+        """All that it holds but what it is compared with."""
+        return {name: own for name, own in vars(self).items() if name not in ("targets", "shared")}
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"targets": ()}  # to Ray's workers, these travel tile by tile
@@ -100,8 +123,8 @@ class TermOfSums(Term):
         """Returns a tile's sums, a vector. Arguments as for `value`."""
         raise NotImplementedError
 
-    def value_of_sums(self, sums: Any) -> Any:
-        """Returns the term, a scalar, of the sums of all tiles."""
+    def value_of_sums(self, sums: Any, shared: Any) -> Any:
+        """Returns the term, a scalar, of the sums of all tiles. `shared`: as for `value`."""
         raise NotImplementedError
 
     def slope_value(

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from stylize.backend.tensors import ValueAndGrad, compiled, keras, to_numpy
+from stylize.backend.tensors import ValueAndGrad, compiled, keras, to_numpy, to_tensors
 from stylize.losses.term import Canvas, Term, TermOfSums
 from stylize.losses.tiles import Tile
 
@@ -95,7 +95,7 @@ class TilePasses:
             [
                 term.slope_value(features, tile, own, next(slopes))
                 if isinstance(term, TermOfSums)
-                else term.value(combination, features, tile, own)
+                else term.value(combination, features, tile, own, to_tensors(term.shared))
                 for term, own in zip(self._terms, targets, strict=True)
             ]
         )
@@ -149,14 +149,14 @@ class TiledLossAndGrads:
             ]
         values, slopes = [], []
         for (_, term, value_and_grad), total in zip(self._of_sums, totals, strict=True):
-            (value,), slope = value_and_grad(total.astype(np.float32))
+            (value,), slope = value_and_grad(total.astype(np.float32), term.shared)
             values.append(float(value))
             slopes.append(term.split(slope))
         return values, slopes
 
 
-def _value_of_sums(term, sums):
-    return keras.ops.reshape(term.value_of_sums(sums), (1,))
+def _value_of_sums(term, sums, shared):
+    return keras.ops.reshape(term.value_of_sums(sums, shared), (1,))
 
 
 class TargetsByTile(Sequence):

@@ -11,7 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from stylize.backend.memoize import kept
 from stylize.backend.tensors import compiled, keras, to_numpy
+
+NETWORKS_KEPT = 2  # with what is compiled for each
+SHAPES_KEPT = 12  # for each network: all sizes of an upright picture and of one that is not
 
 
 class Span(NamedTuple):
@@ -201,13 +205,21 @@ def features_by_tile(
         picture: (rows, cols, 3), as `preprocess_image` makes it.
         tiles: of the picture, from `make_tiles`.
     """
-    # Compiled for each shape: Keras's `predict_on_batch` soon compiles for any, and then our layers
-    # would not know theirs.
-    model = keras.Model(network.input, {layer: network.output[layer] for layer in layers})
-    features_of = compiled(model)
+    layers = tuple(layers)
     for tile in tiles:
-        features = features_of(picture[tile.outer][np.newaxis])
+        part = picture[tile.outer][np.newaxis]
+        features = _features_of(network, layers, part.shape)(part)
         yield tile, {layer: to_numpy(values) for layer, values in features.items()}
+
+
+@kept(NETWORKS_KEPT, SHAPES_KEPT)
+def _features_of(network, layers, shape):
+    """The function from pictures of a shape to features, compiled.
+
+    Keras's `predict_on_batch` soon compiles for any shape, and then our layers would not know
+    theirs.
+    """
+    return compiled(keras.Model(network.input, {layer: network.output[layer] for layer in layers}))
 
 
 def sums_over_tiles(

@@ -23,12 +23,12 @@ class TotalVariation(Term):
         self, roughness: Callable[[Any], Any], canvas: Canvas, weight: float, formula: Formula
     ):
         self._shape = canvas.rows, canvas.cols
-        self._scale = weight * formula.total_variation(canvas.rows * canvas.cols)
+        self.shared = weight * formula.total_variation(canvas.rows * canvas.cols)
         self._roughness, self._of_tile = roughness, formula.roughness
         self.targets = [None] * len(canvas.tiles)
 
-    def value(self, combination, features, tile, targets):
+    def value(self, combination, features, tile, targets, shared):
         pairs = tile.pairs(combination)
         if self._of_tile:
-            return self._scale * self._of_tile(pairs, tile, self._shape)
-        return self._scale * self._roughness(pairs)
+            return shared * self._of_tile(pairs, tile, self._shape)
+        return shared * self._roughness(pairs)

@@ -11,13 +11,20 @@ for values down to 3e-4 of the matrix's norm, and with a slope that stays finite
 the root's does not. Covariances of fewer positions than channels have many such values.
 """
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from stylize.backend.tensors import keras
 
 ROOT_STEPS = 12
 RIDGE = 1e-4  # added to the variances
+
+
+class StyleGaussian(NamedTuple):
+    """A style's Gaussian on a layer, its variances raised by `RIDGE`."""
+
+    mean: Any  # (channels,)
+    covariance: Any  # (channels, channels)
+    root: Any  # of the covariance
 
 
 def with_constant_channel(features: Any) -> Any:
@@ -63,30 +70,32 @@ def roots(values: Any) -> Any:
     return root * keras.ops.sqrt(norm)
 
 
-def distance_to(style_gram: Any) -> Callable[[Any], Any]:
-    """The function from a combination's Gram matrix to its squared Wasserstein-2 distance.
+def style_gaussian(style_gram: Any) -> StyleGaussian:
+    """The Gaussian of a style's Gram matrix, (channels + 1, channels + 1), see above."""
+    mean, covariance = _raised(style_gram)
+    values, vectors = eigenvalues(covariance)
+    root = keras.ops.matmul(vectors * roots(values), keras.ops.transpose(vectors))
+    return StyleGaussian(mean, covariance, root)
+
+
+def wasserstein_loss(style: StyleGaussian, combination_gram: Any) -> Any:
+    """The squared Wasserstein-2 distance of a combination's Gram matrix from a style.
 
     |m - m'|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2), of Gaussians with means m, m' and covariances
     A, B, each variance raised by `RIDGE`.
 
     Args:
-        style_gram: (channels + 1, channels + 1), see above.
+        style: from `style_gaussian`.
+        combination_gram: (channels + 1, channels + 1), see above.
 
     Source: Olkin and Pukelsheim 1982; for style, Vincent Herrmann (wandb.ai/johnowhitaker,
     "style loss showdown") and crowsonkb/style-transfer-pytorch, whose 12 steps these are.
     """
-    style_mean, style_covariance = _raised(style_gram)
-    values, vectors = eigenvalues(style_covariance)
-    root = keras.ops.matmul(vectors * roots(values), keras.ops.transpose(vectors))
-
-    def distance(gram):
-        mean, covariance = _raised(gram)
-        between, _ = eigenvalues(keras.ops.matmul(keras.ops.matmul(root, covariance), root))
-        traces = keras.ops.trace(style_covariance) + keras.ops.trace(covariance)
-        means = keras.ops.sum(keras.ops.square(mean - style_mean))
-        return means + traces - 2 * keras.ops.sum(roots(between))
-
-    return distance
+    mean, covariance = _raised(combination_gram)
+    between, _ = eigenvalues(keras.ops.matmul(keras.ops.matmul(style.root, covariance), style.root))
+    traces = keras.ops.trace(style.covariance) + keras.ops.trace(covariance)
+    means = keras.ops.sum(keras.ops.square(mean - style.mean))
+    return means + traces - 2 * keras.ops.sum(roots(between))
 
 
 def _raised(gram):

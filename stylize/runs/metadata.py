@@ -33,7 +33,7 @@ from stylize.runs import untrusted
 from stylize.runs.job import Job
 from stylize.runs.settings import OF_ADAM, OF_FILMS, SETTINGS, UNRECORDED
 from stylize.runs.validators import checked, one_of
-from stylize.vgg.weights import VGG19Weights, weights_digest
+from stylize.vgg.weights import VGG19Weights
 
 PICTURE_SETTINGS = ("init", "style_masks", "content_mask", "keep_mask")  # those that may name files
 WORDS = (None, "none", "base", "recolored", "noise")  # that these may have instead
@@ -90,7 +90,7 @@ def make_record(
         "styles": [describe_file(style, "styles") for style in styles],
         "style_boxes": [list(box) for box in job.inputs.style_boxes],
         **{name: _describe(files, describe_file) for name, files in used.items()},
-        "weights": {"sha256": _kept_digest(weights)},
+        "weights": {"sha256": weights.digest},
         "tiles": [stage.tile for stage in job.stages],
         "versions": {
             "python": platform.python_version(),
@@ -159,11 +159,6 @@ def _kept_sha256(path, *_):
 def _describe(files, describe):
     """`describe` of a path, or of each in a list."""
     return [describe(file) for file in files] if isinstance(files, list) else describe(files)
-
-
-@functools.lru_cache(maxsize=1)  # many pictures are made with the same weights
-def _kept_digest(weights):
-    return weights_digest(weights)
 
 
 def to_text(record: Mapping[str, Any], **more: Any) -> str:

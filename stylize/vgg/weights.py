@@ -5,6 +5,7 @@ their Keras layer names, and the mean pixel they were trained with.
 """
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import os
@@ -43,9 +44,9 @@ IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 ONNX_NAME = r"(block\d_conv\d)_1/(?:convolution/ReadVariableOp|Squeeze):0$"  # kernel or bias
 
 
-@dataclasses.dataclass(frozen=True, eq=False)  # each is equal to itself only, and has a hash
+@dataclasses.dataclass(frozen=True, eq=False)
 class VGG19Weights:
-    """The sixteen convolutions of a VGG19.
+    """The sixteen convolutions of a VGG19. They are equal where their numbers are.
 
     Attributes:
         layers: Keras layer name -> (kernel, bias), float32, of shapes (3, 3, in, out) and (out,);
@@ -57,6 +58,23 @@ class VGG19Weights:
     layers: dict[str, tuple[np.ndarray, np.ndarray]]
     mean_bgr: tuple[float, float, float] = IMAGENET_MEAN_BGR
     source: str = ""
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """The SHA-256 of all kernels and biases: of the numbers, whatever file they come from."""
+        digest = hashlib.sha256()
+        for kernel, bias in self.layers.values():
+            digest.update(np.ascontiguousarray(kernel).data)
+            digest.update(np.ascontiguousarray(bias).data)
+        return digest.hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, VGG19Weights):
+            return NotImplemented
+        return (self.digest, self.mean_bgr) == (other.digest, other.mean_bgr)
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
 
 
 def read_weights(path: str | os.PathLike) -> VGG19Weights:
@@ -271,15 +289,6 @@ def file_digest(path: str | os.PathLike, algorithm: str) -> str:
     """The hash of a file, in hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
-
-
-def weights_digest(weights: VGG19Weights) -> str:
-    """The SHA-256 of all kernels and biases: of the numbers, whatever file they come from."""
-    digest = hashlib.sha256()
-    for kernel, bias in weights.layers.values():
-        digest.update(np.ascontiguousarray(kernel).data)
-        digest.update(np.ascontiguousarray(bias).data)
-    return digest.hexdigest()
 
 
 def sidecar(path: Path) -> Path:

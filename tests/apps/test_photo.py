@@ -28,6 +28,7 @@ from stylize.backend import files, machine
 from stylize.images.writing import FORMATS, save_image
 from stylize.runs import metadata
 from stylize.runs.settings import SETTINGS
+from stylize.vgg.weights import VGG19Weights
 
 SCRIPT = nst.__file__
 
@@ -198,7 +199,7 @@ def test_like_warns_of_other_weights(
     assert nst.main([*command, "--iter", "1"]) == 0
     result = str(tmp_path / "results" / "r_at_iteration_0.png")
     record = metadata.read_record(result)
-    monkeypatch.setattr(metadata, "weights_digest", lambda weights: "another")
+    monkeypatch.setattr(VGG19Weights, "digest", property(lambda _: "another"))
     monkeypatch.setattr(metadata.platform, "python_version", lambda: "another")
     weights = command[command.index("--weights") :][:2]
     assert nst.main([*command[:3], *weights, "--like", result]) == 0

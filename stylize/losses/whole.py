@@ -1,0 +1,43 @@
+"""The loss of a picture that the network sees at once.
+
+It is compiled once for pictures of one shape and terms of one kind: what differs between them, the
+terms' `targets` and `shared`, are arguments. Compiling takes seconds, which the next photo of a
+folder, frame of a film or picture of a comparison need not wait for.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from stylize.backend.memoize import kept
+from stylize.backend.tensors import LossAndGrads, ValueAndGrad, keras
+from stylize.losses.term import Canvas, Term
+from stylize.losses.tiles import NETWORKS_KEPT, SHAPES_KEPT, whole_picture
+
+
+def whole_loss(canvas: Canvas, terms: Sequence[Term]) -> LossAndGrads:
+    """The losses of a combination, whose sum is the loss, and the gradient of that.
+
+    Args:
+        canvas: the picture, not cut into tiles.
+        terms: of the loss. Their targets are taken from them: one copy is enough.
+    """
+    losses = _compiled_losses(canvas.network, canvas.rows, canvas.cols, tuple(terms))
+    given = [(term.targets[0], term.shared) for term in terms]
+    for term in terms:
+        term.targets = term.shared = ()
+    names = [term.name for term in terms]
+    return LossAndGrads(losses, canvas.rows, canvas.cols, names, given)
+
+
+@kept(NETWORKS_KEPT, SHAPES_KEPT)
+def _compiled_losses(network, rows, cols, terms):
+    """From a combination and, for each term, its targets and what is shared, to the losses."""
+    tile = whole_picture(rows, cols)
+
+    def losses(combination: Any, *given: Any) -> Any:
+        features, each = network(combination), zip(terms, given, strict=True)
+        return keras.ops.stack(
+            [term.value(combination, features, tile, *own) for term, own in each]
+        )
+
+    return ValueAndGrad(losses)
