@@ -122,8 +122,13 @@ def _real_path(path):
 
 def pictures_given(args: argparse.Namespace) -> list:
     """The values of all options that take a picture: paths, or words such as `noise`."""
-    masks = args.content_mask, args.keep_mask, *(args.style_masks or [])
-    return [args.base, *_styles(args), args.init, *masks]
+    return [args.base, *_styles(args), args.init, *masks_given(args)]
+
+
+def masks_given(options: argparse.Namespace | Settings) -> list:
+    """The values of all options that take a mask, each once."""
+    masks = options.content_mask, options.keep_mask, *(options.style_masks or [])
+    return [*dict.fromkeys(filter(None, masks))]
 
 
 def surprises_of_masks(settings: Settings, photo_size: tuple[int, int] | None = None) -> list[str]:
@@ -133,9 +138,8 @@ def surprises_of_masks(settings: Settings, photo_size: tuple[int, int] | None = 
         settings: that have their paths.
         photo_size: (cols, rows) of the photo; None: they are for several.
     """
-    masks = settings.content_mask, settings.keep_mask, *(settings.style_masks or [])
-    given = dict.fromkeys(filter(None, masks))  # each once
-    return [line for mask in given for line in surprises_of(mask, None, photo_size)]
+    masks = masks_given(settings)
+    return [line for mask in masks for line in surprises_of(mask, None, photo_size)]
 
 
 def is_finished(args: argparse.Namespace, record: Mapping) -> bool:

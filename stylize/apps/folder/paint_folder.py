@@ -41,6 +41,7 @@ from stylize.apps.photo_console import PhotoConsole
 from stylize.backend import tensors
 from stylize.backend.signals import INTERRUPTED, TERMINATED, Terminated, sigterm_raises
 from stylize.errors import InputError, one_line
+from stylize.images.masks import KIND
 from stylize.images.reading import load_image
 from stylize.parallel.pool import (
     Crew,
@@ -219,9 +220,10 @@ def _plan(args):
         follow_record(args.like, args)
     folder = Path(args.result_prefix)
     tasks = plan_tasks(args.base, args.style_reference, folder, args.pairs)
+    masks = photo.masks_given(args)
     for picture in photo.pictures_given(args):  # one that all tasks have would spoil them all
         if metadata.names_file(picture) and not _is_folder(picture):
-            load_image(picture)
+            load_image(picture, kind=KIND if picture in masks else "picture")
     check_writable(folder / LOG)
     options = [_options(args, task) for task in tasks]
     check_kept(*_written_and_given(options))

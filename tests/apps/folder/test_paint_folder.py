@@ -173,7 +173,7 @@ def test_picture_that_all_need_is_looked_at_first(one_process, command, photos, 
         ([command[0], "nope.jpg"], "picture nope.jpg: no such file; check the path"),
         ([command[0], str(tmp_path / "bad.png")], "bad.png: not a picture"),
         (["nope.jpg", command[0]], "picture nope.jpg: no such file; check the path"),
-        ([*command[:2], "--keep_mask", "nope.png"], "picture nope.png: no such file"),
+        ([*command[:2], "--keep_mask", "nope.png"], "mask nope.png: no such file"),
     ):
         assert nst.main([*pictures, *command[2:]]) == 2
         (line,) = capsys.readouterr().err.splitlines()
