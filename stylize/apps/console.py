@@ -202,6 +202,11 @@ def complain(line: str) -> None:
     sys.stderr.flush()
 
 
+def warn(line: str) -> None:
+    """Prints a warning, on stderr. Raises OSError."""
+    complain(f"warning: {line}")
+
+
 def print_and_end(program: str, text: str, status: int = 0) -> NoReturn:
     """Prints a text that was asked for, and ends the program; quietly if nobody reads on."""
     make_printable()

@@ -45,8 +45,8 @@ def load_image(
         rgb.load()
     if min(rgb.size) < SMALLEST_SIDE:
         raise InputError(
-            f"{name_of(picture, name, kind)}: {rgb.width}x{rgb.height} pixels is too small; VGG19 needs "
-            f"at least {SMALLEST_SIDE}x{SMALLEST_SIDE}"
+            f"{name_of(picture, name, kind)}: {rgb.width}x{rgb.height} pixels is too small; "
+            f"VGG19 needs at least {SMALLEST_SIDE}x{SMALLEST_SIDE}"
         )
     return rgb
 

@@ -33,6 +33,7 @@ from stylize.apps.console import (
     in_words,
     say,
     started_as,
+    warn,
 )
 from stylize.apps.folder.ledger import Outcome
 from stylize.apps.folder.paint_folder import KILLED, paint_photo
@@ -279,8 +280,7 @@ def _paint_all(comparison, tell):
     args, options = comparison.args, comparison.options
     with Crew(args, count_missing(comparison.results)) as crew:
         stages, records, surprises, demand = crew.ask(survey, options)
-        for line in () if args.quiet else surprises:
-            complain(f"warning: {line}")
+        photo.tell_of_masks(surprises, tell, tell if args.quiet else warn)
         if room := comparison.make_room(records):
             tell(room)
         work = [sum(stage.work for stage in own) for own in stages]

@@ -33,10 +33,10 @@ from stylize.apps.console import (
     check_files,
     check_kept,
     check_writable,
-    complain,
     exit_status,
     in_words,
     say,
+    warn,
 )
 from stylize.apps.film.scenes import WHOLE, Frame, FrameFolder, Scene, find_scenes, frames_to_paint
 from stylize.apps.options import PROGRAM
@@ -174,7 +174,7 @@ class FilmConsole:
     def warn(self, line: str) -> None:
         """Prints a warning, on stderr."""
         if not self._quiet:
-            complain(f"warning: {line}")
+            warn(line)
 
     def count(self, images: Iterable[Image.Image]) -> Iterator[Image.Image]:
         """Yields the frames to be searched for scenes, and says how many have been."""
@@ -316,8 +316,8 @@ def _paint_all(args, clip, console):
     # The threads end last: they wait for what the crew ends.
     with contextlib.ExitStack() as last, Crew(args) as crew:
         seen = crew.ask(survey, args, next(clip.frames()))
-        for line in photo.surprises_of_masks(seen.job.settings, seen.job.inputs.base.size):
-            console.warn(line)
+        of_masks = photo.surprises_of_masks(seen.job.settings, seen.job.inputs.base.size)
+        photo.tell_of_masks(of_masks, console.print, console.warn)
         console.print(f"A scene needs about {seen.job.needed_mib / 1024:.1f} GiB of memory")
         console.print(f"Using {seen.source}")
         folder, scenes = FrameFolder(path, seen.record), [WHOLE]

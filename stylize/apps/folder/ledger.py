@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stylize.apps.console import complain, in_words, progress_bar, say
+from stylize.apps.console import complain, in_words, progress_bar, say, warn
 from stylize.apps.folder.pictures import Task, append_line, write_index
 from stylize.apps.options import PROGRAM
 
@@ -169,6 +169,11 @@ class Ledger:
         """Prints a line above the progress bar."""
         if not self._quiet:
             say(line)
+
+    def warn(self, line: str) -> None:
+        """Prints a warning, on stderr."""
+        if not self._quiet:
+            warn(line)
 
     def close(self) -> None:
         """Writes the page, where there is something new to show. Raises OSError."""

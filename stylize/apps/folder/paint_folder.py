@@ -28,7 +28,6 @@ from stylize.apps.console import (
     check_files,
     check_kept,
     check_writable,
-    complain,
     exit_status,
     failure,
     say,
@@ -261,8 +260,7 @@ def _paint_all(args, options, ledger):
     with Crew(args, likely) as crew:
         ledger.print(f"Checking {_pictures(len(options))}")  # takes minutes if there are many
         seen = crew.ask(survey, options)
-        for line in () if args.quiet else seen.surprises:
-            complain(f"warning: {line}")
+        photo.tell_of_masks(seen.surprises, ledger.print, ledger.warn)
         for index, outcome in enumerate(seen.outcomes):
             ledger.add(index, outcome)
         waiting = {i: o for i, o in enumerate(seen.outcomes) if o.status == "waiting"}

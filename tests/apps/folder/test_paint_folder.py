@@ -196,8 +196,8 @@ def test_the_time_is_told_before_where_there_is_much_to_paint(
 
 def test_mask_of_all_is_told_of_once(one_process, command, cut_out_path, capsys):
     assert nst.main([*command, "--keep_mask", str(cut_out_path)]) == 0
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"warning: mask {cut_out_path}: a cut-out: ")
+    out, err = capsys.readouterr()
+    assert out.count(f"Mask {cut_out_path}: a cut-out: ") == 1 and err == ""
 
 
 def test_fail_fast_begins_nothing_more(one_process, command, photos, tmp_path, monkeypatch, capsys):
