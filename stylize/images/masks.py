@@ -62,6 +62,8 @@ def load_keep_mask(
     picture: Picture | None, name: str | None = None, max_pixels: float = math.inf
 ) -> Image.Image | None:
     """Reads a mask as `load_mask` does. Raises InputError where all of it is white, too."""
+    if picture is None:
+        return None
     mask = load_mask(picture, name, max_pixels)
     if mask and mask.getextrema() == (255, 255):
         raise InputError(

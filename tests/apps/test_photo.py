@@ -748,12 +748,21 @@ def test_output_on_a_full_disk_is_named(command, capsys, monkeypatch):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
-@pytest.mark.parametrize("asked", [["--help"], ["help"]])
-def test_answer_on_a_full_disk_is_named(asked):
+@pytest.mark.parametrize(
+    ("program", "asked"),
+    [
+        ("neural_style_transfer.py", "--help"),
+        ("neural_style_transfer.py", "help"),
+        ("neural_style_transfer.py", "--version"),
+        ("neural_style.py", "--help"),
+        ("app.py", "--help"),
+    ],
+)
+def test_answer_on_a_full_disk_is_named(program, asked):
     with open("/dev/full", "w") as full:
-        command = [sys.executable, SCRIPT, *asked]
+        command = [sys.executable, os.path.join(os.path.dirname(SCRIPT), program), asked]
         ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
-    said = "neural_style_transfer.py: error: standard output: No space left on device\n"
+    said = f"{program}: error: standard output: No space left on device\n"
     assert (ended.returncode, ended.stderr) == (1, said)
 
 
