@@ -80,7 +80,12 @@ FOLD_LOSSES = """() => {
     });
     watcher.observe(document.body, {childList: true, subtree: true});
 }"""
-WORDS = gr.I18n(en={"upload_text.drop_gallery": "Drop pictures here"})  # else "Media"
+WORDS = gr.I18n(
+    en={
+        "upload_text.drop_gallery": "Drop pictures here",  # else "Media"
+        "common.complete": "Done",  # read to the blind; Gradio has no words for it
+    }
+)
 MOST_SESSIONS = 200  # of which Gradio keeps what they sent last; a program begins one each time
 # No fonts from elsewhere: the page works where only this computer can be reached.
 THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
