@@ -10,6 +10,7 @@ from stylize.apps.folder.pictures import Task, append_line, write_index
 from stylize.apps.options import PROGRAM
 
 LOG, INDEX = "log.jsonl", "index.html"
+FULL = "a full disk"  # among the errors that were said
 
 
 class Outcome(NamedTuple):
@@ -18,6 +19,7 @@ class Outcome(NamedTuple):
     Attributes:
         status: "finished" (by an earlier run), "waiting" (to be painted), "painted" or "failed".
         error: why it failed, in a line.
+        disk_is_full: whether that is why, so that the others would fail as well.
         seconds: that painting took.
         work: pixels times evaluations, roughly proportional to time.
         needed_mib: about the peak of a process that paints it.
@@ -36,6 +38,7 @@ class Outcome(NamedTuple):
     peak_mib: float = 0.0
     room: str = ""
     record: Mapping[str, Any] = {}
+    disk_is_full: bool = False
 
 
 class Ledger:
@@ -91,7 +94,7 @@ class Ledger:
             return
         self.stop(index)
         if outcome.status == "failed":
-            self._fail(outcome.error)
+            self._fail(outcome)
         elif outcome.status == "painted":
             if not before.resumable:  # else only a part of the work was left
                 seconds, work = self._painted
@@ -127,11 +130,18 @@ class Ledger:
             error=outcome.error,
         )
 
-    def _fail(self, message):
-        """Says what went wrong, once: a style may spoil all photos."""
-        if message not in self._errors:
-            self._errors.add(message)
-            complain(f"{PROGRAM}: error: {message}")
+    def _fail(self, outcome):
+        """Says what went wrong, once: a style, or a full disk, may spoil all photos."""
+        what = FULL if outcome.disk_is_full else outcome.error
+        if what not in self._errors:
+            self._errors.add(what)
+            more = ": the same command paints what is left" if what is FULL else ""
+            complain(f"{PROGRAM}: error: {outcome.error}{more}")
+
+    @property
+    def is_disk_full(self) -> bool:
+        """Whether a picture could not be saved for lack of space."""
+        return any(outcome.disk_is_full for outcome in self.outcomes)
 
     def time_left(self) -> float | None:
         """Seconds, at the pace so far; None: no picture is painted yet, or none is left."""

@@ -149,7 +149,7 @@ def paint_photo(args: argparse.Namespace, weights: VGG19Weights | None = None) -
     except Exception as error:
         if weights and getattr(error, "errno", None) == errno.ENOSPC:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-        return Outcome("failed", _message(args, error), **_of_result(console))
+        return _failed(args, error)._replace(**_of_result(console))
     gc.collect()  # compiled functions hold each other, and their tensors, until then
     seconds, peak = time.monotonic() - started, max(tensors.peak_memory().values(), default=0.0)
     return Outcome("painted", seconds=seconds, peak_mib=peak, **_of_result(console))
@@ -167,6 +167,12 @@ def paint_photo_again(args: argparse.Namespace) -> Outcome:
         record = photo.make_record(args, job, kept_weights(args.weights))
         args.resume = _is_resumable(args, record, job)
     return paint_photo(args)
+
+
+def _failed(args, error):
+    """The `Outcome` of a task that went wrong."""
+    is_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    return Outcome("failed", _message(args, error), disk_is_full=is_full)
 
 
 def _message(args, error):
@@ -236,7 +242,7 @@ def _paint(args, options, ledger):
     """Paints what is not finished, and says what has become of all."""
     with contextlib.closing(ledger):
         _paint_all(args, options, ledger)
-    left = f", {n} left unpainted" if (n := ledger.count("waiting")) else ""  # by --fail_fast
+    left = f", {n} left unpainted" if (n := ledger.count("waiting")) else ""  # see `_must_stop`
     ledger.print(
         f"{ledger.count('painted')} painted, {ledger.count('finished')} already finished, "
         f"{ledger.count('failed')} failed{left}; see {Path(args.result_prefix, INDEX)}"
@@ -264,7 +270,7 @@ def _paint_all(args, options, ledger):
         for index, outcome in enumerate(seen.outcomes):
             ledger.add(index, outcome)
         waiting = {i: o for i, o in enumerate(seen.outcomes) if o.status == "waiting"}
-        if not waiting or (args.fail_fast and ledger.count("failed")):
+        if not waiting or _must_stop(args, ledger):
             return
         largest = max(outcome.needed_mib for outcome in waiting.values())
         demand = Demand(len(waiting), largest, seen.gpus, seen.allowed_mib)
@@ -280,8 +286,13 @@ def _paint_all(args, options, ledger):
         for index, outcome in waiting.items():
             vars(options[index]).update(_share(painters, seen), resume=outcome.resumable)
         killed = _paint_queue(painters, _painting(painters), args, options, waiting, ledger)
-    if killed and not (args.fail_fast and ledger.count("failed")):
+    if killed and not _must_stop(args, ledger):
         _paint_again(args, options, killed, ledger)
+
+
+def _must_stop(args, ledger):
+    """Whether no further picture is to be begun."""
+    return ledger.is_disk_full or (args.fail_fast and ledger.count("failed"))
 
 
 def _painting(painters):
@@ -307,7 +318,7 @@ def _paint_queue(painters, paint_one, args, options, tasks, ledger):
                 ledger.print(f"{options[index].base}: its process was killed")
                 continue
             ledger.add(index, future.result())
-            if args.fail_fast and ledger.count("failed"):
+            if _must_stop(args, ledger):
                 queue.clear()
         ledger.tick()
     return killed
@@ -351,7 +362,7 @@ def _paint_there(workers, args):
     except ConnectionError:
         raise
     except OSError as error:
-        return Outcome("failed", _message(args, error))
+        return _failed(args, error)
 
 
 def main(args: argparse.Namespace) -> int:

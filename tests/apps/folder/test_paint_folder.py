@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import alive, own_group, smooth_picture
+from conftest import alive, disk_full, own_group, smooth_picture
 from PIL import Image
 
 import neural_style_transfer as nst
@@ -198,6 +198,22 @@ def test_mask_of_all_is_told_of_once(one_process, command, cut_out_path, capsys)
     assert nst.main([*command, "--keep_mask", str(cut_out_path)]) == 0
     out, err = capsys.readouterr()
     assert out.count(f"Mask {cut_out_path}: a cut-out: ") == 1 and err == ""
+
+
+def test_full_disk_stops_the_folder_which_goes_on_later(
+    one_process, command, tmp_path, monkeypatch, capsys
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(Image.Image, "save", disk_full)
+        assert nst.main([*command, "--jobs", "1"]) == 1
+    out, err = capsys.readouterr()
+    assert "0 painted, 0 already finished, 1 failed, 2 left unpainted" in out
+    assert err.count("\n") == 1 and err.endswith(
+        "results/a.png: No space left on device; free some space and try again: the same command "
+        "paints what is left\n"
+    )
+    assert nst.main(command) == 0
+    assert painted(tmp_path) == ["a.png", "b.png", "sub/c.png"]
 
 
 def test_fail_fast_begins_nothing_more(one_process, command, photos, tmp_path, monkeypatch, capsys):
