@@ -38,6 +38,7 @@ from stylize.apps.folder.pictures import check_ours, plan_tasks
 from stylize.apps.options import PROGRAM, follow_record
 from stylize.apps.photo_console import PhotoConsole
 from stylize.backend import tensors
+from stylize.backend.files import alone
 from stylize.backend.signals import INTERRUPTED, TERMINATED, Terminated, sigterm_raises
 from stylize.errors import InputError, one_line
 from stylize.images.masks import KIND
@@ -213,13 +214,17 @@ def _is_folder(path):
 
 def run(args: argparse.Namespace) -> dict[Path, Outcome]:
     """Paints what is not finished. Returns what has become of each result, by its path."""
-    options, ledger = _plan(args)
-    _paint(args, options, ledger)
+    with contextlib.ExitStack() as held:
+        options, ledger = _plan(args, held)
+        _paint(args, options, ledger)
     return dict(zip(ledger.results, ledger.outcomes, strict=True))
 
 
-def _plan(args):
-    """The options of each task, and a `Ledger` of them. Raises InputError."""
+def _plan(args, held=None):
+    """The options of each task, and a `Ledger` of them. Raises InputError.
+
+    Until the stack `held` is left, no other run paints this folder.
+    """
     require_jobs(args.jobs)
     if args.like:
         follow_record(args.like, args)
@@ -230,6 +235,8 @@ def _plan(args):
         if metadata.names_file(picture) and not _is_folder(picture):
             load_image(picture, kind=KIND if picture in masks else "picture")
     check_writable(folder / LOG)
+    if held:  # by a name that no photo in the folder can have, as hidden ones are not painted
+        held.enter_context(alone(folder / ".folder", folder))
     options = [_options(args, task) for task in tasks]
     check_kept(*_written_and_given(options))
     check_files([folder / LOG, folder / INDEX, *itertools.chain(*map(photo.files_of, options))])
@@ -388,19 +395,22 @@ def paint_what_comes(args: argparse.Namespace) -> int:
     """
     changes = watch.changes([args.base, args.style_reference], args.result_prefix)
     painted, failed, ended = 0, 0, False
-    while not ended:
-        _tell(args, "Waiting for new pictures; Ctrl-C ends it")
-        ledger = None
-        try:
-            next(changes)
-            options, ledger = _plan(args)
-            _paint(args, options, ledger)
-        except KeyboardInterrupt:
-            if ledger and ledger.is_painting:
-                raise
-            ended = True
-        if ledger:
-            painted, failed = painted + ledger.count("painted"), ledger.count("failed")
+    with contextlib.ExitStack() as held:
+        to_hold = held
+        while not ended:
+            _tell(args, "Waiting for new pictures; Ctrl-C ends it")
+            ledger = None
+            try:
+                next(changes)
+                options, ledger = _plan(args, to_hold)
+                to_hold = None  # it is held from now on
+                _paint(args, options, ledger)
+            except KeyboardInterrupt:
+                if ledger and ledger.is_painting:
+                    raise
+                ended = True
+            if ledger:
+                painted, failed = painted + ledger.count("painted"), ledger.count("failed")
     _tell(args, f"Ended: {painted} painted, {failed} failed")
     return INTERRUPTED
 

@@ -27,6 +27,7 @@ from stylize.apps import foretold, photo
 from stylize.apps.console import failure
 from stylize.apps.folder import paint_folder
 from stylize.apps.photo_console import PhotoConsole
+from stylize.backend import files
 from stylize.parallel import pool
 from stylize.parallel.pool import Demand
 from stylize.runs import forecast, metadata
@@ -198,6 +199,16 @@ def test_mask_of_all_is_told_of_once(one_process, command, cut_out_path, capsys)
     assert nst.main([*command, "--keep_mask", str(cut_out_path)]) == 0
     out, err = capsys.readouterr()
     assert out.count(f"Mask {cut_out_path}: a cut-out: ") == 1 and err == ""
+
+
+@pytest.mark.skipif(not files.fcntl, reason="Windows has no such locks")
+def test_two_runs_into_one_folder_do_not_mix(one_process, command, tmp_path, capsys):
+    (tmp_path / "results").mkdir()
+    with files.alone(tmp_path / "results" / ".folder"):  # as a run that paints
+        assert nst.main(command) == 2
+        assert os.listdir(tmp_path / "results") == ["..folder.lock"]
+    assert "results: another run is painting it; wait" in capsys.readouterr().err
+    assert nst.main(command) == 0
 
 
 def test_full_disk_stops_the_folder_which_goes_on_later(
