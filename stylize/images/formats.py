@@ -76,7 +76,7 @@ def name_of(picture: Picture, name: str | None = None, kind: str = "picture") ->
     """What errors call a picture, or a mask."""
     if isinstance(picture, Image.Image | np.ndarray):
         return name or kind
-    return name or " ".join(f"{kind} {os.fsdecode(picture)}".splitlines())
+    return name or " ".join(f"{kind} {os.fspath(picture)}".splitlines())
 
 
 @contextlib.contextmanager
@@ -97,7 +97,7 @@ def opened(
                 yield picture
             elif isinstance(picture, np.ndarray):
                 yield _from_array(picture, name or f"a {kind}")
-            elif not isinstance(picture, str | bytes | os.PathLike):
+            elif not isinstance(picture, str | os.PathLike):
                 raise InputError(
                     f"{name or f'a {kind}'} must be a path, a Pillow image or a uint8 array; "
                     f"received {type(picture).__name__}"
@@ -197,7 +197,7 @@ def check_scans(image: Image.Image, name: str) -> None:
 def _from_array(array, name):
     """An array as a Pillow image. Raises InputError."""
     channels = array.shape[2:]
-    if array.dtype != np.uint8 or array.ndim < 2 or channels not in ((), (2,), (3,), (4,)):
+    if array.dtype != np.uint8 or array.ndim < 2 or channels not in ((), (3,), (4,)):
         raise InputError(
             f"{name} as an array must be uint8 of shape (rows, cols), "
             "(rows, cols, 3) or (rows, cols, 4); "

@@ -44,6 +44,7 @@ from stylize.backend import machine, tensors
 from stylize.backend.files import alone, remove_leftovers
 from stylize.errors import InputError, SettingError
 from stylize.images.clips import FASTEST, SLOWEST, SUFFIXES, Clip, encode, open_clip
+from stylize.images.formats import picture_suffixes
 from stylize.images.optical_flow import Previous, require_opencv
 from stylize.parallel.pool import (
     Crew,
@@ -229,6 +230,14 @@ def _check(args):
     require_opencv()
 
 
+def _check_suffix(prefix):
+    """Raises InputError where a film's name ends like another kind of file."""
+    path = Path(prefix)
+    if (ending := path.suffix.lower()) in {*SUFFIXES, *picture_suffixes()}:
+        mp4 = path.with_suffix(".mp4")
+        raise InputError(f"{path}: a film is saved as MP4, not as {ending[1:]}; name it {mp4}")
+
+
 def result_paths(prefix: str) -> tuple[Path, Path]:
     """The film, and the folder of its finished frames, which is ours and so hidden."""
     result = Path(f"{prefix}.mp4")
@@ -358,6 +367,7 @@ def run(args: argparse.Namespace, console: FilmConsole) -> Path:
     if args.frames and args.fps is None and args.like:
         args.fps = _rate_of(args.like)
     _check(args)
+    _check_suffix(args.result_prefix)
     check_kept(result_paths(args.result_prefix), [args.base])
     clip = open_clip(args.base, args.frames, args.fps)
     console.length = clip.length

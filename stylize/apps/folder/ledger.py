@@ -19,7 +19,6 @@ class Outcome(NamedTuple):
     Attributes:
         status: "finished" (by an earlier run), "waiting" (to be painted), "painted" or "failed".
         error: why it failed, in a line.
-        disk_is_full: whether that is why, so that the others would fail as well.
         seconds: that painting took.
         work: pixels times evaluations, roughly proportional to time.
         needed_mib: about the peak of a process that paints it.
@@ -27,6 +26,7 @@ class Outcome(NamedTuple):
         peak_mib: of the process so far, or of its GPU.
         room: a line that says what was done with an earlier result.
         record: how it was painted, as the process says it; not kept here.
+        disk_is_full: whether it failed for that, as the others would.
     """
 
     status: str

@@ -396,7 +396,7 @@ def paint_what_comes(args: argparse.Namespace) -> int:
     changes = watch.changes([args.base, args.style_reference], args.result_prefix)
     painted, failed, ended = 0, 0, False
     with contextlib.ExitStack() as held:
-        to_hold = held
+        to_hold: contextlib.ExitStack | None = held
         while not ended:
             _tell(args, "Waiting for new pictures; Ctrl-C ends it")
             ledger = None
