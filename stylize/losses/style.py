@@ -35,7 +35,7 @@ class Aim(NamedTuple):
 
 
 class View(NamedTuple):
-    """A Gram matrix of the combination: a layer's, masked for one of the styles, or shared."""
+    """A Gram matrix of the combination: a layer's, masked for one of the styles, or for all."""
 
     layer: str
     style: int | None  # None: of all positions, for all styles without a mask

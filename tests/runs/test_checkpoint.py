@@ -56,23 +56,9 @@ def paint_all(job, weights, checkpoint=None):
     return nst.keras.ops.convert_to_numpy(last.x), kept
 
 
-@pytest.fixture
-def compiled_once(monkeypatch):
-    """The loss of a size is compiled once for all runs that begin it with the same bits."""
-    compiled, stage_objective = {}, nst.stage_objective
-
-    def once(job, weights, stage, x, level):
-        key = stage, x.tobytes()
-        if key not in compiled:
-            compiled[key] = stage_objective(job, weights, stage, x, level)
-        return compiled[key]
-
-    monkeypatch.setattr(nst, "stage_objective", once)
-
-
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_resumes_bit_for_bit_from_any_checkpoint(
-    recipe, compiled_once, photo, painting, small_vgg19, tmp_path
+    recipe, photo, painting, small_vgg19, tmp_path
 ):
     """From files, and from one in memory, which can be used again."""
     shallow = {"content_layers": "block2_conv1", "style_layers": "block1_conv1"}
