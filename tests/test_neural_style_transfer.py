@@ -25,7 +25,7 @@ from stylize.errors import InputError, WeightsError
 from stylize.images.colors import COLOR_METHODS
 from stylize.images.detail import detail_map
 from stylize.images.optical_flow import Previous
-from stylize.losses import style
+from stylize.losses import style as style_losses
 from stylize.losses.content import Content
 from stylize.losses.formulas import FORMULAS
 from stylize.losses.hypercolumns import hypercolumns
@@ -107,8 +107,10 @@ def test_layers_that_pass_through_are_left_out_unnoticed(small_vgg19, photo):
 
 @evaluated_once
 def test_style_is_measured_once_a_size_for_all_photos(small_vgg19, photo, painting, monkeypatch):
-    calls, grams = [], style._compiled_grams
-    monkeypatch.setattr(style, "_compiled_grams", lambda *args: calls.append(args) or grams(*args))
+    calls, grams = [], style_losses._compiled_grams
+    monkeypatch.setattr(
+        style_losses, "_compiled_grams", lambda *args: calls.append(args) or grams(*args)
+    )
     styles = [painting, painting[::-1], painting[:, ::-1]]
     for base in (photo, photo[:, ::-1]):
         for size in (24, 28, 32, 36):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 import neural_style_transfer as nst
 from stylize.losses import whole
 from stylize.losses.style import Style
