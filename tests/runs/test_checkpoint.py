@@ -57,9 +57,7 @@ def paint_all(job, weights, checkpoint=None):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_resumes_bit_for_bit_from_any_checkpoint(
-    recipe, photo, painting, small_vgg19, tmp_path
-):
+def test_resumes_bit_for_bit_from_any_checkpoint(recipe, photo, painting, small_vgg19, tmp_path):
     """From files, and from one in memory, which can be used again."""
     shallow = {"content_layers": "block2_conv1", "style_layers": "block1_conv1"}
     job = job_of(photo, painting, evaluations_per_iteration=7, **shallow, **RECIPES[recipe])

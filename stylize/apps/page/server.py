@@ -118,14 +118,14 @@ class Page(gr.Blocks):
 
     def _check_uploads(self, block_fn, inputs):
         """See `check_uploads`. What a program gives is named, as it knows the names."""
-        if block_fn.api_visibility == "private":
-            check_uploads(inputs, self.folder)
-            return
-        for name, given in zip(inspect.signature(block_fn.fn).parameters, inputs, strict=False):
-            try:
-                check_uploads([given], self.folder)
-            except InputError as error:
-                raise InputError(f"{name}: {error}") from None
+        if block_fn.api_visibility != "private":
+            names = inspect.signature(block_fn.fn).parameters
+            for name, given in zip(names, inputs, strict=False):
+                try:
+                    check_uploads([given], self.folder)
+                except InputError as error:
+                    raise InputError(f"{name}: {error}") from None
+        check_uploads(inputs, self.folder)
 
 
 def build_page(studio: Studio, folder: str, max_size: int) -> Page:
