@@ -5,7 +5,8 @@
 
 `paint` writes a sheet for each pair: photo and style on top, then the pictures under letters. Their
 order is drawn by `--seed`; which is which stands in `key.json`, not to be opened before choices are
-written into `choices.json`: {"astronaut+woodcut": "b", ...}. `count` then prints who was chosen,
+written into `choices.json`: {"astronaut+woodcut": "b", ...}, or whole rankings into
+`rankings.json`: {"astronaut+woodcut": {"ranking": "bac"}, ...}. `count` then prints who was chosen,
 and of each recipe the mean seconds, the mean `weave` (benchmarks/weave.py) and where it is highest.
 
 A recipe is a name in RECIPES, with settings of its own after colons: `pyramid:init=recolored`. With
@@ -134,12 +135,14 @@ def paint_all(args):
 
 def count(args):
     """Prints who was chosen how often, the mean seconds, and how much weave there is."""
-    keys, choices, seconds = (
-        json.loads((args.folder / f"{name}.json").read_text())
-        for name in ("key", "choices", "seconds")
+    keys, choices, rankings, seconds, weaves = (
+        json.loads(path.read_text()) if path.exists() else {}  # earlier panels have fewer
+        for name in ("key", "choices", "rankings", "seconds", "weave")
+        for path in [args.folder / f"{name}.json"]
     )
-    path = args.folder / "weave.json"  # earlier panels have none
-    weaves = json.loads(path.read_text()) if path.exists() else {}
+    choices = choices or {pair: ranked["ranking"][0] for pair, ranked in rankings.items()}
+    if not (keys and choices):
+        raise SystemExit(f"{args.folder}: needs key.json, and choices.json or rankings.json")
     chosen = [keys[pair][letter] for pair, letter in choices.items()]
     for name in sorted(set().union(*(key.values() for key in keys.values()))):
         times = seconds.get(name, {}).values()

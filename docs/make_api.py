@@ -30,7 +30,8 @@ Made from the docstrings by `python docs/make_api.py`. What is not named here ma
 From other languages and machines, there is the web page [over HTTP](http.md)."""
 RECIPES_HEAD = """## `SETTINGS` and `RECIPES`
 
-An empty cell is as in `{}`, the default."""
+An empty cell is as in `{}`, the default. [Other names](options.md) of options and of their values,
+such as `neighbours`, are for the command line only."""
 
 
 def stub(thing):

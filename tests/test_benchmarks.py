@@ -111,6 +111,13 @@ def test_panel_tells_the_weave_of_each_recipe(tmp_path, capfd, full_weights_path
     assert f"weave {woven:.2f}, {woven:.2f} at cat+ink" in capfd.readouterr().out
 
 
+def test_panel_counts_what_is_ranked_or_says_what_it_needs(tmp_path, capfd):
+    with pytest.raises(SystemExit, match="needs key.json, and choices.json or rankings.json"):
+        panel.main(["count", str(tmp_path)])
+    panel.main(["count", str(panel.ROOT / "docs" / "panel" / "neural-style-pt")])
+    assert re.search(r"^neighbors +6 of 6", capfd.readouterr().out, re.MULTILINE)
+
+
 def test_summary_is_the_median_of_times_and_the_mean_and_highest_of_losses():
     rows = [
         {"seconds": s, "seconds_scipy": 10, "loss": loss, "loss_scipy": 2}

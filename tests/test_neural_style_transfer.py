@@ -3,6 +3,7 @@ own VGG19 and the Keras example; none shares code with what it checks."""
 
 import collections
 import dataclasses
+import inspect
 import json
 import math
 import os
@@ -42,7 +43,7 @@ from stylize.optimize.state import Losses
 from stylize.runs import level as levels
 from stylize.runs.job import prepare
 from stylize.runs.level import Level
-from stylize.runs.recipes import STYLE_LAYERS
+from stylize.runs.recipes import ARGUMENTS, STYLE_LAYERS
 from stylize.runs.settings import EVALUATIONS_PER_ITERATION
 from stylize.vgg import layers, preprocess, weights
 from stylize.vgg.download import load_weights
@@ -1198,6 +1199,14 @@ def test_style_transfer_reports_iterates_and_returns_the_last(small_vgg19, photo
     assert seen[1].losses.total < seen[0].losses.total < evaluations[0].total
     assert seen[0].losses.total == pytest.approx(sum(seen[0].losses.terms.values()))
     assert seen[0].seconds > 0
+
+
+def test_slip_in_the_name_of_an_argument_is_told_with_what_may_be_meant(photo, painting):
+    named = inspect.signature(nst.style_transfer).parameters.keys()
+    assert named - {"base", "style_reference", "iterations", "settings"} == {*ARGUMENTS}
+    for slip, meant in {"wieghts": "weights", "recipie": "recipe", "calback": "callback"}.items():
+        with pytest.raises(InputError, match=f"unknown setting '{slip}'; did you mean {meant}$"):
+            nst.style_transfer(photo, painting, **{slip: None})
 
 
 def test_same_input_gives_the_same_bytes(small_vgg19, photo, painting):

@@ -39,6 +39,12 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {printable(message)}; see --help\n")
 
+    def _print_message(self, message, file=None):
+        """Prints what argparse does. What was asked for goes to stdout and ends the program."""
+        if file and file is sys.stdout:
+            print_and_end(self.prog, message.rstrip("\n"))
+        super()._print_message(message, file)
+
     def parse_args(self, args=None, namespace=None):
         args, unknown = self.parse_known_args(args, namespace)
         if unknown:
@@ -200,6 +206,11 @@ def complain(line: str) -> None:
     """Prints a line on stderr, as `say` does. Raises OSError."""
     tqdm.write(printable(line), file=sys.stderr)
     sys.stderr.flush()
+
+
+def warn(line: str) -> None:
+    """Prints a warning, on stderr. Raises OSError."""
+    complain(f"warning: {line}")
 
 
 def print_and_end(program: str, text: str, status: int = 0) -> NoReturn:

@@ -271,6 +271,9 @@ def parse_words(argv: Sequence[str], parser: Parser | None = None) -> argparse.N
         parser.error(_lacking(error, plain, parser) or str(error))
     if unknown and unknown[0].startswith("-"):
         parser.refuse(unknown)
+    if unknown and (names := torn_names(plain)):
+        quoted = " and ".join(f'"{name}"' for name in names)
+        parser.error(f"a name with spaces needs quotes: {quoted}")
     if unknown:
         given = [args.base, args.style_reference, args.result_prefix, *unknown]
         by_option = any(word.partition("=")[0] in OUTPUT for word in underscored(plain))
@@ -314,9 +317,6 @@ def too_many(given: Sequence[str], compares: bool, by_option: bool = False) -> s
         compares: whether --compare is among these.
         by_option: whether the last one was named by --output.
     """
-    if names := torn_names(given):
-        quoted = " and ".join(f'"{name}"' for name in names)
-        return f"a name with spaces needs quotes: {quoted}"
     first, second, *others, last = given
     if by_option and len(given) == 4 and not os.path.exists(others[0]):
         return f"the result is named twice, {others[0]} and {last}; leave one out"
@@ -331,8 +331,13 @@ def too_many(given: Sequence[str], compares: bool, by_option: bool = False) -> s
 
 
 def torn_names(words: Sequence[str]) -> list[str]:
-    """The names with spaces, of files or folders that there are, that words are the parts of."""
-    names, left = [], [*words]
+    """The names with spaces, of files or folders that there are, that words are the parts of.
+
+    Args:
+        words: as they were typed. The first part may stand after an option and "=".
+    """
+    names: list[str] = []
+    left = [word.partition("=")[2] or word if word.startswith("--") else word for word in words]
     while left:
         ends = range(min(len(left), MOST_WORDS), 1, -1)
         end = next((end for end in ends if os.path.exists(" ".join(left[:end]))), 1)

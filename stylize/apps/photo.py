@@ -8,7 +8,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from stylize.apps.timelapse import Film
 from stylize.backend import tensors
 from stylize.backend.files import alone, remove_leftovers
 from stylize.errors import InputError, NonFiniteLoss, NoRoom, SettingError, listed
-from stylize.images.masks import surprises_of
+from stylize.images.masks import CUT_OUT, surprises_of
 from stylize.images.writing import DEEP_FORMATS, LARGEST_SIDES
 from stylize.parallel.pool import CORES_EACH, import_cluster
 from stylize.runs import memory, metadata
@@ -122,8 +122,13 @@ def _real_path(path):
 
 def pictures_given(args: argparse.Namespace) -> list:
     """The values of all options that take a picture: paths, or words such as `noise`."""
-    masks = args.content_mask, args.keep_mask, *(args.style_masks or [])
-    return [args.base, *_styles(args), args.init, *masks]
+    return [args.base, *_styles(args), args.init, *masks_given(args)]
+
+
+def masks_given(options: argparse.Namespace | Settings) -> list:
+    """The values of all options that take a mask, each once."""
+    masks = options.content_mask, options.keep_mask, *(options.style_masks or [])
+    return [*dict.fromkeys(filter(None, masks))]
 
 
 def surprises_of_masks(settings: Settings, photo_size: tuple[int, int] | None = None) -> list[str]:
@@ -133,9 +138,19 @@ def surprises_of_masks(settings: Settings, photo_size: tuple[int, int] | None = 
         settings: that have their paths.
         photo_size: (cols, rows) of the photo; None: they are for several.
     """
-    masks = settings.content_mask, settings.keep_mask, *(settings.style_masks or [])
-    given = dict.fromkeys(filter(None, masks))  # each once
-    return [line for mask in given for line in surprises_of(mask, None, photo_size)]
+    masks = masks_given(settings)
+    return [line for mask in masks for line in surprises_of(mask, None, photo_size)]
+
+
+def tell_of_masks(
+    lines: Iterable[str], note: Callable[[str], None], warn: Callable[[str], None]
+) -> None:
+    """Passes on what may surprise about masks: that one is a cut-out is well, and no warning."""
+    for line in lines:
+        if line.endswith(CUT_OUT):
+            note(f"{line[0].upper()}{line[1:]}")
+        else:
+            warn(line)
 
 
 def is_finished(args: argparse.Namespace, record: Mapping) -> bool:
@@ -307,8 +322,10 @@ def _run(args, console, job, followed, weights):
     for path, box in zip(_styles(args), job.inputs.style_boxes, strict=True):
         if box.is_cut:
             console.print(f"Leaving out plain margins of {path}; --style_crop none keeps them")
-    for line in surprises(job) + surprises_of_masks(job.settings, job.inputs.base.size):
+    for line in surprises(job):
         console.warn(line)
+    of_masks = surprises_of_masks(job.settings, job.inputs.base.size)
+    tell_of_masks(of_masks, console.print, console.warn)
     announce("This needs", job, args, console)
     weights = weights or load_weights(args.weights, quiet=args.quiet)
     console.print(f"Using {weights.source}")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stylize.apps.console import complain, in_words, progress_bar, say
+from stylize.apps.console import in_words, progress_bar, say, warn
 from stylize.apps.timelapse import Film
 from stylize.backend.files import linked
 from stylize.images.writing import save_image
@@ -69,7 +69,7 @@ class PhotoConsole(Progress):
     def warn(self, line):
         """Prints a warning, on stderr."""
         if not self._quiet:
-            complain(f"warning: {line}")
+            warn(line)
 
     def on_resume(self, checkpoint):
         super().on_resume(checkpoint)

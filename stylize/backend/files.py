@@ -123,10 +123,14 @@ def naming(path: str | os.PathLike) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def alone(prefix: str | os.PathLike) -> Iterator[None]:
+def alone(prefix: str | os.PathLike, results: str | os.PathLike | None = None) -> Iterator[None]:
     """Keeps other runs from the results that begin with a prefix, where the disk has locks.
 
     The file that is locked is hidden; one that a killed run left keeps nobody out.
+
+    Args:
+        prefix: of the results, in a folder that is there.
+        results: what errors call them; None: by the prefix.
 
     Raises:
         InputError: another run has them.
@@ -137,7 +141,7 @@ def alone(prefix: str | os.PathLike) -> Iterator[None]:
         return
     path = Path(prefix)
     path = path.with_name(f".{path.name}.lock")
-    number = _open_locked(path, prefix)
+    number = _open_locked(path, results or prefix)
     try:
         yield
     finally:
@@ -145,7 +149,7 @@ def alone(prefix: str | os.PathLike) -> Iterator[None]:
         os.close(number)
 
 
-def _open_locked(path, prefix):
+def _open_locked(path, results):
     """The number of the open file at `path`, locked. Raises InputError and OSError."""
     while True:
         number = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
@@ -154,7 +158,7 @@ def _open_locked(path, prefix):
         except BlockingIOError:
             os.close(number)
             raise InputError(
-                f"{prefix}: another run is painting it; wait for its end, or choose another name "
+                f"{results}: another run is painting it; wait for its end, or choose another name "
                 "for this result"
             ) from None
         except OSError:  # a disk without locks

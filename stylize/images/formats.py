@@ -72,16 +72,19 @@ def picture_suffixes() -> set[str]:
     return ours | {".heic", ".heif", ".hif"}  # which Pillow knows with pillow-heif only
 
 
-def name_of(picture: Picture, name: str | None = None) -> str:
-    """What errors call a picture."""
+def name_of(picture: Picture, name: str | None = None, kind: str = "picture") -> str:
+    """What errors call a picture, or a mask."""
     if isinstance(picture, Image.Image | np.ndarray):
-        return name or "picture"
-    return name or " ".join(f"picture {os.fspath(picture)}".splitlines())
+        return name or kind
+    return name or " ".join(f"{kind} {os.fspath(picture)}".splitlines())
 
 
 @contextlib.contextmanager
 def opened(
-    picture: Picture, name: str | None = None, max_pixels: float = math.inf
+    picture: Picture,
+    name: str | None = None,
+    max_pixels: float = math.inf,
+    kind: str = "picture",
 ) -> Iterator[Image.Image]:
     """The Pillow image, not yet decoded, of anything `load_image` takes.
 
@@ -93,17 +96,17 @@ def opened(
             if isinstance(picture, Image.Image):
                 yield picture
             elif isinstance(picture, np.ndarray):
-                yield _from_array(picture, name)
-            elif not isinstance(picture, str | bytes | os.PathLike):
+                yield _from_array(picture, name or f"a {kind}")
+            elif not isinstance(picture, str | os.PathLike):
                 raise InputError(
-                    f"{name or 'a picture'} must be a path, a Pillow image or a uint8 array; "
+                    f"{name or f'a {kind}'} must be a path, a Pillow image or a uint8 array; "
                     f"received {type(picture).__name__}"
                 )
             else:
-                file = stack.enter_context(_open_file(picture, name))
+                called = name_of(picture, name, kind)
+                file = stack.enter_context(_open_file(picture, called))
                 if not file.peek(1):
-                    raise InputError(f"{name_of(picture, name)}: the file is empty")
-                called = name_of(picture, name)
+                    raise InputError(f"{called}: the file is empty")
                 check = functools.partial(_check_size, called, max_pixels)
                 image = stack.enter_context(_open_image(file, called, check))
                 if image.format == "TIFF":
@@ -113,17 +116,17 @@ def opened(
     except InputError:
         raise
     except Exception as error:  # decoders raise whatever a damaged file makes them trip over
-        raise _refusal(picture, name, error) from error
+        raise _refusal(picture, name, kind, error) from error
 
 
-def _refusal(picture, name, error):
+def _refusal(picture, name, kind, error):
     """The InputError that says in a line why a picture cannot be read."""
-    reason = next(text for kind, text in REASONS.items() if isinstance(error, kind))
+    reason = next(text for cause, text in REASONS.items() if isinstance(error, cause))
     if reason is NO_SUCH_FILE:  # strangers, whose pictures have other names, see no folder of ours
         reason = why_missing(picture, look_around=name is None)
     else:
         reason = reason.format(one_line(error))
-    return InputError(f"{name_of(picture, name)}: {reason}")
+    return InputError(f"{name_of(picture, name, kind)}: {reason}")
 
 
 def why_missing(path: str | os.PathLike, look_around: bool = True) -> str:
@@ -194,9 +197,9 @@ def check_scans(image: Image.Image, name: str) -> None:
 def _from_array(array, name):
     """An array as a Pillow image. Raises InputError."""
     channels = array.shape[2:]
-    if array.dtype != np.uint8 or array.ndim < 2 or channels not in ((), (2,), (3,), (4,)):
+    if array.dtype != np.uint8 or array.ndim < 2 or channels not in ((), (3,), (4,)):
         raise InputError(
-            f"{name or 'a picture'} as an array must be uint8 of shape (rows, cols), "
+            f"{name} as an array must be uint8 of shape (rows, cols), "
             "(rows, cols, 3) or (rows, cols, 4); "
             f"received {array.dtype} of shape {array.shape}"
         )
@@ -211,10 +214,10 @@ def _open_file(path, name):
         raise
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{name_of(path, name)}: cannot be read ({reason})") from None
+        raise InputError(f"{name}: cannot be read ({reason})") from None
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise InputError(f"{name_of(path, name)}: is a device or a pipe, not a file; save it first")
+        raise InputError(f"{name}: is a device or a pipe, not a file; save it first")
     return file
 
 

@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from stylize.errors import InputError
-from stylize.images.formats import Picture
+from stylize.images.formats import Picture, name_of
 from stylize.images.reading import load_image, load_opacity
 
+KIND = "mask"  # what errors call one
 CUT_OUT = "a cut-out: opaque parts count as white, transparent ones as black"
 OPAQUE, DARK = 128, 64  # at least so opaque, and darker than that: a cut-out has none of it
 LOOKED_AT = 256  # pixels of the longer side in which colours are looked for
@@ -43,8 +44,8 @@ def load_mask(
     """
     if picture is None:
         return None
-    image = load_image(picture, name, max_pixels)
-    opacity, named = load_opacity(picture), name or f"mask {picture}"
+    image = load_image(picture, name, max_pixels, KIND)
+    opacity, named = load_opacity(picture), name_of(picture, name, KIND)
     mask = opacity or image.convert("L")
     if opacity and _is_drawn(image, opacity):
         raise InputError(
@@ -61,10 +62,12 @@ def load_keep_mask(
     picture: Picture | None, name: str | None = None, max_pixels: float = math.inf
 ) -> Image.Image | None:
     """Reads a mask as `load_mask` does. Raises InputError where all of it is white, too."""
+    if picture is None:
+        return None
     mask = load_mask(picture, name, max_pixels)
     if mask and mask.getextrema() == (255, 255):
         raise InputError(
-            f"{name or f'mask {picture}'}: it is all white, so nothing would be painted; "
+            f"{name_of(picture, name, KIND)}: it is all white, so nothing would be painted; "
             "paint black where the painting should go"
         )
     return mask
@@ -82,7 +85,7 @@ def surprises_of(
     Raises:
         InputError: as `load_mask`.
     """
-    image, lines = load_image(picture, name), []
+    image, lines = load_image(picture, name, kind=KIND), []
     if photo_size:
         lines += stretched(image.size, photo_size)
     if load_opacity(picture):
@@ -93,7 +96,7 @@ def surprises_of(
             f"its colours count by their brightness, here as about {white:.0%} white; paint it in "
             "black and white, or save a cut-out with a transparent background"
         )
-    return [f"{name or f'mask {picture}'}: {line}" for line in lines]
+    return [f"{name_of(picture, name, KIND)}: {line}" for line in lines]
 
 
 def stretched(size: tuple[int, int], photo_size: tuple[int, int]) -> list[str]:

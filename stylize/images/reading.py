@@ -16,7 +16,10 @@ from stylize.images.resize import SMALLEST_SIDE
 
 
 def load_image(
-    picture: Picture, name: str | None = None, max_pixels: float = math.inf
+    picture: Picture,
+    name: str | None = None,
+    max_pixels: float = math.inf,
+    kind: str = "picture",
 ) -> Image.Image:
     """Reads a picture as a person sees it: upright, in sRGB, transparency on white.
 
@@ -26,6 +29,7 @@ def load_image(
             `READABLE`.
         name: what errors call it; None: its path.
         max_pixels: the most that a file may have; a larger one is not decoded.
+        kind: what errors call a picture of this kind, where it has no name: a mask, say.
 
     Returns:
         A Pillow image of mode RGB, not to be changed: it may be the one given.
@@ -35,14 +39,14 @@ def load_image(
             pixels.
     """
     require("max_pixels", max_pixels, numbers.Real, "a number")
-    with opened(picture, name, max_pixels) as image:
-        check_scans(image, name_of(picture, name))
+    with opened(picture, name, max_pixels, kind) as image:
+        check_scans(image, name_of(picture, name, kind))
         rgb = _to_rgb(_upright(image))
         rgb.load()
     if min(rgb.size) < SMALLEST_SIDE:
         raise InputError(
-            f"{name_of(picture, name)}: {rgb.width}x{rgb.height} pixels is too small; VGG19 needs "
-            f"at least {SMALLEST_SIDE}x{SMALLEST_SIDE}"
+            f"{name_of(picture, name, kind)}: {rgb.width}x{rgb.height} pixels is too small; "
+            f"VGG19 needs at least {SMALLEST_SIDE}x{SMALLEST_SIDE}"
         )
     return rgb
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from stylize.backend.files import replacing
-from stylize.errors import InputError, require
+from stylize.errors import InputError, one_line, require
 from stylize.images.formats import Pixels
 
 FORMATS = ("png", "jpg", "webp", "tiff")
@@ -67,6 +67,8 @@ def save_image(
     require("path", path, str | os.PathLike, "a path")
     require("description", description, str, "a text")
     format = suffix_of(path)
+    if np.ndim(bits) or bits not in (8, 16):
+        raise InputError(f"bits must be 8 or 16, received {one_line(repr(bits))}")
     if (format, bits) not in WRITERS:
         deep = " or ".join(f".{name}" for name in DEEP_FORMATS)
         raise InputError(f"{path}: {bits} bits per channel do not fit in it; name it {deep}")

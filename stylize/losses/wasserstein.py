@@ -88,7 +88,7 @@ def wasserstein_loss(style: StyleGaussian, combination_gram: Any) -> Any:
         style: from `style_gaussian`.
         combination_gram: (channels + 1, channels + 1), see above.
 
-    Source: Olkin and Pukelsheim 1982; for style, Vincent Herrmann (wandb.ai/johnowhitaker,
+    Source: Olkin and Pukelsheim 1982; for style, Vincent Marron (wandb.ai/johnowhitaker,
     "style loss showdown") and crowsonkb/style-transfer-pytorch, whose 12 steps these are.
     """
     mean, covariance = _raised(combination_gram)

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import numbers
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from stylize.backend.scratch import empty_in_file, empty_in_memory
-from stylize.errors import InputError, NoMemory, SettingError
+from stylize.errors import InputError, NoMemory, SettingError, require
 from stylize.images.margins import Box, without_margins
 from stylize.images.masks import load_keep_mask, load_mask
 from stylize.images.optical_flow import Previous
@@ -71,6 +72,7 @@ class Job(NamedTuple):
 
     def within(self, mib: float, remedy: str = "") -> "Job":
         """The same job in so much memory, in tiles if need be. Raises InputError: no room."""
+        require("mib", mib, numbers.Real, "a number")
         # The largest first: where there is no room, the answer names the size that was asked for.
         stages = [_with_room(self, stage, mib, remedy) for stage in reversed(self.stages)]
         return self._replace(stages=stages[::-1])
@@ -271,5 +273,5 @@ def _read_inputs(base, style_reference, settings):
 
 def _read(argument, load, picture):
     """What `load` makes of a picture; errors name the argument of one that has no path."""
-    has_path = isinstance(picture, str | bytes | os.PathLike)
+    has_path = isinstance(picture, str | os.PathLike)
     return load(picture, None if has_path else argument)

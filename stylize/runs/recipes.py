@@ -7,7 +7,7 @@ from typing import Any
 from PIL import Image
 
 from stylize.errors import InputError, listed
-from stylize.runs.settings import SETTINGS, STYLE_LAYERS, Settings
+from stylize.runs.settings import CHECKS, MAY_BE_NONE, SETTINGS, STYLE_LAYERS, Settings
 from stylize.runs.validators import checked, meant, shown
 
 RECIPES = {"keras": Settings()}  # the Keras example script's, number for number
@@ -129,6 +129,9 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "style_energy": 2e5,
 }
 DEFAULT_RECIPE = "neighbors"
+ARGUMENTS = (  # of `style_transfer`, but for the pictures and settings: a slip may mean one of them
+    *("recipe", "weights", "evaluations_per_iteration", "callback", "progress"),
+)
 
 
 def choose_settings(recipe: str | Settings | Mapping = DEFAULT_RECIPE, **given: Any) -> Settings:
@@ -144,7 +147,8 @@ def choose_settings(recipe: str | Settings | Mapping = DEFAULT_RECIPE, **given: 
     settings, values = _recipe_settings(recipe), {}
     for name, value in given.items():
         if name not in SETTINGS:
-            raise InputError(f"unknown setting {name!r}; {meant(name, SETTINGS)}")
+            known = [*SETTINGS, *(other for other in ARGUMENTS if other != name)]
+            raise InputError(f"unknown setting {name!r}; {meant(name, known)}")
         if value is not None:
             values[name] = checked(SETTINGS[name].flag, SETTINGS[name].check, value, name)
     return settings | values
@@ -153,14 +157,25 @@ def choose_settings(recipe: str | Settings | Mapping = DEFAULT_RECIPE, **given: 
 def _recipe_settings(recipe):
     """The settings of a recipe. Raises InputError."""
     if isinstance(recipe, Settings):
-        return recipe
+        return _checked_values(recipe)
     if isinstance(recipe, Mapping):
         if wrong := recipe.keys() ^ set(Settings.keys()):
             raise InputError(
                 f"recipe must be a name, or made as RECIPES[{DEFAULT_RECIPE!r}] | {{...}}; "
                 f"missing or unknown: {listed(sorted(map(str, wrong)))}"
             )
-        return Settings(**recipe)
+        return _checked_values(recipe)
     if not isinstance(recipe, str) or recipe not in RECIPES:
         raise InputError(f"there is no recipe {shown(recipe)}; {meant(str(recipe), RECIPES)}")
     return RECIPES[recipe]
+
+
+def _checked_values(recipe):
+    """The `Settings` with the values of a recipe of one's own. Raises InputError."""
+    return Settings(
+        **{
+            name: value if value is None and name in MAY_BE_NONE else checked(name, check, value)
+            for name, check in CHECKS.items()
+            for value in [recipe[name]]
+        }
+    )

@@ -13,8 +13,11 @@ from PIL import Image
 
 from stylize.errors import InputError
 from stylize.images.colors import COLOR_METHODS
+from stylize.losses.formulas import FORMULAS
 from stylize.losses.laplacian import POOLED
 from stylize.runs.validators import (
+    above_one,
+    any_number,
     below_one,
     fit_area_or_scales,
     folder_or_auto,
@@ -26,12 +29,17 @@ from stylize.runs.validators import (
     one_of,
     picture_or_word,
     positive,
+    resize_filter,
+    rounding,
+    rows_or_last,
     rows_or_own,
     scale_count,
     shares,
     tile_size,
+    two,
     weight,
     whole_number,
+    yes_or_no,
 )
 
 EVALUATIONS_PER_ITERATION = 20
@@ -67,70 +75,86 @@ def _setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def _value(default: Any, check: Callable) -> Any:
+    """Returns the field of a value that only recipes have, with a check of what it may be."""
+    return dataclasses.field(default=default, metadata={"check": check})
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
     """What only a recipe says: no option changes it."""
 
     # The constants in front of the losses, a name in FORMULAS.
-    formula: str = "keras"
+    formula: str = _value("keras", one_of(*FORMULAS))
     # The rows at which content_weight and tv_weight mean what the formulas say. At others they are
     # multiplied by a power of reference_rows / rows, so that a weight gives the same look at any
     # size. None: they are not. "last": the rows of the result; the content weight then begins high
     # and keeps small sizes close to the photo, since a picture that strays returns slowly.
-    reference_rows: int | str | None = None
-    content_exponent: float = 2.0  # that power: 2 for sums over pixels
-    tv_exponent: float = 2.0  # the same
-    detail_content: float = 0.0  # how much of the content term is kept to detailed places, 0..1
+    reference_rows: int | str | None = _value(None, rows_or_last)
+    content_exponent: float = _value(2.0, any_number)  # that power: 2 for sums over pixels
+    tv_exponent: float = _value(2.0, any_number)  # the same
+    # How much of the content term is kept to detailed places, 0..1.
+    detail_content: float = _value(0.0, fraction)
     # Whether content is measured by the mean square of the photo's own features, so that
     # content_weight gives the same look with any photo.
-    relative_content: bool = False
+    relative_content: bool = _value(False, yes_or_no)
     # What each style's energy is taken to be, see `even_out`, so that style_weight gives the same
     # look with any style. None: left as it is.
-    style_energy: float | None = None
+    style_energy: float | None = _value(None, positive)
     # How much of what a position's neighbour is looked up with is the photo's, in plain places and
     # in detailed ones (see `detail_map`); the rest is the picture's so far.
-    query_content: tuple[float, float] = (1.0, 1.0)
+    query_content: tuple[float, float] = _value((1.0, 1.0), two(fraction))
 
-    pool_padding: str = "valid"  # leaves an odd last row and column out; "same" pools them alone
-    edges: str = "zero"  # what the network sees around the picture; or its edge again, "replicate"
+    # "valid" leaves an odd last row and column out; "same" pools them alone.
+    pool_padding: str = _value("valid", one_of("valid", "same"))
+    # What the network sees around the picture; or its edge again, "replicate".
+    edges: str = _value("zero", one_of("zero", "replicate"))
 
-    resample: Image.Resampling = Image.Resampling.NEAREST  # the filter that resizes pictures
+    # The filter that resizes pictures.
+    resample: Image.Resampling = _value(Image.Resampling.NEAREST, resize_filter)
     # None: size is the rows of the result, style_scale that of widths. Or a function that makes
     # whole numbers of sides: both are of longer sides.
-    longer_side: Callable[[float], int] | None = None
-    enlarge_styles: bool = True  # also a style that is smaller than style_scale says
+    longer_side: Callable[[float], int] | None = _value(None, rounding)
+    # Also a style that is smaller than style_scale says.
+    enlarge_styles: bool = _value(True, yes_or_no)
     # Pixels of the shortest period that a painting keeps at the last size, unless its lines are as
     # fine, see `has_fine_lines`. Shorter ones become a weave where the photo is plain: Gram
     # matrices ask for their power, and not where it belongs.
-    finest_period: float = 2.0  # all that pixels can show
-    noise: float = 0.256  # standard deviation of the noise to start from, around the mean pixel
+    finest_period: float = _value(2.0, positive)  # all that pixels can show
+    # Standard deviation of the noise to start from, around the mean pixel.
+    noise: float = _value(0.256, weight)
 
     # Pixels of the short side of the coarsest size, where scales is "auto" and sizes grow evenly
     # from it: large forms are laid down there, so that it must not depend on the last size. None:
     # the next two say.
-    first_size: int | None = None
-    size_step: float = 2.0  # each size in parts of the one before
+    first_size: int | None = _value(None, whole_number)
+    size_step: float = _value(2.0, above_one)  # each size in parts of the one before
     # Which side the sizes begin with at least, where scales is "auto": pixels of the short side, or
     # of the longer one if that is what size means.
-    smallest_size: float = 100.0
+    smallest_size: float = _value(100.0, positive)
     # Evaluations of an iteration at the first and at the last size, in parts of 20.
-    effort: tuple[float, float] = (1.0, 1.0)
+    effort: tuple[float, float] = _value((1.0, 1.0), two(positive))
     # Pixels from which on a size only refines what smaller ones have painted, and needs fewer
     # evaluations (docs/large.md). None: every size paints.
-    refine_from: int | None = None
-    refine_effort: float = 1.0  # evaluations of an iteration at such sizes, in parts of 20
-    handover: float = 0.0  # how much of the detail that a size cannot show the next one begins with
+    refine_from: int | None = _value(None, whole_number)
+    # Evaluations of an iteration at such sizes, in parts of 20.
+    refine_effort: float = _value(1.0, positive)
+    # How much of the detail that a size cannot show the next one begins with.
+    handover: float = _value(0.0, fraction)
 
-    restart: bool = True  # L-BFGS starts anew in every iteration, as in the Keras example
+    # L-BFGS starts anew in every iteration, as in the Keras example.
+    restart: bool = _value(True, yes_or_no)
     # Whether pixels are kept within black and white while they are optimised. Without it L-BFGS
     # moves one in twenty outside, and clipping them undoes much of its work.
-    bounded: bool = False
+    bounded: bool = _value(False, yes_or_no)
     # How many steps our L-BFGS remembers: in runs of hundreds of evaluations, more reach a low loss
     # sooner; each takes 24 bytes a pixel.
-    pairs: int = 10
-    preconditioner: float = 0.0  # exponent of `Preconditioner`; 0: none. Bounds exclude it
-    average_decay: float = 0.0  # see `minimize_adam`
-    frame_evaluations: int = 20  # of a film's frame that follows another, at the last size only
+    pairs: int = _value(10, whole_number)
+    # Exponent of `Preconditioner`; 0: none. Bounds exclude it.
+    preconditioner: float = _value(0.0, weight)
+    average_decay: float = _value(0.0, below_one)  # see `minimize_adam`
+    # Of a film's frame that follows another, at the last size only.
+    frame_evaluations: int = _value(20, whole_number)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -442,6 +466,13 @@ SETTINGS: dict[str, Setting] = {
     for field in dataclasses.fields(Settings)
     if "setting" in field.metadata
 }
+CHECKS: dict[str, Callable] = {  # of every value, those that only a recipe says too
+    field.name: field.metadata["setting"].check
+    if field.name in SETTINGS
+    else field.metadata["check"]
+    for field in dataclasses.fields(Settings)
+}
+MAY_BE_NONE = {field.name for field in dataclasses.fields(Settings) if field.default is None}
 UNRECORDED = ("memory", "scratch", "tile")  # of the machine; a record has the tiles
 OF_FILMS = ("temporal_weight",)  # a photo is painted the same whatever they are
 OF_ADAM = ("learning_rate", "beta1", "beta2", "epsilon")

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from PIL import Image
+
 from stylize.errors import InputError, SettingError
 from stylize.images.resize import SMALLEST_SIDE
 from stylize.vgg.weights import CONVOLUTIONS
@@ -111,6 +113,20 @@ def below_one(value):
     number = weight(value)
     if number >= 1:
         raise InputError(f"must be at least 0 and below 1, received {shown(value)}")
+    return number
+
+
+def any_number(value):
+    """Returns `value` as a finite float. Raises InputError."""
+    if not math.isfinite(number := _number(value)):
+        raise InputError(f"must be a finite number, received {shown(value)}{_meant(value)}")
+    return number
+
+
+def above_one(value):
+    """Returns `value` as a finite float above 1. Raises InputError."""
+    if (number := positive(value)) <= 1:
+        raise InputError(f"must be above 1, received {shown(value)}")
     return number
 
 
@@ -228,6 +244,46 @@ def _as_list(value):
 def _is_word(value, *words):
     """Whether a value is one of these words; arrays, too, may be asked."""
     return isinstance(value, str) and value in words
+
+
+def yes_or_no(value):
+    """Returns `value`, True or False. Raises InputError."""
+    if not isinstance(value, bool):
+        raise InputError(f"must be True or False, received {shown(value)}")
+    return value
+
+
+def rows_or_last(value):
+    """Returns "last" or `value` as an int above 0. Raises InputError."""
+    return value if _is_word(value, "last") else _or_word("last", whole_number, value)
+
+
+def two(check):
+    """Returns a check that lets pairs of what `check` lets pass."""
+
+    def check_both(value):
+        values = _as_list(value)
+        if len(values) != 2:
+            raise InputError(f"must be two values, received {shown(value)}")
+        first, second = map(check, values)
+        return first, second
+
+    return check_both
+
+
+def resize_filter(value):
+    """Returns `value`, a filter of Pillow's, as such. Raises InputError."""
+    if not isinstance(value, int) or value not in [*Image.Resampling]:
+        names = ", ".join(each.name for each in Image.Resampling)
+        raise InputError(f"must be a PIL.Image.Resampling: {names}; received {shown(value)}")
+    return Image.Resampling(value)
+
+
+def rounding(value):
+    """Returns `value`, a function that makes a whole number of one. Raises InputError."""
+    if not callable(value):
+        raise InputError(f"must be a function, such as int or round, received {shown(value)}")
+    return value
 
 
 def one_of(*names):

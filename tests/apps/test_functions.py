@@ -93,6 +93,10 @@ def test_options_are_checked_by_name(photos, painting_path, photo_path, tmp_path
     for missing in (("nix", painting_path), (photos, "nix.jpg")):
         with pytest.raises(InputError, match="nix.*: no such folder or picture; check the path"):
             paint_folder(*missing, tmp_path / "results")
+    for name in ("x.avi", "x.gif"):
+        said = f"{name}: a film is saved as MP4, not as ...; name it .*x.mp4$"
+        with pytest.raises(InputError, match=said):
+            paint_film(photos, painting_path, tmp_path / name, frames=True)
     with pytest.raises(InputError, match="clip must be a film"):
         paint_film(photo_path, painting_path, tmp_path / "film.mp4")
     assert not (tmp_path / "results").exists()

@@ -234,14 +234,18 @@ def test_like_a_picture_of_16_bits_in_a_format_of_8(simple_loss, command, tmp_pa
     assert metadata.read_record(tmp_path / "b.jpg")["bits"] == 8
 
 
-def test_mask_that_is_read_otherwise_than_it_looks_is_told_of(
-    simple_loss, command, cut_out_path, capsys
-):
+def test_cut_out_is_told_of_and_no_warning(simple_loss, command, cut_out_path, capsys):
     assert nst.main([*command, "--iter", "1", "--keep_mask", str(cut_out_path)]) == 0
-    assert capsys.readouterr().err == (
-        f"warning: mask {cut_out_path}: a cut-out: opaque parts count as white, transparent ones "
-        "as black\n"
-    )
+    out, err = capsys.readouterr()
+    said = "a cut-out: opaque parts count as white, transparent ones as black\n"
+    assert f"\nMask {cut_out_path}: {said}" in f"\n{out}"
+    assert err == ""
+
+
+def test_mask_with_colours_is_warned_of(simple_loss, command, tmp_path, capsys):
+    Image.new("RGB", (48, 40), "red").save(tmp_path / "mask.png")
+    assert nst.main([*command, "--iter", "1", "--keep_mask", str(tmp_path / "mask.png")]) == 0
+    assert "warning: mask " in capsys.readouterr().err
 
 
 def test_cut_out_is_the_gray_mask_of_what_is_opaque(simple_loss, command, cut_out_path, tmp_path):
@@ -744,12 +748,21 @@ def test_output_on_a_full_disk_is_named(command, capsys, monkeypatch):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
-@pytest.mark.parametrize("asked", [["--help"], ["help"]])
-def test_answer_on_a_full_disk_is_named(asked):
+@pytest.mark.parametrize(
+    ("program", "asked"),
+    [
+        ("neural_style_transfer.py", "--help"),
+        ("neural_style_transfer.py", "help"),
+        ("neural_style_transfer.py", "--version"),
+        ("neural_style.py", "--help"),
+        ("app.py", "--help"),
+    ],
+)
+def test_answer_on_a_full_disk_is_named(program, asked):
     with open("/dev/full", "w") as full:
-        command = [sys.executable, SCRIPT, *asked]
+        command = [sys.executable, os.path.join(os.path.dirname(SCRIPT), program), asked]
         ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
-    said = "neural_style_transfer.py: error: standard output: No space left on device\n"
+    said = f"{program}: error: standard output: No space left on device\n"
     assert (ended.returncode, ended.stderr) == (1, said)
 
 

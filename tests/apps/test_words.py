@@ -136,6 +136,8 @@ def test_slips_with_names_are_answered(typed, message, capsys):
         ("my cat.jpg sea waves.jpg results/cat", '"my cat.jpg" and "sea waves.jpg"'),
         ("a.jpg sea waves.jpg results/cat --compare", '"sea waves.jpg"'),
         ("a.jpg all my photos -o results/cat", '"all my photos"'),
+        ("a.jpg a.jpg out --keep_mask my cat.jpg", '"my cat.jpg"'),
+        ("a.jpg --size 99 my cat.jpg out --init=sea waves.jpg", '"my cat.jpg" and "sea waves.jpg"'),
     ],
 )
 def test_names_with_spaces_need_quotes(typed, quoted, tmp_path, monkeypatch, capsys):

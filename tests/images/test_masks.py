@@ -67,6 +67,17 @@ def test_masks_that_mark_nothing_or_keep_everything_are_refused():
         masks.load_keep_mask(Image.new("L", (40, 40), 255))
 
 
+def test_mask_that_cannot_be_read_is_called_one(tmp_path):
+    (tmp_path / "Face.png").touch()
+    for read in (masks.load_mask, masks.load_keep_mask, masks.surprises_of):
+        with pytest.raises(InputError, match="^mask .*face.png: no such file; there is Face.png$"):
+            read(tmp_path / "face.png")
+        with pytest.raises(InputError, match="^mask .*Face.png: the file is empty"):
+            read(tmp_path / "Face.png")
+    with pytest.raises(InputError, match="^mask: it is all black"):
+        masks.load_mask(Image.new("L", (40, 40)))
+
+
 def test_without_transparency_gray_counts(photo):
     gray = Image.fromarray(photo).convert("L")
     for mode in ("L", "RGB", "RGBA"):

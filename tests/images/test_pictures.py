@@ -343,12 +343,12 @@ def test_images_that_are_not_decoded_yet_are_taken(photo, photo_path):
 def test_arrays_that_are_no_pictures_are_refused(photo):
     with pytest.raises(InputError, match=r"uint8 of shape \(rows, cols\), .*; received float64"):
         reading.load_image(photo / 255)
-    for shape in ((), (40,), (40, 48, 1), (40, 48, 5), (1, 40, 48, 3)):
+    for shape in ((), (40,), (40, 48, 1), (40, 48, 2), (40, 48, 5), (1, 40, 48, 3)):
         with pytest.raises(InputError, match="must be uint8 of shape"):
             reading.load_image(np.zeros(shape, np.uint8))
 
 
-@pytest.mark.parametrize("given", [None, 5, [], {}, np.uint8(3), io.BytesIO()])
+@pytest.mark.parametrize("given", [None, 5, [], {}, np.uint8(3), io.BytesIO(), b"\x89PNG"])
 def test_what_is_no_picture_is_named(given):
     with pytest.raises(InputError, match=f"or a uint8 array; received {type(given).__name__}"):
         reading.load_image(given)
@@ -553,6 +553,12 @@ def test_picture_for_which_there_is_no_memory_is_not_decoded(photo_path, monkeyp
         ({"picture": np.full((20, 20, 3), 300.0)}, "values from 0 to 255, received 300"),
         ({"picture": np.full((20, 20, 3), 256, np.uint16)}, "received 256"),
         ({"path": None}, "path must be a path, received NoneType"),
+        ({"bits": "8"}, "^bits must be 8 or 16, received '8'"),
+        ({"bits": np.ones(3)}, "^bits must be 8 or 16, received array"),
+        (
+            {"path": "p.jpg", "bits": 16},
+            "p.jpg: 16 bits per channel do not fit in it; name it .png",
+        ),
         ({"description": {}}, "description must be a text, received dict"),
     ],
 )

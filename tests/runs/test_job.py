@@ -474,9 +474,15 @@ def test_panorama_starts_where_its_short_side_is_long_enough():
 def test_pictures_in_memory_are_called_by_their_arguments(photo, painting):
     for given, said in [
         ((None, painting), "base must be a path, a Pillow image or a uint8 array; received None"),
+        ((photo.tobytes(), painting), "base must be a path, .* received bytes$"),
         ((photo / 255, painting), "base as an array must be uint8 .* received float64"),
         ((photo, [painting, painting / 255]), "style_reference as an array must be uint8"),
         ((photo, painting[:4, :4]), "style_reference: 4x4 pixels is too small"),
     ]:
         with pytest.raises(InputError, match=f"^{said}"):
             prepare(*given)
+
+
+def test_memory_that_is_no_number_is_named(photo, painting):
+    with pytest.raises(InputError, match="^mib must be a number, received str$"):
+        prepare(photo, painting).within("a")

@@ -310,6 +310,7 @@ def test_what_is_not_of_the_run_is_not_recorded(small_vgg19, photo, painting):
         ((job, small_vgg19, photo, [painting, photo]), "styles must be .* job: 1, received 2"),
         ((job, small_vgg19, photo, [painting], "gif"), "suffix must be one of png"),
         ((job, small_vgg19, photo, [painting], "png", 12), "bits must be one of 8, 16"),
+        ((job, small_vgg19, photo, [painting], "jpg", 16), "bits 16 needs format png or tiff"),
     ]:
         with pytest.raises(InputError, match=f"^{said}"):
             metadata.make_record(*given)

@@ -110,6 +110,41 @@ def test_recipe_may_be_settings_or_a_mapping_with_all_keys():
         own["magic"]
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"formula": "kears"}, "formula must be one of .*, received 'kears'; did you mean keras"),
+        ({"tv_exponent": "x"}, "tv_exponent must be a finite number, received 'x'"),
+        ({"size_step": 0}, "size_step must be a finite number above 0, received 0"),
+        ({"size_step": 1}, "size_step must be above 1, received 1"),
+        ({"resample": "nearest"}, "resample must be a PIL.Image.Resampling: NEAREST, "),
+        ({"longer_side": "int"}, "longer_side must be a function, such as int or round"),
+        ({"effort": 1.0}, "effort must be two values, received 1.0"),
+        ({"effort": (1.0, 0)}, "effort must be a finite number above 0, received 0"),
+        ({"reference_rows": "first"}, "reference_rows must be a whole number .*, or last, rec"),
+        ({"bounded": "no"}, "bounded must be True or False, received 'no'"),
+        ({"size": "huge"}, "size must be a whole number"),  # what options set, too
+        ({"pairs": None}, "pairs must be a whole number"),
+    ],
+)
+def test_values_of_a_recipe_of_ones_own_are_checked_by_name(values, said):
+    own = recipes.RECIPES["pyramid"] | values
+    for recipe in (own, dict(own)):
+        with pytest.raises(InputError, match=f"^{said}"):
+            recipes.choose_settings(recipe)
+
+
+@pytest.mark.parametrize("name", sorted(settings.CHECKS.keys() - {*metadata.PICTURE_SETTINGS}))
+def test_an_array_in_a_recipe_of_ones_own_is_refused_by_name(name):
+    with pytest.raises(InputError, match=f"^{name} must"):
+        recipes.choose_settings(recipes.RECIPES["pyramid"] | {name: np.zeros((3, 2))})
+
+
+def test_values_of_every_recipe_pass_and_stay_as_they_are():
+    for recipe in recipes.RECIPES.values():
+        assert recipes.choose_settings(dict(recipe)) == recipe
+
+
 def test_a_single_value_stands_for_a_list_of_one():
     mask = Image.new("L", (20, 20))
     assert recipes.choose_settings("keras", style_masks=mask)["style_masks"] == [mask]

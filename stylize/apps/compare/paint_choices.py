@@ -33,6 +33,7 @@ from stylize.apps.console import (
     in_words,
     say,
     started_as,
+    warn,
 )
 from stylize.apps.folder.ledger import Outcome
 from stylize.apps.folder.paint_folder import KILLED, paint_photo
@@ -40,6 +41,7 @@ from stylize.apps.folder.pictures import check_ours
 from stylize.apps.options import PROGRAM, follow_record, parse_words, with_options
 from stylize.apps.words import spelled
 from stylize.backend import tensors
+from stylize.backend.files import alone
 from stylize.errors import InputError
 from stylize.images.reading import load_image
 from stylize.images.resize import working_size
@@ -260,6 +262,12 @@ def run(args: argparse.Namespace) -> int:
     """Paints what is not painted yet, and shows all. Returns 1 if a picture cannot be painted."""
     require_jobs(args.jobs)
     comparison = Comparison(args)
+    with alone(comparison.folder):
+        return _run(args, comparison)
+
+
+def _run(args, comparison):
+    """Paints a comparison that no other run paints."""
     tell = (lambda line: None) if args.quiet else say
     try:
         _paint_all(comparison, tell)
@@ -279,8 +287,7 @@ def _paint_all(comparison, tell):
     args, options = comparison.args, comparison.options
     with Crew(args, count_missing(comparison.results)) as crew:
         stages, records, surprises, demand = crew.ask(survey, options)
-        for line in () if args.quiet else surprises:
-            complain(f"warning: {line}")
+        photo.tell_of_masks(surprises, tell, tell if args.quiet else warn)
         if room := comparison.make_room(records):
             tell(room)
         work = [sum(stage.work for stage in own) for own in stages]

@@ -33,10 +33,10 @@ from stylize.apps.console import (
     check_files,
     check_kept,
     check_writable,
-    complain,
     exit_status,
     in_words,
     say,
+    warn,
 )
 from stylize.apps.film.scenes import WHOLE, Frame, FrameFolder, Scene, find_scenes, frames_to_paint
 from stylize.apps.options import PROGRAM
@@ -44,6 +44,7 @@ from stylize.backend import machine, tensors
 from stylize.backend.files import alone, remove_leftovers
 from stylize.errors import InputError, SettingError
 from stylize.images.clips import FASTEST, SLOWEST, SUFFIXES, Clip, encode, open_clip
+from stylize.images.formats import picture_suffixes
 from stylize.images.optical_flow import Previous, require_opencv
 from stylize.parallel.pool import (
     Crew,
@@ -174,7 +175,7 @@ class FilmConsole:
     def warn(self, line: str) -> None:
         """Prints a warning, on stderr."""
         if not self._quiet:
-            complain(f"warning: {line}")
+            warn(line)
 
     def count(self, images: Iterable[Image.Image]) -> Iterator[Image.Image]:
         """Yields the frames to be searched for scenes, and says how many have been."""
@@ -227,6 +228,14 @@ def _check(args):
         raise InputError(f"{args.style_reference}: is a folder; give one picture in it")
     require_jobs(args.jobs)
     require_opencv()
+
+
+def _check_suffix(prefix):
+    """Raises InputError where a film's name ends like another kind of file."""
+    path = Path(prefix)
+    if (ending := path.suffix.lower()) in {*SUFFIXES, *picture_suffixes()}:
+        mp4 = path.with_suffix(".mp4")
+        raise InputError(f"{path}: a film is saved as MP4, not as {ending[1:]}; name it {mp4}")
 
 
 def result_paths(prefix: str) -> tuple[Path, Path]:
@@ -316,8 +325,8 @@ def _paint_all(args, clip, console):
     # The threads end last: they wait for what the crew ends.
     with contextlib.ExitStack() as last, Crew(args) as crew:
         seen = crew.ask(survey, args, next(clip.frames()))
-        for line in photo.surprises_of_masks(seen.job.settings, seen.job.inputs.base.size):
-            console.warn(line)
+        of_masks = photo.surprises_of_masks(seen.job.settings, seen.job.inputs.base.size)
+        photo.tell_of_masks(of_masks, console.print, console.warn)
         console.print(f"A scene needs about {seen.job.needed_mib / 1024:.1f} GiB of memory")
         console.print(f"Using {seen.source}")
         folder, scenes = FrameFolder(path, seen.record), [WHOLE]
@@ -358,6 +367,7 @@ def run(args: argparse.Namespace, console: FilmConsole) -> Path:
     if args.frames and args.fps is None and args.like:
         args.fps = _rate_of(args.like)
     _check(args)
+    _check_suffix(args.result_prefix)
     check_kept(result_paths(args.result_prefix), [args.base])
     clip = open_clip(args.base, args.frames, args.fps)
     console.length = clip.length

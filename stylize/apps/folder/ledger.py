@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stylize.apps.console import complain, in_words, progress_bar, say
+from stylize.apps.console import complain, in_words, progress_bar, say, warn
 from stylize.apps.folder.pictures import Task, append_line, write_index
 from stylize.apps.options import PROGRAM
 
 LOG, INDEX = "log.jsonl", "index.html"
+FULL = "a full disk"  # among the errors that were said
 
 
 class Outcome(NamedTuple):
@@ -25,6 +26,7 @@ class Outcome(NamedTuple):
         peak_mib: of the process so far, or of its GPU.
         room: a line that says what was done with an earlier result.
         record: how it was painted, as the process says it; not kept here.
+        disk_is_full: whether it failed for that, as the others would.
     """
 
     status: str
@@ -36,6 +38,7 @@ class Outcome(NamedTuple):
     peak_mib: float = 0.0
     room: str = ""
     record: Mapping[str, Any] = {}
+    disk_is_full: bool = False
 
 
 class Ledger:
@@ -91,7 +94,7 @@ class Ledger:
             return
         self.stop(index)
         if outcome.status == "failed":
-            self._fail(outcome.error)
+            self._fail(outcome)
         elif outcome.status == "painted":
             if not before.resumable:  # else only a part of the work was left
                 seconds, work = self._painted
@@ -127,11 +130,18 @@ class Ledger:
             error=outcome.error,
         )
 
-    def _fail(self, message):
-        """Says what went wrong, once: a style may spoil all photos."""
-        if message not in self._errors:
-            self._errors.add(message)
-            complain(f"{PROGRAM}: error: {message}")
+    def _fail(self, outcome):
+        """Says what went wrong, once: a style, or a full disk, may spoil all photos."""
+        what = FULL if outcome.disk_is_full else outcome.error
+        if what not in self._errors:
+            self._errors.add(what)
+            more = ": the same command paints what is left" if what is FULL else ""
+            complain(f"{PROGRAM}: error: {outcome.error}{more}")
+
+    @property
+    def is_disk_full(self) -> bool:
+        """Whether a picture could not be saved for lack of space."""
+        return any(outcome.disk_is_full for outcome in self.outcomes)
 
     def time_left(self) -> float | None:
         """Seconds, at the pace so far; None: no picture is painted yet, or none is left."""
@@ -169,6 +179,11 @@ class Ledger:
         """Prints a line above the progress bar."""
         if not self._quiet:
             say(line)
+
+    def warn(self, line: str) -> None:
+        """Prints a warning, on stderr."""
+        if not self._quiet:
+            warn(line)
 
     def close(self) -> None:
         """Writes the page, where there is something new to show. Raises OSError."""

@@ -28,7 +28,6 @@ from stylize.apps.console import (
     check_files,
     check_kept,
     check_writable,
-    complain,
     exit_status,
     failure,
     say,
@@ -39,8 +38,10 @@ from stylize.apps.folder.pictures import check_ours, plan_tasks
 from stylize.apps.options import PROGRAM, follow_record
 from stylize.apps.photo_console import PhotoConsole
 from stylize.backend import tensors
+from stylize.backend.files import alone
 from stylize.backend.signals import INTERRUPTED, TERMINATED, Terminated, sigterm_raises
 from stylize.errors import InputError, one_line
+from stylize.images.masks import KIND
 from stylize.images.reading import load_image
 from stylize.parallel.pool import (
     Crew,
@@ -149,7 +150,7 @@ def paint_photo(args: argparse.Namespace, weights: VGG19Weights | None = None) -
     except Exception as error:
         if weights and getattr(error, "errno", None) == errno.ENOSPC:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-        return Outcome("failed", _message(args, error), **_of_result(console))
+        return _failed(args, error)._replace(**_of_result(console))
     gc.collect()  # compiled functions hold each other, and their tensors, until then
     seconds, peak = time.monotonic() - started, max(tensors.peak_memory().values(), default=0.0)
     return Outcome("painted", seconds=seconds, peak_mib=peak, **_of_result(console))
@@ -167,6 +168,12 @@ def paint_photo_again(args: argparse.Namespace) -> Outcome:
         record = photo.make_record(args, job, kept_weights(args.weights))
         args.resume = _is_resumable(args, record, job)
     return paint_photo(args)
+
+
+def _failed(args, error):
+    """The `Outcome` of a task that went wrong."""
+    is_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    return Outcome("failed", _message(args, error), disk_is_full=is_full)
 
 
 def _message(args, error):
@@ -207,22 +214,29 @@ def _is_folder(path):
 
 def run(args: argparse.Namespace) -> dict[Path, Outcome]:
     """Paints what is not finished. Returns what has become of each result, by its path."""
-    options, ledger = _plan(args)
-    _paint(args, options, ledger)
+    with contextlib.ExitStack() as held:
+        options, ledger = _plan(args, held)
+        _paint(args, options, ledger)
     return dict(zip(ledger.results, ledger.outcomes, strict=True))
 
 
-def _plan(args):
-    """The options of each task, and a `Ledger` of them. Raises InputError."""
+def _plan(args, held=None):
+    """The options of each task, and a `Ledger` of them. Raises InputError.
+
+    Until the stack `held` is left, no other run paints this folder.
+    """
     require_jobs(args.jobs)
     if args.like:
         follow_record(args.like, args)
     folder = Path(args.result_prefix)
     tasks = plan_tasks(args.base, args.style_reference, folder, args.pairs)
+    masks = photo.masks_given(args)
     for picture in photo.pictures_given(args):  # one that all tasks have would spoil them all
         if metadata.names_file(picture) and not _is_folder(picture):
-            load_image(picture)
+            load_image(picture, kind=KIND if picture in masks else "picture")
     check_writable(folder / LOG)
+    if held:  # by a name that no photo in the folder can have, as hidden ones are not painted
+        held.enter_context(alone(folder / ".folder", folder))
     options = [_options(args, task) for task in tasks]
     check_kept(*_written_and_given(options))
     check_files([folder / LOG, folder / INDEX, *itertools.chain(*map(photo.files_of, options))])
@@ -235,7 +249,7 @@ def _paint(args, options, ledger):
     """Paints what is not finished, and says what has become of all."""
     with contextlib.closing(ledger):
         _paint_all(args, options, ledger)
-    left = f", {n} left unpainted" if (n := ledger.count("waiting")) else ""  # by --fail_fast
+    left = f", {n} left unpainted" if (n := ledger.count("waiting")) else ""  # see `_must_stop`
     ledger.print(
         f"{ledger.count('painted')} painted, {ledger.count('finished')} already finished, "
         f"{ledger.count('failed')} failed{left}; see {Path(args.result_prefix, INDEX)}"
@@ -259,12 +273,11 @@ def _paint_all(args, options, ledger):
     with Crew(args, likely) as crew:
         ledger.print(f"Checking {_pictures(len(options))}")  # takes minutes if there are many
         seen = crew.ask(survey, options)
-        for line in () if args.quiet else seen.surprises:
-            complain(f"warning: {line}")
+        photo.tell_of_masks(seen.surprises, ledger.print, ledger.warn)
         for index, outcome in enumerate(seen.outcomes):
             ledger.add(index, outcome)
         waiting = {i: o for i, o in enumerate(seen.outcomes) if o.status == "waiting"}
-        if not waiting or (args.fail_fast and ledger.count("failed")):
+        if not waiting or _must_stop(args, ledger):
             return
         largest = max(outcome.needed_mib for outcome in waiting.values())
         demand = Demand(len(waiting), largest, seen.gpus, seen.allowed_mib)
@@ -280,8 +293,13 @@ def _paint_all(args, options, ledger):
         for index, outcome in waiting.items():
             vars(options[index]).update(_share(painters, seen), resume=outcome.resumable)
         killed = _paint_queue(painters, _painting(painters), args, options, waiting, ledger)
-    if killed and not (args.fail_fast and ledger.count("failed")):
+    if killed and not _must_stop(args, ledger):
         _paint_again(args, options, killed, ledger)
+
+
+def _must_stop(args, ledger):
+    """Whether no further picture is to be begun."""
+    return ledger.is_disk_full or (args.fail_fast and ledger.count("failed"))
 
 
 def _painting(painters):
@@ -307,7 +325,7 @@ def _paint_queue(painters, paint_one, args, options, tasks, ledger):
                 ledger.print(f"{options[index].base}: its process was killed")
                 continue
             ledger.add(index, future.result())
-            if args.fail_fast and ledger.count("failed"):
+            if _must_stop(args, ledger):
                 queue.clear()
         ledger.tick()
     return killed
@@ -351,7 +369,7 @@ def _paint_there(workers, args):
     except ConnectionError:
         raise
     except OSError as error:
-        return Outcome("failed", _message(args, error))
+        return _failed(args, error)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -377,19 +395,22 @@ def paint_what_comes(args: argparse.Namespace) -> int:
     """
     changes = watch.changes([args.base, args.style_reference], args.result_prefix)
     painted, failed, ended = 0, 0, False
-    while not ended:
-        _tell(args, "Waiting for new pictures; Ctrl-C ends it")
-        ledger = None
-        try:
-            next(changes)
-            options, ledger = _plan(args)
-            _paint(args, options, ledger)
-        except KeyboardInterrupt:
-            if ledger and ledger.is_painting:
-                raise
-            ended = True
-        if ledger:
-            painted, failed = painted + ledger.count("painted"), ledger.count("failed")
+    with contextlib.ExitStack() as held:
+        to_hold: contextlib.ExitStack | None = held
+        while not ended:
+            _tell(args, "Waiting for new pictures; Ctrl-C ends it")
+            ledger = None
+            try:
+                next(changes)
+                options, ledger = _plan(args, to_hold)
+                to_hold = None  # it is held from now on
+                _paint(args, options, ledger)
+            except KeyboardInterrupt:
+                if ledger and ledger.is_painting:
+                    raise
+                ended = True
+            if ledger:
+                painted, failed = painted + ledger.count("painted"), ledger.count("failed")
     _tell(args, f"Ended: {painted} painted, {failed} failed")
     return INTERRUPTED
 

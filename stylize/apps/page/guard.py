@@ -32,6 +32,7 @@ UPLOAD = f"{API}/upload"
 FILE = f"{API}/file="  # before the path of an upload or a result
 PAINT = f"{API}/call/v2/paint"  # for programs, see `api`
 TOLD = f"{API}/call/paint/"  # before the name of what was asked for: how far it is
+NOT_FOUND = b'data: "404: Not Found"'  # what Gradio tells of something that nobody asked for
 ASKED = {  # what the page, and programs, ask for besides: method, then paths
     "GET": re.compile(
         r"/|/(config|favicon\.ico|manifest\.json|robots\.txt|theme\.css)/?|/(assets|static|svelte)/.+"
@@ -119,6 +120,7 @@ class Guard:
             receive = _impatient(receive)
         if scope["path"].startswith(TOLD):
             self._tell_once(scope["path"].rstrip("/"))
+            send = _refusing_unknown(scope, receive, send)
         if scope["path"].rstrip("/") == UPLOAD:
             await self._upload(scope, receive, send)
         else:
@@ -205,6 +207,35 @@ def _impatient(receive: Receive) -> Receive:
         return message
 
     return receiving
+
+
+def _refusing_unknown(scope: Scope, receive: Receive, send: Send) -> Send:
+    """A `send` for a stream about an event, which refuses one that Gradio knows nothing of.
+
+    Gradio has begun an answer by then, and breaks it off: it is held back until it has words.
+    """
+    event = one_line(scope["path"].rstrip("/").removeprefix(TOLD))
+    start: Message | None = None
+    is_refused = False
+
+    async def sending(message: Message) -> None:
+        nonlocal start, is_refused
+        if is_refused:
+            return
+        if message["type"] == "http.response.start":
+            start = message
+            return
+        if start and NOT_FOUND in message.get("body", b""):
+            is_refused = True
+            said = f"{event}: there is no such event, or it has ended. Ask again."
+            await PlainTextResponse(said, 404)(scope, receive, send)
+            return
+        if start:
+            begun, start = start, None
+            await send(begun)
+        await send(message)
+
+    return sending
 
 
 def _log(scope, error):

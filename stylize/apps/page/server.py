@@ -9,6 +9,7 @@ page stops.
 import argparse
 import contextlib
 import functools
+import inspect
 import os
 import signal
 import tempfile
@@ -80,7 +81,12 @@ FOLD_LOSSES = """() => {
     });
     watcher.observe(document.body, {childList: true, subtree: true});
 }"""
-WORDS = gr.I18n(en={"upload_text.drop_gallery": "Drop pictures here"})  # else "Media"
+WORDS = gr.I18n(
+    en={
+        "upload_text.drop_gallery": "Drop pictures here",  # else "Media"
+        "common.complete": "Done",  # read to the blind; Gradio has no words for it
+    }
+)
 MOST_SESSIONS = 200  # of which Gradio keeps what they sent last; a program begins one each time
 # No fonts from elsewhere: the page works where only this computer can be reached.
 THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
@@ -98,7 +104,7 @@ class Page(gr.Blocks):
     async def preprocess_data(self, block_fn, inputs, *more, **options):
         """See `gr.Blocks`. Raises gr.Error for whatever the page itself does not send."""
         try:
-            check_uploads(inputs, self.folder)
+            self._check_uploads(block_fn, inputs)
             if inputs == [None]:  # no example: Gradio's own event trips over it
                 raise InputError("Choose one of the examples.")
             return await super().preprocess_data(block_fn, inputs, *more, **options)
@@ -109,6 +115,17 @@ class Page(gr.Blocks):
             raise complaint(error) from None
         except Exception:
             raise complaint(NOT_OURS) from None
+
+    def _check_uploads(self, block_fn, inputs):
+        """See `check_uploads`. What a program gives is named, as it knows the names."""
+        if block_fn.api_visibility != "private":
+            names = inspect.signature(block_fn.fn).parameters
+            for name, given in zip(names, inputs, strict=False):
+                try:
+                    check_uploads([given], self.folder)
+                except InputError as error:
+                    raise InputError(f"{name}: {error}") from None
+        check_uploads(inputs, self.folder)
 
 
 def build_page(studio: Studio, folder: str, max_size: int) -> Page:

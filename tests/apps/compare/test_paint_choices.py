@@ -16,6 +16,7 @@ from stylize.apps.compare import choices, paint_choices
 from stylize.apps.compare.paint_choices import without
 from stylize.apps.compare.sheet import LINE, Cell, draw_sheet
 from stylize.apps.options import parse, split_compared
+from stylize.backend import files
 from stylize.runs import forecast, metadata
 
 pytestmark = pytest.mark.usefixtures("one_process")
@@ -59,6 +60,14 @@ def fails(argv, message, capsys, status=2):
     assert nst.main(argv) == status
     err = capsys.readouterr().err
     assert re.search(message, err) and err.count("\n") == 1, err
+
+
+@pytest.mark.skipif(not files.fcntl, reason="Windows has no such locks")
+def test_two_comparisons_with_one_name_do_not_mix(simple_loss, command, tmp_path, capsys):
+    (tmp_path / "results").mkdir()
+    with files.alone(tmp_path / "results" / "try_compare"):  # as a run that paints
+        fails([*command, "--compare"], "results/try_compare: another run is painting it", capsys)
+        assert os.listdir(tmp_path / "results") == [".try_compare.lock"]
 
 
 def test_every_combination_is_painted_and_shown(simple_loss, command, tmp_path, capsys):

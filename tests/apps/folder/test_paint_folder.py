@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import alive, own_group, smooth_picture
+from conftest import alive, disk_full, own_group, smooth_picture
 from PIL import Image
 
 import neural_style_transfer as nst
@@ -27,6 +27,7 @@ from stylize.apps import foretold, photo
 from stylize.apps.console import failure
 from stylize.apps.folder import paint_folder
 from stylize.apps.photo_console import PhotoConsole
+from stylize.backend import files
 from stylize.parallel import pool
 from stylize.parallel.pool import Demand
 from stylize.runs import forecast, metadata
@@ -173,7 +174,7 @@ def test_picture_that_all_need_is_looked_at_first(one_process, command, photos, 
         ([command[0], "nope.jpg"], "picture nope.jpg: no such file; check the path"),
         ([command[0], str(tmp_path / "bad.png")], "bad.png: not a picture"),
         (["nope.jpg", command[0]], "picture nope.jpg: no such file; check the path"),
-        ([*command[:2], "--keep_mask", "nope.png"], "picture nope.png: no such file"),
+        ([*command[:2], "--keep_mask", "nope.png"], "mask nope.png: no such file"),
     ):
         assert nst.main([*pictures, *command[2:]]) == 2
         (line,) = capsys.readouterr().err.splitlines()
@@ -196,8 +197,34 @@ def test_the_time_is_told_before_where_there_is_much_to_paint(
 
 def test_mask_of_all_is_told_of_once(one_process, command, cut_out_path, capsys):
     assert nst.main([*command, "--keep_mask", str(cut_out_path)]) == 0
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"warning: mask {cut_out_path}: a cut-out: ")
+    out, err = capsys.readouterr()
+    assert out.count(f"Mask {cut_out_path}: a cut-out: ") == 1 and err == ""
+
+
+@pytest.mark.skipif(not files.fcntl, reason="Windows has no such locks")
+def test_two_runs_into_one_folder_do_not_mix(one_process, command, tmp_path, capsys):
+    (tmp_path / "results").mkdir()
+    with files.alone(tmp_path / "results" / ".folder"):  # as a run that paints
+        assert nst.main(command) == 2
+        assert os.listdir(tmp_path / "results") == ["..folder.lock"]
+    assert "results: another run is painting it; wait" in capsys.readouterr().err
+    assert nst.main(command) == 0
+
+
+def test_full_disk_stops_the_folder_which_goes_on_later(
+    one_process, command, tmp_path, monkeypatch, capsys
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(Image.Image, "save", disk_full)
+        assert nst.main([*command, "--jobs", "1"]) == 1
+    out, err = capsys.readouterr()
+    assert "0 painted, 0 already finished, 1 failed, 2 left unpainted" in out
+    assert err.count("\n") == 1 and err.endswith(
+        "results/a.png: No space left on device; free some space and try again: the same command "
+        "paints what is left\n"
+    )
+    assert nst.main(command) == 0
+    assert painted(tmp_path) == ["a.png", "b.png", "sub/c.png"]
 
 
 def test_fail_fast_begins_nothing_more(one_process, command, photos, tmp_path, monkeypatch, capsys):
@@ -463,7 +490,8 @@ def test_stopped_processes_end_and_keep_what_they_did(
     if stop != signal.SIGKILL:
         assert re.fullmatch(r".*: error: \w+; resume with: .*--jobs 2\n", err), err
     assert len(list((tmp_path / "results").glob("*_state.npz"))) == 2
-    assert not list((tmp_path / "results").glob(".*"))
+    hidden = [path.name for path in (tmp_path / "results").glob(".*")]
+    assert hidden == (["..folder.lock"] if stop == signal.SIGKILL else [])  # it keeps nobody out
 
 
 def test_photos_are_never_replaced_by_their_results(one_process, command, tmp_path, capsys):

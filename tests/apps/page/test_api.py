@@ -182,7 +182,8 @@ def test_only_uploads_are_painted(more, client, tmp_path):
         for name in ("photo", "painting", "keep_mask"):
             asked = {"photo": photo, "painting": photo, name: {"path": path, **more}}
             *_, (event, data) = told(client, asked)
-            assert event == "error" and "uploaded here" in json.loads(data)["error"]
+            said = json.loads(data)["error"]
+            assert event == "error" and said.startswith(f"{name}: ") and "uploaded here" in said
 
 
 def test_what_is_no_request_for_a_picture_is_refused(client):
@@ -212,8 +213,10 @@ def test_what_is_no_request_for_a_picture_is_refused(client):
     for file in ("a.png", None, 5, [], {"name": "a.png"}):
         *_, (event, data) = told(client, {"photo": photo, "painting": file})
         assert event == "error" and "painting: upload a file" in json.loads(data)["error"]
-    with client.stream("GET", "/call/paint/" + "0" * 32) as lines:  # there is none
-        assert next(lines.iter_lines()) == "event: error"
+    unknown = "0" * 32
+    answer = client.get(f"/call/paint/{unknown}")
+    said = f"{unknown}: there is no such event, or it has ended. Ask again."
+    assert (answer.status_code, answer.text) == (404, said)
     for event in ("..%2f..%2fconfig", "x" * 9, "0/0", ""):
         assert client.get(f"/call/paint/{event}").status_code == 404
 

@@ -154,10 +154,15 @@ def test_only_uploads_are_read(more, visitor, photo_of, elsewhere):
         ):
             answer = visitor.enter(photos, painting, mask=mask)
             assert answer["error"] == ONLY_UPLOADS, path
-        others = [("paint", [*pair, *CONTROLS]) for pair in ((file, photo_of), (photo_of, file))]
-        others += [("paint", [photo_of, photo_of, *CONTROLS, file])]
-        for event, data in [*looks_of(in_gallery(file)).items(), *others]:
+        for event, data in looks_of(in_gallery(file)).items():
             assert visitor.join(event, data)["output"]["error"] == ONLY_UPLOADS, path
+        for name, data in {  # as programs give them
+            "photo": [file, photo_of, *CONTROLS],
+            "painting": [photo_of, file, *CONTROLS],
+            "keep_mask": [photo_of, photo_of, *CONTROLS, file],
+        }.items():
+            said = visitor.join("paint", data)["output"]["error"]
+            assert said == f"{name}: {ONLY_UPLOADS}", path
     for index in range(len(CONTROLS)):
         controls = [*CONTROLS[:index], {"path": "/etc/passwd", **more}, *CONTROLS[index + 1 :]]
         assert (

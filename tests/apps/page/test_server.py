@@ -420,6 +420,24 @@ def test_upload_boxes_say_what_they_take(visit):
         expect(visit().locator(place)).to_contain_text("Drop pictures here")
 
 
+def test_what_is_read_to_the_blind_is_in_words(visit, photo_path, painting_path):
+    """Gradio has a key without a word for the end of an event."""
+    page = visit()
+    page.evaluate(
+        """() => {
+            window.said = new Set();
+            const look = () => document.querySelectorAll("[aria-live]").forEach(
+                place => window.said.add(place.textContent.trim()));
+            new MutationObserver(look).observe(document.body, {childList: true, subtree: true});
+        }"""
+    )
+    give(page, photo_path, painting_path)
+    paint(page, 1)
+    status(page, "Done: ")
+    page.wait_for_function("window.said.has('Done')")
+    assert not [words for words in page.evaluate("[...window.said]") if "common." in words]
+
+
 def test_strokes_are_made_finer(visit, photo_path, painting_path):
     page = visit()
     give(page, photo_path, painting_path)
