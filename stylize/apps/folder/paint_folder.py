@@ -214,17 +214,15 @@ def _is_folder(path):
 
 def run(args: argparse.Namespace) -> dict[Path, Outcome]:
     """Paints what is not finished. Returns what has become of each result, by its path."""
-    with contextlib.ExitStack() as held:
-        options, ledger = _plan(args, held)
+    tasks = _find_tasks(args)
+    with _alone(args):
+        options, ledger = _plan(args, tasks)
         _paint(args, options, ledger)
     return dict(zip(ledger.results, ledger.outcomes, strict=True))
 
 
-def _plan(args, held=None):
-    """The options of each task, and a `Ledger` of them. Raises InputError.
-
-    Until the stack `held` is left, no other run paints this folder.
-    """
+def _find_tasks(args):
+    """What to paint, having checked what all of it has in common. Raises InputError."""
     require_jobs(args.jobs)
     if args.like:
         follow_record(args.like, args)
@@ -235,8 +233,18 @@ def _plan(args, held=None):
         if metadata.names_file(picture) and not _is_folder(picture):
             load_image(picture, kind=KIND if picture in masks else "picture")
     check_writable(folder / LOG)
-    if held:  # by a name that no photo in the folder can have, as hidden ones are not painted
-        held.enter_context(alone(folder / ".folder", folder))
+    return tasks
+
+
+def _alone(args):
+    """Keeps other runs from the folder of results, see `alone`."""
+    folder = Path(args.result_prefix)
+    return alone(folder / ".folder", folder)  # no photo's result: hidden photos are not painted
+
+
+def _plan(args, tasks):
+    """The options of each task, and a `Ledger` of them. Raises InputError."""
+    folder = Path(args.result_prefix)
     options = [_options(args, task) for task in tasks]
     check_kept(*_written_and_given(options))
     check_files([folder / LOG, folder / INDEX, *itertools.chain(*map(photo.files_of, options))])
@@ -395,15 +403,18 @@ def paint_what_comes(args: argparse.Namespace) -> int:
     """
     changes = watch.changes([args.base, args.style_reference], args.result_prefix)
     painted, failed, ended = 0, 0, False
-    with contextlib.ExitStack() as held:
-        to_hold: contextlib.ExitStack | None = held
+    with contextlib.ExitStack() as held:  # from the first pictures to the end
+        is_held = False
         while not ended:
             _tell(args, "Waiting for new pictures; Ctrl-C ends it")
             ledger = None
             try:
                 next(changes)
-                options, ledger = _plan(args, to_hold)
-                to_hold = None  # it is held from now on
+                tasks = _find_tasks(args)
+                if not is_held:
+                    held.enter_context(_alone(args))
+                    is_held = True
+                options, ledger = _plan(args, tasks)
                 _paint(args, options, ledger)
             except KeyboardInterrupt:
                 if ledger and ledger.is_painting:
