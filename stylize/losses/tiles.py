@@ -236,11 +236,11 @@ def sums_over_tiles(
         network, layers, picture: as for `features_by_tile`.
         size: as for `make_tiles`.
     """
-    model = keras.Model(network.input, {layer: network.output[layer] for layer in layers})
+    seeing = keras.Model(network.input, {layer: network.output[layer] for layer in layers})
     sums: dict[str, Any] = dict.fromkeys(layers, 0.0)
     rows, cols, _ = picture.shape
-    tiles = make_tiles(model, rows, cols, size)
-    for tile, features in features_by_tile(model, layers, picture, tiles):
+    tiles = make_tiles(seeing, rows, cols, size)  # with margins for these layers alone
+    for tile, features in features_by_tile(network, layers, picture, tiles):
         for layer, values in features.items():
             part = function(tile.local.own(values, layer))
             sums[layer] = sums[layer] + keras.ops.convert_to_numpy(part).astype(np.float64)
