@@ -428,7 +428,8 @@ def test_what_is_read_to_the_blind_is_in_words(visit, photo_path, painting_path)
             window.said = new Set();
             const look = () => document.querySelectorAll("[aria-live]").forEach(
                 place => window.said.add(place.textContent.trim()));
-            new MutationObserver(look).observe(document.body, {childList: true, subtree: true});
+            new MutationObserver(look).observe(  // the words change, not the elements
+                document.body, {childList: true, characterData: true, subtree: true});
         }"""
     )
     give(page, photo_path, painting_path)
