@@ -40,6 +40,7 @@ from PIL import Image
 
 from stylize import __version__ as __version__
 from stylize.backend import tensors
+from stylize.backend.memoize import NETWORKS_KEPT
 from stylize.backend.tensors import LossAndGrads, keras
 from stylize.errors import InputError as InputError
 from stylize.errors import NonFiniteLoss as NonFiniteLoss
@@ -56,7 +57,6 @@ from stylize.losses.style import Style
 from stylize.losses.temporal import Temporal
 from stylize.losses.term import Canvas, Term
 from stylize.losses.tiled import TiledLossAndGrads
-from stylize.losses.tiles import NETWORKS_KEPT
 from stylize.losses.total_variation import TotalVariation
 from stylize.losses.whole import whole_loss
 from stylize.optimize import minimize

@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+NETWORKS_KEPT = 2  # with what is compiled for each
+SHAPES_KEPT = 12  # for each network: all sizes of an upright picture and of one that is not
+
 
 def kept(firsts: int, number: int) -> Callable[[Callable], Callable]:
     """Makes a function return the same object for equal arguments, as `functools.lru_cache` does.

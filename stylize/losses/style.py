@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stylize.backend.memoize import kept, remembered
+from stylize.backend.memoize import NETWORKS_KEPT, SHAPES_KEPT, kept, remembered
 from stylize.backend.tensors import compiled, keras, to_numpy
 from stylize.images.masks import layer_mask
 from stylize.losses.formulas import Formula
 from stylize.losses.term import Canvas, TermOfSums
-from stylize.losses.tiles import NETWORKS_KEPT, SHAPES_KEPT, sums_over_tiles
+from stylize.losses.tiles import sums_over_tiles
 
 STYLES_KEPT = 64  # Gram matrices of so many styles and sizes, for the next photo or frame
 

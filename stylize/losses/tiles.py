@@ -11,11 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stylize.backend.memoize import kept
+from stylize.backend.memoize import NETWORKS_KEPT, SHAPES_KEPT, kept
 from stylize.backend.tensors import compiled, keras, to_numpy
-
-NETWORKS_KEPT = 2  # with what is compiled for each
-SHAPES_KEPT = 12  # for each network: all sizes of an upright picture and of one that is not
 
 
 class Span(NamedTuple):

@@ -8,10 +8,10 @@ folder, frame of a film or picture of a comparison need not wait for.
 from collections.abc import Sequence
 from typing import Any
 
-from stylize.backend.memoize import kept
+from stylize.backend.memoize import NETWORKS_KEPT, SHAPES_KEPT, kept
 from stylize.backend.tensors import LossAndGrads, ValueAndGrad, keras
 from stylize.losses.term import Canvas, Term
-from stylize.losses.tiles import NETWORKS_KEPT, SHAPES_KEPT, whole_picture
+from stylize.losses.tiles import whole_picture
 
 
 def whole_loss(canvas: Canvas, terms: Sequence[Term]) -> LossAndGrads:
@@ -19,7 +19,8 @@ def whole_loss(canvas: Canvas, terms: Sequence[Term]) -> LossAndGrads:
 
     Args:
         canvas: the picture, not cut into tiles.
-        terms: of the loss. Their targets are taken from them: one copy is enough.
+        terms: of the loss. Their `targets` and `shared` are taken from them: one copy is
+            enough.
     """
     losses = _compiled_losses(canvas.network, canvas.rows, canvas.cols, tuple(terms))
     given = [(term.targets[0], term.shared) for term in terms]

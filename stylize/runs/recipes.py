@@ -129,9 +129,8 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "style_energy": 2e5,
 }
 DEFAULT_RECIPE = "neighbors"
-ARGUMENTS = (  # of `style_transfer`, but for the pictures and settings: a slip may mean one of them
-    *("recipe", "weights", "evaluations_per_iteration", "callback", "progress"),
-)
+# Of `style_transfer`, but for the pictures and settings: a slip may mean one of them.
+ARGUMENTS = ("recipe", "weights", "evaluations_per_iteration", "callback", "progress")
 
 
 def choose_settings(recipe: str | Settings | Mapping = DEFAULT_RECIPE, **given: Any) -> Settings:

@@ -71,7 +71,7 @@ class VGG19Weights:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, VGG19Weights):
             return NotImplemented
-        return (self.digest, self.mean_bgr) == (other.digest, other.mean_bgr)
+        return self.digest == other.digest and tuple(self.mean_bgr) == tuple(other.mean_bgr)
 
     def __hash__(self) -> int:
         return hash(self.digest)
