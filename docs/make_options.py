@@ -12,7 +12,7 @@ from stylize.apps import options, words
 HEAD = """# Options
 
 Made from the command line's own help by `python docs/make_options.py`. The defaults are those of
-recipe `neighbors`; other recipes have [their own](api.md#settings-and-recipes). Hyphens do as well
+recipe `neighbors`; other recipes have [their own](api.md#settings-and-recipes). Hyphens work as well
 as underscores: `--content-weight`."""
 TABLE = ["| option | default | what it does |", "|---|---|---|"]
 
@@ -48,7 +48,7 @@ def other_names():
         for other, own in values.items():
             taken.setdefault(f"{flag} {own}", []).append(other)
     rows = [f"| `{own}` | {', '.join(f'`{o}`' for o in names)} |" for own, names in taken.items()]
-    title = "## Other names: what is taken for ours, from other programs and spellings"
+    title = "## Other names: accepted from other programs and spellings"
     return "\n\n".join([title, "\n".join(["| ours | also |", "|---|---|", *rows])])
 
 

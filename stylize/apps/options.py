@@ -151,7 +151,7 @@ def _add_output(add):
         "--bits",
         type=int,
         choices=(8, 16),
-        help="bits per channel (default: 8); 16 for png and tiff only",
+        help="bits per channel; 16 for png and tiff only (default: 8)",
     )
     add(
         "--every_iteration",

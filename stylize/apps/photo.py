@@ -56,7 +56,7 @@ def find_checkpoint(
     if job.settings.optimizer == "scipy" and not job.settings.restart:
         console.warn("SciPy's L-BFGS starts afresh, so the picture will differ a little")
     if args.gif or args.mp4:
-        console.warn("the film begins here")
+        console.warn("the film of the growing picture begins here, not at the start of the run")
     return checkpoint
 
 

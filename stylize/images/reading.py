@@ -29,7 +29,7 @@ def load_image(
             `READABLE`.
         name: what errors call it; None: its path.
         max_pixels: the most that a file may have; a larger one is not decoded.
-        kind: what errors call a picture of this kind, where it has no name: a mask, say.
+        kind: what errors call it where it has no name, such as "mask".
 
     Returns:
         A Pillow image of mode RGB, not to be changed: it may be the one given.

@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
         peak_mib: of the process so far, or of its GPU.
         room: a line that says what was done with an earlier result.
         record: how it was painted, as the process says it; not kept here.
-        disk_is_full: whether it failed for that, as the others would.
+        disk_is_full: whether it failed because the disk is full, as the others would too.
     """
 
     status: str

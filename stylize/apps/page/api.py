@@ -46,7 +46,7 @@ def add_endpoint(studio: Studio, max_size: int, **queue: Any) -> None:
     ) -> Iterator[tuple[str, dict | None]]:
         """Paints a photo, or a short clip, in the style of a painting; both are uploads.
 
-        What is white in a mask, or opaque in a cut-out, another upload, stays as in the photo.
+        keep_mask is another upload: what is white in it, or opaque in a cut-out, stays as it is.
 
         Yields (how far it is, in words; None), at the end (how it ended; the picture or the film).
         """

@@ -76,6 +76,6 @@ def build_parser() -> Parser:
         "--max_gigabytes",
         type=float,
         default=4,
-        help="GiB of all that visitors upload and the page paints in a day (default: %(default)s)",
+        help="GiB of all uploads and results that the page keeps (default: %(default)s)",
     )
     return parser

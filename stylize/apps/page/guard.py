@@ -257,7 +257,7 @@ async def not_taken(request: Request, error: HTTPException) -> Response:
     if request.url.path.rstrip("/") != PAINT:  # the page reads Gradio's own answer
         return await http_exception_handler(request, error)
     if error.status_code == 503:
-        return PlainTextResponse("Too many wait already; come back later.", 503)
+        return PlainTextResponse("Too many requests are waiting; try again later.", 503)
     return await no_such_request(request, error)  # a body that it cannot read
 
 

@@ -347,7 +347,7 @@ def _more_controls():
                 DEFAULTS["style_weight"], label="Style weight", info="colours and textures"
             )
         with gr.Row():
-            noise = gr.Slider(0, 1, 0, label="Noise", info="its share in the start")
+            noise = gr.Slider(0, 1, 0, label="Noise", info="its share of the starting picture")
             seed = gr.Number(0, label="Seed", info="of the noise", precision=0)
         gr.Markdown("The command line also takes several paintings at once (`--styles`).")
     return keep_mask, iterations, colours, content, style, smoothness, noise, seed, strokes

@@ -113,7 +113,7 @@ class Studio:
         self._asked[request.session_hash] = Asked(photos, style, keep_mask, given)
         while len(self._asked) > MOST_ASKED:  # the first of them have never come back to wait
             del self._asked[next(iter(self._asked))]
-        return "Waiting for a place ..."
+        return "Waiting for your turn ..."
 
     def ready(self, request: gr.Request) -> Any:
         """The words after a visitor has changed what is to be painted.

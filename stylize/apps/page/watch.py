@@ -48,7 +48,7 @@ class Limit:
         if self._stop.is_set():
             raise Stopped("stopped")
         if self._left < 0:
-            raise Stopped(f"stopped by the time limit of {self._max_seconds:.0f} s")
+            raise Stopped(f"stopped by the time limit of {in_words(self._max_seconds)}")
 
     def stop(self) -> None:
         """Ends it."""

@@ -227,7 +227,7 @@ def test_a_program_is_told_in_a_line_that_too_many_wait(path):
     request = Request({"type": "http", "path": path, "headers": []})
     answer = asyncio.run(guard.not_taken(request, HTTPException(503, "Queue is full.")))
     assert answer.status_code == 503
-    assert answer.body == b"Too many wait already; come back later."
+    assert answer.body == b"Too many requests are waiting; try again later."
 
 
 def test_the_page_reads_gradios_own_answer():

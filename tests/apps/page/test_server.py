@@ -260,7 +260,7 @@ def test_two_visitors_at_once_take_turns(two):
 def test_stop_while_waiting_gives_the_place_up(two):
     first, second = two
     paint(second, 20)
-    status(second, "Waiting for a place")
+    status(second, "Waiting for your turn")
     second.get_by_role("button", name="Stop").click()
     second.wait_for_timeout(500)
     first.get_by_role("button", name="Stop").click()

@@ -419,7 +419,7 @@ def test_time_that_is_spent_counts():
     assert not limit.is_set() and limit.wait(10)
     watch = studios.Watch(limit)
     assert list(watch.follow(pytest.fail)) == []
-    assert str(watch.error) == "stopped by the time limit of 0 s"
+    assert str(watch.error) == "stopped by the time limit of 0s"
 
 
 @pytest.mark.parametrize(
@@ -631,7 +631,7 @@ def test_page_that_is_closed_ends_the_run(studio, painting_of):
 
 def test_time_limit_stops_and_says_so(studio, painting_of):
     studio._allowed = studio._allowed._replace(seconds=0.5)
-    assert last_words(painting_of(ENDLESS)).startswith("Stopped by the time limit of 0 s")
+    assert last_words(painting_of(ENDLESS)).startswith("Stopped by the time limit of 0s")
 
 
 @pytest.mark.parametrize(
