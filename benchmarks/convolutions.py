@@ -1,12 +1,14 @@
 """Measures evaluations with TensorFlow's own convolutions, and with ours, in turns.
 
     python benchmarks/convolutions.py --rows 400 --repeats 4
+    python benchmarks/convolutions.py --rows 400 --losses --recipes neighbors
 
 For a processor without AVX-512; elsewhere, `TF_ENABLE_ONEDNN_OPTS=0 ONEDNN_MAX_CPU_ISA=AVX2` makes
 of TensorFlow what it is on such a one. "before" is also without kept memory, on Linux. Each way has
 a process of its own a turn, since memory that one has kept would serve the next. Printed are the
 least seconds of each, the least of the processor's time divided by the number of cores (on a
-machine that is busy with other things it tells more), and the peak memory.
+machine that is busy with other things it tells more), and the peak memory. With `--losses`, whole
+pictures are painted by "memory kept" and "ours", and the losses that they end with are compared.
 """
 
 import argparse
@@ -22,6 +24,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import evaluation
 import numpy as np
+from optimizers import PAIRS
 
 import neural_style_transfer as nst
 from stylize.backend import machine, tensors
@@ -61,12 +64,33 @@ def measure(args):
     print(json.dumps([*np.min(taken, axis=0), evaluation.own_peak_mib()]))
 
 
-def measured(way, recipe, args, gradient):
-    """What `measure` prints, in a process of its own."""
-    command = [sys.executable, __file__, "--way", way, "--recipes", recipe, "--gradient", gradient]
+def paint(args):
+    """Prints [evaluations, last loss] of a picture that is painted one way."""
+    tensors.convolves_slowly = lambda: WAYS[args.way][0]
+    pair = [ROOT / "img" / f"{name}.jpg" for name in args.pairs[0].split("+")]
+    job = nst.prepare(*pair, args.recipes[0], size=args.rows, precision="float32")
+    last = nst.paint(job, load_weights(args.weights, quiet=True))
+    print(json.dumps([last.evaluations, last.losses.total]))
+
+
+def measured(way, recipe, args, *more):
+    """What `measure`, or `paint`, prints, in a process of its own."""
+    command = [sys.executable, __file__, "--way", way, "--recipes", recipe, *more]
     command += ["--rows", args.rows, "--repeats", args.repeats, "--weights", args.weights]
     result = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, check=True)
     return json.loads(result.stdout.splitlines()[-1])
+
+
+def compare_losses(recipe, args):
+    """Prints a line for each pair."""
+    for pair in args.pairs:
+        more = "--losses", "--pairs", pair
+        plain, ours = (measured(way, recipe, args, *more) for way in ("memory kept", "ours"))
+        print(
+            f"{recipe:10} {pair:26} {plain[0]:4} evaluations {plain[1]:12.6g} "
+            f"{ours[0]:4} evaluations {ours[1]:12.6g} ({ours[1] / plain[1] - 1:+.2%})",
+            flush=True,
+        )
 
 
 def compare(recipe, args):
@@ -74,7 +98,7 @@ def compare(recipe, args):
     with tempfile.TemporaryDirectory() as folder:
         paths = {way: Path(folder) / f"{way}.npy" for way in WAYS}
         turns = [
-            {way: measured(way, recipe, args, path) for way, path in paths.items()}
+            {way: measured(way, recipe, args, "--gradient", path) for way, path in paths.items()}
             for _ in range(args.turns)
         ]
         gradients = [np.load(paths[way]).ravel() for way in ("before", "ours")]
@@ -96,14 +120,16 @@ def main(argv=None):
     parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
     parser.add_argument("--repeats", type=int, default=4, help="a turn; default: %(default)s")
     parser.add_argument("--turns", type=int, default=2, help="default: %(default)s")
+    parser.add_argument("--losses", action="store_true", help="of whole pictures, not the time")
+    parser.add_argument("--pairs", nargs="+", default=PAIRS, help="of --losses: PHOTO+PAINTING")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--gradient", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.way:
-        measure(args)
+        (paint if args.losses else measure)(args)
         return 0
     for recipe in args.recipes:
-        compare(recipe, args)
+        (compare_losses if args.losses else compare)(recipe, args)
     return 0
 
 

@@ -20,7 +20,7 @@ import scipy.optimize
 from threadpoolctl import threadpool_limits
 
 import neural_style_transfer as nst
-from stylize.backend.tensors import LossAndGrads, ValueAndGrad, keras
+from stylize.backend.tensors import LossAndGrads, keras, with_gradient
 from stylize.optimize.lbfgs import ProjectedLBFGS
 from stylize.vgg.download import load_weights
 from stylize.vgg.weights import IMAGENET_MEAN_BGR
@@ -118,7 +118,7 @@ def main(argv=None):
     network = nst.build_network(weights, job.layers)
     whole = nst.stage_objective(job, weights, stage)
     deepest, ops = max(job.layers), keras.ops
-    only = ValueAndGrad(lambda x: ops.reshape(ops.sum(network(x)[deepest]), (1,)))
+    only = with_gradient(lambda x: ops.reshape(ops.sum(network(x)[deepest]), (1,)))
     network_only = LossAndGrads(only, rows, cols)
     import tensorflow as tf
 

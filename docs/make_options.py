@@ -12,8 +12,8 @@ from stylize.apps import options, words
 HEAD = """# Options
 
 Made from the command line's own help by `python docs/make_options.py`. The defaults are those of
-recipe `neighbors`; other recipes have [their own](api.md#settings-and-recipes). Hyphens work as well
-as underscores: `--content-weight`."""
+recipe `neighbors`; other recipes have [their own](api.md#settings-and-recipes). Hyphens work as
+well as underscores: `--content-weight`."""
 TABLE = ["| option | default | what it does |", "|---|---|---|"]
 
 

@@ -2,7 +2,6 @@
 own VGG19 and the Keras example; none shares code with what it checks."""
 
 import collections
-import dataclasses
 import inspect
 import json
 import math
@@ -21,7 +20,7 @@ from PIL import Image
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import neural_style_transfer as nst
-from stylize.backend.tensors import LossAndGrads, ValueAndGrad, keras
+from stylize.backend.tensors import LossAndGrads, keras, with_gradient
 from stylize.errors import InputError, WeightsError
 from stylize.images.colors import COLOR_METHODS
 from stylize.images.detail import detail_map
@@ -109,15 +108,15 @@ def test_layers_that_pass_through_are_left_out_unnoticed(small_vgg19, photo):
 @evaluated_once
 def test_style_is_measured_once_a_size_for_all_photos(small_vgg19, photo, painting, monkeypatch):
     calls, grams = [], style_terms._compiled_grams
+    grams.cache_clear()
     monkeypatch.setattr(
         style_terms, "_compiled_grams", lambda *args: calls.append(args) or grams(*args)
     )
     styles = [painting, painting[::-1], painting[:, ::-1]]
-    weights = dataclasses.replace(small_vgg19, mean_bgr=(3, 2, 1))  # no other test has these
     for base in (photo, photo[:, ::-1]):
         for size in (24, 28, 32, 36):
             job = prepare(base, styles, "keras", size=size)
-            nst.stage_objective(job, weights, *job.stages)
+            nst.stage_objective(job, small_vgg19, *job.stages)
     assert len(calls) == 3 * 4  # styles, sizes
 
 
@@ -237,7 +236,7 @@ def test_gradient_of_the_gram_in_a_loss_that_is_not_symmetric(random_features):
         gram = nst.gram_matrix(keras.ops.reshape(x, (-1, 6)))
         return keras.ops.stack([keras.ops.sum(w * gram)])
 
-    objective = LossAndGrads(ValueAndGrad(losses), 4, 5)
+    objective = LossAndGrads(with_gradient(losses), 4, 5)
     x = random_features[0].ravel()[:60].astype(float)
     _, grads = objective(x)
     for index in (0, 17, 59):
@@ -993,7 +992,7 @@ class Quadratic:
         def losses(x):
             return keras.ops.stack([keras.ops.sum(keras.ops.square(x - 3.0)) / 10])
 
-        return LossAndGrads(ValueAndGrad(losses), *shape, names=["content"])
+        return LossAndGrads(with_gradient(losses), *shape, names=["content"])
 
 
 def test_adam_follows_numpys_adam_for_twenty_steps():

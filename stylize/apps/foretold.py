@@ -38,7 +38,7 @@ def seconds_each(
     if args.quiet or args.ray or sum(work) <= MUCH:
         return []
     pace = crew.ask(measure_pace, tasks[max(range(len(work)), key=work.__getitem__)])
-    return [forecast.seconds(own, pace) for own in stages]
+    return forecast.seconds_each(stages, pace)
 
 
 def measure_pace(options: argparse.Namespace) -> forecast.Pace:

@@ -42,7 +42,8 @@ def paint_folder(
 
     Returns:
         The path of each result -> its `Outcome`; its `status` is "finished", "painted" or "failed",
-        and its `error` says why. With `fail_fast`, those after a failed one are "waiting".
+        and its `error` says why. With `fail_fast`, or once the disk is full, those that were not
+        begun are "waiting".
 
     Raises:
         InputError: an option, or a folder, that cannot be used.

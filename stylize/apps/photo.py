@@ -20,9 +20,9 @@ from stylize.apps.photo_console import WRITTEN_FAST, PhotoConsole
 from stylize.apps.timelapse import Film
 from stylize.backend import tensors
 from stylize.backend.files import alone, remove_leftovers
-from stylize.errors import InputError, NonFiniteLoss, NoRoom, SettingError, listed
-from stylize.images.masks import CUT_OUT, surprises_of
-from stylize.images.writing import DEEP_FORMATS, LARGEST_SIDES
+from stylize.errors import InputError, NonFiniteLoss, NoRoom, listed
+from stylize.images.masks import Surprise, surprises_of
+from stylize.images.writing import LARGEST_SIDES, check_bits
 from stylize.parallel.pool import CORES_EACH, import_cluster
 from stylize.runs import memory, metadata
 from stylize.runs.checkpoint import StateFile
@@ -131,7 +131,9 @@ def masks_given(options: argparse.Namespace | Settings) -> list:
     return [*dict.fromkeys(filter(None, masks))]
 
 
-def surprises_of_masks(settings: Settings, photo_size: tuple[int, int] | None = None) -> list[str]:
+def surprises_of_masks(
+    settings: Settings, photo_size: tuple[int, int] | None = None
+) -> list[Surprise]:
     """What may surprise about how the masks in the settings are read, in lines.
 
     Args:
@@ -139,18 +141,18 @@ def surprises_of_masks(settings: Settings, photo_size: tuple[int, int] | None = 
         photo_size: (cols, rows) of the photo; None: they are for several.
     """
     masks = masks_given(settings)
-    return [line for mask in masks for line in surprises_of(mask, None, photo_size)]
+    return [surprise for mask in masks for surprise in surprises_of(mask, None, photo_size)]
 
 
 def tell_of_masks(
-    lines: Iterable[str], note: Callable[[str], None], warn: Callable[[str], None]
+    surprises: Iterable[Surprise], note: Callable[[str], None], warn: Callable[[str], None]
 ) -> None:
-    """Passes on what may surprise about masks: that one is a cut-out is well, and no warning."""
-    for line in lines:
-        if line.endswith(CUT_OUT):
-            note(f"{line[0].upper()}{line[1:]}")
-        else:
+    """Passes on what may surprise about masks."""
+    for line, is_warning in surprises:
+        if is_warning:
             warn(line)
+        else:
+            note(f"{line[0].upper()}{line[1:]}")
 
 
 def is_finished(args: argparse.Namespace, record: Mapping) -> bool:
@@ -281,8 +283,7 @@ def free_disk(folder: str | os.PathLike) -> float:
 def _check_format(job, args):
     """Raises InputError where a format cannot hold the result."""
     suffix = args.format or "png"
-    if args.bits == 16 and suffix not in DEEP_FORMATS:
-        raise SettingError("--bits", f"16 needs --format {' or '.join(DEEP_FORMATS)}")
+    check_bits(args.bits or 8, suffix)
     longest = max(job.stages[-1][:2])
     if longest > (most := LARGEST_SIDES.get(suffix, math.inf)):
         raise InputError(

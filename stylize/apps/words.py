@@ -92,7 +92,9 @@ MEANINGS = {  # a name that is no option's, or a word in it -> what may be meant
     **dict.fromkeys(("temp", "tmp", "cache"), "--scratch"),
     **dict.fromkeys(("video", "film", "movie"), "the film's name in place of the photo's"),
     **dict.fromkeys(("folder", "directory", "dir"), "the folder's name in place of the photo's"),
-    **dict.fromkeys(("gpu", "cuda", "device", "cpu"), "to leave it out: a GPU is used where there is one"),
+    **dict.fromkeys(
+        ("gpu", "cuda", "device", "cpu"), "to leave it out: a GPU is used where there is one"
+    ),
 }
 
 

@@ -152,7 +152,7 @@ def alone(prefix: str | os.PathLike, results: str | os.PathLike | None = None) -
 def _open_locked(path, results):
     """The number of the open file at `path`, locked. Raises InputError and OSError."""
     while True:
-        number = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        number = _open_to_lock(path)
         try:
             fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -167,6 +167,15 @@ def _open_locked(path, results):
             if os.path.samestat(os.fstat(number), os.stat(path)):
                 return number
         os.close(number)  # a run that has just ended removed it
+
+
+def _open_to_lock(path):
+    """The number of the open file at `path`, made if there is none. Raises OSError."""
+    made_here = os.O_CREAT | os.O_NOFOLLOW
+    try:
+        return os.open(path, os.O_RDWR | made_here, 0o644)  # on NFS no other can be locked
+    except PermissionError:
+        return os.open(path, os.O_RDONLY | made_here, 0o644)  # another user's
 
 
 def folded(name: str) -> str:

@@ -18,8 +18,11 @@ SHAPES_KEPT = 12  # for each network: all sizes of an upright picture and of one
 def kept(firsts: int, number: int) -> Callable[[Callable], Callable]:
     """Makes a function return the same object for equal arguments, as `functools.lru_cache` does.
 
+    That is for results which hold their first argument, as what is compiled holds its network:
+    `remembered` would never forget them. Arguments are positional and have a hash.
+
     Args:
-        firsts: of so many first arguments, such as networks, which results may hold.
+        firsts: of so many first arguments.
         number: of results to keep for each of these.
     """
 
@@ -28,7 +31,12 @@ def kept(firsts: int, number: int) -> Callable[[Callable], Callable]:
         def of_first(first):
             return functools.lru_cache(number)(functools.partial(function, first))
 
-        return functools.wraps(function)(lambda first, *others: of_first(first)(*others))
+        @functools.wraps(function)
+        def call(first, *others):
+            return of_first(first)(*others)
+
+        call.cache_clear = of_first.cache_clear
+        return call
 
     return decorate
 
@@ -47,7 +55,7 @@ def remembered(number: int) -> Callable[[Callable], Callable]:
 
     def decorate(function):
         signature, lock = inspect.signature(function), threading.Lock()
-        kept: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+        by_first: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
         @functools.wraps(function)
         def call(*arguments, **named):
@@ -56,7 +64,7 @@ def remembered(number: int) -> Callable[[Callable], Callable]:
             first, *others = bound.arguments.values()
             key = tuple(map(_content, others))
             with lock:
-                results = kept.setdefault(first, collections.OrderedDict())
+                results = by_first.setdefault(first, collections.OrderedDict())
                 if key in results:
                     results.move_to_end(key)
                     return results[key]

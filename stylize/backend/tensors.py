@@ -5,7 +5,6 @@ gradient that an optimiser needs. The rest asks the backend: devices, memory, pr
 """
 
 import contextlib
-import copy
 import importlib
 import json
 import logging
@@ -128,22 +127,25 @@ keras: Any = _Keras()
 # ---------------------------------------------------------------------------------------------
 
 
-class ValueAndGrad:
-    """A function's values, and the gradient of their sum by its first argument, compiled.
+def with_gradient(function: Callable) -> Callable:
+    """What a `ValueAndGrad` needs of a function: itself and its gradient, compiled.
 
     Args:
         function: from a float32 tensor, and any further arguments, to a tensor (n,).
     """
+    return framework().value_and_grad(function)
 
-    def __init__(self, function: Callable):
-        self._value_and_grad = framework().value_and_grad(function)
-        self._scale = np.float32(1)
 
-    def anew(self) -> "ValueAndGrad":
-        """The same function, compiled, as if it had never been called."""
-        new = copy.copy(self)
-        new._scale = np.float32(1)
-        return new
+class ValueAndGrad:
+    """A function's values, and the gradient of their sum by its first argument.
+
+    Args:
+        compiled: from `with_gradient`. Several may share it: each learns for itself how much the
+            gradient is to be scaled down on its way through a float16 network.
+    """
+
+    def __init__(self, compiled: Callable):
+        self._value_and_grad, self._scale = compiled, np.float32(1)
 
     def __call__(self, x: Any, *others: Any) -> tuple[Any, Any]:
         """(values, gradient) at x, the backend's tensors.
@@ -168,7 +170,8 @@ class LossAndGrads:
     gradient), NumPy arrays of shape (n,) and (rows*cols*3,), float64.
 
     Args:
-        losses: of a float32 tensor (1, rows, cols, 3), and any further arguments, to a tensor (n,).
+        losses: from `with_gradient`, of a function from a float32 tensor (1, rows, cols, 3), and
+            any further arguments, to a tensor (n,).
         rows, cols: of the picture.
         names: of the n losses.
         others: the further arguments, as `ValueAndGrad` takes them.
@@ -176,14 +179,14 @@ class LossAndGrads:
 
     def __init__(
         self,
-        losses: ValueAndGrad,
+        losses: Callable,
         rows: int,
         cols: int,
         names: Sequence[str] = (),
         others: Sequence[Any] = (),
     ):
         self.shape, self.names = (1, rows, cols, 3), names
-        self._value_and_grad, self._others = losses.anew(), to_tensors(others)
+        self._value_and_grad, self._others = ValueAndGrad(losses), to_tensors(others)
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values, gradient = self.on_device(np.asarray(x, np.float32).reshape(self.shape))
@@ -198,13 +201,13 @@ class LossAndGrads:
 def to_tensors(nested: Any) -> Any:
     """The arrays in nested lists, dictionaries and tuples as the backend's tensors; None stays.
 
-    Numbers become float32, as they would beside a tensor.
+    Numbers become float32; arrays keep their type.
     """
 
     def tensor(x):
         if x is None:
             return None
-        return keras.ops.convert_to_tensor(np.float32(x) if isinstance(x, float) else x)
+        return keras.ops.convert_to_tensor(np.float32(x) if isinstance(x, int | float) else x)
 
     return keras.tree.map_structure(tensor, nested)
 

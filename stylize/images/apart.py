@@ -137,7 +137,8 @@ def _preview(path, name, max_pixels, side):
 
 def _keep_mask(path, name, max_pixels):
     """A mask, and its surprises. It is looked at only once it is known to be small enough."""
-    return load_keep_mask(path, name, max_pixels), surprises_of(path, name)
+    mask = load_keep_mask(path, name, max_pixels)
+    return mask, [surprise.line for surprise in surprises_of(path, name)]
 
 
 READERS: Mapping[str, Callable[..., tuple[Image.Image, Any]]] = {

@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,11 +14,17 @@ from stylize.images.formats import Picture, name_of
 from stylize.images.reading import load_image, load_opacity
 
 KIND = "mask"  # what errors call one
-CUT_OUT = "a cut-out: opaque parts count as white, transparent ones as black"
 OPAQUE, DARK = 128, 64  # at least so opaque, and darker than that: a cut-out has none of it
 LOOKED_AT = 256  # pixels of the longer side in which colours are looked for
 BENT = 0.05  # of its shape: what a mask may differ from its photo by, so that nobody is told
 COLORFUL, MANY = 48, 0.01  # what a pixel's channels differ by, beyond JPEG's noise; share of them
+
+
+class Surprise(NamedTuple):
+    """What somebody may not expect of how a mask is read: a warning, or only a note, in a line."""
+
+    line: str
+    is_warning: bool = True
 
 
 def layer_mask(mask: ArrayLike | None, shape: Sequence[int]) -> np.ndarray | None:
@@ -75,7 +82,7 @@ def load_keep_mask(
 
 def surprises_of(
     picture: str | os.PathLike, name: str | None = None, photo_size: tuple[int, int] | None = None
-) -> list[str]:
+) -> list[Surprise]:
     """What may surprise about how a mask is read, in lines that call it `name`.
 
     Args:
@@ -85,18 +92,23 @@ def surprises_of(
     Raises:
         InputError: as `load_mask`.
     """
-    image, lines = load_image(picture, name, kind=KIND), []
+    image = load_image(picture, name, kind=KIND)
+    surprises: list[Surprise] = []
     if photo_size:
-        lines += stretched(image.size, photo_size)
+        surprises += map(Surprise, stretched(image.size, photo_size))
     if load_opacity(picture):
-        lines.append(CUT_OUT)
+        cut_out = "a cut-out: opaque parts count as white, transparent ones as black"
+        surprises.append(Surprise(cut_out, is_warning=False))
     elif (colored := _colored(image)).mean() > MANY:
         white = np.median(np.asarray(_small(image).convert("L"))[colored]) / 255
-        lines.append(
-            f"its colours count by their brightness, here as about {white:.0%} white; paint it in "
-            "black and white, or save a cut-out with a transparent background"
+        surprises.append(
+            Surprise(
+                f"its colours count by their brightness, here as about {white:.0%} white; paint it "
+                "in black and white, or save a cut-out with a transparent background"
+            )
         )
-    return [f"{name_of(picture, name, KIND)}: {line}" for line in lines]
+    named = name_of(picture, name, KIND)
+    return [own._replace(line=f"{named}: {own.line}") for own in surprises]
 
 
 def stretched(size: tuple[int, int], photo_size: tuple[int, int]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from stylize.backend.files import replacing
-from stylize.errors import InputError, one_line, require
+from stylize.errors import InputError, SettingError, one_line, require
 from stylize.images.formats import Pixels
 
 FORMATS = ("png", "jpg", "webp", "tiff")
@@ -41,6 +41,12 @@ def suffix_of(path: str | os.PathLike) -> str:
     if suffix not in SUFFIXES:
         raise InputError(f"{path}: no format for {suffix!r}; name it .png, .jpg, .webp or .tiff")
     return SUFFIXES[suffix]
+
+
+def check_bits(bits: int, suffix: str) -> None:
+    """Raises SettingError where a format, by its suffix, cannot have so many bits per channel."""
+    if (suffix, bits) not in WRITERS:
+        raise SettingError("--bits", f"{bits} needs --format {' or '.join(DEEP_FORMATS)}")
 
 
 def save_image(

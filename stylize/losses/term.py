@@ -1,5 +1,6 @@
 """What a term of the loss is, and the picture that it is a term of."""
 
+import copy
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -98,15 +99,17 @@ class Term:
         """
         raise NotImplementedError
 
+    def kind(self) -> "Term":
+        """Returns a copy that holds nothing of what it is compared with, for a compiled loss."""
+        kind = copy.copy(self)
+        kind.targets = kind.shared = ()
+        return kind
+
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._kind() == other._kind()
+        return type(self) is type(other) and vars(self.kind()) == vars(other.kind())
 
     def __hash__(self) -> int:
         return hash(type(self))
-
-    def _kind(self) -> dict[str, Any]:
-        """All that it holds but what it is compared with."""
-        return {name: own for name, own in vars(self).items() if name not in ("targets", "shared")}
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"targets": ()}  # to Ray's workers, these travel tile by tile

@@ -15,7 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from stylize.backend.tensors import ValueAndGrad, compiled, keras, to_numpy, to_tensors
+from stylize.backend.tensors import (
+    ValueAndGrad,
+    compiled,
+    keras,
+    to_numpy,
+    to_tensors,
+    with_gradient,
+)
 from stylize.losses.term import Canvas, Term, TermOfSums
 from stylize.losses.tiles import Tile
 
@@ -76,7 +83,8 @@ class TilePasses:
         key = tile.rows, tile.cols
         if key not in self._passes:
             sums = compiled(functools.partial(self._sums, tile))
-            self._passes[key] = sums, ValueAndGrad(functools.partial(self._losses, tile))
+            losses = with_gradient(functools.partial(self._losses, tile))
+            self._passes[key] = sums, ValueAndGrad(losses)
         return self._passes[key]
 
     def _sums(self, tile, combination, targets):
@@ -117,7 +125,7 @@ class TiledLossAndGrads:
         self.names = [term.name for term in terms]
         self._passes = passes(canvas.network, terms, canvas.tiles, TargetsByTile(terms))
         self._of_sums = [
-            (index, term, ValueAndGrad(functools.partial(_value_of_sums, term)))
+            (index, term, ValueAndGrad(with_gradient(functools.partial(_value_of_sums, term))))
             for index, term in enumerate(terms)
             if isinstance(term, TermOfSums)
         ]

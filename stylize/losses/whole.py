@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stylize.backend.memoize import NETWORKS_KEPT, SHAPES_KEPT, kept
-from stylize.backend.tensors import LossAndGrads, ValueAndGrad, keras
+from stylize.backend.tensors import LossAndGrads, keras, with_gradient
 from stylize.losses.term import Canvas, Term
 from stylize.losses.tiles import whole_picture
 
@@ -19,13 +19,11 @@ def whole_loss(canvas: Canvas, terms: Sequence[Term]) -> LossAndGrads:
 
     Args:
         canvas: the picture, not cut into tiles.
-        terms: of the loss. Their `targets` and `shared` are taken from them: one copy is
-            enough.
+        terms: of the loss.
     """
-    losses = _compiled_losses(canvas.network, canvas.rows, canvas.cols, tuple(terms))
+    kinds = tuple(term.kind() for term in terms)
+    losses = _compiled_losses(canvas.network, canvas.rows, canvas.cols, kinds)
     given = [(term.targets[0], term.shared) for term in terms]
-    for term in terms:
-        term.targets = term.shared = ()
     names = [term.name for term in terms]
     return LossAndGrads(losses, canvas.rows, canvas.cols, names, given)
 
@@ -41,4 +39,4 @@ def _compiled_losses(network, rows, cols, terms):
             [term.value(combination, features, tile, *own) for term, own in each]
         )
 
-    return ValueAndGrad(losses)
+    return with_gradient(losses)

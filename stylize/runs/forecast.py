@@ -1,7 +1,7 @@
 """How long a run will take, before it begins: from evaluations at a small size on this machine.
 
 pace = measure(job, lambda stage: stage_objective(job, weights, stage))
-seconds(job.stages, pace)
+(seconds,) = seconds_each([job.stages], pace)
 """
 
 import math
@@ -15,6 +15,7 @@ from stylize.runs.progress import Progress, Stage
 from stylize.runs.pyramid import preparation
 
 SIDES = 128, 512  # of squares to try; the second where an evaluation of the first says little
+TINY = 24  # of the square that is tried before them
 SHORT = 0.05  # seconds, of an evaluation that says little: a GPU's
 REPEATS = 2  # of an evaluation, the shortest of which counts
 
@@ -23,12 +24,25 @@ class Pace(NamedTuple):
     """How fast a machine is: seconds per unit of work, and seconds to start a size."""
 
     work: float  # that of a pixel of an evaluation, see `Stage.work_each`
-    start: float
+    start: float  # of a shape that is new, for which the loss is compiled
+    start_again: float
 
 
-def seconds(stages: Sequence[Stage], pace: Pace) -> float:
-    """The seconds that all evaluations of some stages, and what comes before them, will take."""
-    return sum(pace.start + pace.work * (stage.work_before + stage.work) for stage in stages)
+def seconds_each(pictures: Sequence[Sequence[Stage]], pace: Pace) -> list[float]:
+    """The seconds of each picture, given by its stages, that a process paints one after another.
+
+    They are those of all evaluations and of what comes before them.
+    """
+    compiled: set[tuple[int, int]] = set()  # shapes
+    each = []
+    for stages in pictures:
+        shapes = {(stage.rows, stage.cols) for stage in stages}
+        new = len(shapes - compiled)
+        start = pace.start * new + pace.start_again * (len(stages) - new)
+        work = sum(stage.work_before + stage.work for stage in stages)
+        each.append(start + pace.work * work)
+        compiled |= shapes
+    return each
 
 
 def measure(job: Job, objective_at: Callable[[Stage], Callable]) -> Pace:
@@ -38,19 +52,20 @@ def measure(job: Job, objective_at: Callable[[Stage], Callable]) -> Pace:
         job: any that has the settings and pictures; it is not painted.
         objective_at: from a stage to the function to minimise there, as `stage_objective` makes it.
     """
-    first = job.stages[0]
-    objective_at(first)(job.start(first))  # what takes longer the first time is not to count
+
+    def begin(stage):
+        objective_at(stage)(job.start(stage))
+
+    begin(_trial(job, TINY))  # what takes longer the first time is not to count
     for side in SIDES:
         stage = _trial(job, side)
-        begun = time.perf_counter()
-        objective = objective_at(stage)
-        start = job.start(stage)
-        objective(start)
+        new, again = _timed(begin, stage), _timed(begin, stage)
+        objective, start = objective_at(stage), job.start(stage)
         each = min(_timed(objective, start) for _ in range(REPEATS))
-        whole = time.perf_counter() - begun - (REPEATS + 1 + stage.preparation) * each
         if each > SHORT or stage.rows == job.stages[-1].rows:
             break
-    return Pace(each / stage.work_each, max(0.0, whole))
+    evaluating = (1 + stage.preparation) * each
+    return Pace(each / stage.work_each, max(0.0, new - evaluating), max(0.0, again - evaluating))
 
 
 def learned(pace: Pace, progress: Progress) -> Pace:

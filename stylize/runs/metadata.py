@@ -21,12 +21,12 @@ from stylize import __version__
 from stylize.backend import machine
 from stylize.backend.files import replacing
 from stylize.backend.tensors import backend_version, keras, uses_gpu
-from stylize.errors import InputError, SettingError, one_line, printable, require
+from stylize.errors import InputError, one_line, printable, require
 from stylize.images.clips import read_comment
 from stylize.images.formats import Picture, opened, why_missing
 from stylize.images.reading import read_description
 from stylize.images.resize import SMALLEST_SIDE
-from stylize.images.writing import DEEP_FORMATS, FORMATS
+from stylize.images.writing import FORMATS, check_bits
 from stylize.losses.term import Term
 from stylize.optimize.state import Losses
 from stylize.runs import untrusted
@@ -77,8 +77,7 @@ def make_record(
         raise InputError(f"styles must be those of the job: {number}, received {len(styles)}")
     suffix = checked("suffix", one_of(*FORMATS), suffix)
     bits = checked("bits", one_of(8, 16), bits)
-    if bits == 16 and suffix not in DEEP_FORMATS:
-        raise SettingError("--bits", f"16 needs --format {' or '.join(DEEP_FORMATS)}")
+    check_bits(bits, suffix)
     left_out = UNRECORDED if of_film else UNRECORDED + OF_FILMS
     settings = job.settings | {"precision": job.stages[-1].precision}
     used = {name: settings[name] for name in PICTURE_SETTINGS if names_file(settings[name])}

@@ -48,6 +48,8 @@ ONNX_NAME = r"(block\d_conv\d)_1/(?:convolution/ReadVariableOp|Squeeze):0$"  # k
 class VGG19Weights:
     """The sixteen convolutions of a VGG19. They are equal where their numbers are.
 
+    The numbers are not to be changed in place: what has been compiled with them stays as it is.
+
     Attributes:
         layers: Keras layer name -> (kernel, bias), float32, of shapes (3, 3, in, out) and (out,);
             the first kernel expects BGR.

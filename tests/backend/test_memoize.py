@@ -5,7 +5,7 @@ import weakref
 
 import numpy as np
 
-from stylize.backend.memoize import remembered
+from stylize.backend.memoize import kept, remembered
 
 
 class Network:
@@ -70,3 +70,44 @@ def test_a_network_does_not_live_longer_for_being_remembered():
     del network
     gc.collect()
     assert reference() is None
+
+
+def counted_and_kept(firsts, number):
+    """A function whose results are kept, and the list of its calls."""
+    calls = []
+
+    @kept(firsts, number)
+    def function(network, shape):
+        calls.append((network, shape))
+        return network, object()
+
+    return function, calls
+
+
+def test_results_that_hold_their_network_are_kept_by_equality():
+    function, calls = counted_and_kept(1, 2)
+    first = function("a network", (4, 5))
+    assert function("a " + "network", (2 + 2, 5)) is first
+    function("a network", (5, 4))
+    assert len(calls) == 2
+
+
+def test_what_was_asked_for_longest_ago_is_no_longer_kept():
+    """Of the shapes of a network, and of networks with all of theirs."""
+    function, calls = counted_and_kept(2, 2)
+    for shape in (1, 2, 1, 3, 1):
+        function("first", shape)
+    assert calls == [("first", 1), ("first", 2), ("first", 3)]
+    for network in ("second", "first", "third", "first"):
+        function(network, 1)
+    assert calls[3:] == [("second", 1), ("third", 1)]
+    function("second", 1)
+    assert calls[5:] == [("second", 1)]
+
+
+def test_results_that_are_kept_can_be_let_go():
+    function, calls = counted_and_kept(1, 1)
+    function("a network", 1)
+    function.cache_clear()
+    function("a network", 1)
+    assert len(calls) == 2

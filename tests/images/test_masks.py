@@ -22,9 +22,9 @@ def said_of(picture, tmp_path):
     """What is said of a picture in a file."""
     path = tmp_path / "mask.png"
     picture.save(path)
-    lines = masks.surprises_of(path)
-    assert all(line.startswith(f"mask {path}: ") for line in lines)
-    return lines
+    surprises = masks.surprises_of(path)
+    assert all(line.startswith(f"mask {path}: ") for line, _ in surprises)
+    return surprises
 
 
 def test_a_cut_out_marks_what_is_opaque_whatever_its_colour(face, photo, tmp_path):
@@ -42,8 +42,9 @@ def test_a_cut_out_marks_what_is_opaque_whatever_its_colour(face, photo, tmp_pat
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
 def test_what_counts_in_a_cut_out_is_told(mode, face, tmp_path):
-    (line,) = said_of(face.convert(mode), tmp_path)
+    ((line, is_warning),) = said_of(face.convert(mode), tmp_path)
     assert line.endswith("a cut-out: opaque parts count as white, transparent ones as black")
+    assert not is_warning
     face.putalpha(255)
     assert said_of(face.convert(mode), tmp_path) == []  # a layer without holes
 
@@ -89,7 +90,8 @@ def test_colours_are_told_of_with_what_they_count(photo, tmp_path):
     gray = photo.mean(2).astype(np.uint8)
     painted = np.stack([gray] * 3, axis=2)
     painted[:8, :8] = 255, 0, 0
-    (line,) = said_of(Image.fromarray(painted), tmp_path)
+    ((line, is_warning),) = said_of(Image.fromarray(painted), tmp_path)
+    assert is_warning
     assert re.search("by their brightness, here as about 30% white; paint it in black", line)
     noisy = gray[..., None] * 0.9 + np.random.default_rng(0).uniform(0, 20, photo.shape)
     assert said_of(Image.fromarray(noisy.astype(np.uint8)), tmp_path) == []
@@ -99,7 +101,8 @@ def test_mask_of_another_shape_is_said_to_be_stretched(tmp_path):
     """As a cut-out is that was cropped to the person; a smaller copy of the photo's shape fits."""
     path = tmp_path / "cropped.png"
     Image.linear_gradient("L").resize((344, 492)).save(path)
-    (line,) = masks.surprises_of(path, photo_size=(512, 512))
+    ((line, is_warning),) = masks.surprises_of(path, photo_size=(512, 512))
+    assert is_warning
     assert line == (
         f"mask {path}: it has 344x492 pixels and is stretched over the photo's 512x512; save it, "
         "or the cut-out, in the photo's shape"

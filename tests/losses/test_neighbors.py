@@ -7,7 +7,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 import neural_style_transfer as nst
-from stylize.backend.tensors import LossAndGrads, ValueAndGrad, keras
+from stylize.backend.tensors import LossAndGrads, keras, with_gradient
 from stylize.images import detail
 from stylize.losses import hypercolumns, matching, search
 from stylize.losses.matching import Candidates
@@ -96,7 +96,7 @@ def test_gradient_of_the_loss_against_finite_differences():
         columns = hypercolumns.hypercolumns(features)
         return keras.ops.stack([1000 * nst.neighbor_loss(columns, targets)])
 
-    objective = LossAndGrads(ValueAndGrad(losses), 16, 20)
+    objective = LossAndGrads(with_gradient(losses), 16, 20)
     x = rng.normal(0, 1, 16 * 20 * 3)
     _, grads = objective(x)
     for direction in (grads, rng.normal(size=x.size)):

@@ -1,11 +1,10 @@
 """The loss is compiled once for pictures of one shape, and is that of each picture all the same."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 import neural_style_transfer as nst
+from stylize.backend.tensors import keras
 from stylize.losses import whole
 from stylize.losses.style import Style
 from stylize.runs.job import prepare
@@ -33,28 +32,71 @@ def traced(monkeypatch):
 
 
 def test_loss_is_compiled_once_for_all_pictures_of_a_shape(photo, painting, small_vgg19, traced):
-    weights = dataclasses.replace(small_vgg19, mean_bgr=(1, 2, 3))  # no other test has these
+    whole._compiled_losses.cache_clear()
     for base, style in ((photo, painting), (photo[::-1], painting[:, ::-1])):
         for strength in (0.3, 0.7):
-            losses_of(job_of(base, [style], strength=strength), weights)
+            losses_of(job_of(base, [style], strength=strength), small_vgg19)
     assert len(traced) == 1
-    losses_of(job_of(photo[:, :40], [painting]), weights)
+    losses_of(job_of(photo[:, :40], [painting]), small_vgg19)
     assert len(traced) == 2
+
+
+def terms_of(job, weights):
+    """The terms of the loss at the last size, as they are before anything is compiled."""
+    level = job.level(job.stages[-1])
+    network = nst.build_network(weights, job.layers, **level.network_options)
+    neighbors = level.find_neighbors(network)
+    return nst.loss_terms(level.canvas(network, neighbors), level, neighbors)
+
+
+def arrays_in(own):
+    """The arrays and tensors in what something holds, however deep."""
+    if isinstance(own, np.ndarray) or keras.ops.is_tensor(own):
+        return [own]
+    if isinstance(own, dict):
+        return arrays_in([*own, *own.values()])
+    if isinstance(own, list | tuple | set):
+        return [array for each in own for array in arrays_in(each)]
+    return []
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.usefixtures("evaluated_once")
 def test_terms_hold_nothing_of_the_pictures(recipe, photo, painting, small_vgg19):
     """They are equal for other pictures, and a compiled loss holds no array."""
-    every = []
-    for base, paintings in ((photo, [painting, photo]), (photo[::-1], [photo, photo[:, ::-1]])):
-        job = job_of(base, paintings, **RECIPES[recipe])
-        level = job.level(job.stages[-1])
-        network = nst.build_network(small_vgg19, job.layers, **level.network_options)
-        neighbors = level.find_neighbors(network)
-        every.append(nst.loss_terms(level.canvas(network, neighbors), level, neighbors))
-    assert every[0] == every[1]
-    assert len(set(every[0])) == len(every[0])  # and are told apart
+    first, second = (
+        terms_of(job_of(base, paintings, **RECIPES[recipe]), small_vgg19)
+        for base, paintings in ((photo, [painting, photo]), (photo[::-1], [photo, photo[:, ::-1]]))
+    )
+    assert first == second
+    assert any(arrays_in(vars(term)) for term in first)
+    assert not any(arrays_in(vars(term.kind())) for term in first)
+    assert all(term.targets for term in first)  # which are still there
+
+
+HALF = np.repeat(np.uint8([0, 255]), 24)[np.newaxis].repeat(40, axis=0)  # a mask
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings", "others"),
+    [
+        ("athalye", {}, {"formula": "johnson"}),  # squares of differences, or their amounts
+        ("keras", {"formula": "crowson"}, {"formula": "mean"}),  # Gaussians, or Gram matrices
+        ("pyramid", {}, {"style_masks": [HALF]}),
+        ("keras", {}, {"style_layers": "block1_conv1"}),
+        ("keras", {}, {"content_layers": "block4_conv1"}),
+    ],
+)
+@pytest.mark.usefixtures("evaluated_once")
+def test_terms_that_are_computed_otherwise_are_not_equal(
+    recipe, settings, others, photo, painting, small_vgg19
+):
+    """Else the loss that is compiled for one would be taken for the other, in silence."""
+    first, second = (
+        terms_of(job_of(photo, [painting], nst.RECIPES[recipe] | own), small_vgg19)
+        for own in (settings, others)
+    )
+    assert first != second
 
 
 def test_loss_compiled_for_another_picture_is_the_same_to_the_last_bit(

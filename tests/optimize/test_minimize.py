@@ -9,7 +9,7 @@ from conftest import named
 
 import neural_style_transfer as nst
 from stylize.backend.arrays import NUMPY, device_arrays
-from stylize.backend.tensors import LossAndGrads, ValueAndGrad, keras
+from stylize.backend.tensors import LossAndGrads, keras, with_gradient
 from stylize.errors import NonFiniteLoss
 from stylize.optimize.minimize import Iterations, minimize_adam, minimize_lbfgs
 from stylize.optimize.state import NO_STEP
@@ -26,7 +26,7 @@ def terms(function):
         content = keras.ops.sum(function(x))
         return keras.ops.stack([content, 0 * content, 0 * content])
 
-    return named(LossAndGrads(ValueAndGrad(losses), *SHAPE[1:3]))
+    return named(LossAndGrads(with_gradient(losses), *SHAPE[1:3]))
 
 
 def barrier():

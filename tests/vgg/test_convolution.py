@@ -10,7 +10,7 @@ import scipy.signal
 
 import neural_style_transfer as nst
 from stylize.backend import tensors
-from stylize.backend.tensors import ValueAndGrad, compiled, keras
+from stylize.backend.tensors import ValueAndGrad, compiled, keras, with_gradient
 from stylize.vgg import convolution as fast
 from stylize.vgg import layers as vgg19
 
@@ -65,7 +65,7 @@ def test_its_gradient_is_its_adjoint(size, widths):
     def product(x):
         return keras.ops.sum(fast.convolution(x, kernel, turned) * upstream, axis=(1, 2, 3))
 
-    _, gradient = ValueAndGrad(product)(x)
+    _, gradient = ValueAndGrad(with_gradient(product))(x)
     gradient = keras.ops.convert_to_numpy(gradient).astype(float)
     for seed in range(3):
         direction = arrays(*size, *widths, seed=seed)[0]
@@ -86,7 +86,9 @@ def test_the_network_is_the_plain_one_but_for_rounding(full_vgg19, monkeypatch):
             features = network(x).values()
             return keras.ops.stack([keras.ops.mean(keras.ops.square(f)) for f in features])
 
-        results.append([keras.ops.convert_to_numpy(t) for t in ValueAndGrad(energy)(x)])
+        results.append(
+            [keras.ops.convert_to_numpy(t) for t in ValueAndGrad(with_gradient(energy))(x)]
+        )
     (values, gradient), (our_values, our_gradient) = results
     np.testing.assert_allclose(our_values, values, rtol=1e-5)
     assert not np.array_equal(our_gradient, gradient)  # it has been used at all

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stylize.backend import tensors
-from stylize.backend.tensors import ValueAndGrad, compiled, keras, to_numpy
+from stylize.backend.tensors import ValueAndGrad, compiled, keras, to_numpy, with_gradient
 from stylize.vgg.layers import vgg19_layers
 from stylize.vgg.pooling import max_pooling
 
@@ -13,7 +13,8 @@ SIZES = [(8, 6), (7, 5), (2, 3)]
 
 def gradient(pool, x, upstream):
     """The gradient of <pool(x), upstream>, by the backend."""
-    function = ValueAndGrad(lambda x: keras.ops.reshape(keras.ops.sum(pool(x) * upstream), (1,)))
+    energy = with_gradient(lambda x: keras.ops.reshape(keras.ops.sum(pool(x) * upstream), (1,)))
+    function = ValueAndGrad(energy)
     return to_numpy(function(x)[1])
 
 

@@ -10,7 +10,9 @@ processes paint as for a folder's pictures.
 
 import argparse
 import contextlib
+import errno
 import functools
+import os
 import time
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -36,13 +38,14 @@ from stylize.apps.console import (
     warn,
 )
 from stylize.apps.folder.ledger import Outcome
-from stylize.apps.folder.paint_folder import KILLED, paint_photo
+from stylize.apps.folder.paint_folder import KILLED, paint_photo, paint_photo_again
 from stylize.apps.folder.pictures import check_ours
 from stylize.apps.options import PROGRAM, follow_record, parse_words, with_options
 from stylize.apps.words import spelled
 from stylize.backend import tensors
 from stylize.backend.files import alone
 from stylize.errors import InputError
+from stylize.images.masks import Surprise
 from stylize.images.reading import load_image
 from stylize.images.resize import working_size
 from stylize.images.writing import save_image
@@ -67,13 +70,13 @@ class ChoicesSurvey(NamedTuple):
     Attributes:
         stages: of each picture.
         records: how each is made.
-        surprises: what somebody may not expect of the masks, in lines.
+        surprises: what somebody may not expect of the masks.
         demand: on what paints them.
     """
 
     stages: list[list[Stage]]
     records: list[dict]
-    surprises: list[str]
+    surprises: list[Surprise]
     demand: Demand
 
 
@@ -81,7 +84,7 @@ def survey(options: Sequence[argparse.Namespace]) -> ChoicesSurvey:
     """Plans all pictures, each given by its options. Raises InputError and WeightsError."""
     photo.plan(argparse.Namespace(**vars(options[0])))  # what is wrong shows before a download
     weights = kept_weights(options[0].weights)
-    stages, records, needed, allowed, lines = [], [], [], [], dict[str, None]()
+    stages, records, needed, allowed, surprises = [], [], [], [], dict[Surprise, None]()
     for own in options:  # one after another: each job holds its pictures
         own = argparse.Namespace(**vars(own))
         job, _ = photo.plan(own)
@@ -89,19 +92,15 @@ def survey(options: Sequence[argparse.Namespace]) -> ChoicesSurvey:
         records.append(photo.make_record(own, job, weights))
         needed.append(job.needed_mib)
         allowed.append(allowed_mib(job.settings))
-        lines |= dict.fromkeys(photo.surprises_of_masks(job.settings, job.inputs.base.size))
+        surprises |= dict.fromkeys(photo.surprises_of_masks(job.settings, job.inputs.base.size))
     demand = Demand(len(options), max(needed), tensors.count_gpus(), min(allowed))
-    return ChoicesSurvey(stages, records, [*lines], demand)
+    return ChoicesSurvey(stages, records, [*surprises], demand)
 
 
 def paint_choice(options: argparse.Namespace) -> Outcome:
     """Paints a picture, unless it is painted. Its `Outcome` has a record if it had to be."""
-    options.resume = photo.state_path(options).exists()
-    outcome = paint_photo(options)
-    if outcome.status == "failed" and options.resume:  # the state is of another run, or damaged
-        options.resume = False
-        outcome = paint_photo(options)
-    return outcome
+    begun = photo.state_path(options).exists()
+    return paint_photo_again(options) if begun else paint_photo(options)
 
 
 class Comparison:
@@ -303,6 +302,8 @@ def _paint_all(comparison, tell):
         for number, (index, future) in enumerate(painters.each(paint_choice, options), 1):
             outcome, label = _outcome(future), comparison.label(index)
             left -= work[index] if index in comparison.missing else 0
+            if outcome.disk_is_full:  # for the others, too
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), comparison.results[index])
             if outcome.status == "failed":
                 comparison.missing[index] = outcome.error
                 complain(f"{PROGRAM}: error: {label}: {outcome.error}")

@@ -120,10 +120,16 @@ def paint_frame(
         job: of the film's first frame.
         image, previous: of a `Frame`.
     """
-    gc.freeze()  # what is loaded by now stays; to look at it after each frame would take a while
+    _freeze_what_is_loaded()
     pixels = nst.paint(job.frame(image, previous), weights).pixels
-    gc.collect()  # compiled functions hold each other, and their tensors, until then
+    gc.collect()  # what was compiled for this frame alone: its parts hold each other until then
     return Painted(pixels, max(tensors.peak_memory().values(), default=0.0))
+
+
+@functools.cache  # once: of what a frame leaves, something may be collected after the next
+def _freeze_what_is_loaded():
+    """Libraries and weights stay; to look at them after each frame would take a while."""
+    gc.freeze()
 
 
 def _paint_within_gpu(weights, job, *frame):

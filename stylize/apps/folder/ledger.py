@@ -1,5 +1,7 @@
 """What has become of a folder's pictures: said on the screen, logged, and shown on a page."""
 
+import contextlib
+import errno
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -106,7 +108,8 @@ class Ledger:
                 f"{self._left()}"
             )
         if outcome.status != "finished":
-            self._log(index, outcome, before.resumable)
+            with self._as_far_as_there_is_room():
+                self._log(index, outcome, before.resumable)
         self.tick()
 
     def again(self, indices: Sequence[int]) -> None:
@@ -137,6 +140,15 @@ class Ledger:
             self._errors.add(what)
             more = ": the same command paints what is left" if what is FULL else ""
             complain(f"{PROGRAM}: error: {outcome.error}{more}")
+
+    @contextlib.contextmanager
+    def _as_far_as_there_is_room(self):
+        """What is said of a full disk is said once: log and page do without their last lines."""
+        try:
+            yield
+        except OSError as error:
+            if not (self.is_disk_full and error.errno == errno.ENOSPC):
+                raise
 
     @property
     def is_disk_full(self) -> bool:
@@ -192,11 +204,9 @@ class Ledger:
         if path.exists() and not self.count("painted", "failed"):
             return
         words = {"failed": lambda o: o.error, "waiting": lambda o: "not painted yet"}
-        rows = zip(self._tasks, self.results, self.outcomes, strict=True)
-        write_index(
-            path,
-            [
-                (task.photo, task.style, words[o.status](o) if o.status in words else result)
-                for task, result, o in rows
-            ],
-        )
+        rows = [
+            (task.photo, task.style, words[o.status](o) if o.status in words else result)
+            for task, result, o in zip(self._tasks, self.results, self.outcomes, strict=True)
+        ]
+        with self._as_far_as_there_is_room():
+            write_index(path, rows)

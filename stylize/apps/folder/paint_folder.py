@@ -41,7 +41,7 @@ from stylize.backend import tensors
 from stylize.backend.files import alone
 from stylize.backend.signals import INTERRUPTED, TERMINATED, Terminated, sigterm_raises
 from stylize.errors import InputError, one_line
-from stylize.images.masks import KIND
+from stylize.images.masks import KIND, Surprise
 from stylize.images.reading import load_image
 from stylize.parallel.pool import (
     Crew,
@@ -72,7 +72,7 @@ class FolderSurvey(NamedTuple):
         gpus: how many the backend finds.
         allowed_mib: that all processes together may take.
         precision: that all tasks have, `auto` being what it is on this machine; None: unknown.
-        surprises: what somebody may not expect of the masks, in lines.
+        surprises: what somebody may not expect of the masks.
         stages: of each task that waits, by its index.
     """
 
@@ -80,7 +80,7 @@ class FolderSurvey(NamedTuple):
     gpus: int
     allowed_mib: float
     precision: str | None = None
-    surprises: Sequence[str] = ()
+    surprises: Sequence[Surprise] = ()
     stages: Mapping[int, Sequence[Stage]] = {}
 
 
@@ -110,8 +110,8 @@ def survey(tasks: Sequence[argparse.Namespace]) -> FolderSurvey:
         outcomes.append(outcome)
     allowed = allowed_mib(first.settings) if first else math.inf
     precision = first.stages[-1].precision if first else None
-    lines = photo.surprises_of_masks(first.settings) if first else []
-    return FolderSurvey(outcomes, tensors.count_gpus(), allowed, precision, lines, stages)
+    surprises = photo.surprises_of_masks(first.settings) if first else []
+    return FolderSurvey(outcomes, tensors.count_gpus(), allowed, precision, surprises, stages)
 
 
 def _waiting(args, record, job):
@@ -151,7 +151,7 @@ def paint_photo(args: argparse.Namespace, weights: VGG19Weights | None = None) -
         if weights and getattr(error, "errno", None) == errno.ENOSPC:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         return _failed(args, error)._replace(**_of_result(console))
-    gc.collect()  # compiled functions hold each other, and their tensors, until then
+    gc.collect()  # what was compiled for this picture alone: its parts hold each other
     seconds, peak = time.monotonic() - started, max(tensors.peak_memory().values(), default=0.0)
     return Outcome("painted", seconds=seconds, peak_mib=peak, **_of_result(console))
 
@@ -162,7 +162,7 @@ def _of_result(console):
 
 
 def paint_photo_again(args: argparse.Namespace) -> Outcome:
-    """`paint_photo` for a photo whose process was killed: resumes where that stopped."""
+    """`paint_photo` for a photo that was begun: resumes from its state, if that is sound."""
     with contextlib.suppress(Exception):  # painting says what is wrong
         job, _ = photo.plan(args)
         record = photo.make_record(args, job, kept_weights(args.weights))
@@ -346,8 +346,8 @@ def _paint_again(args, options, tasks, ledger):
         options[index].memory = args.memory
     ledger.again(tasks)
     with processes(1) as executor:
-        alone = Painters(executor, 1, None)
-        for index in _paint_queue(alone, paint_photo_again, args, options, tasks, ledger):
+        one = Painters(executor, 1, None)
+        for index in _paint_queue(one, paint_photo_again, args, options, tasks, ledger):
             ledger.add(index, Outcome("failed", f"{options[index].base}: {KILLED}"))
 
 
@@ -373,10 +373,12 @@ def _paint_there(workers, args):
         return outcome._replace(room=photo.make_room(args, outcome.record))
 
     try:
-        return workers.run(paint_photo, args, make_room)
+        check_writable(args.result_prefix)
+        with alone(args.result_prefix):  # the worker holds only its own copy's
+            return workers.run(paint_photo, args, make_room)
     except ConnectionError:
         raise
-    except OSError as error:
+    except (InputError, OSError) as error:
         return _failed(args, error)
 
 
@@ -399,31 +401,28 @@ def paint_what_comes(args: argparse.Namespace) -> int:
     """Paints what is not finished, again whenever there are new pictures, until Ctrl-C.
 
     Returns the exit status: Ctrl-C stops nothing that would have to be resumed, unless a picture
-    is being painted.
+    is being painted. A full disk ends it too.
     """
     changes = watch.changes([args.base, args.style_reference], args.result_prefix)
-    painted, failed, ended = 0, 0, False
-    with contextlib.ExitStack() as held:  # from the first pictures to the end
-        is_held = False
-        while not ended:
+    painted, failed, status = 0, 0, 0
+    check_writable(Path(args.result_prefix, LOG))
+    with _alone(args):
+        while not status:
             _tell(args, "Waiting for new pictures; Ctrl-C ends it")
             ledger = None
             try:
                 next(changes)
-                tasks = _find_tasks(args)
-                if not is_held:
-                    held.enter_context(_alone(args))
-                    is_held = True
-                options, ledger = _plan(args, tasks)
+                options, ledger = _plan(args, _find_tasks(args))
                 _paint(args, options, ledger)
+                status = int(ledger.is_disk_full)
             except KeyboardInterrupt:
                 if ledger and ledger.is_painting:
                     raise
-                ended = True
+                status = INTERRUPTED
             if ledger:
                 painted, failed = painted + ledger.count("painted"), ledger.count("failed")
     _tell(args, f"Ended: {painted} painted, {failed} failed")
-    return INTERRUPTED
+    return status
 
 
 def _tell(args, line):

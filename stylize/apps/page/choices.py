@@ -1,7 +1,7 @@
 """The small pictures that a visitor may choose from: one photo at several strengths."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stylize.apps.console import in_words
@@ -29,29 +29,28 @@ class Countdown:
     """How long it takes until all the small pictures are painted.
 
     Args:
-        foreseen: seconds for all of them; None: nobody knows.
+        foreseen: seconds for each of them; None: nobody knows.
     """
 
-    def __init__(self, foreseen: float | None):
-        self._each = foreseen and foreseen / len(STRENGTHS)  # seconds
-        self._to_come = len(STRENGTHS)
-        self._begun = 0.0
+    def __init__(self, foreseen: Sequence[float] | None):
+        self._slower = 1.0 if foreseen else None  # so many times, than foreseen
+        self._to_come = [*(foreseen or [1.0] * len(STRENGTHS))]
+        self._own = self._begun = 0.0  # of the picture that is painted: as foreseen, and since when
 
     def begin_next(self) -> None:
-        """The next picture begins. Those to come will take as long as the last has taken."""
+        """The next picture begins. Those to come will be as much slower as the last has been."""
         now = time.monotonic()
-        if self._begun:
-            self._each = now - self._begun
-        self._begun = now
-        self._to_come -= 1
+        if self._own:
+            self._slower = (now - self._begun) / self._own
+        self._begun, self._own = now, self._to_come.pop(0)
 
     def words(self, progress: Progress) -> str:
         """Which one is painted and how long all will take from now on."""
-        taken, each = time.monotonic() - self._begun, self._each
+        taken, slower = time.monotonic() - self._begun, self._slower
         if progress.is_foreseeable:
-            each = taken + progress.seconds_left
-        place = f"{len(STRENGTHS) - self._to_come} of {len(STRENGTHS)}"
-        if each is None:
+            slower = (taken + progress.seconds_left) / self._own
+        place = f"{len(STRENGTHS) - len(self._to_come)} of {len(STRENGTHS)}"
+        if slower is None:
             return f"{place}, getting ready ..."
-        left = max(0, each - taken) + max(each, taken) * self._to_come
-        return f"{place}, about {in_words(left)} until all are painted"
+        own, more = slower * self._own, max(slower, taken / self._own) * sum(self._to_come)
+        return f"{place}, about {in_words(max(0, own - taken) + more)} until all are painted"

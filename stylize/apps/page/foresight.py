@@ -73,34 +73,34 @@ class Foresight:
             return ""
         return f"{self._of_photos(sizes, given)} {self._of_choices(sizes, given)}".strip()
 
-    def seconds_of_choices(self, size: tuple[int, int], given: Mapping[str, Any]) -> float | None:
-        """Those of all small pictures of a photo of (cols, rows); None: nothing is measured yet.
+    def seconds_of_choices(
+        self, size: tuple[int, int], given: Mapping[str, Any]
+    ) -> list[float] | None:
+        """Those of each small picture of a photo of (cols, rows); None: nothing is measured yet.
 
         Raises InputError: they cannot be painted so.
         """
         if self._pace is None:
             return None
         each = settings_of_choices(given, size, self._allowed.size)
-        return sum(self._seconds(size, settings) for settings in each)
+        return self._seconds_each([(size, settings) for settings in each])
 
     def _of_photos(self, sizes, given):
         """What is said of the photos at full size."""
-        total = 0.0
-        for size in sizes:
-            try:
-                seconds = self._seconds(size, given)
-            except InputError as error:
-                return f"{html.escape(reason(error)).removesuffix('.')}."
+        try:
+            each = self._seconds_each([(size, given) for size in sizes])
+        except InputError as error:
+            return f"{html.escape(reason(error)).removesuffix('.')}."
+        for seconds in each:
             if seconds > self._allowed.seconds:
                 return f"*Paint* would take {_about(seconds)}{self._stops()}. {SMALLER}"
-            total += seconds
         several = " for all photos" if len(sizes) > 1 else ""
-        return f"*Paint* takes {_about(total)}{several}."
+        return f"*Paint* takes {_about(sum(each))}{several}."
 
     def _of_choices(self, sizes, given):
         """What is said of the small pictures; "" if they cannot be painted."""
         try:
-            seconds = self.seconds_of_choices(sizes[0], given)
+            seconds = sum(self.seconds_of_choices(sizes[0], given))
         except InputError:  # but for the size, it is said of the photos too
             return ""
         first, *more = settings_of_choices(given, sizes[0], self._allowed.size)
@@ -114,15 +114,19 @@ class Foresight:
     def _stops(self):
         return f", but painting stops after {in_words(self._allowed.seconds)} here"
 
-    def _seconds(self, size, given):
+    def _seconds_each(self, pictures):
+        """Those of photos, each (cols, rows), with settings. Raises InputError: see `_stages`."""
+        stages = [self._stages(size, given) for size, given in pictures]
+        return [READING + seconds for seconds in forecast.seconds_each(stages, self._pace)]
+
+    def _stages(self, size, given):
         """Those of a photo of (cols, rows). Raises InputError: it is not painted so."""
         settings, (cols, rows) = choose_settings(**given), size
         photo = SimpleNamespace(width=cols, height=rows, size=size)
         rows, cols = working_size(photo, settings.size, settings.longer_side)
         self._allowed.check_size(rows, cols)
         shape = Image.new("RGB", (cols, rows))
-        job = prepare(shape, shape, **given)
-        return READING + forecast.seconds(job.stages, self._pace)
+        return prepare(shape, shape, **given).stages
 
 
 def _about(seconds):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import disk_full
 from PIL import Image
 
 import neural_style_transfer as nst
@@ -259,7 +260,7 @@ def test_the_time_is_told_before_where_there_is_much_to_paint(
     simple_loss, command, monkeypatch, capsys
 ):
     monkeypatch.setattr(foretold, "MUCH", 0)
-    monkeypatch.setattr(forecast, "measure", lambda *_: forecast.Pace(work=0, start=1200))
+    monkeypatch.setattr(forecast, "measure", lambda *_: forecast.Pace(0, 1200, 1200))
     compare = [*command, "--jobs", "1", "--compare", "seed=1,2"]
     assert nst.main(compare) == 0
     assert "2 pictures to choose from, about 40 min\n" in capsys.readouterr().out
@@ -293,6 +294,20 @@ def test_choice_that_cannot_be_painted_does_not_stop_the_others(command, tmp_pat
     fails(compare, "error: style_weight 1e38: .*style loss became inf", capsys, status=1)
     assert names(tmp_path) == ["style_weight-1.png"]
     assert "style loss became" in (tmp_path / "results" / "try_compare.html").read_text()
+
+
+def test_full_disk_stops_a_comparison_which_goes_on_later(
+    simple_loss, command, tmp_path, monkeypatch, capsys
+):
+    tried, compare = [], [*command, "--compare", "strength=0.3,0.5,0.7", "--jobs", "1"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Image.Image, "save", lambda *own, **_: [tried.append(own), disk_full(*own)])
+        assert nst.main(compare) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "strength-0.3.png: No space left on device; free some space and try again; r" in line
+    assert len(tried) == 1  # the others would have failed, too
+    assert nst.main(compare) == 0
+    assert len(names(tmp_path)) == 3
 
 
 def test_sheet_says_what_it_shows_and_is_no_photo(simple_loss, command, tmp_path, capsys):

@@ -186,7 +186,7 @@ def test_the_time_is_told_before_where_there_is_much_to_paint(
     one_process, command, monkeypatch, tmp_path, capsys
 ):
     monkeypatch.setattr(foretold, "MUCH", 0)
-    monkeypatch.setattr(forecast, "measure", lambda *_: forecast.Pace(work=0, start=600))
+    monkeypatch.setattr(forecast, "measure", lambda *_: forecast.Pace(0, 600, 600))
     assert nst.main([*command, "--jobs", "1"]) == 0
     assert "3 pictures to paint, 1 at once, about 30 min\n" in capsys.readouterr().out
     (tmp_path / "results" / "a.png").unlink()

@@ -3,12 +3,13 @@
 import itertools
 
 import pytest
-from conftest import smooth_picture
+from conftest import disk_full, smooth_picture
 from PIL import Image
 
 import neural_style_transfer as nst
 from stylize.apps import photo
 from stylize.apps.folder import ledger, watch
+from stylize.backend import files
 
 
 class Stopped(Exception):
@@ -33,6 +34,13 @@ def looks(folder, monkeypatch):
 
     monkeypatch.setattr(watch, "sleep", sleep)
     return events
+
+
+@pytest.fixture
+def command(folder, painting_path, weights_path, tmp_path):
+    """Watches the folder; a painting there would be a photo too."""
+    paths = [str(folder), str(painting_path), str(tmp_path / "results")]
+    return [*paths, "--weights", str(weights_path), "--size", "24", "--iter", "1", "--watch"]
 
 
 def nothing():
@@ -69,50 +77,65 @@ def test_results_and_what_is_no_picture_do_not_count(folder, looks):
 
 
 def test_a_folder_may_be_empty_at_first_and_bad_pictures_do_not_end_it(
-    folder, looks, one_process, painting_path, weights_path, tmp_path, monkeypatch, capsys
+    folder, looks, one_process, command, tmp_path, capsys
 ):
     def save(name):
         Image.fromarray(smooth_picture(40, 48, 1)).save(folder / name)
 
     looks += [nothing, (folder / "bad.png").touch, nothing, lambda: save("a.png"), nothing]
-    results = tmp_path / "results"
-    command = [str(folder), str(painting_path), str(results), "--weights", str(weights_path)]
     with pytest.raises(Stopped):
-        nst.main([*command, "--size", "24", "--iter", "1", "--watch"])
+        nst.main(command)
     out, err = capsys.readouterr()
     assert out.count("Waiting for new pictures") == 3
     assert "1 painted, 0 already finished, 1 failed" in out and "bad.png: the file is empty" in err
-    assert (results / "a.png").exists()
+    assert (tmp_path / "results" / "a.png").exists()
 
 
 def test_ctrl_c_while_it_waits_says_what_was_done(
-    folder, looks, one_process, simple_loss, painting_path, weights_path, tmp_path, capsys
+    folder, looks, one_process, simple_loss, command, capsys
 ):
     def interrupt():
         raise KeyboardInterrupt
 
     Image.fromarray(smooth_picture(40, 48, 1)).save(folder / "a.png")
     looks += [nothing, nothing, interrupt]
-    command = [str(folder), str(painting_path), str(tmp_path / "results")]
-    command += ["--weights", str(weights_path), "--size", "24", "--iter", "1", "--watch"]
     assert nst.main(command) == 130
     out, err = capsys.readouterr()
     assert out.endswith("\nEnded: 1 painted, 0 failed\n")
     assert err == ""
 
 
+@pytest.mark.skipif(not files.fcntl, reason="Windows has no such locks")
+def test_folder_of_results_that_another_run_has_is_refused_at_once(
+    looks, one_process, command, tmp_path, capsys
+):
+    (tmp_path / "results").mkdir()
+    with files.alone(tmp_path / "results" / ".folder"):  # as a run that paints
+        assert nst.main(command) == 2  # and does not look once
+    assert "results: another run is painting it; wait" in capsys.readouterr().err
+
+
+def test_full_disk_ends_it(
+    folder, looks, one_process, simple_loss, command, tmp_path, monkeypatch, capsys
+):
+    """What is left is no change of the folder, so nothing would paint it."""
+    for name in ("a.png", "b.png"):
+        Image.fromarray(smooth_picture(40, 48, 1)).save(folder / name)
+    looks += [nothing, nothing]
+    with monkeypatch.context() as patch:
+        patch.setattr(Image.Image, "save", disk_full)
+        assert nst.main(command) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("the same command paints what is left")
+    looks += [nothing, nothing]
+    with pytest.raises(Stopped):
+        nst.main(command)
+    assert {path.name for path in (tmp_path / "results").glob("*.png")} == {"a.png", "b.png"}
+
+
 @pytest.mark.parametrize("during", ["the page", "a picture"])
 def test_ctrl_c_has_something_to_resume_only_while_a_picture_is_painted(
-    during,
-    folder,
-    looks,
-    one_process,
-    simple_loss,
-    painting_path,
-    weights_path,
-    tmp_path,
-    monkeypatch,
-    capsys,
+    during, folder, looks, one_process, simple_loss, command, monkeypatch, capsys
 ):
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -121,8 +144,6 @@ def test_ctrl_c_has_something_to_resume_only_while_a_picture_is_painted(
     monkeypatch.setattr(*where, interrupt)
     Image.fromarray(smooth_picture(40, 48, 1)).save(folder / "a.png")
     looks += [nothing, nothing]
-    command = [str(folder), str(painting_path), str(tmp_path / "results")]
-    command += ["--weights", str(weights_path), "--size", "24", "--iter", "1", "--watch"]
     assert nst.main(command) == 130
     out, err = capsys.readouterr()
     if during == "a picture":

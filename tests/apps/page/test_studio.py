@@ -109,7 +109,7 @@ def test_time_is_foreseen_by_the_pace_of_the_machine(studio, photo_path, tmp_pat
         return words.partition(" *Show me")[0]
 
     assert said() == ""  # it is not measured yet
-    studio.foresight._pace = Pace(1e-4, 1.0)
+    studio.foresight._pace = Pace(1e-4, 1.0, 0.5)
     assert (
         said() == "*Paint* takes about 40s."
     )  # 5 * 20 evaluations of 48 x 57 + 2500 pixels, and 4
@@ -127,7 +127,7 @@ def test_time_is_foreseen_by_the_pace_of_the_machine(studio, photo_path, tmp_pat
 
 def test_time_of_the_choices_is_foreseen_whatever_the_size(studio, photo_path):
     default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
-    studio.foresight._pace = Pace(1e-5, 1.0)
+    studio.foresight._pace = Pace(1e-5, 1.0, 0.5)
     for size, more in ((48, ""), (16, ""), (999, "the limit here is 64")):
         words = studio.foresight.words([photo_path], default | {"size": size})
         assert more in words and words.endswith(
@@ -696,7 +696,7 @@ def test_choices_count_down_to_the_last_of_them(monkeypatch):
     now = 100.0
     monkeypatch.setattr(choices.time, "monotonic", lambda: now)
     run = SimpleNamespace(is_foreseeable=False)
-    countdown = choices.Countdown(60)
+    countdown = choices.Countdown([20, 20, 20])
     countdown.begin_next()
     assert countdown.words(run) == "1 of 3, about 60s until all are painted"
     now += 5
@@ -707,4 +707,18 @@ def test_choices_count_down_to_the_last_of_them(monkeypatch):
     countdown.begin_next()
     assert countdown.words(run) == "2 of 3, about 80s until all are painted"
     countdown.begin_next()
-    assert choices.Countdown(None).words(run).endswith("getting ready ...")
+    unknown = choices.Countdown(None)
+    unknown.begin_next()
+    assert unknown.words(run) == "1 of 3, getting ready ..."
+
+
+def test_choices_to_come_are_as_much_slower_than_foreseen_as_the_last(monkeypatch):
+    """The first, for which the loss is compiled, takes longer than those after it."""
+    now = 100.0
+    monkeypatch.setattr(choices.time, "monotonic", lambda: now)
+    countdown = choices.Countdown([20, 10, 10])
+    countdown.begin_next()
+    now += 30
+    countdown.begin_next()
+    run = SimpleNamespace(is_foreseeable=False)
+    assert countdown.words(run) == "2 of 3, about 30s until all are painted"
