@@ -51,6 +51,17 @@ record = metadata.make_record(job, weights, base, styles)
 nst.save_image(iterate.image, "results/told.png", description=metadata.to_text(record))
 
 
+# The loss of any picture of that size, term by term, in a recipe with a value of your own
+from stylize.vgg.preprocess import preprocess_image
+
+recipe = nst.RECIPES["keras"] | {"formula": "gatys"}
+job = nst.prepare("img/coffee.jpg", "img/ink.jpg", recipe, size=200)
+objective = nst.stage_objective(job, weights, job.stages[-1])
+x = preprocess_image(nst.load_image("results/coffee.jpg"))  # (rows, cols, 3), BGR less the mean
+losses, gradient = objective(x.ravel())
+print(dict(zip(objective.names, losses, strict=True)), gradient.reshape(x.shape).std())
+
+
 # A folder of photos, two at a time; pictures that an earlier call painted are kept
 from stylize.apps.functions import paint_folder
 

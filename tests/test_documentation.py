@@ -40,7 +40,7 @@ def loss_once(monkeypatch):
 
     def first_then_simple(job, weights, stage, x=None, level=None):
         level = level or job.level(stage)
-        own, recipe = job.settings, nst.RECIPES[job.recipe]
+        own, recipe = job.settings, nst.RECIPES.get(job.recipe, job.settings)
         kind = job.recipe, job.previous is None, *(n for n in nst.SETTINGS if own[n] != recipe[n])
         if kind not in kinds:
             kinds.add(kind)

@@ -16,13 +16,16 @@ from stylize.errors import listed, printable
 from stylize.images import clips
 from stylize.images.writing import FORMATS
 from stylize.runs import metadata
-from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
-from stylize.runs.settings import SETTINGS
+from stylize.runs.recipes import DEFAULT_RECIPE, OWN_RECIPE, RECIPES
+from stylize.runs.settings import EVALUATIONS_PER_ITERATION, SETTINGS
 from stylize.vgg.download import MIRROR_NUMBERS_SHA256
 
 ON_THE_WAY = re.compile(r"_at_iteration_[0-9]+$")  # at the end of such a picture's name
 KEPT = re.compile(r"\.[1-9][0-9]{0,8}$")  # at the end of the prefix of an earlier result
 USAGE = "%(prog)s photo.jpg painting.jpg results/name [options]"
+OF_OWN_RECIPE = (
+    "Made from Python with a recipe of its own, which no command has; its values are in the record"
+)
 FIRST = """Paints a photo in the style of a picture:
   {program} photo.jpg painting.jpg results/photo
   {program} photo.jpg painting.jpg results/try --compare
@@ -125,8 +128,11 @@ def told_of(record: Mapping[str, Any], path: str) -> str:
     """How a result was made, in lines: first the command that makes such a picture."""
     if record["recipe"] == "comparison":
         lines = _of_sheet(record, path)
+    elif record["recipe"] == OWN_RECIPE:
+        lines = [OF_OWN_RECIPE, _summary(record)]
     else:
-        lines = [command_like(record, path), *_not_found(record), _summary(record)]
+        lines = [command_like(record, path), *_not_found(record), *_without_option(record)]
+        lines.append(_summary(record))
     rest = in_shell([*started_as(), "--show_record", path])
     return "\n".join([*lines, f"Its whole record, as JSON: {rest}"])
 
@@ -138,6 +144,17 @@ def _of_sheet(record, path):
     pictures = listed(in_shell([str(folder / name)]) for name in record.get("pictures", {}))
     lines = [f"A comparison of several pictures; give --show one of them: {pictures}"]
     return lines + [f"To choose, open {page}: it has the command for each"] * page.exists()
+
+
+def _without_option(record):
+    """Says what Python was given that no option can say, in lines."""
+    number = record.get("evaluations_per_iteration", EVALUATIONS_PER_ITERATION)
+    if number == EVALUATIONS_PER_ITERATION:
+        return []
+    return [
+        f"It had {number} evaluations per iteration instead of {EVALUATIONS_PER_ITERATION}, for "
+        "which there is no option; --like follows it"
+    ]
 
 
 def _summary(record):

@@ -18,7 +18,7 @@ from stylize.images import clips
 from stylize.images.formats import picture_suffixes
 from stylize.images.writing import DEEP_FORMATS, FORMATS, SUFFIXES
 from stylize.runs import metadata
-from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
+from stylize.runs.recipes import DEFAULT_RECIPE, OWN_RECIPE, RECIPES
 from stylize.runs.settings import SETTINGS, Setting
 
 PROGRAM = "neural_style_transfer.py"
@@ -389,6 +389,11 @@ def follow_record(path: str, args: argparse.Namespace) -> dict:
         raise InputError(
             f"{path}: is a sheet of several pictures; give one of them, such as "
             f"{folder / next(iter(pictures))}"
+        )
+    if record["recipe"] == OWN_RECIPE:
+        raise InputError(
+            f"{path}: was made from Python with a recipe of its own, which no option has; give "
+            "style_transfer that recipe"
         )
     given = {name: getattr(args, name) for name in SETTINGS}
     vars(args).update(metadata.settings_like(record, given, path))

@@ -47,6 +47,7 @@ MOST_SCANS = 100  # as in libtiff; programs write about ten
 LARGEST_JPEG = 2**28  # bytes that are looked at
 ADDRESS = re.compile(r"(?i)(https?|ftp|file):/|www\.")  # how one begins, that a browser shows
 TIFF_FILE = (b"II*\0", b"MM\0*")
+NUMPY = "; convert it to a NumPy array"
 NO_SUCH_FILE = "no such file; check the path"
 REASONS = {  # why a picture cannot be read: the first kind of error that fits
     FileNotFoundError: NO_SUCH_FILE,
@@ -100,7 +101,7 @@ def opened(
             elif not isinstance(picture, str | os.PathLike):
                 raise InputError(
                     f"{name or f'a {kind}'} must be a path, a Pillow image or a uint8 array; "
-                    f"received {type(picture).__name__}"
+                    f"received {type(picture).__name__}{NUMPY * hasattr(picture, '__array__')}"
                 )
             else:
                 called = name_of(picture, name, kind)
@@ -201,9 +202,18 @@ def _from_array(array, name):
         raise InputError(
             f"{name} as an array must be uint8 of shape (rows, cols), "
             "(rows, cols, 3) or (rows, cols, 4); "
-            f"received {array.dtype} of shape {array.shape}"
+            f"received {array.dtype} of shape {array.shape}{_remedy(array)}"
         )
     return Image.fromarray(array)
+
+
+def _remedy(array):
+    """How to make a picture of an array that is none, as far as can be told from it."""
+    if array.dtype.kind == "f":
+        return "; for values 0..1, give (255 * x).round().astype('uint8')"
+    if array.ndim == 3 and array.shape[0] in (1, 3, 4):
+        return "; move the channels to the end: np.moveaxis(x, 0, -1)"
+    return ""
 
 
 def _open_file(path, name):

@@ -23,7 +23,7 @@ from stylize.runs import memory
 from stylize.runs.level import Inputs, Level, style_size
 from stylize.runs.progress import Stage
 from stylize.runs.pyramid import plan_stages
-from stylize.runs.recipes import DEFAULT_RECIPE, choose_settings
+from stylize.runs.recipes import DEFAULT_RECIPE, OWN_RECIPE, choose_settings
 from stylize.runs.settings import EVALUATIONS_PER_ITERATION, OF_ADAM, SETTINGS, Settings
 from stylize.runs.validators import checked, whole_number
 
@@ -179,7 +179,7 @@ def prepare(
     Args:
         base: a path, a Pillow image or a uint8 array, see `load_image`.
         style_reference: the same, or a list of them.
-        recipe: as in `choose_settings`.
+        recipe: a name in `RECIPES`, or a mapping with the keys of one of them.
         evaluations_per_iteration: the recipe's `effort` multiplies it, size by size.
         **given: settings that override the recipe's; None counts as not given.
 
@@ -195,7 +195,7 @@ def prepare(
     )
     inputs = _read_inputs(base, style_reference, settings)
     stages = plan_stages(inputs.base, settings, evaluations_per_iteration)
-    name = recipe if isinstance(recipe, str) else "custom"
+    name = recipe if isinstance(recipe, str) else OWN_RECIPE
     job = Job(name, settings, inputs, stages, evaluations_per_iteration)
     return job.within(memory.allowed_mib(settings))
 

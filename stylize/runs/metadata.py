@@ -31,6 +31,7 @@ from stylize.losses.term import Term
 from stylize.optimize.state import Losses
 from stylize.runs import untrusted
 from stylize.runs.job import Job
+from stylize.runs.recipes import OWN_RECIPE
 from stylize.runs.settings import OF_ADAM, OF_FILMS, SETTINGS, UNRECORDED
 from stylize.runs.validators import checked, one_of
 from stylize.vgg.weights import VGG19Weights
@@ -82,9 +83,11 @@ def make_record(
     settings = job.settings | {"precision": job.stages[-1].precision}
     used = {name: settings[name] for name in PICTURE_SETTINGS if names_file(settings[name])}
     names = {name: _describe(files, _name_of) for name, files in used.items()}
+    own = {name: value for name, value in vars(settings).items() if name not in SETTINGS}
     return {
         "program": f"neural_style_transfer {__version__}",
         "recipe": job.recipe,
+        **({"own_recipe": own} if job.recipe == OWN_RECIPE else {}),
         "settings": {n: settings[n] for n in SETTINGS if n not in left_out} | names,
         "evaluations_per_iteration": job.evaluations_per_iteration,
         "base": describe_file(base, "base"),

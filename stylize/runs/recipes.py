@@ -129,6 +129,7 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "style_energy": 2e5,
 }
 DEFAULT_RECIPE = "neighbors"
+OWN_RECIPE = "custom"  # what every recipe is called that is given as a mapping
 # Of `style_transfer`, but for the pictures and settings: a slip may mean one of them.
 ARGUMENTS = ("recipe", "weights", "evaluations_per_iteration", "callback", "progress")
 
@@ -145,6 +146,9 @@ def choose_settings(recipe: str | Settings | Mapping = DEFAULT_RECIPE, **given: 
     """
     settings, values = _recipe_settings(recipe), {}
     for name, value in given.items():
+        if name not in SETTINGS and name in CHECKS:
+            own = f"RECIPES[{DEFAULT_RECIPE!r}] | {{{name!r}: ...}}"
+            raise InputError(f"{name} is part of a recipe, not a setting; give recipe={own}")
         if name not in SETTINGS:
             known = [*SETTINGS, *(other for other in ARGUMENTS if other != name)]
             raise InputError(f"unknown setting {name!r}; {meant(name, known)}")

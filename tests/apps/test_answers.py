@@ -10,6 +10,7 @@ from PIL import Image
 import neural_style_transfer as nst
 from stylize.apps import options
 from stylize.apps.answers import command_like, find_result
+from stylize.errors import InputError
 from stylize.images.writing import save_image
 from stylize.vgg.download import MIRROR_NUMBERS_SHA256
 
@@ -153,6 +154,22 @@ def test_like_takes_a_prefix_too(folder):
     save("me.png")
     args = options.parse(["photo.png", "painting.png", "r", "--like", "me"])
     assert options.follow_record(args.like, args)["settings"] == {"strength": 0.3}
+
+
+def test_what_no_command_can_say_is_said(folder, capsys):
+    """Python takes recipes of one's own, and another number of evaluations."""
+    save("mine.png", recipe="custom")
+    assert shown(capsys, "mine.png").startswith(
+        "Made from Python with a recipe of its own, which no"
+    )
+    args = options.parse(["photo.png", "painting.png", "r", "--like", "mine.png"])
+    with pytest.raises(InputError, match="mine.png: was made from Python .*; give style_transfer"):
+        options.follow_record(args.like, args)
+    save("five.png", evaluations_per_iteration=5)
+    assert (
+        "It had 5 evaluations per iteration instead of 20, for which there is no option"
+        in shown(capsys, "five.png")
+    )
 
 
 def test_sheet_says_which_pictures_it_has_and_where_to_choose(folder, capsys):

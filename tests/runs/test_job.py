@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from stylize.backend import tensors
+from stylize.backend.tensors import keras
 from stylize.errors import InputError
 from stylize.images import resize, writing
 from stylize.images.margins import Box, without_margins
@@ -475,7 +476,12 @@ def test_pictures_in_memory_are_called_by_their_arguments(photo, painting):
     for given, said in [
         ((None, painting), "base must be a path, a Pillow image or a uint8 array; received None"),
         ((photo.tobytes(), painting), "base must be a path, .* received bytes$"),
-        ((photo / 255, painting), "base as an array must be uint8 .* received float64"),
+        (
+            (photo / 255, painting),
+            r"base as an array must .* received float64 .*\(255 \* x\).round\(\)",
+        ),
+        ((photo.transpose(2, 0, 1), painting), "base as an array .* move the channels to the end"),
+        ((keras.ops.ones((40, 48, 3)), painting), "base must be a path.*; convert it to a NumPy"),
         ((photo, [painting, painting / 255]), "style_reference as an array must be uint8"),
         ((photo, painting[:4, :4]), "style_reference: 4x4 pixels is too small"),
     ]:

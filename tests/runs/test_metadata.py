@@ -37,6 +37,23 @@ def test_record_survives_a_picture_and_names_no_folder(record, photo, tmp_path):
     assert read["content_mask"] == read["base"]
 
 
+def test_recipe_of_ones_own_is_recorded_whole(small_vgg19, photo, painting):
+    """Its values that are no settings have no other name."""
+    recipe = RECIPES["pyramid"] | {"formula": "gatys", "bounded": False, "tv_weight": 3}
+    job = prepare(photo, painting, recipe, size=24)
+    record = metadata.make_record(job, small_vgg19, photo, [painting])
+    record = json.loads(metadata.to_text(record))
+    recorded = record["own_recipe"] | record["settings"]
+    assert (record["recipe"], recorded["formula"], recorded["bounded"]) == (
+        "custom",
+        "gatys",
+        False,
+    )
+    assert recorded["tv_weight"] == 3 and recorded["effort"] == list(recipe["effort"])
+    job = prepare(photo, painting, "pyramid", size=24)
+    assert "own_recipe" not in metadata.make_record(job, small_vgg19, photo, [painting])
+
+
 def test_arrays_are_recorded_by_their_pixels(small_vgg19, photo, painting, tmp_path):
     job = prepare(photo, painting, size=24, keep_mask=photo)
     record = metadata.make_record(job, small_vgg19, photo, [Image.fromarray(painting)])
