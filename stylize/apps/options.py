@@ -58,7 +58,7 @@ def build_parser() -> Parser:
         add_help=False,
         exit_on_error=False,  # `parse_words` knows more to say of some errors
     )
-    parser.suggest = suggestion
+    parser.suggest, parser.example = suggestion, USAGE % {"prog": parser.prog}
     groups = {
         name: parser.add_argument_group(name, description) for name, description in GROUPS.items()
     }
@@ -262,9 +262,7 @@ def parse_words(argv: Sequence[str], parser: Parser | None = None) -> argparse.N
         parser.error(str(error))
     options = words[: words.index("--")] if "--" in words else words
     if names := [word for word in options if word.partition("=")[0] in PICTURES]:
-        parser.error(
-            f"{names[0]}: pictures are given without an option: {USAGE % {'prog': parser.prog}}"
-        )
+        parser.error(f"{names[0]}: pictures are given without an option: {parser.example}")
     try:
         args, unknown = parser.parse_known_args(words)
     except argparse.ArgumentError as error:

@@ -690,7 +690,10 @@ def test_no_file_of_ours_takes_the_number_of_output_that_is_closed():
 
 
 def test_missing_arguments(capsys):
-    fails(["base.jpg"], 2, "required: style_reference, result_prefix", capsys)
+    fails(["base.jpg"], 2, "required: style_reference, result_prefix, as in", capsys)
+    example = "neural_style_transfer.py photo.jpg painting.jpg results/name"
+    command = ["photo.jpg", "painting.jpg", "--size", "100"]
+    fails(command, 2, f"required: result_prefix, as in {example}", capsys)
 
 
 def test_prefix_that_cannot_be_written_is_found_before_the_network_loads(
