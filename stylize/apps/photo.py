@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from PIL import ImageStat
+
 import neural_style_transfer as nst
 from stylize.apps import earlier
 from stylize.apps.console import check_files, check_kept, check_writable, exit_status
@@ -255,7 +257,7 @@ def surprises(job: Job, styles: Iterable[Any]) -> list[str]:
     return lines + [
         f"{style}: is one plain colour; there is nothing to paint with"
         for style, picture in zip(styles, job.inputs.styles, strict=True)
-        if all(high - low <= PLAIN for low, high in picture.getextrema())
+        if all(high - low <= PLAIN for low, high in ImageStat.Stat(picture).extrema)
     ]
 
 
