@@ -25,18 +25,26 @@ from stylize.errors import InputError, NonFiniteLoss, WeightsError, printable
 tqdm.set_lock(threading.RLock())
 
 
+REQUIRED = "the following arguments are required"  # how argparse says that some are missing
+
+
 class Parser(argparse.ArgumentParser):
     """Reports an error as one line, and suggests the option that a misspelt one may mean.
 
     Attributes:
         suggest: takes an unknown option and those that there are; says what may be meant, or "".
+        example: a command that lacks nothing, for whoever left an argument out.
     """
+
+    example = ""
 
     suggest: Callable[[str, Sequence[str]], str] = staticmethod(
         lambda name, options: next(iter(difflib.get_close_matches(name, options, n=1)), "")
     )
 
     def error(self, message: str) -> NoReturn:
+        if self.example and message.startswith(REQUIRED):
+            message += f", as in {self.example}"
         self.exit(2, f"{self.prog}: error: {printable(message)}; see --help\n")
 
     def _print_message(self, message, file=None):

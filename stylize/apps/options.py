@@ -35,6 +35,7 @@ OTHER_SUFFIXES = (  # of files that are neither pictures nor films, or pictures 
     *(".pptx", ".ps", ".psd", ".raw", ".rtf", ".svg", ".tga", ".txt", ".wav", ".xcf", ".xml"),
     *(".zip",),
 )
+CHOICE = re.compile(r"[A-Za-z][\w-]*=")  # how a setting with values to compare begins
 MOST_WORDS = 20  # of a name with spaces
 EXAMPLE = """The defaults shown are those of recipe neighbors; other recipes have their own.
 Options may be spelled with hyphens too: --content-weight."""
@@ -58,7 +59,7 @@ def build_parser() -> Parser:
         add_help=False,
         exit_on_error=False,  # `parse_words` knows more to say of some errors
     )
-    parser.suggest = suggestion
+    parser.suggest, parser.example = suggestion, USAGE % {"prog": parser.prog}
     groups = {
         name: parser.add_argument_group(name, description) for name, description in GROUPS.items()
     }
@@ -262,16 +263,14 @@ def parse_words(argv: Sequence[str], parser: Parser | None = None) -> argparse.N
         parser.error(str(error))
     options = words[: words.index("--")] if "--" in words else words
     if names := [word for word in options if word.partition("=")[0] in PICTURES]:
-        parser.error(
-            f"{names[0]}: pictures are given without an option: {USAGE % {'prog': parser.prog}}"
-        )
+        parser.error(f"{names[0]}: pictures are given without an option: {parser.example}")
     try:
         args, unknown = parser.parse_known_args(words)
     except argparse.ArgumentError as error:
         parser.error(_lacking(error, plain, parser) or str(error))
     if unknown and unknown[0].startswith("-"):
         parser.refuse(unknown)
-    if unknown and (names := torn_names(plain)):
+    if unknown and (names := torn_names(plain) + torn_choices(argv if compared else [])):
         quoted = " and ".join(f'"{name}"' for name in names)
         parser.error(f"a name with spaces needs quotes: {quoted}")
     if unknown:
@@ -304,7 +303,7 @@ def split_compared(argv: Sequence[str]) -> tuple[list[str] | None, list[str]]:
             plain.append(word)
             continue
         compared = [*(compared or []), *([value] if value else [])]
-        while words and re.match(r"[A-Za-z][\w-]*=", words[0]):
+        while words and CHOICE.match(words[0]):
             compared.append(words.pop(0))
     return compared, [*plain, *words]
 
@@ -344,6 +343,25 @@ def torn_names(words: Sequence[str]) -> list[str]:
         names += [" ".join(left[:end])] * (end > 1)
         del left[:end]
     return names
+
+
+def torn_choices(words: Sequence[str]) -> list[str]:
+    """What --compare is to vary, in names with spaces, of files that there are, that are torn.
+
+    Args:
+        words: as they were typed.
+    """
+    found = []
+    for start, word in enumerate(words):
+        if not (match := CHOICE.match(word.removeprefix("--compare="))):
+            continue
+        for end in range(min(len(words), start + MOST_WORDS), start + 1, -1):
+            whole = " ".join([match.string, *words[start + 1 : end]])
+            torn = [name for name in whole[match.end() :].split(",") if " " in name]
+            if torn and all(map(os.path.exists, torn)):
+                found.append(whole)
+                break
+    return found
 
 
 def with_options(argv: Sequence[str], options: Sequence[str]) -> list[str]:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from PIL import ImageStat
+
 import neural_style_transfer as nst
 from stylize.apps import earlier
 from stylize.apps.console import check_files, check_kept, check_writable, exit_status
@@ -20,7 +22,7 @@ from stylize.apps.photo_console import WRITTEN_FAST, PhotoConsole
 from stylize.apps.timelapse import Film
 from stylize.backend import tensors
 from stylize.backend.files import alone, remove_leftovers
-from stylize.errors import InputError, NonFiniteLoss, NoRoom, listed
+from stylize.errors import InputError, NonFiniteLoss, NoRoom, SettingError, listed
 from stylize.images.masks import Surprise, surprises_of
 from stylize.images.writing import LARGEST_SIDES, check_bits
 from stylize.parallel.pool import CORES_EACH, import_cluster
@@ -36,6 +38,7 @@ from stylize.vgg.weights import VGG19Weights
 FILMS = ("gif", "mp4")
 ENLARGED = 3  # times a photo's side: a result beyond that may be a slip
 PANORAMA, LARGE = 3, 640_000  # sides' ratio, and pixels: 800 x 800; smaller ones take minutes
+PLAIN = 3  # levels between the darkest and the brightest of a channel: no picture has so few
 ON_THE_WAY = re.compile(r"_at_iteration_([0-9]{1,9})$")  # how the names of such pictures end
 
 
@@ -65,6 +68,7 @@ def plan(args: argparse.Namespace) -> tuple[Job, dict]:
 
     What is not given in `args` is filled in from that record. Raises InputError.
     """
+    _refuse_without_styles(args)
     followed = follow_record(args.like, args) if args.like else {}
     given = {name: getattr(args, name) for name in SETTINGS}
     evaluations = followed.get("evaluations_per_iteration", EVALUATIONS_PER_ITERATION)
@@ -74,6 +78,16 @@ def plan(args: argparse.Namespace) -> tuple[Job, dict]:
         beside = existing_folder(args.result_prefix)
         job = job._replace(settings=job.settings | {"scratch": beside})
     return job, followed
+
+
+def _refuse_without_styles(args):
+    """Raises SettingError where values are given for more styles than are."""
+    number = len(_styles(args))
+    for name in ("style_blend", "style_masks", "style_scale"):
+        values = getattr(args, name)
+        if isinstance(values, list | tuple) and len(values) > number:
+            problem = f"must have one for each style: {number}, not {len(values)}"
+            raise SettingError(f"--{name}", f"{problem}; name further paintings with --styles")
 
 
 def make_record(
@@ -219,8 +233,13 @@ def needs(job: Job) -> str:
     return words + (f", and {files / 1024:.1f} GiB of disk" if tell else "")
 
 
-def surprises(job: Job) -> list[str]:
-    """What may surprise about the size that a photo will have, in lines."""
+def surprises(job: Job, styles: Iterable[Any]) -> list[str]:
+    """What may surprise about the size that a photo will have, and its paintings, in lines.
+
+    Args:
+        job: that paints it.
+        styles: the paintings, as they are called.
+    """
     photo, stage = job.inputs.base, job.stages[-1]
     sides = f"{stage.cols}x{stage.rows} pixels"
     lines, times, long = [], stage.rows / photo.height, max(photo.size) / min(photo.size)
@@ -235,7 +254,11 @@ def surprises(job: Job) -> list[str]:
             f"the photo is {long:.1f} times as {shape}, so the result has {sides} and takes "
             "long; a smaller --size or --width PIXELS takes less time"
         )
-    return lines
+    return lines + [
+        f"{style}: is one plain colour; there is nothing to paint with"
+        for style, picture in zip(styles, job.inputs.styles, strict=True)
+        if all(high - low <= PLAIN for low, high in ImageStat.Stat(picture).extrema)
+    ]
 
 
 def announce(words: str, job: Job, args: argparse.Namespace, console: PhotoConsole) -> None:
@@ -323,7 +346,7 @@ def _run(args, console, job, followed, weights):
     for path, box in zip(_styles(args), job.inputs.style_boxes, strict=True):
         if box.is_cut:
             console.print(f"Leaving out plain margins of {path}; --style_crop none keeps them")
-    for line in surprises(job):
+    for line in surprises(job, _styles(args)):
         console.warn(line)
     of_masks = surprises_of_masks(job.settings, job.inputs.base.size)
     tell_of_masks(of_masks, console.print, console.warn)

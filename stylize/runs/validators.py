@@ -93,18 +93,24 @@ def _number(value):
 
 def _meant(value):
     """Says what somebody may mean who writes a percentage, or a comma for the point."""
+    number = _slip(value)
+    return "" if math.isnan(number) else f"; did you mean {number:.6g}"
+
+
+def _slip(value):
+    """The number that a percentage, or one with a comma for the point, stands for; NaN if none."""
     if not isinstance(value, str) or not (match := SLIP.fullmatch(value.strip())):
-        return ""
-    number = float(f"{match[1]}.{match[2] or 0}") / (100 if match[3] else 1)
-    return f"; did you mean {number:.6g}"
+        return math.nan
+    return float(f"{match[1]}.{match[2] or 0}") / (100 if match[3] else 1)
 
 
 def fraction(value):
     """Returns `value` as a float from 0 to 1. Raises InputError."""
-    number = weight(value)
-    if number > 1:
-        percent = f"; did you mean {number / 100:.6g}" if 10 <= number <= 100 else ""
-        raise InputError(f"must be from 0 to 1, received {shown(value)}{percent}")
+    number = _number(value)
+    if not 0 <= number <= 1:
+        likely = number / 100 if 10 <= number <= 100 else _slip(value)
+        meaning = f"; did you mean {likely:.6g}" if likely <= 1 else ""
+        raise InputError(f"must be from 0 to 1, received {shown(value)}{meaning}")
     return number
 
 

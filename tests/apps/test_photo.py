@@ -690,7 +690,10 @@ def test_no_file_of_ours_takes_the_number_of_output_that_is_closed():
 
 
 def test_missing_arguments(capsys):
-    fails(["base.jpg"], 2, "required: style_reference, result_prefix", capsys)
+    fails(["base.jpg"], 2, "required: style_reference, result_prefix, as in", capsys)
+    example = "neural_style_transfer.py photo.jpg painting.jpg results/name"
+    command = ["photo.jpg", "painting.jpg", "--size", "100"]
+    fails(command, 2, f"required: result_prefix, as in {example}", capsys)
 
 
 def test_prefix_that_cannot_be_written_is_found_before_the_network_loads(
@@ -1028,3 +1031,22 @@ def test_command_that_resumes_is_one_that_works(given, again):
     command = shlex.split(options.parse(given).resume_command)
     assert command[-len(again) :] == again and "--resume" not in command[: -len(again)]
     assert options.parse(again).resume
+
+
+@pytest.mark.parametrize("option", ["--style_masks", "--style_blend", "--style_scale"])
+def test_values_for_styles_that_are_not_named_are_refused(option, command, capsys):
+    message = f"{option} must have one for each style: 1, not 2; name further paintings with"
+    fails([*command, option, "1", "2"], 2, f"{message} --styles$", capsys)
+
+
+@pytest.mark.parametrize(("step", "warned"), [(0, 1), (3, 1), (4, 0)])
+def test_painting_of_one_plain_colour_is_warned_of(
+    simple_loss, step, warned, command, tmp_path, capsys
+):
+    sheet = np.full((40, 40, 3), 250, np.uint8)
+    sheet[20:, :, 1] += step  # the softest of pictures
+    Image.fromarray(sheet).save(tmp_path / "sheet.png")
+    command[1] = str(tmp_path / "sheet.png")
+    assert nst.main(command) == 0
+    line = f"warning: {command[1]}: is one plain colour; there is nothing to paint with\n"
+    assert capsys.readouterr().err.count(line) == warned

@@ -135,6 +135,18 @@ def test_slips_with_names_are_answered(typed, message, capsys):
     [
         ("my cat.jpg sea waves.jpg results/cat", '"my cat.jpg" and "sea waves.jpg"'),
         ("a.jpg sea waves.jpg results/cat --compare", '"sea waves.jpg"'),
+        (
+            "a.jpg a.jpg out --compare style=my cat.jpg,a.jpg strength=0.3",
+            '"style=my cat.jpg,a.jpg"',
+        ),
+        (
+            "my cat.jpg a.jpg out --compare=style=sea waves.jpg",
+            '"my cat.jpg" and "style=sea waves.jpg"',
+        ),
+        (
+            "--compare style=a.jpg,my cat.jpg,sea waves.jpg a.jpg a.jpg out",
+            '"style=a.jpg,my cat.jpg,sea waves.jpg"',
+        ),
         ("a.jpg all my photos -o results/cat", '"all my photos"'),
         ("a.jpg a.jpg out --keep_mask my cat.jpg", '"my cat.jpg"'),
         ("a.jpg --size 99 my cat.jpg out --init=sea waves.jpg", '"my cat.jpg" and "sea waves.jpg"'),
@@ -174,6 +186,11 @@ def test_option_without_a_value_is_named_as_typed(typed, needed, capsys):
         (["--rows=300", "--width=200"], "error: --rows 300 and --width 200: leave one of them"),
         (["--width", "wide"], "--size must be a whole number"),
         (["--strength", "70"], r"--strength must be from 0 to 1, .*; did you mean 0\.7"),
+        (["--strength", "70%"], r"must be from 0 to 1, received '70%'; did you mean 0\.7$"),
+        (["--strength", "0,7"], r"must be from 0 to 1, received '0,7'; did you mean 0\.7$"),
+        (["--strength", "7"], "--strength must be from 0 to 1, received '7'$"),
+        (["--strength", "150%"], "--strength must be from 0 to 1, received '150%'$"),
+        (["--strength", "nan"], "--strength must be from 0 to 1, received 'nan'$"),
         (["--strength", "50%"], r"did you mean 0\.5"),
         (["--tv-weight", "0,5"], r"did you mean 0\.5"),
         (["--size", "large"], "whole number of at least 16.*, or own, received 'large'"),

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from stylize.apps.words import OPTION_NAMES, spelled_value
+from stylize.apps.words import OPTION_NAMES, spelled_value, suggestion
 from stylize.errors import InputError
 from stylize.runs.recipes import RECIPES
 from stylize.runs.settings import OF_FILMS, SETTINGS, UNRECORDED, Setting
@@ -125,9 +125,9 @@ def _parse(text):
     typed, _, values = text.partition("=")
     name = OTHER_NAMES.get(key := typed.strip("-").replace("-", "_").lower(), key)
     if name not in NAMES:
-        raise InputError(
-            f"--compare {typed}: no setting of this name can vary; {meant(name, NAMES)}"
-        )
+        found = suggestion(f"--{name}", [f"--{each}" for each in NAMES]).removeprefix("--")
+        remedy = f"did you mean {found}" if found in NAMES else meant(name, NAMES)
+        raise InputError(f"--compare {typed}: no setting of this name can vary; {remedy}")
     setting = CHOOSABLE[NAMES[name]]
     listed = next(csv.reader([values], skipinitialspace=True), [])  # it knows "a, b.jpg",c.jpg
     if not all(listed) or not listed:

@@ -170,15 +170,19 @@ class Comparison:
         return line
 
     def command(self, choice: Choice) -> str:
-        """The command that paints a choice at full size."""
+        """The command that paints a choice: not so small, where a size was for the comparison."""
+        return in_shell([*started_as(), *self._words_and_rows(choice)[0]])
+
+    def _words_and_rows(self, choice):
+        """The words of the command that paints a choice, and how many rows the result has."""
         words = without(self.args.plain, "--jobs")  # a single picture takes none
         if choice.style:
             words = _with_style(words, self.args.style_reference, choice.style)
         plain = without(words, "--size")
-        full = choice.chosen(parse_words(plain))
-        if _rows(choice.chosen(self.args), self.photo) < _rows(full, self.photo):
-            words = plain
-        return in_shell([*started_as(), *with_options(words, choice.options)])
+        own = _rows(choice.chosen(self.args), self.photo)
+        full = _rows(choice.chosen(parse_words(plain)), self.photo)
+        words = plain if own < full else words
+        return with_options(words, choice.options), max(own, full)
 
     def show(self) -> None:
         """Saves the sheet and the page. Raises OSError."""
@@ -200,11 +204,18 @@ class Comparison:
             Exhibit(path, self.label(index), self.command(choice), missing.get(index, ""))
             for index, (path, choice) in enumerate(zip(self.results, self.choices, strict=True))
         ]
-        advice = CHOOSE + ("that picture." if self.varies_size else "at full size.")
+        advice = CHOOSE + ("that picture." if self.varies_size else self._size_in_words())
         if NOT_YET in missing.values():
             advice += UNFINISHED
         shown = [Path(path) for path, _ in given]
         write_page(self.page, self.sheet, shown, painted, self.columns, advice)
+
+    def _size_in_words(self):
+        """The size that the commands paint in, as their advice ends."""
+        sizes = [self._words_and_rows(choice)[1] for choice in self.choices]
+        least, most = min(sizes), max(sizes)
+        rows = f"{least} rows" if least == most else f"{least} to {most} rows"
+        return f"in {rows}, or in those of a --size that you add to it."
 
     def _record(self, styles: Sequence[str]) -> dict:
         """What the sheet says of itself: each picture has a whole record of its own."""

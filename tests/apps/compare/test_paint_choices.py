@@ -102,9 +102,11 @@ def test_a_command_of_the_page_paints_its_picture(command, tmp_path):
 def test_a_size_that_was_for_the_small_pictures_is_left_out(simple_loss, command, tmp_path):
     assert nst.main([*command, "--jobs=1", "--compare", "strength=0.3"]) == 0
     assert commands(tmp_path)[0][-4:] == ["--iter", "1", "--strength", "0.3"]  # nor --jobs
-    assert "it paints at full size." in (tmp_path / "results" / "try_compare.html").read_text()
+    page = tmp_path / "results" / "try_compare.html"
+    assert "it paints in 400 rows, or in those of a --size that you add" in page.read_text()
     assert nst.main([*command, "--height=420", "--recipe", "keras", "--compare", "seed=1"]) == 0
     assert "--height=420" in commands(tmp_path)[0]  # more than keras paints without it
+    assert "it paints in 420 rows, or" in page.read_text()
 
 
 @pytest.mark.parametrize("size", [["--size", "24"], ["--siz=24"], ["--width", "9"], ["--rows=9"]])
@@ -120,7 +122,7 @@ def test_without_values_six_choices_that_matter(simple_loss, command, tmp_path, 
     assert len(painted) == len(names(tmp_path)) == 6
     record = metadata.read_record(tmp_path / "results" / "try_compare" / "as_it_is.png")
     assert record["settings"]["size"] == 200
-    assert "--size" not in commands(tmp_path)[0]  # at full size
+    assert "--size" not in commands(tmp_path)[0]  # at the recipe's size
 
 
 def test_other_paintings_are_shown_in_the_corner(
@@ -360,6 +362,9 @@ def test_labels_have_as_many_lines_as_they_need():
     ("compare", "message"),
     [
         (["strenght=1,2"], "--compare strenght: no setting .*; did you mean strength"),
+        (["stärke=0.3,0.7"], "no setting of this name can vary; did you mean strength$"),
+        (["intensity=0.3,0.7"], "--compare intensity: no .*; did you mean strength$"),
+        (["colours=luma,none"], "--compare colours: no .*; did you mean preserve_colors$"),
         (["memory=1,2"], "--compare memory: no setting of this name can vary"),
         (["strength=0.3,70"], r"--strength must be from 0 to 1, received '70'; did you mean 0\.7"),
         (["strength="], "--compare strength: needs values, such as strength=A,B"),
