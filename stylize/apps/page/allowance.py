@@ -2,14 +2,17 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
-from stylize.errors import InputError
+from stylize.errors import InputError, SettingError
 from stylize.images.clips import SUFFIXES
+from stylize.images.resize import SMALLEST_SIDE, working_size
+from stylize.runs.recipes import choose_settings
+from stylize.runs.settings import Settings
 
-SMALLER = "Choose a smaller size."
 MOST_ENLARGED = 2  # times the side of the largest result: a painting's, however it is scaled
 
 
@@ -53,14 +56,51 @@ class Allowance(NamedTuple):
                 f"{len(photos)} photos are too many: at most {self.photos} at once. Leave some out."
             )
 
-    def check_size(self, rows: int, cols: int) -> None:
-        """Raises InputError where a result would be too large."""
+    def settings(
+        self, given: Mapping[str, Any], size: tuple[int, int]
+    ) -> tuple[Settings, tuple[int, int]]:
+        """The settings of a photo, and (rows, cols) of its result.
+
+        Args:
+            given: settings as a visitor gives them.
+            size: (cols, rows) of the photo.
+
+        Raises:
+            InputError: a value is out of range, or the result would be too small or too large.
+        """
+        cols, rows = size
+        least = max(SMALLEST_SIDE, math.ceil(SMALLEST_SIDE * rows / cols))
+        most = min(self.size, ((self.size + 1) * rows - 1) // cols)  # columns are rounded down
+        photo: Any = SimpleNamespace(width=cols, height=rows, size=size)
+        try:
+            if given["size"] is None:  # the page's field is empty
+                raise SettingError("--size", "is missing")
+            settings = choose_settings(**given)
+            rows, cols = working_size(photo, settings.size, settings.longer_side)
+        except SettingError as error:
+            if error.flag != "--size":
+                raise
+            problem = (
+                f"The size must be a whole number of at least {least} and at most {most}, the rows "
+                "of the result."
+            )
+            raise TooMuch("size", problem if least <= most else self._too_long) from None
         if max(rows, cols) > self.size:
+            remedy = f"Choose at most {most} rows." if least <= most else self._too_long
             raise TooMuch(
                 "size",
                 f"The result would be {cols}x{rows} pixels; the limit here is {self.size} on the "
-                f"longer side. {SMALLER}",
+                f"longer side. {remedy}",
             )
+        return settings, (rows, cols)
+
+    @property
+    def _too_long(self):
+        """What is said of a photo that no size makes small enough."""
+        return (
+            f"Too long and narrow: with {self.size} pixels on the longer side, the most here, "
+            f"fewer than {SMALLEST_SIDE} are left on the shorter one. Crop it."
+        )
 
     def check_painting(self, rows: int, cols: int) -> None:
         """Raises InputError where a painting would be enlarged too much, for coarse strokes."""

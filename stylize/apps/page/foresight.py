@@ -3,24 +3,21 @@
 import functools
 import html
 from collections.abc import Mapping, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 from PIL import Image
 
 import neural_style_transfer as nst
 from stylize.apps.console import in_words
-from stylize.apps.page.allowance import SMALLER, Allowance, is_clip
+from stylize.apps.page.allowance import Allowance, is_clip
 from stylize.apps.page.choices import settings_of_choices
 from stylize.apps.page.previews import SECONDS, Previews
 from stylize.apps.page.shown import reason
 from stylize.apps.page.watch import Limit
 from stylize.errors import InputError
-from stylize.images.resize import working_size
 from stylize.runs import forecast
 from stylize.runs.job import prepare
 from stylize.runs.progress import Progress
-from stylize.runs.recipes import choose_settings
 from stylize.vgg.weights import VGG19Weights
 
 READING = 3  # seconds, about, in which a photo and a painting are read
@@ -93,7 +90,9 @@ class Foresight:
             return f"{html.escape(reason(error)).removesuffix('.')}."
         for seconds in each:
             if seconds > self._allowed.seconds:
-                return f"*Paint* would take {_about(seconds)}{self._stops()}. {SMALLER}"
+                return (
+                    f"*Paint* would take {_about(seconds)}{self._stops()}. Choose a smaller size."
+                )
         several = " for all photos" if len(sizes) > 1 else ""
         return f"*Paint* takes {_about(sum(each))}{several}."
 
@@ -121,10 +120,7 @@ class Foresight:
 
     def _stages(self, size, given):
         """Those of a photo of (cols, rows). Raises InputError: it is not painted so."""
-        settings, (cols, rows) = choose_settings(**given), size
-        photo = SimpleNamespace(width=cols, height=rows, size=size)
-        rows, cols = working_size(photo, settings.size, settings.longer_side)
-        self._allowed.check_size(rows, cols)
+        _, (rows, cols) = self._allowed.settings(given, size)
         shape = Image.new("RGB", (cols, rows))
         return prepare(shape, shape, **given).stages
 

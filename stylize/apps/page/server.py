@@ -324,8 +324,20 @@ def _size(max_size):
 def _more_controls():
     """The mask, and a component for each of `CONTROLS` but the strength and the size, in order."""
     with gr.Row():
-        iterations = gr.Slider(1, 20, DEFAULTS["iterations"], step=1, label="Iterations")
-        colours = gr.Dropdown(COLOR_METHODS, value="none", label="Keep the photo's colours")
+        iterations = gr.Slider(
+            1,
+            20,
+            DEFAULTS["iterations"],
+            step=1,
+            label="Iterations",
+            info="more: finer work, and longer",
+        )
+        colours = gr.Dropdown(
+            COLOR_METHODS,
+            value="none",
+            label="Keep the photo's colours",
+            info="luma paints only brightness; linear and histogram recolour the painting first",
+        )
     with gr.Accordion("More settings", open=False):
         keep_mask = _upload("Keep a part of the photo: a mask", ["image"], "keep_mask")
         gr.Markdown(

@@ -45,13 +45,11 @@ from stylize.images.clips import encode, open_clip
 from stylize.images.margins import without_margins
 from stylize.images.masks import stretched
 from stylize.images.optical_flow import require_opencv
-from stylize.images.resize import working_size
 from stylize.images.writing import save_image
 from stylize.runs import metadata
 from stylize.runs.job import Job, prepare
 from stylize.runs.level import style_size
 from stylize.runs.progress import Stage
-from stylize.runs.recipes import choose_settings
 from stylize.vgg.weights import VGG19Weights
 
 CONTROLS = (  # the settings on the page
@@ -384,10 +382,8 @@ class Studio:
     ) -> Job:
         """The `Job` of a photo, whose settings are given. Raises InputError, or Stopped."""
         painting = self._load(asked.style, "the painting", limit)
-        settings = choose_settings(**given)
         # Both sizes are checked before memory is planned, whose answer would say less.
-        rows, cols = working_size(photo, settings.size, settings.longer_side)
-        self._allowed.check_size(rows, cols)
+        settings, (rows, cols) = self._allowed.settings(given, photo.size)
         given_scale = settings.style_scale
         scale = given_scale if isinstance(given_scale, str) else given_scale[0]
         whole = Stage(rows, cols, settings.iterations, 1, settings.precision)

@@ -119,10 +119,40 @@ def test_time_is_foreseen_by_the_pace_of_the_machine(studio, photo_path, tmp_pat
     assert "*Paint* would take about 2 min, but painting stops after 60s here." in said(
         iterations=20
     )
-    assert "the limit here is 64" in said(size=100)
+    too_large = "The result would be 120x100 pixels; the limit here is 64 on the longer side."
+    assert said(size=100) == f"{too_large} Choose at most 54 rows."
+    assert "would be 64x54" not in said(size=54) and "would be 66x55" in said(size=55)
     assert said([tmp_path / "none.png"]) == said([]) == ""
     Image.new("RGB", (315, 25)).save(tmp_path / "wide.png")
-    assert "would be 252x20 pixels" in said([tmp_path / "wide.png"], size=20)
+    long = (
+        "Too long and narrow: with 64 pixels on the longer side, the most here, fewer than 16 are "
+        "left on the shorter one. Crop it."
+    )
+    wide = said([tmp_path / "wide.png"], size=20)
+    assert "would be 252x20 pixels" in wide and wide.endswith(long)
+    assert said([tmp_path / "wide.png"], size=1) == long
+
+
+@pytest.mark.parametrize("size", [None, 0, -5, 15, 2 * 10**6, "large"])
+def test_size_that_cannot_be_names_those_that_fit_the_photo(
+    size, studio, painting_of, photo_path, tmp_path
+):
+    """An empty field too: it is asked for, both beforehand and when painting."""
+    studio.foresight._pace = Pace(1e-5, 1.0, 0.5)
+    default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
+    Image.new("RGB", (25, 50)).save(tmp_path / "upright.png")
+    for photo, least, most in ((photo_path, 16, 54), (tmp_path / "upright.png", 32, 64)):
+        expected = (
+            f"The size must be a whole number of at least {least} and at most {most}, the rows of "
+            "the result."
+        )
+        said = studio.foresight.words([photo], default | {"size": size})
+        assert said.partition(" *Show me")[0] == expected
+        with pytest.raises(gr.Error, match=expected):
+            list(painting_of(1, photos=[photo], size=size))
+        for fits in (least, most):
+            words = studio.foresight.words([photo], default | {"size": fits})
+            assert words.startswith("*Paint* takes")
 
 
 def test_time_of_the_choices_is_foreseen_whatever_the_size(studio, photo_path):
