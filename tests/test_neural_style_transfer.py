@@ -108,7 +108,7 @@ def test_layers_that_pass_through_are_left_out_unnoticed(small_vgg19, photo):
 @evaluated_once
 def test_style_is_measured_once_a_size_for_all_photos(small_vgg19, photo, painting, monkeypatch):
     calls, grams = [], style_terms._compiled_grams
-    grams.cache_clear()
+    nst._kept_network.cache_clear()  # a new one, whose styles nobody has measured
     monkeypatch.setattr(
         style_terms, "_compiled_grams", lambda *args: calls.append(args) or grams(*args)
     )

@@ -320,7 +320,7 @@ def test_what_is_wrong_with_all_photos_is_said_once(painting_of, three):
     *_, last = painting_of(1, photos=three, size=1)
     first, wrong = last.words.split("\n\n")
     assert first == "Done: 0 of 3 painted"
-    assert wrong.startswith("cat.png, cat.png, dog.png: size must be a whole number")
+    assert wrong.startswith("cat.png, cat.png, dog.png: The size must be a whole number")
     assert not isinstance(last.download, gr.DownloadButton)
 
 
