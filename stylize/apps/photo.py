@@ -148,7 +148,7 @@ def masks_given(options: argparse.Namespace | Settings) -> list:
 def surprises_of_masks(
     settings: Settings, photo_size: tuple[int, int] | None = None
 ) -> list[Surprise]:
-    """What may surprise about how the masks in the settings are read, in lines.
+    """What may surprise about how the masks in the settings are read.
 
     Args:
         settings: that have their paths.
