@@ -46,7 +46,7 @@ from stylize.backend.tensors import LossAndGrads, keras
 from stylize.errors import InputError as InputError
 from stylize.errors import NonFiniteLoss as NonFiniteLoss
 from stylize.errors import WeightsError as WeightsError
-from stylize.errors import require
+from stylize.errors import listed, require
 from stylize.images.reading import load_image as load_image
 from stylize.images.writing import save_image as save_image
 from stylize.losses.content import Content
@@ -98,7 +98,7 @@ def build_network(
         dictionary: layer name -> float32 features (n, rows, cols, channels).
 
     Raises:
-        InputError: the backend cannot compute channels_first here.
+        InputError: an unknown layer, or the backend cannot compute channels_first here.
     """
     data_format = data_format or keras.config.image_data_format()
     inputs = keras.Input((None, None, 3), dtype="float32")
@@ -109,6 +109,8 @@ def build_network(
             outputs[name] = from_network(x, data_format)
         if outputs.keys() >= set(layers):
             break
+    if unknown := set(layers) - outputs.keys():
+        raise InputError(f"layers: a VGG19 has no {listed(sorted(unknown))}")
     network = keras.Model(inputs, outputs, name="vgg19")
     network.trainable = False  # no gradient is ever taken with respect to the weights
     return network

@@ -14,7 +14,7 @@ from stylize.runs import metadata, progress
 
 SECTIONS = {
     "The run": "style_transfer prepare paint Job",
-    "Following a run": "Progress Evaluation Iterate Losses Stage",
+    "Following a run": "Progress Evaluation Iterate Losses Stage Checkpoint",
     "Pictures and weights": "load_image save_image load_weights",
     "How a picture was made, in `stylize.runs.metadata`": "make_record to_text read_record",
     "Losses": "gram_matrix style_loss content_loss total_variation_loss neighbor_loss "

@@ -91,6 +91,11 @@ def test_network_ends_with_the_deepest_layer_asked_for(small_vgg19):
     ]
 
 
+def test_an_unknown_layer_of_the_network_is_named(small_vgg19):
+    with pytest.raises(nst.InputError, match="^layers: a VGG19 has no block6_conv1$"):
+        nst.build_network(small_vgg19, ["block1_conv1", "block6_conv1"])
+
+
 def test_layers_that_pass_through_are_left_out_unnoticed(small_vgg19, photo):
     channels = small_vgg19.layers["block3_conv4"][1].size
     kernel = np.zeros((3, 3, channels, channels), np.float32)

@@ -17,7 +17,13 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from stylize.backend.files import Unfinished, naming
-from stylize.backend.signals import INTERRUPTED, TERMINATED, Terminated, sigterm_raises
+from stylize.backend.signals import (
+    INTERRUPTED,
+    TERMINATED,
+    Terminated,
+    sigterm_raises,
+    told_of_stops,
+)
 from stylize.errors import InputError, NonFiniteLoss, WeightsError, printable
 
 # tqdm's own lock, shared with processes, would start what tracks these before they are ready. Set
@@ -257,6 +263,11 @@ def _occupy_standard_files() -> None:
     os.close(number)
 
 
+def _tell_of_stop():
+    with contextlib.suppress(OSError):  # the terminal is gone
+        complain("Stopping as soon as the step being computed is done")
+
+
 def exit_status(
     program: str, action: Callable[[], int | None], kept: Callable[[], str] = lambda: ""
 ) -> int:
@@ -273,7 +284,7 @@ def exit_status(
 
     make_printable()
     try:
-        with sigterm_raises(), warnings.catch_warnings():
+        with sigterm_raises(), told_of_stops(_tell_of_stop), warnings.catch_warnings():
             # They are for the libraries' developers, and would come with a line of source.
             if not sys.warnoptions:
                 warnings.simplefilter("ignore")

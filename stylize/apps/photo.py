@@ -249,10 +249,12 @@ def surprises(job: Job, styles: Iterable[Any]) -> list[str]:
             f"{times:.1f} times as many on each side; --size own keeps its size"
         )
     if long > PANORAMA and stage.rows * stage.cols > LARGE:
-        shape = "wide as high" if photo.width > photo.height else "high as wide"
+        is_wide = photo.width > photo.height
+        shape, option = ("wide as high", "--width") if is_wide else ("high as wide", "--size")
+        longer = int(math.sqrt(LARGE * long)) // 10 * 10
         lines.append(
             f"the photo is {long:.1f} times as {shape}, so the result has {sides} and takes "
-            "long; a smaller --size or --width PIXELS takes less time"
+            f"long; {option} {longer} takes less time"
         )
     return lines + [
         f"{style}: is one plain colour; there is nothing to paint with"

@@ -2,8 +2,9 @@
 
 import contextlib
 import signal
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 INTERRUPTED, TERMINATED = 130, 143  # exit statuses, as shells have them: 128 + the signal
 
@@ -34,3 +35,41 @@ def sigterm_raises() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def told_of_stops(tell: Callable[[], None], patience: float = 1.0) -> Iterator[None]:
+    """Calls `tell` where the program goes on for long after a signal that should stop it.
+
+    Python acts on a signal when a computation comes back to it, which may take a minute. `tell` is
+    called meanwhile, in another thread.
+
+    Args:
+        tell: takes nothing; called once.
+        patience: seconds that the program may take to stop before.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only it is woken
+        yield
+        return
+    stopping, ended = {signal.SIGINT, *stopping_signals()}, threading.Event()
+    numbers, writer = socket.socketpair()  # not a pipe: Windows can wake only by sockets
+    writer.setblocking(False)
+
+    def wait():
+        while number := numbers.recv(1):  # nothing once the writer is closed
+            if ord(number) in stopping:
+                if not ended.wait(patience):
+                    tell()
+                return
+
+    before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        signal.set_wakeup_fd(before)
+        writer.close()
+        thread.join()
+        numbers.close()

@@ -5,6 +5,7 @@ A *picture* is a path, a Pillow image or a uint8 array.
 
 import contextlib
 import ctypes
+import difflib
 import functools
 import io
 import logging
@@ -143,19 +144,27 @@ def why_missing(path: str | os.PathLike, look_around: bool = True) -> str:
     if folder and not os.path.isdir(folder):
         return f"no such file, as there is no folder {folder}; check the path"
     with contextlib.suppress(OSError, ValueError):
-        alike = (other for other in sorted(os.listdir(folder or os.curdir)) if _alike(other, name))
-        if there := next(alike, ""):
+        others = sorted(set(os.listdir(folder or os.curdir)) - {name})  # a link that leads nowhere
+        if there := _most_alike(name, others):
             return f"no such file; there is {there}"
     return NO_SUCH_FILE
 
 
-def _alike(other, name):
-    """Whether the names of two files differ in capitals alone, or in a picture's suffix too."""
-    if other == name:  # a link that leads nowhere
-        return False
-    other, name = other.casefold(), name.casefold()
-    (stem, suffix), (wanted, _) = os.path.splitext(other), os.path.splitext(name)
-    return other == name or (bool(stem) and suffix in picture_suffixes() and stem in (wanted, name))
+def _most_alike(name, others):
+    """The one of `others` that is called as `name` is but for capitals, a suffix, a slip, or "".
+
+    But for capitals alone it may be any file, else it must be a picture.
+    """
+    wanted, (stem, _) = name.casefold(), os.path.splitext(name.casefold())
+    pictures = {}  # the names of files, by what they are without a suffix
+    for other in others:
+        if other.casefold() == wanted:
+            return other
+        other_stem, suffix = os.path.splitext(other.casefold())
+        if other_stem and suffix in picture_suffixes():
+            pictures.setdefault(other_stem, other)
+    slips = difflib.get_close_matches(stem, pictures, n=1, cutoff=0.8)
+    return next((pictures[each] for each in (stem, wanted, *slips) if each in pictures), "")
 
 
 def _check_size(name, max_pixels, size):

@@ -24,7 +24,13 @@ from stylize.runs.level import Inputs, Level, style_size
 from stylize.runs.progress import Stage
 from stylize.runs.pyramid import plan_stages
 from stylize.runs.recipes import DEFAULT_RECIPE, OWN_RECIPE, choose_settings
-from stylize.runs.settings import EVALUATIONS_PER_ITERATION, OF_ADAM, SETTINGS, Settings
+from stylize.runs.settings import (
+    EVALUATIONS_PER_ITERATION,
+    OF_ADAM,
+    SETTINGS,
+    WEIGHTS,
+    Settings,
+)
 from stylize.runs.validators import checked, whole_number
 
 MOST_EVALUATIONS = 10**6  # of an iteration
@@ -206,6 +212,8 @@ def _refuse_idle(settings, given):
         raise SettingError(
             "--style_turns", "needs a --neighbor_weight above 0, or recipe neighbors"
         )
+    if not any(settings[name] for name in WEIGHTS):
+        raise SettingError("--style_weight", "and all other weights are 0: nothing would change")
     for name in OF_ADAM:
         if given.get(name) is not None and settings.optimizer != "adam":
             raise SettingError(SETTINGS[name].flag, "needs --optimizer adam, or recipe athalye")

@@ -476,3 +476,6 @@ MAY_BE_NONE = {field.name for field in dataclasses.fields(Settings) if field.def
 UNRECORDED = ("memory", "scratch", "tile")  # of the machine; a record has the tiles
 OF_FILMS = ("temporal_weight",)  # a photo is painted the same whatever they are
 OF_ADAM = ("learning_rate", "beta1", "beta2", "epsilon")
+WEIGHTS = (  # of a photo's terms
+    *("content_weight", "style_weight", "neighbor_weight", "tv_weight", "laplacian_weight"),
+)

@@ -264,7 +264,8 @@ def test_tab_completes_values(line, completed):
     ("size", "given", "message"),
     [
         ((20, 16), ["--size", "60"], "and the result 75x60 pixels, 3.8 times"),
-        ((90, 18), ["--size", "18"], "the photo is 5.0 times as wide as high, so the result"),
+        ((90, 18), ["--size", "18"], "has 90x18 pixels and takes long; --width 70"),
+        ((18, 90), ["--size", "90"], "--size 70 takes less time"),
         ((48, 40), ["--size", "60"], ""),
     ],
 )

@@ -251,6 +251,13 @@ def test_turns_without_neighbors_are_refused(photo, painting):
         prepare(photo, painting, "pyramid", style_turns=1)
 
 
+def test_a_loss_without_weights_is_refused(photo, painting):
+    nothing = {"content_weight": 0, "style_weight": 0, "tv_weight": 0}
+    with pytest.raises(InputError, match="^style_weight and all other weights are 0: nothing"):
+        prepare(photo, painting, "pyramid", **nothing)
+    prepare(photo, painting, "pyramid", **nothing | {"tv_weight": 1})
+
+
 def test_strength_turns_what_is_looked_up(photo, painting):
     def shares(strength):
         job = prepare(photo, painting, "neighbors", size=40, strength=strength)

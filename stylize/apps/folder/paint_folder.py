@@ -34,7 +34,7 @@ from stylize.apps.console import (
 )
 from stylize.apps.folder import watch
 from stylize.apps.folder.ledger import INDEX, LOG, Ledger, Outcome
-from stylize.apps.folder.pictures import check_ours, plan_tasks
+from stylize.apps.folder.pictures import check_ours, may_be_frames, plan_tasks
 from stylize.apps.options import PROGRAM, follow_record
 from stylize.apps.photo_console import PhotoConsole
 from stylize.backend import tensors
@@ -282,6 +282,8 @@ def _paint_all(args, options, ledger):
         ledger.print(f"Checking {_pictures(len(options))}")  # takes minutes if there are many
         seen = crew.ask(survey, options)
         photo.tell_of_masks(seen.surprises, ledger.print, ledger.warn)
+        if may_be_frames({own.base for own in options}):
+            ledger.print(f"If {args.base} holds the frames of a film, --frames paints them as one")
         for index, outcome in enumerate(seen.outcomes):
             ledger.add(index, outcome)
         waiting = {i: o for i, o in enumerate(seen.outcomes) if o.status == "waiting"}

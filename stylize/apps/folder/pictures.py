@@ -21,6 +21,8 @@ from stylize.images.reading import load_image
 from stylize.runs.metadata import read_record
 
 OURS = re.compile(r"_(at_iteration_\d+|losses)$")  # how the names of a run's further pictures end
+NUMBERED = re.compile(r"(.*?)([0-9]{1,9})([^0-9]*)", re.DOTALL)  # by the last number in a name
+FEWEST_FRAMES = 10  # in a folder that may be a film's
 LONGEST_HEAD = 1000  # characters by which a file is known
 THUMBNAIL = 480  # pixels of the longer side of the other pictures on the page
 STYLE = """table { border-collapse: collapse; width: 100% }
@@ -90,6 +92,17 @@ def _is_ours(path):
     except InputError:
         return False
     return True
+
+
+def may_be_frames(photos: Iterable[str | os.PathLike]) -> bool:
+    """Whether photos are named as a film's frames are: alike but for a number, without a gap."""
+    names = [NUMBERED.fullmatch(os.fspath(photo)) for photo in photos]
+    if len(names) < FEWEST_FRAMES or not all(names):
+        return False
+    heads, numbers, tails = zip(*(name.groups() for name in names), strict=True)
+    found = sorted(map(int, numbers))
+    without_gap = found == [*range(found[0], found[0] + len(found))]
+    return without_gap and len(set(heads)) == len(set(tails)) == 1
 
 
 def plan_tasks(

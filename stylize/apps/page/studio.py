@@ -194,7 +194,7 @@ class Studio:
         except Stopped as error:
             yield Offered(str(error).capitalize())
             return
-        yield Offered("Choose the one that you like best; *Paint* then paints it at full size.")
+        yield Offered("Choose the one that you like best; *Paint* then paints it at your *Size*.")
 
     def _check(self, asked):
         """Raises InputError unless there is something to paint, and not too much of it."""

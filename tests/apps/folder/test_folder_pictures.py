@@ -188,3 +188,18 @@ def test_log_has_an_object_a_line(tmp_path):
         {"photo": "a\nb", "seconds": 1.5},
         {"photo": "é", "seconds": 2},
     ]
+
+
+@pytest.mark.parametrize(
+    ("names", "may_be"),
+    [
+        ([f"frame_{n:04d}.png" for n in range(95, 107)], True),
+        ([f"{n}.png" for n in range(12)], True),
+        ([f"frame_{n:04d}.png" for n in range(9)], False),  # too few
+        ([f"frame_{n:04d}.png" for n in range(0, 24, 2)], False),
+        ([f"{n}.png" for n in range(11)] + ["cat.png"], False),
+        ([f"{'ab'[n % 2]}{n}.png" for n in range(12)], False),
+    ],
+)
+def test_photos_that_may_be_frames_are_named_like_them(names, may_be):
+    assert pictures.may_be_frames([Path("clip2", name) for name in names]) == may_be
