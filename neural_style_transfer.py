@@ -15,8 +15,9 @@ style reference S. L-BFGS changes C until the loss is small, at one size after a
     neighbors       = neighbor_weight * mean over positions of 1 - cosine similarity of a position's
                       features and those of its partner in S, found once a size: the position
                       most similar to the photo's (mostly) there
-    laplacian       = laplacian_weight * sum over squares of 4 and 16 pixels of
-                      mean (D(C) - D(B))^2, D the Laplacian of their brightness, where asked for
+    laplacian       = laplacian_weight * sum over p = 4 and 16 of
+                      mean (D(C) - D(B))^2, D the Laplacian of brightness averaged over p x p
+                      squares, where asked for
     temporal        = temporal_weight * mean h (C - frame before, moved)^2, h 0..1: trust; in films
 
 F are VGG19's features after the ReLU: a row for each position, a column for each channel. G(S) is

@@ -120,8 +120,10 @@ def main(argv=None):
     parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
     parser.add_argument("--repeats", type=int, default=4, help="a turn; default: %(default)s")
     parser.add_argument("--turns", type=int, default=2, help="default: %(default)s")
-    parser.add_argument("--losses", action="store_true", help="of whole pictures, not the time")
-    parser.add_argument("--pairs", nargs="+", default=PAIRS, help="of --losses: PHOTO+PAINTING")
+    parser.add_argument(
+        "--losses", action="store_true", help="compare the losses of whole pictures, not times"
+    )
+    parser.add_argument("--pairs", nargs="+", default=PAIRS, help="PHOTO+PAINTING, for --losses")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--gradient", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)

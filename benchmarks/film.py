@@ -134,7 +134,7 @@ def paint(job, weights, images, folder, wanted):
     for frame in frames_to_paint(job, wanted_images, folder):
         result = nst.paint(job.frame(frame.image, frame.previous), weights)
         folder.save(frame.number, result.pixels)
-        gc.collect()  # what was compiled for this picture alone: its parts hold each other
+        gc.collect()  # frees what was compiled for this picture alone, whose parts hold each other
         now = [clock() for clock in clocks]
         seconds[frame.number] = np.subtract(now, started)
         print(f"{folder.path.name} {frame.number}: {seconds[frame.number].round(1)} s", flush=True)

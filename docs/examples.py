@@ -51,7 +51,7 @@ record = metadata.make_record(job, weights, base, styles)
 nst.save_image(iterate.image, "results/told.png", description=metadata.to_text(record))
 
 
-# The loss of any picture of that size, term by term, in a recipe with a value of your own
+# The loss of a finished picture of the job's size, term by term, in a recipe of your own
 from stylize.vgg.preprocess import preprocess_image
 
 recipe = nst.RECIPES["keras"] | {"formula": "gatys"}

@@ -48,7 +48,7 @@ def other_names():
         for other, own in values.items():
             taken.setdefault(f"{flag} {own}", []).append(other)
     rows = [f"| `{own}` | {', '.join(f'`{o}`' for o in names)} |" for own, names in taken.items()]
-    title = "## Other names: accepted from other programs and spellings"
+    title = "## Other names that are accepted: other programs' names, other spellings"
     return "\n\n".join([title, "\n".join(["| ours | also |", "|---|---|", *rows])])
 
 

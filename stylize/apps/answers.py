@@ -24,7 +24,8 @@ ON_THE_WAY = re.compile(r"_at_iteration_[0-9]+$")  # at the end of such a pictur
 KEPT = re.compile(r"\.[1-9][0-9]{0,8}$")  # at the end of the prefix of an earlier result
 USAGE = "%(prog)s photo.jpg painting.jpg results/name [options]"
 OF_OWN_RECIPE = (
-    "Made from Python with a recipe of its own, which no command has; its values are in the record"
+    "Made from Python with a recipe of its own, which no command can repeat; "
+    "the record has its values"
 )
 FIRST = """Paints a photo in the style of a picture:
   {program} photo.jpg painting.jpg results/photo

@@ -39,7 +39,7 @@ class Parser(argparse.ArgumentParser):
 
     Attributes:
         suggest: takes an unknown option and those that there are; says what may be meant, or "".
-        example: a command that lacks nothing, for whoever left an argument out.
+        example: a complete command, to show where an argument is missing.
     """
 
     example = ""

@@ -346,7 +346,7 @@ def torn_names(words: Sequence[str]) -> list[str]:
 
 
 def torn_choices(words: Sequence[str]) -> list[str]:
-    """What --compare is to vary, in names with spaces, of files that there are, that are torn.
+    """Settings of --compare that were torn apart at spaces in the names of existing files.
 
     Args:
         words: as they were typed.
@@ -410,8 +410,8 @@ def follow_record(path: str, args: argparse.Namespace) -> dict:
         )
     if record["recipe"] == OWN_RECIPE:
         raise InputError(
-            f"{path}: was made from Python with a recipe of its own, which no option has; give "
-            "style_transfer that recipe"
+            f"{path}: was made from Python with a recipe of its own, which no option can give; "
+            "pass that recipe to style_transfer"
         )
     given = {name: getattr(args, name) for name in SETTINGS}
     vars(args).update(metadata.settings_like(record, given, path))

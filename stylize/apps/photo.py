@@ -81,12 +81,12 @@ def plan(args: argparse.Namespace) -> tuple[Job, dict]:
 
 
 def _refuse_without_styles(args):
-    """Raises SettingError where values are given for more styles than are."""
+    """Raises SettingError where values are given for more styles than there are."""
     number = len(_styles(args))
     for name in ("style_blend", "style_masks", "style_scale"):
         values = getattr(args, name)
         if isinstance(values, list | tuple) and len(values) > number:
-            problem = f"must have one for each style: {number}, not {len(values)}"
+            problem = f"must have one value for each style: {number} in all, not {len(values)}"
             raise SettingError(f"--{name}", f"{problem}; name further paintings with --styles")
 
 

@@ -173,7 +173,8 @@ def _open_to_lock(path):
     """The number of the open file at `path`, made if there is none. Raises OSError."""
     made_here = os.O_CREAT | os.O_NOFOLLOW
     try:
-        return os.open(path, os.O_RDWR | made_here, 0o644)  # on NFS no other can be locked
+        # NFS locks only files that are open for writing
+        return os.open(path, os.O_RDWR | made_here, 0o644)
     except PermissionError:
         return os.open(path, os.O_RDONLY | made_here, 0o644)  # another user's
 

@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 
 NETWORKS_KEPT = 2  # with what is compiled for each
-# For each network, at some 17 MiB: all four sizes of pictures of 3:2 and 4:3, upright or not.
+# For each network, about 17 MiB a shape: all four sizes of pictures of 3:2 and 4:3, upright or not.
 SHAPES_KEPT = 16
 
 
 def kept(firsts: int, number: int) -> Callable[[Callable], Callable]:
     """Makes a function return the same object for equal arguments, as `functools.lru_cache` does.
 
-    That is for results which hold their first argument, as what is compiled holds its network:
-    `remembered` would never forget them. Arguments are positional and have a hash.
+    Use it for results that hold their first argument, as compiled functions hold their network:
+    `remembered` would never forget them. Arguments must be positional and hashable.
 
     Args:
-        firsts: of so many first arguments.
+        firsts: how many first arguments to keep results for.
         number: of results to keep for each of these.
     """
 

@@ -100,7 +100,7 @@ class Term:
         raise NotImplementedError
 
     def kind(self) -> "Term":
-        """Returns a copy that holds nothing of what it is compared with, for a compiled loss."""
+        """Returns a copy without `targets` and `shared`, for a compiled loss."""
         kind = copy.copy(self)
         kind.targets = kind.shared = ()
         return kind

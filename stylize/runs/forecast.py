@@ -15,7 +15,7 @@ from stylize.runs.progress import Progress, Stage
 from stylize.runs.pyramid import preparation
 
 SIDES = 128, 512  # of squares to try; the second where an evaluation of the first says little
-TINY = 24  # of the square that is tried before them
+TINY = 24  # side of the square that is tried before those
 SHORT = 0.05  # seconds, of an evaluation that says little: a GPU's
 REPEATS = 2  # of an evaluation, the shortest of which counts
 
@@ -29,9 +29,9 @@ class Pace(NamedTuple):
 
 
 def seconds_each(pictures: Sequence[Sequence[Stage]], pace: Pace) -> list[float]:
-    """The seconds of each picture, given by its stages, that a process paints one after another.
+    """The seconds that each picture takes, where one process paints them in turn.
 
-    They are those of all evaluations and of what comes before them.
+    A picture is given by its stages; what comes before its evaluations counts too.
     """
     compiled: set[tuple[int, int]] = set()  # shapes
     each = []

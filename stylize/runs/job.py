@@ -262,7 +262,8 @@ def _read_inputs(base, style_reference, settings):
     for flag, given in [("style_scale", scales), ("style_blend", blend), ("style_masks", masks)]:
         if len(given) != len(styles):
             raise SettingError(
-                f"--{flag}", f"must have one for each style: {len(styles)}, not {len(given)}"
+                f"--{flag}",
+                f"must have one value for each style: {len(styles)} in all, not {len(given)}",
             )
     init, noise = settings.init, settings.noise_blend
     return Inputs(

@@ -160,10 +160,10 @@ def test_what_no_command_can_say_is_said(folder, capsys):
     """Python takes recipes of one's own, and another number of evaluations."""
     save("mine.png", recipe="custom")
     assert shown(capsys, "mine.png").startswith(
-        "Made from Python with a recipe of its own, which no"
+        "Made from Python with a recipe of its own, which no command can repeat"
     )
     args = options.parse(["photo.png", "painting.png", "r", "--like", "mine.png"])
-    with pytest.raises(InputError, match="mine.png: was made from Python .*; give style_transfer"):
+    with pytest.raises(InputError, match="mine.png: was made from Python .*; pass that recipe to"):
         options.follow_record(args.like, args)
     save("five.png", evaluations_per_iteration=5)
     assert (

@@ -142,11 +142,14 @@ def test_network_of_the_folder_else_imagenet(folder, monkeypatch):
     [
         ("--content none.jpg", "picture none.jpg: no such file"),
         ("--styles none.jpg", "picture none.jpg: no such file"),
-        ("--style-scales 1 2", "--style-scales must have one for each style: 1, not 2"),
+        (
+            "--style-scales 1 2",
+            "--style-scales must have one value for each style: 1 in all, not 2",
+        ),
         ("--style-scales 0", "--style-scales must be a finite number above 0"),
         (
             "--style-blend-weights 1 2",
-            "--style-blend-weights must have one for each style: 1, not 2",
+            "--style-blend-weights must have one value for each style: 1 in all, not 2",
         ),
         ("--style-blend-weights 0", "--style-blend-weights must not add up to 0"),
         ("--content-weight -1", "--content-weight must be a finite number of at least 0"),

@@ -1035,8 +1035,8 @@ def test_command_that_resumes_is_one_that_works(given, again):
 
 @pytest.mark.parametrize("option", ["--style_masks", "--style_blend", "--style_scale"])
 def test_values_for_styles_that_are_not_named_are_refused(option, command, capsys):
-    message = f"{option} must have one for each style: 1, not 2; name further paintings with"
-    fails([*command, option, "1", "2"], 2, f"{message} --styles$", capsys)
+    message = f"{option} must have one value for each style: 1 in all, not 2; name further"
+    fails([*command, option, "1", "2"], 2, f"{message} paintings with --styles$", capsys)
 
 
 @pytest.mark.parametrize(("step", "warned"), [(0, 1), (3, 1), (4, 0)])

@@ -82,11 +82,17 @@ def test_paintings_have_no_period_at_the_last_size_that_would_become_a_weave(pho
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"style_scale": [1, 2, 3]}, "style_scale must have one for each style: 2, not 3"),
-        ({"style_blend": [1]}, "style_blend must have one for each style: 2, not 1"),
+        (
+            {"style_scale": [1, 2, 3]},
+            "style_scale must have one value for each style: 2 in all, not 3",
+        ),
+        ({"style_blend": [1]}, "style_blend must have one value for each style: 2 in all, not 1"),
         ({"style_blend": [0, 0]}, "style_blend must not add up to 0"),
         ({"style_blend": [1, -1]}, "style_blend must be a finite number of at least 0"),
-        ({"style_masks": ["a.png"]}, "style_masks must have one for each style: 2, not 1"),
+        (
+            {"style_masks": ["a.png"]},
+            "style_masks must have one value for each style: 2 in all, not 1",
+        ),
         ({"learning_rate": 3}, "learning_rate needs optimizer adam, or recipe athalye"),
         ({"init": "none.png"}, "picture none.png: no such file"),
         ({"init": 5}, "init must be a path, a Pillow image or a uint8 array; received int"),

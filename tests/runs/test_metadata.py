@@ -38,7 +38,7 @@ def test_record_survives_a_picture_and_names_no_folder(record, photo, tmp_path):
 
 
 def test_recipe_of_ones_own_is_recorded_whole(small_vgg19, photo, painting):
-    """Its values that are no settings have no other name."""
+    """Values that are not settings are recorded nowhere else."""
     recipe = RECIPES["pyramid"] | {"formula": "gatys", "bounded": False, "tv_weight": 3}
     job = prepare(photo, painting, recipe, size=24)
     record = metadata.make_record(job, small_vgg19, photo, [painting])

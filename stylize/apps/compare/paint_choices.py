@@ -170,7 +170,7 @@ class Comparison:
         return line
 
     def command(self, choice: Choice) -> str:
-        """The command that paints a choice: not so small, where a size was for the comparison."""
+        """The command that paints a choice, without a --size that was for the small pictures."""
         return in_shell([*started_as(), *self._words_and_rows(choice)[0]])
 
     def _words_and_rows(self, choice):
@@ -215,7 +215,7 @@ class Comparison:
         sizes = [self._words_and_rows(choice)[1] for choice in self.choices]
         least, most = min(sizes), max(sizes)
         rows = f"{least} rows" if least == most else f"{least} to {most} rows"
-        return f"in {rows}, or in those of a --size that you add to it."
+        return f"at {rows}; add --size to it for another size."
 
     def _record(self, styles: Sequence[str]) -> dict:
         """What the sheet says of itself: each picture has a whole record of its own."""

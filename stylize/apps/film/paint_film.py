@@ -122,11 +122,11 @@ def paint_frame(
     """
     _freeze_what_is_loaded()
     pixels = nst.paint(job.frame(image, previous), weights).pixels
-    gc.collect()  # what was compiled for this frame alone: its parts hold each other until then
+    gc.collect()  # frees what was compiled for this frame alone, whose parts hold each other
     return Painted(pixels, max(tensors.peak_memory().values(), default=0.0))
 
 
-@functools.cache  # once: of what a frame leaves, something may be collected after the next
+@functools.cache  # once: a second freeze would keep what a frame left to be collected later
 def _freeze_what_is_loaded():
     """Libraries and weights stay; to look at them after each frame would take a while."""
     gc.freeze()

@@ -151,7 +151,7 @@ def paint_photo(args: argparse.Namespace, weights: VGG19Weights | None = None) -
         if weights and getattr(error, "errno", None) == errno.ENOSPC:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         return _failed(args, error)._replace(**_of_result(console))
-    gc.collect()  # what was compiled for this picture alone: its parts hold each other
+    gc.collect()  # frees what was compiled for this picture alone, whose parts hold each other
     seconds, peak = time.monotonic() - started, max(tensors.peak_memory().values(), default=0.0)
     return Outcome("painted", seconds=seconds, peak_mib=peak, **_of_result(console))
 
@@ -376,7 +376,7 @@ def _paint_there(workers, args):
 
     try:
         check_writable(args.result_prefix)
-        with alone(args.result_prefix):  # the worker holds only its own copy's
+        with alone(args.result_prefix):  # the worker's lock is only on its own copy
             return workers.run(paint_photo, args, make_room)
     except ConnectionError:
         raise

@@ -81,8 +81,7 @@ class Allowance(NamedTuple):
             if error.flag != "--size":
                 raise
             problem = (
-                f"The size must be a whole number of at least {least} and at most {most}, the rows "
-                "of the result."
+                f"The size, the rows of the result, must be a whole number from {least} to {most}."
             )
             raise TooMuch("size", problem if least <= most else self._too_long) from None
         if max(rows, cols) > self.size:
@@ -98,8 +97,8 @@ class Allowance(NamedTuple):
     def _too_long(self):
         """What is said of a photo that no size makes small enough."""
         return (
-            f"Too long and narrow: with {self.size} pixels on the longer side, the most here, "
-            f"fewer than {SMALLEST_SIDE} are left on the shorter one. Crop it."
+            f"The photo is too long and narrow: at {self.size} pixels on the longer side, the "
+            f"limit here, the shorter side would have fewer than {SMALLEST_SIDE}. Crop the photo."
         )
 
     def check_painting(self, rows: int, cols: int) -> None:

@@ -33,12 +33,15 @@ class Countdown:
     """
 
     def __init__(self, foreseen: Sequence[float] | None):
-        self._slower = 1.0 if foreseen else None  # so many times, than foreseen
+        self._slower = 1.0 if foreseen else None  # times as long as foreseen; None: unknown
         self._to_come = [*(foreseen or [1.0] * len(STRENGTHS))]
-        self._own = self._begun = 0.0  # of the picture that is painted: as foreseen, and since when
+        self._own = self._begun = 0.0  # the current picture: seconds foreseen, when begun
 
     def begin_next(self) -> None:
-        """The next picture begins. Those to come will be as much slower as the last has been."""
+        """The next picture begins.
+
+        The rest are expected to be as much slower than foreseen as the last.
+        """
         now = time.monotonic()
         if self._own:
             self._slower = (now - self._begun) / self._own

@@ -114,7 +114,10 @@ class Foresight:
         return f", but painting stops after {in_words(self._allowed.seconds)} here"
 
     def _seconds_each(self, pictures):
-        """Those of photos, each (cols, rows), with settings. Raises InputError: see `_stages`."""
+        """The seconds for each (size, settings), sizes as (cols, rows).
+
+        Raises InputError: see `_stages`.
+        """
         stages = [self._stages(size, given) for size, given in pictures]
         return [READING + seconds for seconds in forecast.seconds_each(stages, self._pace)]
 

@@ -330,13 +330,14 @@ def _more_controls():
             DEFAULTS["iterations"],
             step=1,
             label="Iterations",
-            info="more: finer work, and longer",
+            info="more of them give finer work, but take longer",
         )
         colours = gr.Dropdown(
             COLOR_METHODS,
             value="none",
             label="Keep the photo's colours",
-            info="luma paints only brightness; linear and histogram recolour the painting first",
+            info="luma changes only the brightness; linear and histogram recolour the "
+            "painting first",
         )
     with gr.Accordion("More settings", open=False):
         keep_mask = _upload("Keep a part of the photo: a mask", ["image"], "keep_mask")

@@ -277,7 +277,7 @@ class Studio:
             picture = gr.skip() if iterate.image == before else iterate.image
             before = iterate.image
             yield Shown(words, picture, watch.table.figure())
-        gc.collect()  # what was compiled for this picture alone: its parts hold each other
+        gc.collect()  # frees what was compiled for this picture alone, whose parts hold each other
         if watch.error and not isinstance(watch.error, Stopped):
             raise watch.error
 

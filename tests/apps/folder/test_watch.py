@@ -118,7 +118,7 @@ def test_folder_of_results_that_another_run_has_is_refused_at_once(
 def test_full_disk_ends_it(
     folder, looks, one_process, simple_loss, command, tmp_path, monkeypatch, capsys
 ):
-    """What is left is no change of the folder, so nothing would paint it."""
+    """Pictures left over do not change the folder, so it would never look at them again."""
     for name in ("a.png", "b.png"):
         Image.fromarray(smooth_picture(40, 48, 1)).save(folder / name)
     looks += [nothing, nothing]

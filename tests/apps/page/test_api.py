@@ -241,7 +241,7 @@ def test_what_is_told_is_told_once(client):
     photo = uploaded(client)
     asked = {"photo": photo, "painting": photo, "size": 1}
     event = client.post("/call/v2/paint", json=asked).json()["event_id"]
-    assert "size must be" in client.get(f"/call/paint/{event}").text
+    assert "the result, must be" in client.get(f"/call/paint/{event}").text
     for address in (f"/call/paint/{event}", f"/call/paint/{event}/"):
         again = client.get(address)
         assert again.status_code == 410 and "read only once" in again.text

@@ -390,7 +390,7 @@ def test_nothing_red_is_left_of_an_error(visit, photo_path, painting_path):
     give(page, photo_path, painting_path)
     page.get_by_label("Size").fill("1")
     page.get_by_role("button", name="Paint", exact=True).click()
-    status(page, "size must be a whole number of at least 16")
+    status(page, "the result, must be a whole number from 16")
     expect(page.get_by_test_id("toast-body")).to_be_visible()
     page.get_by_test_id("toast-close").click()
     expect(page.get_by_test_id("toast-body")).to_have_count(0)
@@ -532,7 +532,7 @@ def test_what_is_said_of_other_settings_is_taken_back(visit, photo_path, paintin
     status(page, r"Ready\.")
     page.get_by_label("Size").fill("1")
     page.get_by_role("button", name="Paint", exact=True).click()
-    status(page, "size must be")
+    status(page, "The size, the rows of the result, must be")
     page.get_by_label("Size").fill("32")
     status(page, r"Ready\.")
     paint(page, 1)
@@ -553,7 +553,7 @@ def test_finished_picture_stays_until_the_next_is_there(visit, photo_path, paint
     status(page, "Done: 38x32 pixels")
     page.get_by_label("Size").fill("1")
     page.get_by_role("button", name="Paint", exact=True).click()
-    status(page, "size must be")
+    status(page, "The size, the rows of the result, must be")
     assert shown(page) == painted
     with page.expect_download() as download:
         page.get_by_role("button", name="Download PNG").click()

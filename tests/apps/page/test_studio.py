@@ -125,8 +125,8 @@ def test_time_is_foreseen_by_the_pace_of_the_machine(studio, photo_path, tmp_pat
     assert said([tmp_path / "none.png"]) == said([]) == ""
     Image.new("RGB", (315, 25)).save(tmp_path / "wide.png")
     long = (
-        "Too long and narrow: with 64 pixels on the longer side, the most here, fewer than 16 are "
-        "left on the shorter one. Crop it."
+        "The photo is too long and narrow: at 64 pixels on the longer side, the limit here, the "
+        "shorter side would have fewer than 16. Crop the photo."
     )
     wide = said([tmp_path / "wide.png"], size=20)
     assert "would be 252x20 pixels" in wide and wide.endswith(long)
@@ -143,8 +143,7 @@ def test_size_that_cannot_be_names_those_that_fit_the_photo(
     Image.new("RGB", (25, 50)).save(tmp_path / "upright.png")
     for photo, least, most in ((photo_path, 16, 54), (tmp_path / "upright.png", 32, 64)):
         expected = (
-            f"The size must be a whole number of at least {least} and at most {most}, the rows of "
-            "the result."
+            f"The size, the rows of the result, must be a whole number from {least} to {most}."
         )
         said = studio.foresight.words([photo], default | {"size": size})
         assert said.partition(" *Show me")[0] == expected
@@ -320,7 +319,7 @@ def test_what_is_wrong_with_all_photos_is_said_once(painting_of, three):
     *_, last = painting_of(1, photos=three, size=1)
     first, wrong = last.words.split("\n\n")
     assert first == "Done: 0 of 3 painted"
-    assert wrong.startswith("cat.png, cat.png, dog.png: The size must be a whole number")
+    assert wrong.startswith("cat.png, cat.png, dog.png: The size, the rows of the result")
     assert not isinstance(last.download, gr.DownloadButton)
 
 
@@ -669,7 +668,7 @@ def test_time_limit_stops_and_says_so(studio, painting_of):
     [
         ({"size": 100}, "The result would be 120x100 pixels; the limit here is 64"),
         ({"size": 100_000}, "The result would be 120000x100000 pixels; the limit here is 64"),
-        ({"size": 1}, "size must be a whole number of at least 16"),
+        ({"size": 1}, "The size, the rows of the result, must be a whole number from 16"),
         ({"photos": []}, "Give a photo and a painting"),
         ({"painting": None}, "Give a photo and a painting"),
         ({"photos": ["none.png"]}, "the photo: no such file"),
