@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 LONGEST_LIST = 500  # characters
+FULL = (errno.ENOSPC, errno.EDQUOT)  # no space is left: on the disk, or of a user's share of it
 
 
 def printable(text: str) -> str:
@@ -44,6 +45,11 @@ class SettingError(InputError):
     @property
     def option(self) -> str:
         return printable(f"{self.flag} {self.problem}")
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether something failed for lack of space on a disk."""
+    return getattr(error, "errno", None) in FULL
 
 
 class NoRoom(InputError):

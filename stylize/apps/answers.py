@@ -23,10 +23,7 @@ from stylize.vgg.download import MIRROR_NUMBERS_SHA256
 ON_THE_WAY = re.compile(r"_at_iteration_[0-9]+$")  # at the end of such a picture's name
 KEPT = re.compile(r"\.[1-9][0-9]{0,8}$")  # at the end of the prefix of an earlier result
 USAGE = "%(prog)s photo.jpg painting.jpg results/name [options]"
-OF_OWN_RECIPE = (
-    "Made from Python with a recipe of its own, which no command can repeat; "
-    "the record has its values"
-)
+OF_OWN_RECIPE = "Made from Python with a recipe of its own, which no command can repeat"
 FIRST = """Paints a photo in the style of a picture:
   {program} photo.jpg painting.jpg results/photo
   {program} photo.jpg painting.jpg results/try --compare
@@ -130,7 +127,10 @@ def told_of(record: Mapping[str, Any], path: str) -> str:
     if record["recipe"] == "comparison":
         lines = _of_sheet(record, path)
     elif record["recipe"] == OWN_RECIPE:
-        lines = [OF_OWN_RECIPE, _summary(record)]
+        values = "; the record has its values" if "own_recipe" in record else ""
+        photo, *styles = (in_shell([name]) for name in _pictures(record))
+        of = f"It is {photo} in the style of {listed(styles, ' and ')}"
+        lines = [f"{OF_OWN_RECIPE}{values}", of, _summary(record)]
     else:
         lines = [command_like(record, path), *_not_found(record), *_without_option(record)]
         lines.append(_summary(record))

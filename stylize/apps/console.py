@@ -24,7 +24,7 @@ from stylize.backend.signals import (
     sigterm_raises,
     told_of_stops,
 )
-from stylize.errors import InputError, NonFiniteLoss, WeightsError, printable
+from stylize.errors import InputError, NonFiniteLoss, WeightsError, is_full, printable
 
 # tqdm's own lock, shared with processes, would start what tracks these before they are ready. Set
 # once: threads write lines while others make bars, and must leave the lock that they entered.
@@ -85,7 +85,9 @@ def underscored(arguments: Sequence[str]) -> list[str]:
 
 
 def check_writable(prefix: str | os.PathLike, longest: str = "") -> None:
-    """Raises InputError unless files can be created under `prefix`. Touches no other file.
+    """Raises InputError unless files can be created under `prefix`, OSError if the disk is full.
+
+    Touches no other file.
 
     Args:
         prefix: their names begin with.
@@ -94,8 +96,11 @@ def check_writable(prefix: str | os.PathLike, longest: str = "") -> None:
     if not os.path.basename(prefix):
         raise InputError(f"{prefix}: is a folder; add a name for the result: {prefix}NAME")
     try:
-        Unfinished(f"{prefix}{longest}").discard()
+        with naming(prefix):
+            Unfinished(f"{prefix}{longest}").discard()
     except OSError as error:
+        if is_full(error):
+            raise
         if error.errno == errno.ENAMETOOLONG:
             raise InputError(
                 f"{prefix}: is too long for names such as {os.path.basename(prefix)}{longest}; "
@@ -167,8 +172,7 @@ def failure(error: BaseException) -> tuple[int, str]:
         case MemoryError():
             return 1, "not enough memory; choose a smaller --size"
         case OSError():
-            full = error.errno == errno.ENOSPC
-            remedy = "; free some space and try again" if full else ""
+            remedy = "; free some space and try again" if is_full(error) else ""
             return 1, f"{error.filename or 'cannot write'}: {error.strerror or error}{remedy}"
         case KeyboardInterrupt():
             return INTERRUPTED, "interrupted"

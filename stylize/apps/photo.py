@@ -68,8 +68,8 @@ def plan(args: argparse.Namespace) -> tuple[Job, dict]:
 
     What is not given in `args` is filled in from that record. Raises InputError.
     """
-    _refuse_without_styles(args)
     followed = follow_record(args.like, args) if args.like else {}
+    _refuse_without_styles(args)
     given = {name: getattr(args, name) for name in SETTINGS}
     evaluations = followed.get("evaluations_per_iteration", EVALUATIONS_PER_ITERATION)
     recipe = args.recipe or DEFAULT_RECIPE

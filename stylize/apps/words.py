@@ -70,7 +70,7 @@ MEANINGS = {  # a name that is no option's, or a word in it -> what may be meant
     **dict.fromkeys(("color", "colors", "colour", "colours", "palette"), "--preserve_colors"),
     **dict.fromkeys(("step", "steps", "epoch", "epochs", "iteration", "quality"), "--iter"),
     **dict.fromkeys(("resolution", "dimension", "pixels", "dim", "image", "px"), "--size"),
-    **dict.fromkeys(("intensity", "amount", "degree", "ratio", "alpha", "stärke"), "--strength"),
+    **dict.fromkeys(("intensity", "amount", "degree", "ratio", "alpha"), "--strength"),
     **dict.fromkeys(("smooth", "smoothness", "denoise", "variation"), "--tv_weight"),
     "noise": "--noise_blend",
     **dict.fromkeys(("stroke", "strokes", "brush", "brushes"), "--style_scale"),

@@ -145,7 +145,8 @@ def alone(prefix: str | os.PathLike, results: str | os.PathLike | None = None) -
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        if os.fstat(number).st_uid == os.geteuid():  # another user's run may still have its own
+            path.unlink(missing_ok=True)
         os.close(number)
 
 

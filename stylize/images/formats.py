@@ -220,7 +220,9 @@ def _remedy(array):
     """How to make a picture of an array that is none, as far as can be told from it."""
     if array.dtype.kind == "f":
         return "; for values 0..1, give (255 * x).round().astype('uint8')"
-    if array.ndim == 3 and array.shape[0] in (1, 3, 4):
+    if array.ndim == 3 and 1 in (array.shape[0], array.shape[2]):
+        return f"; leave the only channel out: {'x[0]' if array.shape[0] == 1 else 'x[:, :, 0]'}"
+    if array.ndim == 3 and array.shape[0] in (3, 4):
         return "; move the channels to the end: np.moveaxis(x, 0, -1)"
     return ""
 

@@ -45,7 +45,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from stylize.backend.files import replacing
 from stylize.backend.machine import THREADS
 from stylize.backend.tensors import chosen_backend, keras
-from stylize.errors import InputError, one_line
+from stylize.errors import InputError, is_full, one_line
 from stylize.parallel.ray_worker import Worker, input_files, state_path, versions
 from stylize.runs.job import Job
 from stylize.runs.memory import SHARE
@@ -209,7 +209,7 @@ class Cluster:
             try:
                 return ray.get(getattr(worker, name).remote(*arguments))
             except RayTaskError as error:  # first: it may be of the others' kinds, too
-                if getattr(error.cause, "errno", None) != errno.ENOSPC:
+                if not is_full(error.cause):
                     raise ChildProcessError(errno.ECHILD, _cause(error), done_for) from None
                 self.bury(worker, "has no space left on its disk")
             except DEAD:

@@ -69,6 +69,10 @@ PIECE = 2**24  # bytes that are read at once
 SECONDS_BETWEEN = 120  # an iteration that takes longer is kept on the way, too
 
 
+class Damaged(InputError):
+    """A state is damaged, or none."""
+
+
 class OtherRun(InputError):
     """A state is sound, but of another run, or of another version of this program."""
 
@@ -141,7 +145,7 @@ class StateFile:
         except Exception as error:  # of many kinds, as zipfile and NumPy have them
             if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
                 raise  # nothing is wrong with what is in it
-            raise InputError(f"{self.path}: is damaged or no state of a run; {ANEW}") from None
+            raise Damaged(f"{self.path}: is damaged or no state of a run; {ANEW}") from None
 
     def _read_about(self, archive):
         """What an archive says of its run and its checkpoint, when all but arrays is checked.

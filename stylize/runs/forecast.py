@@ -31,7 +31,8 @@ class Pace(NamedTuple):
 def seconds_each(pictures: Sequence[Sequence[Stage]], pace: Pace) -> list[float]:
     """The seconds that each picture takes, where one process paints them in turn.
 
-    A picture is given by its stages; what comes before its evaluations counts too.
+    A picture is given by its stages; what comes before its evaluations counts too. Of compiling,
+    only what is new in each shape counts: tiles and terms of other kinds take a little longer.
     """
     compiled: set[tuple[int, int]] = set()  # shapes
     each = []

@@ -23,7 +23,7 @@ from stylize.runs import memory
 from stylize.runs.level import Inputs, Level, style_size
 from stylize.runs.progress import Stage
 from stylize.runs.pyramid import plan_stages
-from stylize.runs.recipes import DEFAULT_RECIPE, OWN_RECIPE, choose_settings
+from stylize.runs.recipes import DEFAULT_RECIPE, choose_settings, name_of
 from stylize.runs.settings import (
     EVALUATIONS_PER_ITERATION,
     OF_ADAM,
@@ -41,7 +41,7 @@ class Job(NamedTuple):
     """All that is known of a run before its first evaluation, except the weights.
 
     Attributes:
-        recipe: the name of the recipe, "custom" for a mapping.
+        recipe: the name of the recipe, "custom" for one of the caller's own.
         settings: a value for everything that decides how the picture comes out.
         inputs: the pictures.
         stages: from the coarsest to the result.
@@ -201,7 +201,7 @@ def prepare(
     )
     inputs = _read_inputs(base, style_reference, settings)
     stages = plan_stages(inputs.base, settings, evaluations_per_iteration)
-    name = recipe if isinstance(recipe, str) else OWN_RECIPE
+    name = recipe if isinstance(recipe, str) else name_of(settings)
     job = Job(name, settings, inputs, stages, evaluations_per_iteration)
     return job.within(memory.allowed_mib(settings))
 

@@ -83,7 +83,7 @@ def make_record(
     settings = job.settings | {"precision": job.stages[-1].precision}
     used = {name: settings[name] for name in PICTURE_SETTINGS if names_file(settings[name])}
     names = {name: _describe(files, _name_of) for name, files in used.items()}
-    own = {name: value for name, value in vars(settings).items() if name not in SETTINGS}
+    own = {n: _as_json(value) for n, value in vars(settings).items() if n not in SETTINGS}
     return {
         "program": f"neural_style_transfer {__version__}",
         "recipe": job.recipe,
@@ -108,6 +108,11 @@ def make_record(
         "format": suffix,
         "bits": bits,
     }
+
+
+def _as_json(value):
+    """A value of a recipe: a function, which JSON cannot hold, by its name."""
+    return value.__name__ if callable(value) else value
 
 
 def names_file(value: Any) -> bool:

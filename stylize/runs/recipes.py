@@ -129,7 +129,7 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "style_energy": 2e5,
 }
 DEFAULT_RECIPE = "neighbors"
-OWN_RECIPE = "custom"  # what every recipe is called that is given as a mapping
+OWN_RECIPE = "custom"  # what one is called that differs from all of these in more than settings
 # Of `style_transfer`, but for the pictures and settings: a slip may mean one of them.
 ARGUMENTS = ("recipe", "weights", "evaluations_per_iteration", "callback", "progress")
 
@@ -147,7 +147,8 @@ def choose_settings(recipe: str | Settings | Mapping = DEFAULT_RECIPE, **given: 
     settings, values = _recipe_settings(recipe), {}
     for name, value in given.items():
         if name not in SETTINGS and name in CHECKS:
-            own = f"RECIPES[{DEFAULT_RECIPE!r}] | {{{name!r}: ...}}"
+            base = f"RECIPES[{recipe!r}]" if isinstance(recipe, str) else "your recipe"
+            own = f"{base} | {{{name!r}: ...}}"
             raise InputError(f"{name} is part of a recipe, not a setting; give recipe={own}")
         if name not in SETTINGS:
             known = [*SETTINGS, *(other for other in ARGUMENTS if other != name)]
@@ -155,6 +156,15 @@ def choose_settings(recipe: str | Settings | Mapping = DEFAULT_RECIPE, **given: 
         if value is not None:
             values[name] = checked(SETTINGS[name].flag, SETTINGS[name].check, value, name)
     return settings | values
+
+
+def name_of(settings: Settings) -> str:
+    """The name of the recipe that has the same values but for settings; `OWN_RECIPE` if none."""
+
+    def own(values):
+        return {name: value for name, value in vars(values).items() if name not in SETTINGS}
+
+    return next((n for n, known in RECIPES.items() if own(known) == own(settings)), OWN_RECIPE)
 
 
 def _recipe_settings(recipe):

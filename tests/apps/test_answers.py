@@ -160,8 +160,11 @@ def test_what_no_command_can_say_is_said(folder, capsys):
     """Python takes recipes of one's own, and another number of evaluations."""
     save("mine.png", recipe="custom")
     assert shown(capsys, "mine.png").startswith(
-        "Made from Python with a recipe of its own, which no command can repeat"
+        "Made from Python with a recipe of its own, which no command can repeat\n"
+        "It is photo.png in the style of painting.png\n"
     )
+    save("mine.png", recipe="custom", own_recipe={"noise": 0.1})
+    assert "can repeat; the record has its values\n" in shown(capsys, "mine.png")
     args = options.parse(["photo.png", "painting.png", "r", "--like", "mine.png"])
     with pytest.raises(InputError, match="mine.png: was made from Python .*; pass that recipe to"):
         options.follow_record(args.like, args)

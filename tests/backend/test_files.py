@@ -154,6 +154,30 @@ def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
     assert not (tmp_path / "mine").exists()
 
 
+@pytest.mark.skipif(not files.fcntl, reason="Windows has no such locks")
+def test_what_is_locked_is_open_for_writing(tmp_path, monkeypatch):
+    """NFS locks nothing else."""
+    flock, modes = files.fcntl.flock, []
+
+    def noting(number, how):
+        modes.append(files.fcntl.fcntl(number, files.fcntl.F_GETFL) & os.O_ACCMODE)
+        flock(number, how)
+
+    monkeypatch.setattr(files.fcntl, "flock", noting)
+    with alone(tmp_path / "photo"):
+        pass
+    assert modes == [os.O_RDWR]
+
+
+@pytest.mark.skipif(not files.fcntl, reason="Windows has no such locks")
+def test_another_users_lock_stays(tmp_path, monkeypatch):
+    """On a disk without locks, or on NFS, their run may still be painting."""
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with alone(tmp_path / "photo"):
+        pass
+    assert os.listdir(tmp_path) == [".photo.lock"]
+
+
 def test_a_disk_without_locks_keeps_nobody_out(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))

@@ -1,5 +1,8 @@
 """The loss is compiled once for pictures of one shape, and is that of each picture all the same."""
 
+import gc
+import types
+
 import numpy as np
 import pytest
 
@@ -12,6 +15,9 @@ from stylize.runs.job import prepare
 RECIPES = {name: {"recipe": name} for name in nst.RECIPES} | {
     "laplacian": {"recipe": "pyramid", "laplacian_weight": 3},
 }
+
+
+OF_NO_PICTURE = type, types.ModuleType
 
 
 def job_of(photo, paintings, recipe="neighbors", **settings):
@@ -50,14 +56,20 @@ def terms_of(job, weights):
 
 
 def arrays_in(own):
-    """The arrays and tensors in what something holds, however deep."""
-    if isinstance(own, np.ndarray) or keras.ops.is_tensor(own):
-        return [own]
-    if isinstance(own, dict):
-        return arrays_in([*own, *own.values()])
-    if isinstance(own, list | tuple | set):
-        return [array for each in own for array in arrays_in(each)]
-    return []
+    """The arrays and tensors that something holds, however deep: in closures and objects too."""
+    found, seen, left = [], {}, [own]
+    while left:
+        held = left.pop()
+        if id(held) in seen or isinstance(held, OF_NO_PICTURE):
+            continue
+        seen[id(held)] = held  # which keeps its number from being another's
+        if isinstance(held, np.ndarray) or keras.ops.is_tensor(held):
+            found.append(held)
+        elif isinstance(held, types.FunctionType):  # its module holds everything
+            left += [held.__closure__, held.__defaults__, held.__kwdefaults__]
+        else:
+            left += gc.get_referents(held)
+    return found
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -25,6 +25,7 @@ from stylize.apps.folder import paint_folder
 from stylize.apps.folder.paint_folder import Outcome
 from stylize.apps.options import parse
 from stylize.backend import tensors
+from stylize.backend.files import alone
 from stylize.errors import InputError, NoRoom, WeightsError
 from stylize.images.ffmpeg import Mp4Writer
 from stylize.runs.job import prepare
@@ -388,6 +389,13 @@ def test_what_goes_wrong_in_a_worker_itself_is_a_line_and_costs_its_photo_only(
         assert outcome.status == "failed"
         assert re.fullmatch(f"{options.base}: {line}", outcome.error)
     assert len(workers.alive) == 1
+
+
+def test_photo_that_another_run_paints_is_sent_to_no_worker(options):
+    workers = cluster_of(lambda: pytest.fail("it was sent"))
+    with alone(options.result_prefix):
+        outcome = paint_folder._paint_there(workers, options)
+    assert outcome.status == "failed" and "another run is painting it" in outcome.error
 
 
 def test_finished_photo_has_no_state_left(options, tmp_path):

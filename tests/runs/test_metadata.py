@@ -47,8 +47,26 @@ def test_recipe_of_ones_own_is_recorded_whole(small_vgg19, photo, painting):
     assert record["recipe"] == "custom"
     assert recorded["formula"] == "gatys" and not recorded["bounded"]
     assert recorded["tv_weight"] == 3 and recorded["effort"] == list(recipe["effort"])
-    job = prepare(photo, painting, "pyramid", size=24)
-    assert "own_recipe" not in metadata.make_record(job, small_vgg19, photo, [painting])
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_that_differs_in_settings_alone_is_recorded_by_name(
+    name, small_vgg19, photo, painting
+):
+    job = prepare(photo, painting, RECIPES[name] | {"tv_weight": 3}, size=24)
+    record = metadata.make_record(job, small_vgg19, photo, [painting])
+    assert record["recipe"] == name and "own_recipe" not in record
+    assert record["settings"]["tv_weight"] == 3
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_can_be_changed_and_recorded(name, small_vgg19, photo, painting):
+    job = prepare(photo, painting, RECIPES[name] | {"noise": 0.123}, size=24)
+    record = metadata.make_record(job, small_vgg19, photo, [painting])
+    read = json.loads(metadata.to_text(record))
+    assert read["recipe"] == "custom" and read["own_recipe"]["noise"] == 0.123
+    longer = RECIPES[name].longer_side
+    assert read["own_recipe"]["longer_side"] == (longer and longer.__name__)
 
 
 def test_arrays_are_recorded_by_their_pixels(small_vgg19, photo, painting, tmp_path):

@@ -39,10 +39,10 @@ def test_unknown_settings_and_recipes_list_the_known():
         recipes.choose_settings("keras", magic=1)
     with pytest.raises(InputError, match="unknown setting 'sise'; did you mean size"):
         recipes.choose_settings("keras", sise=3)
-    with pytest.raises(
-        InputError, match=r"part of a recipe, .*RECIPES\['neighbors'\] \| {'formula'"
-    ):
+    with pytest.raises(InputError, match=r"part of a recipe, .*RECIPES\['keras'\] \| {'formula'"):
         recipes.choose_settings("keras", formula="gatys")
+    with pytest.raises(InputError, match=r"part of a recipe, .*give recipe=your recipe \| {'fo"):
+        recipes.choose_settings(recipes.RECIPES["keras"], formula="gatys")
     with pytest.raises(InputError, match="no recipe .magic.; there are keras, pyramid"):
         recipes.choose_settings("magic")
 

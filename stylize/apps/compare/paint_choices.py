@@ -313,8 +313,8 @@ def _paint_all(comparison, tell):
         for number, (index, future) in enumerate(painters.each(paint_choice, options), 1):
             outcome, label = _outcome(future), comparison.label(index)
             left -= work[index] if index in comparison.missing else 0
-            if outcome.disk_is_full:  # for the others, too
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), comparison.results[index])
+            if outcome.full_disk:  # for the others, too
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), outcome.full_disk)
             if outcome.status == "failed":
                 comparison.missing[index] = outcome.error
                 complain(f"{PROGRAM}: error: {label}: {outcome.error}")

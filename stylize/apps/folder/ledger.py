@@ -1,7 +1,6 @@
 """What has become of a folder's pictures: said on the screen, logged, and shown on a page."""
 
 import contextlib
-import errno
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 from stylize.apps.console import complain, in_words, progress_bar, say, warn
 from stylize.apps.folder.pictures import Task, append_line, write_index
 from stylize.apps.options import PROGRAM
+from stylize.errors import is_full
 
 LOG, INDEX = "log.jsonl", "index.html"
 FULL = "a full disk"  # among the errors that were said
@@ -28,7 +28,8 @@ class Outcome(NamedTuple):
         peak_mib: of the process so far, or of its GPU.
         room: a line that says what was done with an earlier result.
         record: how it was painted, as the process says it; not kept here.
-        disk_is_full: whether it failed because the disk is full, as the others would too.
+        full_disk: a file or folder on the disk that was full, as it would be for the others too;
+            "": it did not fail for that.
     """
 
     status: str
@@ -40,7 +41,7 @@ class Outcome(NamedTuple):
     peak_mib: float = 0.0
     room: str = ""
     record: Mapping[str, Any] = {}
-    disk_is_full: bool = False
+    full_disk: str = ""
 
 
 class Ledger:
@@ -135,7 +136,7 @@ class Ledger:
 
     def _fail(self, outcome):
         """Says what went wrong, once: a style, or a full disk, may spoil all photos."""
-        what = FULL if outcome.disk_is_full else outcome.error
+        what = FULL if outcome.full_disk else outcome.error
         if what not in self._errors:
             self._errors.add(what)
             more = ": the same command paints what is left" if what is FULL else ""
@@ -147,13 +148,13 @@ class Ledger:
         try:
             yield
         except OSError as error:
-            if not (self.is_disk_full and error.errno == errno.ENOSPC):
+            if not (self.is_disk_full and is_full(error)):
                 raise
 
     @property
     def is_disk_full(self) -> bool:
         """Whether a picture could not be saved for lack of space."""
-        return any(outcome.disk_is_full for outcome in self.outcomes)
+        return any(outcome.full_disk for outcome in self.outcomes)
 
     def time_left(self) -> float | None:
         """Seconds, at the pace so far; None: no picture is painted yet, or none is left."""

@@ -40,7 +40,7 @@ from stylize.apps.photo_console import PhotoConsole
 from stylize.backend import tensors
 from stylize.backend.files import alone
 from stylize.backend.signals import INTERRUPTED, TERMINATED, Terminated, sigterm_raises
-from stylize.errors import InputError, one_line
+from stylize.errors import InputError, is_full, one_line
 from stylize.images.masks import KIND, Surprise
 from stylize.images.reading import load_image
 from stylize.parallel.pool import (
@@ -53,7 +53,7 @@ from stylize.parallel.pool import (
 )
 from stylize.parallel.processes import processes
 from stylize.runs import metadata
-from stylize.runs.checkpoint import StateFile
+from stylize.runs.checkpoint import Damaged, StateFile
 from stylize.runs.memory import allowed_mib
 from stylize.runs.progress import Stage
 from stylize.vgg.weights import VGG19Weights
@@ -144,16 +144,25 @@ def paint_photo(args: argparse.Namespace, weights: VGG19Weights | None = None) -
     console = PhotoConsole(args.result_prefix, quiet=True)
     try:
         with sigterm_raises(), contextlib.closing(console):
-            photo.run(args, console, weights or kept_weights(args.weights))
+            _paint_from_state(args, console, weights or kept_weights(args.weights))
     except Terminated:
         os._exit(TERMINATED)  # its state is kept, and whoever waits for it wants the process to end
     except Exception as error:
-        if weights and getattr(error, "errno", None) == errno.ENOSPC:
+        if weights and is_full(error):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         return _failed(args, error)._replace(**_of_result(console))
     gc.collect()  # frees what was compiled for this picture alone, whose parts hold each other
     seconds, peak = time.monotonic() - started, max(tensors.peak_memory().values(), default=0.0)
     return Outcome("painted", seconds=seconds, peak_mib=peak, **_of_result(console))
+
+
+def _paint_from_state(args, console, weights):
+    """Paints a photo; anew if the arrays in its state, which nobody has read yet, are damaged."""
+    try:
+        photo.run(args, console, weights)
+    except Damaged:
+        args.resume = False
+        photo.run(args, console, weights)
 
 
 def _of_result(console):
@@ -172,8 +181,13 @@ def paint_photo_again(args: argparse.Namespace) -> Outcome:
 
 def _failed(args, error):
     """The `Outcome` of a task that went wrong."""
-    is_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-    return Outcome("failed", _message(args, error), disk_is_full=is_full)
+    full_disk = (error.filename or args.result_prefix) if _fills_disk(error) else ""
+    return Outcome("failed", _message(args, error), full_disk=str(full_disk))
+
+
+def _fills_disk(error):
+    """Whether it is the disk that has no room, as `NoRoom` says of one picture alone."""
+    return isinstance(error, OSError) and is_full(error)
 
 
 def _message(args, error):
@@ -258,9 +272,11 @@ def _paint(args, options, ledger):
     with contextlib.closing(ledger):
         _paint_all(args, options, ledger)
     left = f", {n} left unpainted" if (n := ledger.count("waiting")) else ""  # see `_must_stop`
+    page = Path(args.result_prefix, INDEX)
+    see = f"; see {page}" if page.exists() else ""  # a full disk may have no room for it
     ledger.print(
         f"{ledger.count('painted')} painted, {ledger.count('finished')} already finished, "
-        f"{ledger.count('failed')} failed{left}; see {Path(args.result_prefix, INDEX)}"
+        f"{ledger.count('failed')} failed{left}{see}"
     )
     if args.verbose:
         peak = max(outcome.peak_mib for outcome in ledger.outcomes)

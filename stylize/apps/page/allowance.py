@@ -16,8 +16,8 @@ from stylize.runs.settings import Settings
 MOST_ENLARGED = 2  # times the side of the largest result: a painting's, however it is scaled
 
 
-class TooMuch(InputError):
-    """A visitor asks for more than the page allows.
+class NotAllowed(InputError):
+    """A visitor asks for what the page does not allow.
 
     Args:
         parameter: what programs call that which asks for it.
@@ -72,21 +72,18 @@ class Allowance(NamedTuple):
         least = max(SMALLEST_SIDE, math.ceil(SMALLEST_SIDE * rows / cols))
         most = min(self.size, ((self.size + 1) * rows - 1) // cols)  # columns are rounded down
         photo: Any = SimpleNamespace(width=cols, height=rows, size=size)
+        wanted = f"The size, the rows of the result, must be a whole number from {least} to {most}."
+        refused = NotAllowed("size", wanted if least <= most else self._too_long)
+        if given["size"] is None:  # the page's field is empty
+            raise refused
         try:
-            if given["size"] is None:  # the page's field is empty
-                raise SettingError("--size", "is missing")
             settings = choose_settings(**given)
             rows, cols = working_size(photo, settings.size, settings.longer_side)
         except SettingError as error:
-            if error.flag != "--size":
-                raise
-            problem = (
-                f"The size, the rows of the result, must be a whole number from {least} to {most}."
-            )
-            raise TooMuch("size", problem if least <= most else self._too_long) from None
+            raise refused if error.flag == "--size" else error from None
         if max(rows, cols) > self.size:
             remedy = f"Choose at most {most} rows." if least <= most else self._too_long
-            raise TooMuch(
+            raise NotAllowed(
                 "size",
                 f"The result would be {cols}x{rows} pixels; the limit here is {self.size} on the "
                 f"longer side. {remedy}",
@@ -104,7 +101,7 @@ class Allowance(NamedTuple):
     def check_painting(self, rows: int, cols: int) -> None:
         """Raises InputError where a painting would be enlarged too much, for coarse strokes."""
         if rows * cols > (MOST_ENLARGED * self.size) ** 2:
-            raise TooMuch(
+            raise NotAllowed(
                 "style_scale",
                 f"For strokes of this size the painting would be {cols}x{rows} pixels, too many "
                 f"here. Choose finer strokes, or a smaller size.",

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from stylize.apps.page.allowance import TooMuch
+from stylize.apps.page.allowance import NotAllowed
 from stylize.apps.page.asked import Asked
 from stylize.apps.page.previews import original
 from stylize.apps.page.shown import reason
@@ -62,7 +62,7 @@ def add_endpoint(studio: Studio, max_size: int, **queue: Any) -> None:
             for shown in studio.paint_for_program(asked):
                 yield shown.words, _file(shown.result)
         except Exception as error:  # in plain words: programs show no HTML
-            named = f"{error.parameter}: " if isinstance(error, TooMuch) else ""
+            named = f"{error.parameter}: " if isinstance(error, NotAllowed) else ""
             raise gr.Error(f"{named}{reason(error)}", print_exception=False) from None
 
     # Gradio takes what is yielded for what is returned.

@@ -18,7 +18,7 @@ from PIL import Image
 import neural_style_transfer as nst
 from stylize.apps.console import in_words
 from stylize.apps.film.scenes import FrameFolder, frames_to_paint
-from stylize.apps.page.allowance import Allowance, TooMuch, is_clip
+from stylize.apps.page.allowance import Allowance, NotAllowed, is_clip
 from stylize.apps.page.asked import Asked
 from stylize.apps.page.choices import STRENGTHS, Countdown, settings_of_choices
 from stylize.apps.page.foresight import Foresight
@@ -286,7 +286,7 @@ class Studio:
         (path,) = asked.photos
         if asked.given["preserve_colors"] == "luma":
             words = "Keep the photo's colours: luma is for photos; choose another way"
-            raise TooMuch("preserve_colors", words)
+            raise NotAllowed("preserve_colors", words)
         yield Shown("Reading the clip ...")
         limit = Limit(asked.stop, self._allowed.seconds)
         try:

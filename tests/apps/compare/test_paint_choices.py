@@ -362,7 +362,7 @@ def test_labels_have_as_many_lines_as_they_need():
     ("compare", "message"),
     [
         (["strenght=1,2"], "--compare strenght: no setting .*; did you mean strength"),
-        (["stärke=0.3,0.7"], "no setting of this name can vary; did you mean strength$"),
+        (["intensity=0.3,0.7"], "no setting of this name can vary; did you mean strength$"),
         (["intensity=0.3,0.7"], "--compare intensity: no .*; did you mean strength$"),
         (["colours=luma,none"], "--compare colours: no .*; did you mean preserve_colors$"),
         (["memory=1,2"], "--compare memory: no setting of this name can vary"),

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -291,7 +292,19 @@ def test_picture_whose_process_is_killed_is_painted_again_at_the_end(
     assert painted(tmp_path)[2:] == ([] if failed else ["a.png"])
 
 
-def test_stopped_picture_is_resumed(one_process, command, tmp_path, monkeypatch, capsys):
+def damage(state):
+    """Changes a number in one of a state's arrays; all that it says of itself is still sound."""
+    content = bytearray(state.read_bytes())
+    with zipfile.ZipFile(state) as archive:
+        start = archive.getinfo("start.npy")
+    content[start.header_offset + start.file_size // 2] ^= 1
+    state.write_bytes(content)
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_stopped_picture_is_resumed_or_painted_anew(
+    is_damaged, one_process, command, tmp_path, monkeypatch, capsys
+):
     command = [*command, "--iter", "3", "--jobs", "1"]
     assert nst.main(command) == 0
     whole = (tmp_path / "results" / "b.png").read_bytes()
@@ -308,9 +321,12 @@ def test_stopped_picture_is_resumed(one_process, command, tmp_path, monkeypatch,
     capsys.readouterr()
     assert nst.main(command) == 130
     assert re.search("interrupted; resume with: .*--jobs 1\n$", capsys.readouterr().err)
-    assert (tmp_path / "results" / "b_state.npz").exists()
+    state = tmp_path / "results" / "b_state.npz"
+    assert state.exists()
+    if is_damaged:
+        damage(state)
     assert nst.main(command) == 0
-    assert evaluations[30] > 15  # not from the start
+    assert evaluations[30] == 1 if is_damaged else evaluations[30] > 15
     assert (tmp_path / "results" / "b.png").read_bytes() == whole
     assert painted(tmp_path) == ["a.png", "b.png", "sub/c.png", "b.png"]
 
