@@ -27,6 +27,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import neural_style_transfer as nst
 from stylize.backend.tensors import LossAndGrads
+from stylize.losses.tiled import TiledLossAndGrads
 from stylize.runs.progress import Progress
 from stylize.vgg.preprocess import preprocess_image
 
@@ -66,7 +67,14 @@ class Watch(Progress):
     @contextlib.contextmanager
     def clocking(self):
         """Clocks the evaluations meanwhile."""
-        evaluate = LossAndGrads.on_device
+        with contextlib.ExitStack() as patches:
+            for kind in (LossAndGrads, TiledLossAndGrads):
+                clocked = self._clocked(kind.on_device)
+                patches.enter_context(mock.patch.object(kind, "on_device", clocked))
+            yield
+
+    def _clocked(self, evaluate):
+        """A method that evaluates, which adds the seconds that it takes."""
 
         def clocked(objective, combination):
             start = time.perf_counter()
@@ -74,8 +82,7 @@ class Watch(Progress):
             self._in_evaluations += time.perf_counter() - start
             return result
 
-        with mock.patch.object(LossAndGrads, "on_device", clocked):
-            yield
+        return clocked
 
     def on_evaluation(self, evaluation):
         if math.isinf(self.lowest):  # the first of a size, which compiles

@@ -2,10 +2,13 @@
 
 import argparse
 import dataclasses
+import hashlib
 import json
 import re
 import sys
+import tarfile
 import time
+from collections import Counter
 
 import cluster
 import gpu
@@ -18,6 +21,7 @@ import pytest
 import startup
 import weave
 from conftest import numpy_cosines
+from held_out import pictures as held_out
 from PIL import Image
 
 import neural_style_transfer as nst
@@ -109,6 +113,39 @@ def test_panel_tells_the_weave_of_each_recipe(tmp_path, capfd, full_weights_path
     panel.main(["count", str(tmp_path)])
     (woven,) = json.loads((tmp_path / "weave.json").read_text())["neighbors"].values()
     assert f"weave {woven:.2f}, {woven:.2f} at cat+ink" in capfd.readouterr().out
+
+
+def archive_of(path, names):
+    """A .tar.gz with an empty file of each name. Returns its SHA-256."""
+    with tarfile.open(path, "w:gz") as archive:
+        for name in names:
+            archive.addfile(tarfile.TarInfo(name))
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_held_out_photos_come_from_one_archive_that_is_checked(tmp_path, monkeypatch):
+    photos, styles = zip(*(pair.split("+") for pair in held_out.PAIRS), strict=True)
+    path, folder = tmp_path / "opencv.tar.gz", tmp_path / "pictures"
+    folder.mkdir()
+    for name in styles:
+        (folder / f"{name}.jpg").touch()  # they take minutes to paint
+    names = [f"opencv-5/opencv/samples/data/{name}.png" for name in (*photos, "../lena")]
+    digest = archive_of(path, [*names, "opencv-5/README.md"])
+    monkeypatch.setattr(held_out, "ARCHIVE", path.as_uri())
+    with pytest.raises(ValueError, match="is not the archive that it was"):
+        held_out.gather(folder)
+    monkeypatch.setattr(held_out, "SHA256", digest)
+    held_out.gather(folder)
+    assert {path.stem for path in folder.iterdir()} == {*photos, *styles}
+    monkeypatch.setattr(held_out, "ARCHIVE", "file:///nothing")
+    held_out.gather(folder)  # needs nothing more
+
+
+def test_styles_that_are_held_out_are_used_twice_and_nowhere_else():
+    photos, styles = zip(*(pair.split("+") for pair in held_out.PAIRS), strict=True)
+    assert len({*photos}) == 16 and set(Counter(styles).values()) == {2}
+    known = {path.stem for path in (panel.ROOT / "img").iterdir()}
+    assert not known & {*photos, *styles}
 
 
 def test_panel_counts_what_is_ranked_or_says_what_it_needs(tmp_path, capfd):

@@ -431,6 +431,10 @@ if os.environ["KERAS_BACKEND"] == "torch":  # no float64 reaches it: Apple's GPU
         assert getattr(x, "dtype", None) != np.float64
         return as_tensor(x, *others, **named)
     torch.as_tensor = as_apple_does
+    def mixed(*_):
+        raise TypeError("NumPy computes with a tensor, which on a GPU it cannot")
+    torch.Tensor.__array_wrap__ = mixed
+from stylize.losses import matching, search
 from stylize.runs import job
 from stylize.vgg import weights
 weights.CONVOLUTIONS.update(eval(sys.argv[1]))
@@ -443,6 +447,11 @@ for data_format in ("channels_first", "channels_last"):
         x = given[recipe]
         terms, grads = nst.stage_objective(planned, read, planned.stages[-1], x)(x.ravel())
         np.savez(f"{sys.argv[4]}/{recipe}_{data_format}.npz", terms=terms, grads=grads)
+if os.environ["KERAS_BACKEND"] == "torch":
+    search.MANY = matching.MANY = 0  # as of large pictures; of several styles the best is taken
+    styles = [given["painting"], given["photo"]]
+    planned = job.prepare(given["photo"], styles, "neighbors", size=39)
+    nst.stage_objective(planned, read, planned.stages[-1])
 """
 
 

@@ -354,7 +354,7 @@ def _run(args, console, job, followed, weights):
     tell_of_masks(of_masks, console.print, console.warn)
     announce("This needs", job, args, console)
     weights = weights or load_weights(args.weights, quiet=args.quiet)
-    console.print(f"Using {weights.source}")
+    console.print(f"Using {weights.source}{', on the GPU' if tensors.uses_gpu() else ''}")
     record = make_record(args, job, weights)
     if is_finished(args, record):
         console.print(earlier.finished(result_paths(args)[0]))

@@ -1,7 +1,9 @@
 """What TensorFlow, JAX and PyTorch each have their own way for: gradients, compiling, GPUs."""
 
 import contextlib
+import functools
 import math
+import os
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -61,13 +63,10 @@ class TensorFlow:
     def count_gpus(self):
         import tensorflow as tf
 
-        return len(tf.config.list_physical_devices("GPU"))
+        return len(tf.config.list_logical_devices("GPU"))  # it does not use every physical one
 
     def gpu_free(self):
-        from tensorflow.python.client import device_lib
-
-        devices = device_lib.list_local_devices()
-        return max(d.memory_limit for d in devices if d.device_type == "GPU")
+        return _tensorflow_limit()
 
     def gpu_peak(self):
         import tensorflow as tf
@@ -75,6 +74,15 @@ class TensorFlow:
         if not self.count_gpus():
             return 0
         return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+
+
+@functools.cache  # it is the same while a process lasts, and finding it out takes long
+def _tensorflow_limit():
+    """The bytes that the process may take of the GPU that it computes on, the first."""
+    from tensorflow.python.client import device_lib
+
+    devices = device_lib.list_local_devices()
+    return next(d.memory_limit for d in devices if d.device_type == "GPU")
 
 
 @contextlib.contextmanager
@@ -165,7 +173,9 @@ class Torch:
     def count_gpus(self):
         import torch
 
-        return torch.cuda.device_count() if torch.cuda.is_available() else 0
+        device = os.environ.get("KERAS_TORCH_DEVICE", "cuda")  # where Keras computes
+        usable = device.startswith("cuda") and torch.cuda.is_available()
+        return torch.cuda.device_count() if usable else 0
 
     def gpu_free(self):
         import torch
@@ -175,7 +185,7 @@ class Torch:
     def gpu_peak(self):
         import torch
 
-        return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+        return torch.cuda.max_memory_allocated() if self.count_gpus() else 0
 
 
 FRAMEWORKS: dict[str, Framework] = {"tensorflow": TensorFlow(), "jax": Jax(), "torch": Torch()}

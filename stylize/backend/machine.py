@@ -22,6 +22,7 @@ ROUNDING = (  # variables that choose other code for sums and products
     "ONEDNN_MAX_CPU_ISA",
     "OPENBLAS_CORETYPE",
     "XLA_FLAGS",
+    "NVIDIA_TF32_OVERRIDE",
 )
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 MALLOC_PARAMETERS = {  # of the GNU C library, by their numbers in malloc.h

@@ -22,7 +22,10 @@ from stylize.backend.frameworks import FRAMEWORKS, Framework
 from stylize.errors import InputError, one_line
 
 FILE_ERRORS = (AttributeError, OSError, RecursionError, TypeError, ValueError)  # of Keras's file
-OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "out of memory", "OOM when", "can't allocate memory")
+OUT_OF_MEMORY = (  # what the backends say of it, on a processor and on a GPU
+    *("RESOURCE_EXHAUSTED", "ResourceExhausted", "out of memory", "OOM when"),
+    *("can't allocate memory", "ailed to allocate", "ALLOC_FAILED"),
+)
 
 
 class _Keras:
@@ -56,8 +59,10 @@ def import_keras() -> None:
     if "keras" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Else TensorFlow takes all of a GPU at once, and an open page leaves other programs nothing.
+    # Else TensorFlow takes all of a GPU at once, JAX three quarters, and an open page leaves other
+    # programs nothing.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     machine.keep_freed_memory()
     with _silenced_stderr():
         _import_keras()

@@ -969,6 +969,8 @@ class ResourceExhaustedError(Exception):
         RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 99 bytes"),
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
         RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        ResourceExhaustedError("failed to allocate memory [Op:AddV2]"),
+        RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
     ],
 )
 def test_too_little_memory_is_one_line(error, command, capsys, monkeypatch):
