@@ -28,7 +28,7 @@ PHOTOS = "/opencv/samples/data/"  # in the archive
 
 
 def gather(folder: Path) -> None:
-    """Has the pictures of all pairs in a folder, named as they are called. Raises OSError.
+    """Puts the pictures of all pairs into a folder, under their names. Raises OSError.
 
     Raises ValueError where the archive is not the one it should be.
     """
@@ -50,7 +50,7 @@ def _download() -> bytes:
     with urllib.request.urlopen(ARCHIVE, timeout=60) as response:
         content = response.read()
     if hashlib.sha256(content).hexdigest() != SHA256:
-        raise ValueError(f"{ARCHIVE}: is not the archive that it was")
+        raise ValueError(f"{ARCHIVE}: has changed: its SHA-256 is another")
     return content
 
 

@@ -129,8 +129,9 @@ def told_of(record: Mapping[str, Any], path: str) -> str:
     elif record["recipe"] == OWN_RECIPE:
         values = "; the record has its values" if "own_recipe" in record else ""
         photo, *styles = (in_shell([name]) for name in _pictures(record))
-        of = f"It is {photo} in the style of {listed(styles, ' and ')}"
-        lines = [f"{OF_OWN_RECIPE}{values}", of, _summary(record)]
+        named = all("name" in each for each in (record["base"], *(record.get("styles") or [{}])))
+        of = [f"It is {photo} in the style of {listed(styles, ' and ')}"] * named
+        lines = [f"{OF_OWN_RECIPE}{values}", *of, _summary(record)]
     else:
         lines = [command_like(record, path), *_not_found(record), *_without_option(record)]
         lines.append(_summary(record))

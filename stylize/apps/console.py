@@ -96,11 +96,10 @@ def check_writable(prefix: str | os.PathLike, longest: str = "") -> None:
     if not os.path.basename(prefix):
         raise InputError(f"{prefix}: is a folder; add a name for the result: {prefix}NAME")
     try:
-        with naming(prefix):
-            Unfinished(f"{prefix}{longest}").discard()
+        Unfinished(f"{prefix}{longest}").discard()
     except OSError as error:
         if is_full(error):
-            raise
+            raise OSError(error.errno, error.strerror, os.fspath(prefix)) from None
         if error.errno == errno.ENAMETOOLONG:
             raise InputError(
                 f"{prefix}: is too long for names such as {os.path.basename(prefix)}{longest}; "
@@ -269,7 +268,7 @@ def _occupy_standard_files() -> None:
 
 def _tell_of_stop():
     with contextlib.suppress(OSError):  # the terminal is gone
-        complain("Stopping as soon as the step being computed is done")
+        complain("Stopping, which may take a while")
 
 
 def exit_status(

@@ -145,7 +145,7 @@ def alone(prefix: str | os.PathLike, results: str | os.PathLike | None = None) -
     try:
         yield
     finally:
-        if os.fstat(number).st_uid == os.geteuid():  # another user's run may still have its own
+        if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR:  # else another user's
             path.unlink(missing_ok=True)
         os.close(number)
 

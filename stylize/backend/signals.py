@@ -52,7 +52,11 @@ def told_of_stops(tell: Callable[[], None], patience: float = 1.0) -> Iterator[N
         yield
         return
     stopping, ended = {signal.SIGINT, *stopping_signals()}, threading.Event()
-    numbers, writer = socket.socketpair()  # not a pipe: Windows can wake only by sockets
+    try:
+        numbers, writer = socket.socketpair()  # not a pipe: Windows can wake only by sockets
+    except OSError:  # nobody is told, which should stop nothing
+        yield
+        return
     writer.setblocking(False)
 
     def wait():
@@ -70,6 +74,7 @@ def told_of_stops(tell: Callable[[], None], patience: float = 1.0) -> Iterator[N
     finally:
         ended.set()
         signal.set_wakeup_fd(before)
+        writer.shutdown(socket.SHUT_WR)  # even if a forked process has a copy
         writer.close()
         thread.join()
         numbers.close()

@@ -163,7 +163,11 @@ def _most_alike(name, others):
         other_stem, suffix = os.path.splitext(other.casefold())
         if other_stem and suffix in picture_suffixes():
             pictures.setdefault(other_stem, other)
-    slips = difflib.get_close_matches(stem, pictures, n=1, cutoff=0.8)
+    slips = (
+        each
+        for each in difflib.get_close_matches(stem, pictures, cutoff=0.8)
+        if re.findall(r"\d+", each) == re.findall(r"\d+", stem)  # else it is another picture
+    )
     return next((pictures[each] for each in (stem, wanted, *slips) if each in pictures), "")
 
 

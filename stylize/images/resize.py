@@ -1,5 +1,6 @@
 """The sizes of pictures, and changing them."""
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -11,6 +12,11 @@ STRIP = 2**20  # pixels: what is computed in float64 is computed of so many at o
 
 
 SMALLEST_SIDE = 16  # pixels: four poolings lie before the deepest layer
+
+
+def least_rows(cols: int, rows: int) -> int:
+    """The rows at which neither side of a picture of (cols, rows) is below `SMALLEST_SIDE`."""
+    return max(SMALLEST_SIDE, math.ceil(SMALLEST_SIDE * rows / cols))
 
 
 def working_size(

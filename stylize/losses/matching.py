@@ -36,6 +36,7 @@ from stylize.losses.search import (
     nearest_by_blocks,
     principal_axes,
     unit,
+    unit_deviations,
 )
 
 BALANCING_STEPS = 60
@@ -317,7 +318,7 @@ def _many_candidates(lookup, picture):
     axes = principal_axes(columns, MANY_AXES, mean)
     along = _empty(lookup, (ends[-1], axes.shape[1]))
     for places in _strips(np.arange(ends[-1])):
-        own = centered(columns_at(columns, places), mean)
+        own = unit_deviations(columns_at(columns, places), mean)
         along[places] = keras.ops.convert_to_numpy(keras.ops.matmul(own, axes))
     release(columns)
     of_copies = [
@@ -364,7 +365,7 @@ def _cosines_in_all_channels(lookup, means, styles, found):
             at, share = places[strip], photo_share[places[strip]]
             queries = unit(share * own + (1 - share) * x)
             for index, (style, neighbors) in enumerate(zip(styles, found, strict=True)):
-                others = centered(columns_at(style.columns, neighbors[at]), style.mean)
+                others = unit_deviations(columns_at(style.columns, neighbors[at]), style.mean)
                 products = keras.ops.sum(queries * others, axis=-1)
                 cosines[index, at] = keras.ops.convert_to_numpy(products)
     return cosines

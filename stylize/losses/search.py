@@ -34,8 +34,8 @@ def unit(columns: Any) -> Any:
     return columns / keras.ops.sqrt(keras.ops.maximum(squares, 1e-12))
 
 
-def centered(columns: Any, mean: np.ndarray) -> Any:
-    """Returns columns (places, channels) less their mean, at length 1."""
+def unit_deviations(columns: Any, mean: np.ndarray) -> Any:
+    """Returns columns (places, channels) less their mean, (channels,), at length 1."""
     return unit(keras.ops.subtract(columns, mean))
 
 
@@ -168,7 +168,7 @@ def principal_axes(columns: Any, number: int, mean: Any = None) -> np.ndarray:
     rng = np.random.default_rng(0)
     places = rng.choice(columns.shape[0], min(SAMPLE, columns.shape[0]), replace=False)
     sample = columns_at(columns, np.sort(places).astype(np.int32))
-    sample = keras.ops.convert_to_numpy(sample if mean is None else centered(sample, mean))
+    sample = keras.ops.convert_to_numpy(sample if mean is None else unit_deviations(sample, mean))
     axes = rng.normal(size=(sample.shape[1], number)).astype(np.float32)
     for _ in range(ROUNDS):
         axes, _ = np.linalg.qr(sample.T @ (sample @ axes))

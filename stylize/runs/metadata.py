@@ -112,7 +112,7 @@ def make_record(
 
 def _as_json(value):
     """A value of a recipe: a function, which JSON cannot hold, by its name."""
-    return value.__name__ if callable(value) else value
+    return getattr(value, "__name__", type(value).__name__) if callable(value) else value
 
 
 def names_file(value: Any) -> bool:

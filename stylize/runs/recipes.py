@@ -147,7 +147,7 @@ def choose_settings(recipe: str | Settings | Mapping = DEFAULT_RECIPE, **given: 
     settings, values = _recipe_settings(recipe), {}
     for name, value in given.items():
         if name not in SETTINGS and name in CHECKS:
-            base = f"RECIPES[{recipe!r}]" if isinstance(recipe, str) else "your recipe"
+            base = f"RECIPES[{recipe!r}]" if isinstance(recipe, str) else "your_recipe"
             own = f"{base} | {{{name!r}: ...}}"
             raise InputError(f"{name} is part of a recipe, not a setting; give recipe={own}")
         if name not in SETTINGS:

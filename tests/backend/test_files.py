@@ -172,7 +172,14 @@ def test_what_is_locked_is_open_for_writing(tmp_path, monkeypatch):
 @pytest.mark.skipif(not files.fcntl, reason="Windows has no such locks")
 def test_another_users_lock_stays(tmp_path, monkeypatch):
     """On a disk without locks, or on NFS, their run may still be painting."""
-    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    opened = os.open
+
+    def refusing(path, flags, *mode):
+        if flags & os.O_RDWR:
+            raise PermissionError
+        return opened(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", refusing)
     with alone(tmp_path / "photo"):
         pass
     assert os.listdir(tmp_path) == [".photo.lock"]

@@ -41,7 +41,7 @@ def test_unknown_settings_and_recipes_list_the_known():
         recipes.choose_settings("keras", sise=3)
     with pytest.raises(InputError, match=r"part of a recipe, .*RECIPES\['keras'\] \| {'formula'"):
         recipes.choose_settings("keras", formula="gatys")
-    with pytest.raises(InputError, match=r"part of a recipe, .*give recipe=your recipe \| {'fo"):
+    with pytest.raises(InputError, match=r"part of a recipe, .*give recipe=your_recipe \| {'fo"):
         recipes.choose_settings(recipes.RECIPES["keras"], formula="gatys")
     with pytest.raises(InputError, match="no recipe .magic.; there are keras, pyramid"):
         recipes.choose_settings("magic")

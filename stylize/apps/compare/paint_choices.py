@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import errno
 import functools
-import os
 import time
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -314,7 +313,11 @@ def _paint_all(comparison, tell):
             outcome, label = _outcome(future), comparison.label(index)
             left -= work[index] if index in comparison.missing else 0
             if outcome.full_disk:  # for the others, too
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), outcome.full_disk)
+                raise OSError(
+                    errno.ENOSPC,
+                    "No space left, on the disk or of your share of it",
+                    outcome.full_disk,
+                )
             if outcome.status == "failed":
                 comparison.missing[index] = outcome.error
                 complain(f"{PROGRAM}: error: {label}: {outcome.error}")

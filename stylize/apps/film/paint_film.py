@@ -334,7 +334,7 @@ def _paint_all(args, clip, console):
         of_masks = photo.surprises_of_masks(seen.job.settings, seen.job.inputs.base.size)
         photo.tell_of_masks(of_masks, console.print, console.warn)
         console.print(f"A scene needs about {seen.job.needed_mib / 1024:.1f} GiB of memory")
-        console.print(f"Using {seen.source}")
+        console.print(f"Using {seen.source}{', on the GPU' if seen.gpus else ''}")
         folder, scenes = FrameFolder(path, seen.record), [WHOLE]
         made = seen.record | {"rate": str(clip.rate)}
         if earlier.is_made_so(film, made) and not (args.overwrite or path.exists()):

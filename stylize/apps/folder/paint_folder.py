@@ -9,7 +9,6 @@ Keras is imported in these processes only, so that each has its own share of the
 
 import argparse
 import contextlib
-import errno
 import functools
 import gc
 import itertools
@@ -149,7 +148,7 @@ def paint_photo(args: argparse.Namespace, weights: VGG19Weights | None = None) -
         os._exit(TERMINATED)  # its state is kept, and whoever waits for it wants the process to end
     except Exception as error:
         if weights and is_full(error):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            raise OSError(error.errno, os.strerror(error.errno)) from error
         return _failed(args, error)._replace(**_of_result(console))
     gc.collect()  # frees what was compiled for this picture alone, whose parts hold each other
     seconds, peak = time.monotonic() - started, max(tensors.peak_memory().values(), default=0.0)
@@ -298,7 +297,8 @@ def _paint_all(args, options, ledger):
         ledger.print(f"Checking {_pictures(len(options))}")  # takes minutes if there are many
         seen = crew.ask(survey, options)
         photo.tell_of_masks(seen.surprises, ledger.print, ledger.warn)
-        if may_be_frames({own.base for own in options}):
+        photos = {Path(own.base).with_suffix("") for own in options}
+        if not (args.watch or args.pairs) and may_be_frames(photos):
             ledger.print(f"If {args.base} holds the frames of a film, --frames paints them as one")
         for index, outcome in enumerate(seen.outcomes):
             ledger.add(index, outcome)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from stylize.errors import InputError, SettingError
 from stylize.images.clips import SUFFIXES
-from stylize.images.resize import SMALLEST_SIDE, working_size
+from stylize.images.resize import SMALLEST_SIDE, least_rows, working_size
 from stylize.runs.recipes import choose_settings
 from stylize.runs.settings import Settings
 
@@ -69,7 +69,7 @@ class Allowance(NamedTuple):
             InputError: a value is out of range, or the result would be too small or too large.
         """
         cols, rows = size
-        least = max(SMALLEST_SIDE, math.ceil(SMALLEST_SIDE * rows / cols))
+        least = least_rows(cols, rows)
         most = min(self.size, ((self.size + 1) * rows - 1) // cols)  # columns are rounded down
         photo: Any = SimpleNamespace(width=cols, height=rows, size=size)
         wanted = f"The size, the rows of the result, must be a whole number from {least} to {most}."

@@ -1,12 +1,11 @@
 """The small pictures that a visitor may choose from: one photo at several strengths."""
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stylize.apps.console import in_words
-from stylize.images.resize import SMALLEST_SIDE
+from stylize.images.resize import least_rows
 from stylize.runs.progress import Progress
 
 STRENGTHS = (0.3, 0.5, 0.7)
@@ -23,9 +22,7 @@ def settings_of_choices(
         size: (cols, rows) of the photo.
         max_size: pixels of a result's longer side.
     """
-    cols, rows = size
-    least = math.ceil(SMALLEST_SIDE * max(1, rows / cols))
-    rows = max(least, min(ROWS, max_size * rows // max(size)))
+    rows = max(least_rows(*size), min(ROWS, max_size * size[1] // max(size)))
     return [{**given, "size": rows, "strength": strength} for strength in STRENGTHS]
 
 
