@@ -13,8 +13,8 @@ A recipe is a name in RECIPES, with settings of its own after colons: `pyramid:i
 `--seconds` each run is stopped after as many. Pictures of another program take part as a folder of
 files named like the pairs: `name=folder`.
 
-The pairs come from img/, and the defaults were chosen by looking at them. With `--held_out` they are
-sixteen others, on which nothing was tuned; whoever tunes on them ends that.
+The pairs come from img/, and the defaults were chosen by looking at them. With `--held_out` they
+are sixteen others, on which nothing was tuned; whoever tunes on them ends that.
 """
 
 import argparse

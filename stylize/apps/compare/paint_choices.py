@@ -60,6 +60,7 @@ CHOOSE = (
     "Copy the command below the picture that you like, and run it where you ran this comparison: "
     "it paints "
 )
+NO_SPACE = "No space left, on the disk or of your share of it"
 UNFINISHED = " This comparison is not finished; run it again to paint the others."
 
 

@@ -9,6 +9,7 @@ Keras is imported in these processes only, so that each has its own share of the
 
 import argparse
 import contextlib
+import errno
 import functools
 import gc
 import itertools
@@ -148,7 +149,7 @@ def paint_photo(args: argparse.Namespace, weights: VGG19Weights | None = None) -
         os._exit(TERMINATED)  # its state is kept, and whoever waits for it wants the process to end
     except Exception as error:
         if weights and is_full(error):
-            raise OSError(error.errno, os.strerror(error.errno)) from error
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         return _failed(args, error)._replace(**_of_result(console))
     gc.collect()  # frees what was compiled for this picture alone, whose parts hold each other
     seconds, peak = time.monotonic() - started, max(tensors.peak_memory().values(), default=0.0)
