@@ -314,11 +314,7 @@ def _paint_all(comparison, tell):
             outcome, label = _outcome(future), comparison.label(index)
             left -= work[index] if index in comparison.missing else 0
             if outcome.full_disk:  # for the others, too
-                raise OSError(
-                    errno.ENOSPC,
-                    "No space left, on the disk or of your share of it",
-                    outcome.full_disk,
-                )
+                raise OSError(errno.ENOSPC, NO_SPACE, outcome.full_disk)
             if outcome.status == "failed":
                 comparison.missing[index] = outcome.error
                 complain(f"{PROGRAM}: error: {label}: {outcome.error}")

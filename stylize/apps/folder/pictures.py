@@ -96,10 +96,11 @@ def _is_ours(path):
 
 def may_be_frames(photos: Iterable[str | os.PathLike]) -> bool:
     """Whether photos are named as a film's frames are: alike but for a number, without a gap."""
-    names = [NUMBERED.fullmatch(os.fspath(photo)) for photo in photos]
-    if len(names) < FEWEST_FRAMES or not all(names):
+    photos = [*photos]
+    names = [match.groups() for photo in photos if (match := NUMBERED.fullmatch(os.fspath(photo)))]
+    if not FEWEST_FRAMES <= len(photos) == len(names):
         return False
-    heads, numbers, tails = zip(*(name.groups() for name in names), strict=True)
+    heads, numbers, tails = zip(*names, strict=True)
     found = sorted(map(int, numbers))
     without_gap = found == [*range(found[0], found[0] + len(found))]
     return without_gap and len(set(heads)) == len(set(tails)) == 1
