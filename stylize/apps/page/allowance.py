@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -69,8 +69,7 @@ class Allowance(NamedTuple):
             InputError: a value is out of range, or the result would be too small or too large.
         """
         cols, rows = size
-        least = least_rows(cols, rows)
-        most = min(self.size, ((self.size + 1) * rows - 1) // cols)  # columns are rounded down
+        least, most = self.rows_for([size])
         photo: Any = SimpleNamespace(width=cols, height=rows, size=size)
         wanted = f"The size, the rows of the result, must be a whole number from {least} to {most}."
         refused = NotAllowed("size", wanted if least <= most else self._too_long)
@@ -89,6 +88,17 @@ class Allowance(NamedTuple):
                 f"longer side. {remedy}",
             )
         return settings, (rows, cols)
+
+    def rows_for(self, sizes: Iterable[tuple[int, int]]) -> tuple[int, int]:
+        """The least and the most rows that the results of photos, each (cols, rows), may all have.
+
+        Where the least are more than the most, no number of rows is right for all.
+        """
+        sizes = [*sizes]
+        least = max(least_rows(cols, rows) for cols, rows in sizes)
+        # Columns are rounded down.
+        most = min(((self.size + 1) * rows - 1) // cols for cols, rows in sizes)
+        return least, min(self.size, most)
 
     @property
     def _too_long(self):

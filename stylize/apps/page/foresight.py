@@ -9,7 +9,7 @@ from PIL import Image
 
 import neural_style_transfer as nst
 from stylize.apps.console import in_words
-from stylize.apps.page.allowance import Allowance, is_clip
+from stylize.apps.page.allowance import Allowance, NotAllowed, is_clip
 from stylize.apps.page.choices import settings_of_choices
 from stylize.apps.page.previews import SECONDS, Previews
 from stylize.apps.page.shown import reason
@@ -87,6 +87,10 @@ class Foresight:
         try:
             each = self._seconds_each([(size, given) for size in sizes])
         except InputError as error:
+            least, most = self._allowed.rows_for(sizes)
+            is_size = isinstance(error, NotAllowed) and error.parameter == "size"
+            if is_size and len(sizes) > 1 and least <= most:
+                return f"*Size* must be from {least} to {most} for all of these photos."
             return f"{html.escape(reason(error)).removesuffix('.')}."
         for seconds in each:
             if seconds > self._allowed.seconds:

@@ -154,6 +154,27 @@ def test_size_that_cannot_be_names_those_that_fit_the_photo(
             assert words.startswith("*Paint* takes")
 
 
+def test_size_that_is_wrong_for_one_of_several_photos_names_those_that_fit_all(
+    studio, photo_path, tmp_path
+):
+    studio.foresight._pace = Pace(1e-5, 1.0, 0.5)
+    default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
+    upright = tmp_path / "upright.png"
+    Image.new("RGB", (25, 50)).save(upright)
+    for photos in ([photo_path, upright], [upright, photo_path]):
+        for size in (16, 60, None):  # fits the one, the other, neither
+            words = studio.foresight.words(photos, default | {"size": size})
+            assert words.startswith("*Size* must be from 32 to 54 for all of these photos.")
+        for size in (32, 54):
+            words = studio.foresight.words(photos, default | {"size": size})
+            assert words.startswith("*Paint* takes")
+
+
+def test_small_pictures_of_a_tall_photo_are_wide_enough():
+    rows = {each["size"] for each in choices.settings_of_choices({}, (100, 900), 2000)}
+    assert rows == {144}  # 16 columns
+
+
 def test_time_of_the_choices_is_foreseen_whatever_the_size(studio, photo_path):
     default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
     studio.foresight._pace = Pace(1e-5, 1.0, 0.5)
