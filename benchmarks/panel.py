@@ -85,7 +85,8 @@ def paint(given, recipe, weights, rows, seconds):
 
 def find(name, folder):
     """A picture of a folder by name, or a path."""
-    return next((path for path in folder.glob(f"{name}.*")), Path(name))
+    path = Path(name)
+    return path if path.is_file() else next(folder.glob(f"{name}.*"), path)
 
 
 def sheet(given, images, rows):

@@ -141,6 +141,13 @@ def test_held_out_photos_come_from_one_archive_that_is_checked(tmp_path, monkeyp
     held_out.gather(folder)  # needs nothing more
 
 
+def test_pictures_of_a_pair_are_found_by_name_or_path(tmp_path):
+    for name in ("cat.png", "ink.jpg"):
+        (tmp_path / name).touch()
+    assert panel.find("cat", tmp_path) == tmp_path / "cat.png"
+    assert panel.find(str(tmp_path / "ink.jpg"), tmp_path / "cat") == tmp_path / "ink.jpg"
+
+
 def test_styles_that_are_held_out_are_used_twice_and_nowhere_else():
     photos, styles = zip(*(pair.split("+") for pair in held_out.PAIRS), strict=True)
     assert len({*photos}) == 16 and set(Counter(styles).values()) == {2}
