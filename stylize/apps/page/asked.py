@@ -16,6 +16,7 @@ class Asked:
         style: the path of the painting; None: there is none.
         keep_mask: the path of a mask of what stays as in the photo, if there is one.
         given: settings.
+        waits: until its turn, which comes once.
         stop: stops it, or its waiting.
         notes: what is to be known of the pictures, as Markdown; it is learnt as they are read.
     """
@@ -24,8 +25,9 @@ class Asked:
     style: str | None
     keep_mask: str | None
     given: dict[str, Any]
-    stop: threading.Event = field(default_factory=threading.Event)
-    notes: list[str] = field(default_factory=list)
+    waits: bool = field(default=True, compare=False)
+    stop: threading.Event = field(default_factory=threading.Event, compare=False)
+    notes: list[str] = field(default_factory=list, compare=False)
 
     def note(self, texts: Iterable[str]) -> None:
         """Notes what was not noted before: of the next photo too, the same may be known."""

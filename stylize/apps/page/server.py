@@ -134,11 +134,14 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
     def paint_entered(request: gr.Request) -> Iterator[Shown]:
         yield from studio.paint(request.session_hash)
 
-    def enter(request: gr.Request, photos: Any, painting: Any, mask: Any, *values: Any) -> str:
-        return studio.enter(request, _paths(photos), _last(painting), _last(mask), *values)
+    def enter(request: gr.Request, *sent: Any) -> str:
+        return studio.enter(request, *_as_asked(*sent))
 
-    def given(request: gr.Request) -> tuple:
-        words = studio.ready(request)
+    def ready(request: gr.Request, *sent: Any) -> Any:
+        return studio.ready(request, *_as_asked(*sent))
+
+    def given(request: gr.Request, *sent: Any) -> tuple:
+        words = ready(request, *sent)
         return words, gr.Row(visible=False) if words == READY else gr.skip()  # choices of others
 
     def offer(request: gr.Request) -> Iterator[tuple]:
@@ -239,17 +242,18 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
         for each in (painting, keep_mask):
             each.upload(show_last, each, each, **looking)
         settings, last = inputs[3:], at_once | {"trigger_mode": "always_last"}
-        gr.on([each.change for each in settings], studio.ready, None, words, **last)
+        changed = last | {"preprocess": False}
+        gr.on([each.change for each in settings], ready, inputs, words, **changed)
         pictures = [photos.change, painting.change, keep_mask.change]
-        gr.on(pictures, given, None, [words, row], **last)
-        photos.change(mask_of, photos, keep_mask, preprocess=False, **last)
+        gr.on(pictures, given, inputs, [words, row], **changed)
+        photos.change(mask_of, photos, keep_mask, **changed)
         foreseeing = foresee, [photos, *settings], expected
         changes = [photos.change, *(each.change for each in settings)]
         looking["show_progress"] = "hidden"
         gr.on(changes, *foreseeing, trigger_mode="always_last", **looking)
         # Gradio sees no change in it.
         for each in examples:
-            each.load_input_event.then(given, None, [words, row], **at_once)
+            each.load_input_event.then(given, inputs, [words, row], preprocess=False, **at_once)
         examples[0].load_input_event.then(*foreseeing, **looking)
         stop.click(studio.stop, queue=False)
         page.unload(studio.leave)
@@ -296,6 +300,11 @@ def _paths(gallery):
     """Those of the pictures and videos in what the browser sends of a gallery."""
     files = [each.get("video") or each.get("image") for each in gallery or ()]
     return [original(file["path"]) for file in files if file["path"]]
+
+
+def _as_asked(photos, painting, mask, *values):
+    """What the browser sends of the page's inputs, as `Studio.enter` takes it."""
+    return _paths(photos), _last(painting), _last(mask), *values
 
 
 def _last(gallery):

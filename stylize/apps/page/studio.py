@@ -105,21 +105,29 @@ class Studio:
             photos, style, keep_mask: as in `Asked`.
             values: those of `CONTROLS`, in their order.
         """
-        self.stop(request)
-        self._asked.pop(request.session_hash, None)
-        given = dict(zip(CONTROLS, values, strict=True))
-        self._asked[request.session_hash] = Asked(photos, style, keep_mask, given)
+        self.leave(request)
+        self._asked[request.session_hash] = _what_is_asked(photos, style, keep_mask, values)
         while len(self._asked) > MOST_ASKED:  # the first of them have never come back to wait
             del self._asked[next(iter(self._asked))]
         return "Waiting for your turn ..."
 
-    def ready(self, request: gr.Request) -> Any:
-        """The words after a visitor has changed what is to be painted.
+    def ready(
+        self,
+        request: gr.Request,
+        photos: Sequence[str],
+        style: str | None,
+        keep_mask: str | None,
+        *values: Any,
+    ) -> Any:
+        """The words after a visitor has changed what is to be painted. Arguments: as of `enter`.
 
-        What was said before is of something else; but a run that goes on says how far it is.
+        What was said before is of something else; but a run that goes on says how far it is, and
+        a browser may tell of a change only when the answer to what was asked with it is there.
         """
-        session = request.session_hash
-        return gr.skip() if session in self._asked or session in self._running else READY
+        asked = self._asked.get(request.session_hash)
+        goes_on = request.session_hash in self._running or (asked and asked.waits)
+        is_answered = asked == _what_is_asked(photos, style, keep_mask, values)
+        return gr.skip() if goes_on or is_answered else READY
 
     def paint(self, session: str | None) -> Iterator[Shown]:
         """Paints what a visitor asked for last, in their turn.
@@ -145,9 +153,10 @@ class Studio:
 
     def _in_turn(self, session, events_of, shown):
         """Has what a visitor asked for last painted. Yields what is shown. Raises gr.Error."""
-        if session not in self._asked:
+        asked = self._asked.get(session)
+        if not (asked and asked.waits):
             return  # they left while they waited, or an earlier turn of theirs has painted it
-        asked = self._asked.pop(session)
+        asked.waits = False
         self._running[session] = asked.stop
         try:
             self._check(asked)
@@ -428,3 +437,8 @@ class Studio:
         """Stops the run of a visitor who closes the page, and forgets them."""
         self.stop(request)
         self._asked.pop(request.session_hash, None)
+
+
+def _what_is_asked(photos, style, keep_mask, values):
+    """What a visitor asks for with the page's inputs: see `Studio.enter`."""
+    return Asked(photos, style, keep_mask, dict(zip(CONTROLS, values, strict=True)))

@@ -279,15 +279,24 @@ def test_what_was_painted_before_stays_until_the_first_picture(studio, painting_
     assert first.download.interactive is False and not first.gallery.visible
 
 
-def test_what_was_said_is_taken_back_when_something_else_is_given(studio, painting_of):
-    """But not while a run goes on."""
-    assert studio.ready(VISITOR) == "Ready."
+def test_what_was_said_is_taken_back_when_something_else_is_given(
+    studio, painting_of, photo_path, painting_path
+):
+    """But not while a run goes on, nor by a browser that tells late of what was asked for."""
+    default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
+
+    def ready(**given):
+        values = (default | {"size": 24, "iterations": ENDLESS} | given).values()
+        return studio.ready(VISITOR, (photo_path,), painting_path, None, *values)
+
+    assert ready() == "Ready."
     events = painting_of(ENDLESS)
-    assert studio.ready(VISITOR) == gr.skip()
+    assert ready(strength=0.1) == gr.skip()
     until_picture(events)
-    assert studio.ready(VISITOR) == gr.skip()
+    assert ready(strength=0.1) == gr.skip()
     events.close()
-    assert studio.ready(VISITOR) == "Ready."
+    assert ready() == gr.skip()
+    assert ready(strength=0.1) == "Ready."
 
 
 def test_one_photo_has_no_gallery(painting_of):
