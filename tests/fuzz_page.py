@@ -54,10 +54,13 @@ class Stranger:
     def _request(self, rng, session):
         """(name, body) of the request for an event, with something else in it somewhere."""
         gallery = [{"image": self._file, "caption": None}]
+        inputs = [gallery, gallery, rng.choice([None, gallery]), *CONTROLS]
         right = {
-            "enter": [gallery, gallery, rng.choice([None, gallery]), *CONTROLS],
+            "enter": inputs,
+            "ready": inputs,
+            "given": inputs,
             "paint": [self._file, self._file, *CONTROLS, rng.choice([None, self._file])],
-            "foresee": [gallery, *CONTROLS],
+            "foresee": [gallery, gallery, *CONTROLS],
             "show": [gallery],
             "show_last": [gallery],
             "mask_of": [gallery],

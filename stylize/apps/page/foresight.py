@@ -48,25 +48,28 @@ class Foresight:
         if self._pace:
             self._pace = forecast.learned(self._pace, progress)
 
-    def words(self, photos: Sequence[str], given: Mapping[str, Any]) -> str:
+    def words(self, photos: Sequence[str], style: str | None, given: Mapping[str, Any]) -> str:
         """How long the painting of photos will take, or why they cannot be painted so; and how
         long that of the choices.
 
-        "" where nothing is known: nothing is measured yet, or a photo is a clip or cannot be read.
+        "" where nothing is known: nothing is measured yet, or a photo is a clip or takes too long
+        to read.
 
         Args:
             photos: their paths.
+            style: the path of the painting; None: there is none yet.
             given: settings.
         """
         if self._pace is None or len(photos) > self._allowed.photos:
             return ""
-        sizes, limit = [], Limit(max_seconds=SECONDS)
-        for photo in photos:
-            size = None if is_clip(photo) else self._previews.size(photo, limit)
-            if size is None:
-                return ""
-            sizes.append(size)
-        if not sizes:
+        limit = Limit(max_seconds=SECONDS)
+        pictures = [path for path in (*photos, style) if path and not is_clip(path)]
+        try:
+            known = {path: self._previews.size(path, limit) for path in pictures}
+        except InputError as error:
+            return f"{html.escape(str(error))}."
+        sizes = [size for size in map(known.get, photos) if size]
+        if not sizes or len(sizes) < len(photos):
             return ""
         return f"{self._of_photos(sizes, given)} {self._of_choices(sizes, given)}".strip()
 

@@ -28,7 +28,7 @@ class Previews:
 
     def __init__(self, max_pixels: int):
         self._max_pixels = max_pixels
-        self._sizes: dict[str, tuple[int, int] | None] = {}
+        self._sizes: dict[str, tuple[int, int] | InputError] = {}
 
     def shown(self, path: str, limit: Limit) -> str:
         """The path of what a browser can show of an upload: its own, or that of a preview."""
@@ -43,21 +43,27 @@ class Previews:
         return preview if os.path.isfile(preview) else path
 
     def size(self, path: str, limit: Limit) -> tuple[int, int] | None:
-        """The (cols, rows) of an upload; None: it cannot be read, or not in time."""
+        """The (cols, rows) of an upload; None: it cannot be read in time.
+
+        Raises InputError: it cannot be read at all.
+        """
         if path not in self._sizes:
             if len(self._sizes) >= MOST_KNOWN:
                 self._sizes.clear()
             try:
                 self._sizes[path] = self._preview(path, limit).size
-            except InputError:
-                self._sizes[path] = None
+            except InputError as error:
+                self._sizes[path] = error
             except Stopped:  # the next time it may not
                 return None
-        return self._sizes[path]
+        size = self._sizes[path]
+        if isinstance(size, InputError):
+            raise InputError(str(size))
+        return size
 
     def _preview(self, path, limit):
         """The `Preview` of an upload. Raises InputError, or Stopped."""
-        small = preview_apart(path, "the upload", self._max_pixels, limit, SIDE)
+        small = preview_apart(path, Path(path).name, self._max_pixels, limit, SIDE)
         limit.check()
         return small
 

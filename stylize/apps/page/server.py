@@ -163,8 +163,9 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
     def mask_of(photos: Any) -> Any:
         return gr.skip() if _paths(photos) else None  # it goes with the photos that it was for
 
-    def foresee(photos: Any, *values: Any) -> str:
-        return studio.foresight.words(_paths(photos), dict(zip(CONTROLS, values, strict=True)))
+    def foresee(photos: Any, painting: Any, *values: Any) -> str:
+        given = dict(zip(CONTROLS, values, strict=True))
+        return studio.foresight.words(_paths(photos), _last(painting), given)
 
     with Page(title="Neural style transfer", fill_width=True, analytics_enabled=False) as page:
         page.folder = folder
@@ -247,14 +248,14 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
         pictures = [photos.change, painting.change, keep_mask.change]
         gr.on(pictures, given, inputs, [words, row], **changed)
         photos.change(mask_of, photos, keep_mask, **changed)
-        foreseeing = foresee, [photos, *settings], expected
-        changes = [photos.change, *(each.change for each in settings)]
+        foreseeing = foresee, [photos, painting, *settings], expected
+        changes = [photos.change, painting.change, *(each.change for each in settings)]
         looking["show_progress"] = "hidden"
         gr.on(changes, *foreseeing, trigger_mode="always_last", **looking)
         # Gradio sees no change in it.
         for each in examples:
             each.load_input_event.then(given, inputs, [words, row], preprocess=False, **at_once)
-        examples[0].load_input_event.then(*foreseeing, **looking)
+            each.load_input_event.then(*foreseeing, **looking)
         stop.click(studio.stop, queue=False)
         page.unload(studio.leave)
         for event in page.fns.values():

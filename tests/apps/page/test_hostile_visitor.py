@@ -21,7 +21,7 @@ from fuzz_page import fuzz_page  # noqa: E402
 
 from stylize.apps.page import guard, keeping, previews  # noqa: E402
 
-LOOKS = ("show", "show_last", "mask_of", "foresee")
+LOOKS = ("show", "show_last", "mask_of", "foresee", "ready", "given")
 EXAMPLES = ("load_example", "load_example_1")
 NAMES = (*EXAMPLES, *LOOKS, "enter", "enter_1", "paint_entered", "offer", "stop", "leave")
 NAMES += ("paint",)  # for programs
@@ -109,7 +109,8 @@ def in_gallery(file):
 def looks_of(gallery):
     """What the page says of pictures before they are painted, event by event."""
     pictures = {"show": [gallery], "show_last": [gallery], "mask_of": [gallery]}
-    return pictures | {"foresee": [gallery, *CONTROLS]}
+    inputs = [gallery, gallery, gallery, *CONTROLS]
+    return pictures | {"foresee": [gallery, gallery, *CONTROLS], "ready": inputs, "given": inputs}
 
 
 # ---------------------------------------------------------------------------------------------

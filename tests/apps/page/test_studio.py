@@ -105,7 +105,9 @@ def test_time_is_foreseen_by_the_pace_of_the_machine(studio, photo_path, tmp_pat
     default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
 
     def said(photos=(photo_path,), **given):
-        words = studio.foresight.words(photos, default | {"size": 48, "iterations": 5} | given)
+        words = studio.foresight.words(
+            photos, None, default | {"size": 48, "iterations": 5} | given
+        )
         return words.partition(" *Show me")[0]
 
     assert said() == ""  # it is not measured yet
@@ -122,7 +124,7 @@ def test_time_is_foreseen_by_the_pace_of_the_machine(studio, photo_path, tmp_pat
     too_large = "The result would be 120x100 pixels; the limit here is 64 on the longer side."
     assert said(size=100) == f"{too_large} Choose at most 54 rows."
     assert "would be 64x54" not in said(size=54) and "would be 66x55" in said(size=55)
-    assert said([tmp_path / "none.png"]) == said([]) == ""
+    assert said([]) == ""
     Image.new("RGB", (315, 25)).save(tmp_path / "wide.png")
     long = (
         "The photo is too long and narrow: at 64 pixels on the longer side, the limit here, the "
@@ -131,6 +133,22 @@ def test_time_is_foreseen_by_the_pace_of_the_machine(studio, photo_path, tmp_pat
     wide = said([tmp_path / "wide.png"], size=20)
     assert "would be 252x20 pixels" in wide and wide.endswith(long)
     assert said([tmp_path / "wide.png"], size=1) == long
+
+
+def test_uploads_that_cannot_be_read_are_named_beforehand(studio, photo_path, tmp_path):
+    default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
+    studio.foresight._pace = Pace(1e-4, 1.0, 0.5)
+    empty, text = tmp_path / "<empty>.png", tmp_path / "text.jpg"
+    empty.touch()
+    text.write_text("hello")
+    for photos, style, message in (
+        ([photo_path, text], None, "text.jpg: not a picture that can be read"),
+        ([photo_path], empty, "&lt;empty&gt;.png: the file is empty"),
+        ([], empty, "&lt;empty&gt;.png: the file is empty"),
+        ([tmp_path / "none.png"], None, "none.png: no such file"),
+    ):
+        for _ in range(2):  # it is remembered
+            assert studio.foresight.words(photos, style, default).startswith(message)
 
 
 @pytest.mark.parametrize("size", [None, 0, -5, 15, 2 * 10**6, "large"])
@@ -145,12 +163,12 @@ def test_size_that_cannot_be_names_those_that_fit_the_photo(
         expected = (
             f"The size, the rows of the result, must be a whole number from {least} to {most}."
         )
-        said = studio.foresight.words([photo], default | {"size": size})
+        said = studio.foresight.words([photo], None, default | {"size": size})
         assert said.partition(" *Show me")[0] == expected
         with pytest.raises(gr.Error, match=expected):
             list(painting_of(1, photos=[photo], size=size))
         for fits in (least, most):
-            words = studio.foresight.words([photo], default | {"size": fits})
+            words = studio.foresight.words([photo], None, default | {"size": fits})
             assert words.startswith("*Paint* takes")
 
 
@@ -163,10 +181,10 @@ def test_size_that_is_wrong_for_one_of_several_photos_names_those_that_fit_all(
     Image.new("RGB", (25, 50)).save(upright)
     for photos in ([photo_path, upright], [upright, photo_path]):
         for size in (16, 60, None):  # fits the one, the other, neither
-            words = studio.foresight.words(photos, default | {"size": size})
+            words = studio.foresight.words(photos, None, default | {"size": size})
             assert words.startswith("*Size* must be from 32 to 54 for all of these photos.")
         for size in (32, 54):
-            words = studio.foresight.words(photos, default | {"size": size})
+            words = studio.foresight.words(photos, None, default | {"size": size})
             assert words.startswith("*Paint* takes")
 
 
@@ -179,12 +197,14 @@ def test_time_of_the_choices_is_foreseen_whatever_the_size(studio, photo_path):
     default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
     studio.foresight._pace = Pace(1e-5, 1.0, 0.5)
     for size, more in ((48, ""), (16, ""), (999, "the limit here is 64")):
-        words = studio.foresight.words([photo_path], default | {"size": size})
+        words = studio.foresight.words([photo_path], None, default | {"size": size})
         assert more in words and words.endswith(
             "*Show me the choices* paints 3 small pictures (53 rows, whatever *Size* says) in "
             "about 20s."
         )
-    assert "pictures of the first photo (53" in studio.foresight.words([photo_path] * 2, default)
+    assert "pictures of the first photo (53" in studio.foresight.words(
+        [photo_path] * 2, None, default
+    )
 
 
 def test_painting_with_margins_is_shown_as_it_is_used(painting_of, painting, tmp_path):
