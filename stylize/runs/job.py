@@ -94,9 +94,13 @@ class Job(NamedTuple):
         job = self._replace(inputs=self.inputs._replace(base=image, start=start))
         if previous is None:
             return job
+        return job._replace(stages=self.frame_stages, previous=previous)
+
+    @property
+    def frame_stages(self) -> list[Stage]:
+        """Those of a film's frame that has one before it."""
         evaluations = self.settings.frame_evaluations
-        last = self.stages[-1]._replace(iterations=1, evaluations_per_iteration=evaluations)
-        return job._replace(stages=[last], previous=previous)
+        return [self.stages[-1]._replace(iterations=1, evaluations_per_iteration=evaluations)]
 
     @property
     def total_evaluations(self) -> int:

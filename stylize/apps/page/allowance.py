@@ -7,8 +7,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from stylize.apps.page.watch import Limit
 from stylize.errors import InputError, SettingError
-from stylize.images.clips import SUFFIXES
+from stylize.images.clips import SUFFIXES, Clip, open_clip
+from stylize.images.optical_flow import require_opencv
 from stylize.images.resize import SMALLEST_SIDE, least_rows, working_size
 from stylize.runs.recipes import choose_settings
 from stylize.runs.settings import Settings
@@ -55,6 +57,22 @@ class Allowance(NamedTuple):
             raise InputError(
                 f"{len(photos)} photos are too many: at most {self.photos} at once. Leave some out."
             )
+
+    def open_clip(self, path: str, limit: Limit) -> Clip:
+        """The clip of an upload. Raises InputError, also where it is too long; or Stopped."""
+        require_opencv()
+        try:
+            clip = open_clip(path, most=self.frames + 1, max_pixels=self.pixels, ending=limit)
+        except (InputError, OSError) as error:  # OSError: no FFmpeg
+            limit.check()
+            message = str(error).replace(f"video {path}", path).replace(path, "the clip")
+            raise InputError(message) from None
+        if clip.length > self.frames:
+            raise InputError(
+                f"The clip has more than {self.frames} frames, the most that this page accepts; "
+                "give a shorter one."
+            )
+        return clip
 
     def settings(
         self, given: Mapping[str, Any], size: tuple[int, int]

@@ -11,9 +11,9 @@ import neural_style_transfer as nst
 from stylize.apps.console import in_words
 from stylize.apps.page.allowance import Allowance, NotAllowed, is_clip
 from stylize.apps.page.choices import settings_of_choices
-from stylize.apps.page.previews import SECONDS, Previews
+from stylize.apps.page.previews import MOST_KNOWN, SECONDS, Previews
 from stylize.apps.page.shown import reason
-from stylize.apps.page.watch import Limit
+from stylize.apps.page.watch import Limit, Stopped
 from stylize.errors import InputError
 from stylize.runs import forecast
 from stylize.runs.job import prepare
@@ -35,6 +35,7 @@ class Foresight:
     def __init__(self, weights: VGG19Weights, allowed: Allowance, previews: Previews):
         self._weights, self._allowed, self._previews = weights, allowed, previews
         self._pace: forecast.Pace | None = None  # once it is measured
+        self._clips: dict[str, tuple[tuple[int, int], int]] = {}  # path -> (cols, rows), frames
 
     def measure(self) -> None:
         """Builds the network, which stays, before the first visitor needs it, and times it."""
@@ -52,26 +53,44 @@ class Foresight:
         """How long the painting of photos will take, or why they cannot be painted so; and how
         long that of the choices.
 
-        "" where nothing is known: nothing is measured yet, or a photo is a clip or takes too long
-        to read.
+        "" where nothing is known: nothing is measured yet, or an upload takes too long to read.
 
         Args:
-            photos: their paths.
+            photos: their paths, or that of one clip.
             style: the path of the painting; None: there is none yet.
             given: settings.
         """
-        if self._pace is None or len(photos) > self._allowed.photos:
+        if self._pace is None:
             return ""
         limit = Limit(max_seconds=SECONDS)
-        pictures = [path for path in (*photos, style) if path and not is_clip(path)]
         try:
-            known = {path: self._previews.size(path, limit) for path in pictures}
+            self._allowed.check_photos(photos)
+            if style:
+                self._previews.size(style, limit)
+            if any(map(is_clip, photos)):
+                size, frames = self._clip(photos[0], limit)
+                return self._of_clip(size, frames, given)
+            sizes = [self._previews.size(photo, limit) for photo in photos]
         except InputError as error:
-            return f"{html.escape(str(error))}."
-        sizes = [size for size in map(known.get, photos) if size]
-        if not sizes or len(sizes) < len(photos):
+            return _sentence(error)
+        except Stopped:
+            return ""
+        if not sizes or None in sizes:
             return ""
         return f"{self._of_photos(sizes, given)} {self._of_choices(sizes, given)}".strip()
+
+    def _clip(self, path, limit):
+        """((cols, rows), number of frames) of a clip. Raises InputError, or Stopped."""
+        if path not in self._clips:
+            if len(self._clips) >= MOST_KNOWN:
+                self._clips.clear()
+            clip = self._allowed.open_clip(path, limit)
+            first = next(clip.frames(0, limit), None)
+            limit.check()
+            if first is None:
+                raise InputError("the clip: has no frames that can be read")
+            self._clips[path] = first.size, clip.length
+        return self._clips[path]
 
     def seconds_of_choices(
         self, size: tuple[int, int], given: Mapping[str, Any]
@@ -90,18 +109,35 @@ class Foresight:
         try:
             each = self._seconds_each([(size, given) for size in sizes])
         except InputError as error:
-            least, most = self._allowed.rows_for(sizes)
-            is_size = isinstance(error, NotAllowed) and error.parameter == "size"
-            if is_size and len(sizes) > 1 and least <= most:
-                return f"*Size* must be from {least} to {most} for all of these photos."
-            return f"{html.escape(reason(error)).removesuffix('.')}."
+            return self._refusal(error, sizes)
         for seconds in each:
             if seconds > self._allowed.seconds:
-                return (
-                    f"*Paint* would take {_about(seconds)}{self._stops()}. Choose a smaller size."
-                )
+                return f"{self._too_long(seconds)} Choose a smaller size."
         several = " for all photos" if len(sizes) > 1 else ""
         return f"*Paint* takes {_about(sum(each))}{several}."
+
+    def _of_clip(self, size, frames, given):
+        """The same of a clip."""
+        try:
+            job = self._job(size, given)
+        except InputError as error:
+            return self._refusal(error, [size])
+        of_frames = [job.stages, *[job.frame_stages] * (frames - 1)]
+        seconds = READING + sum(forecast.seconds_each(of_frames, self._pace))
+        if seconds > self._allowed.seconds:
+            return f"{self._too_long(seconds)} Choose a smaller size, or give a shorter clip."
+        return f"*Paint* takes {_about(seconds)} for {frames} frames."
+
+    def _refusal(self, error, sizes):
+        """What is said of photos that cannot be painted so."""
+        least, most = self._allowed.rows_for(sizes)
+        is_size = isinstance(error, NotAllowed) and error.parameter == "size"
+        if is_size and len(sizes) > 1 and least <= most:
+            return f"*Size* must be from {least} to {most} for all of these photos."
+        return _sentence(reason(error))
+
+    def _too_long(self, seconds):
+        return f"*Paint* would take {_about(seconds)}{self._stops()}."
 
     def _of_choices(self, sizes, given):
         """What is said of the small pictures; "" if they cannot be painted."""
@@ -123,16 +159,21 @@ class Foresight:
     def _seconds_each(self, pictures):
         """The seconds for each (size, settings), sizes as (cols, rows).
 
-        Raises InputError: see `_stages`.
+        Raises InputError: see `_job`.
         """
-        stages = [self._stages(size, given) for size, given in pictures]
+        stages = [self._job(size, given).stages for size, given in pictures]
         return [READING + seconds for seconds in forecast.seconds_each(stages, self._pace)]
 
-    def _stages(self, size, given):
-        """Those of a photo of (cols, rows). Raises InputError: it is not painted so."""
+    def _job(self, size, given):
+        """That of a photo of (cols, rows). Raises InputError: it is not painted so."""
         _, (rows, cols) = self._allowed.settings(given, size)
         shape = Image.new("RGB", (cols, rows))
-        return prepare(shape, shape, **given).stages
+        return prepare(shape, shape, **given)
+
+
+def _sentence(error):
+    """An error's line, as the page shows it."""
+    return f"{html.escape(str(error)).removesuffix('.')}."
 
 
 def _about(seconds):

@@ -41,10 +41,9 @@ from stylize.apps.page.shown import (
 from stylize.apps.page.watch import Limit, Stopped, Watch, held
 from stylize.errors import InputError, one_line
 from stylize.images.apart import load_image_apart, load_keep_mask_apart
-from stylize.images.clips import encode, open_clip
+from stylize.images.clips import encode
 from stylize.images.margins import without_margins
 from stylize.images.masks import stretched
-from stylize.images.optical_flow import require_opencv
 from stylize.images.writing import save_image
 from stylize.runs import metadata
 from stylize.runs.job import Job, prepare
@@ -299,7 +298,7 @@ class Studio:
         yield Shown("Reading the clip ...")
         limit = Limit(asked.stop, self._allowed.seconds)
         try:
-            clip = self._open_clip(path, limit)
+            clip = self._allowed.open_clip(path, limit)
             first = next(clip.frames(0, limit), None)
             limit.check()
             job = self._prepare(first, asked, asked.given, limit)
@@ -359,23 +358,6 @@ class Studio:
         except Stopped as error:  # while the next frame was read
             return str(error)
         return "done"
-
-    def _open_clip(self, path, limit):
-        """The `Clip` of an upload. Raises InputError, or Stopped."""
-        require_opencv()
-        try:
-            most = {"most": self._allowed.frames + 1, "max_pixels": self._allowed.pixels}
-            clip = open_clip(path, **most, ending=limit)
-        except (InputError, OSError) as error:  # OSError: no FFmpeg
-            limit.check()
-            message = str(error).replace(f"video {path}", path).replace(path, "the clip")
-            raise InputError(message) from None
-        if clip.length > self._allowed.frames:
-            raise InputError(
-                f"The clip has more than {self._allowed.frames} frames, the most that this page "
-                "accepts; give a shorter one."
-            )
-        return clip
 
     def _load(self, path, name, limit, is_mask=False):
         """The picture of an upload, or its `Mask`. Raises InputError, or Stopped."""

@@ -22,13 +22,14 @@ import neural_style_transfer as nst
 from stylize.images.clips import open_clip
 from stylize.images.ffmpeg import Mp4Writer, find_ffmpeg
 from stylize.images.reading import load_image
-from stylize.runs import memory, metadata
+from stylize.runs import forecast, memory, metadata
 from stylize.runs.forecast import Pace
+from stylize.runs.job import prepare
 from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
 
 gr = pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 studios = pytest.importorskip("stylize.apps.page.studio")
-from stylize.apps.page import choices  # noqa: E402
+from stylize.apps.page import allowance, choices  # noqa: E402
 from stylize.apps.page.allowance import Allowance  # noqa: E402
 from stylize.apps.page.series import Series, download_name, result_names  # noqa: E402
 
@@ -186,6 +187,31 @@ def test_size_that_is_wrong_for_one_of_several_photos_names_those_that_fit_all(
         for size in (32, 54):
             words = studio.foresight.words(photos, None, default | {"size": size})
             assert words.startswith("*Paint* takes")
+
+
+def test_time_of_a_clip_is_foreseen(studio, photo_path, tmp_path, monkeypatch):
+    """Each frame after the first takes a few evaluations at the last size."""
+    clip, long = (write_clip(tmp_path / f"{n}.mp4", n) for n in (3, 5))
+    default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
+
+    def said(photos, **given):
+        return studio.foresight.words(photos, None, default | {"size": 32, "iterations": 5} | given)
+
+    studio.foresight._pace = Pace(1e-4, 1.0, 0.5)
+    job = prepare(photo_path, photo_path, size=(32, 42), iterations=5)
+    first, next_ones = forecast.seconds_each([job.stages, job.frame_stages], Pace(1e-4, 1.0, 0.5))
+    assert (
+        said([clip])
+        == f"*Paint* takes about {round(3 + first + 2 * next_ones, -1):.0f}s for 3 frames."
+    )
+    monkeypatch.setattr(allowance, "open_clip", None)  # it is remembered
+    slow = said([clip], iterations=20)
+    assert "would take about 2 min, but painting stops after 60s" in slow and "shorter" in slow
+    assert "the limit here is 64" in said([clip], size=64)
+    monkeypatch.undo()
+    assert said([long]).startswith("The clip has more than 4 frames, the most that this page")
+    assert said([clip, photo_path]) == "Give either one clip or photos."
+    assert said([photo_path] * 5).startswith("5 photos are too many: at most 4 at once.")
 
 
 def test_small_pictures_of_a_tall_photo_are_wide_enough():
@@ -475,7 +501,7 @@ def test_stopped_clip_becomes_a_film_of_what_is_painted(studio, painting_of, tmp
 def test_film_whose_sound_cannot_be_kept_is_silent(painting_of, tmp_path, monkeypatch):
     clip = write_clip(tmp_path / "clip.mp4", 2, sound=1)
     noise = open_clip(clip)._replace(sound=("-i", str(tmp_path / "none.aac"), "-map", "1:a:0"))
-    monkeypatch.setattr(studios, "open_clip", lambda *_, **__: noise)
+    monkeypatch.setattr(allowance, "open_clip", lambda *_, **__: noise)
     *_, last = painting_of(1, photos=[clip])
     assert last.words == "Done: 2 of 2 frames, without sound, which could not be converted"
     film = open_clip(last.download.value["path"])
@@ -539,7 +565,7 @@ def test_all_that_reads_an_upload_and_writes_a_film_has_a_limit(
         clip = limited("open_clip", open_clip)(*args, **options)
         return clip._replace(frames=limited("frames", clip.frames))
 
-    monkeypatch.setattr(studios, "open_clip", open_limited)
+    monkeypatch.setattr(allowance, "open_clip", open_limited)
     for name in ("load_image_apart", "load_keep_mask_apart", "encode"):
         monkeypatch.setattr(studios, name, limited(name, getattr(studios, name)))
     list(painting_of(1, photos=[write_clip(tmp_path / "clip.mp4", 1)], mask=str(cut_out_path)))
