@@ -12,6 +12,8 @@ from stylize.errors import InputError, SettingError
 from stylize.images.clips import SUFFIXES, Clip, open_clip
 from stylize.images.optical_flow import require_opencv
 from stylize.images.resize import SMALLEST_SIDE, least_rows, working_size
+from stylize.runs.level import style_size
+from stylize.runs.progress import Stage
 from stylize.runs.recipes import choose_settings
 from stylize.runs.settings import Settings
 
@@ -126,8 +128,22 @@ class Allowance(NamedTuple):
             f"limit here, the shorter side would have fewer than {SMALLEST_SIDE}. Crop the photo."
         )
 
-    def check_painting(self, rows: int, cols: int) -> None:
-        """Raises InputError where a painting would be enlarged too much, for coarse strokes."""
+    def check_painting(
+        self, size: tuple[int, int], settings: Settings, result: tuple[int, int]
+    ) -> None:
+        """Raises InputError where a painting would be enlarged too much, for coarse strokes.
+
+        Args:
+            size: (cols, rows) of the painting.
+            settings: of the photo.
+            result: (rows, cols) of its result.
+        """
+        scales = settings.style_scale
+        # How many there must be, `prepare` says.
+        scale = scales if isinstance(scales, str) else next(iter(scales), 1.0)
+        painting: Any = SimpleNamespace(width=size[0], height=size[1], size=size)
+        stage = Stage(*result, settings.iterations, 1, settings.precision)
+        rows, cols = style_size(painting, scale, stage, settings)
         if rows * cols > (MOST_ENLARGED * self.size) ** 2:
             raise NotAllowed(
                 "style_scale",

@@ -16,6 +16,7 @@ class Asked:
         style: the path of the painting; None: there is none.
         keep_mask: the path of a mask of what stays as in the photo, if there is one.
         given: settings.
+        is_choice: whether small pictures to choose from are asked for.
         waits: until its turn, which comes once.
         stop: stops it, or its waiting.
         notes: what is to be known of the pictures, as Markdown; it is learnt as they are read.
@@ -25,6 +26,7 @@ class Asked:
     style: str | None
     keep_mask: str | None
     given: dict[str, Any]
+    is_choice: bool = field(default=False, compare=False)
     waits: bool = field(default=True, compare=False)
     stop: threading.Event = field(default_factory=threading.Event, compare=False)
     notes: list[str] = field(default_factory=list, compare=False)

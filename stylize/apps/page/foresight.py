@@ -65,11 +65,10 @@ class Foresight:
         limit = Limit(max_seconds=SECONDS)
         try:
             self._allowed.check_photos(photos)
-            if style:
-                self._previews.size(style, limit)
+            painting = style and self._previews.size(style, limit)
             if any(map(is_clip, photos)):
                 size, frames = self._clip(photos[0], limit)
-                return self._of_clip(size, frames, given)
+                return self._of_clip(size, frames, painting, given)
             sizes = [self._previews.size(photo, limit) for photo in photos]
         except InputError as error:
             return _sentence(error)
@@ -77,7 +76,7 @@ class Foresight:
             return ""
         if not sizes or None in sizes:
             return ""
-        return f"{self._of_photos(sizes, given)} {self._of_choices(sizes, given)}".strip()
+        return f"{self._of_photos(sizes, painting, given)} {self._of_choices(sizes, given)}".strip()
 
     def _clip(self, path, limit):
         """((cols, rows), number of frames) of a clip. Raises InputError, or Stopped."""
@@ -104,10 +103,10 @@ class Foresight:
         each = settings_of_choices(given, size, self._allowed.size)
         return self._seconds_each([(size, settings) for settings in each])
 
-    def _of_photos(self, sizes, given):
+    def _of_photos(self, sizes, painting, given):
         """What is said of the photos at full size."""
         try:
-            each = self._seconds_each([(size, given) for size in sizes])
+            each = self._seconds_each([(size, given) for size in sizes], painting)
         except InputError as error:
             return self._refusal(error, sizes)
         for seconds in each:
@@ -116,10 +115,10 @@ class Foresight:
         several = " for all photos" if len(sizes) > 1 else ""
         return f"*Paint* takes {_about(sum(each))}{several}."
 
-    def _of_clip(self, size, frames, given):
+    def _of_clip(self, size, frames, painting, given):
         """The same of a clip."""
         try:
-            job = self._job(size, given)
+            job = self._job(size, painting, given)
         except InputError as error:
             return self._refusal(error, [size])
         of_frames = [job.stages, *[job.frame_stages] * (frames - 1)]
@@ -156,17 +155,22 @@ class Foresight:
     def _stops(self):
         return f", but painting stops after {in_words(self._allowed.seconds)} here"
 
-    def _seconds_each(self, pictures):
-        """The seconds for each (size, settings), sizes as (cols, rows).
+    def _seconds_each(self, pictures, painting=None):
+        """The seconds for each (size, settings), sizes as (cols, rows), and that of the painting.
 
         Raises InputError: see `_job`.
         """
-        stages = [self._job(size, given).stages for size, given in pictures]
+        stages = [self._job(size, painting, given).stages for size, given in pictures]
         return [READING + seconds for seconds in forecast.seconds_each(stages, self._pace)]
 
-    def _job(self, size, given):
-        """That of a photo of (cols, rows). Raises InputError: it is not painted so."""
-        _, (rows, cols) = self._allowed.settings(given, size)
+    def _job(self, size, painting, given):
+        """That of a photo and a painting, each (cols, rows); the painting may be None.
+
+        Raises InputError: it is not painted so.
+        """
+        settings, (rows, cols) = self._allowed.settings(given, size)
+        if painting:
+            self._allowed.check_painting(painting, settings, (rows, cols))
         shape = Image.new("RGB", (cols, rows))
         return prepare(shape, shape, **given)
 

@@ -137,6 +137,9 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
     def enter(request: gr.Request, *sent: Any) -> str:
         return studio.enter(request, *_as_asked(*sent))
 
+    def enter_for_choices(request: gr.Request, *sent: Any) -> str:
+        return studio.enter(request, *_as_asked(*sent), is_choice=True)
+
     def ready(request: gr.Request, *sent: Any) -> Any:
         return studio.ready(request, *_as_asked(*sent))
 
@@ -227,7 +230,7 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
         entered = start.click(enter, inputs, words, preprocess=False, **at_once)
         entered.then(paint_entered, None, outputs, **one_at_a_time)
         small = [words, row, *(picture for picture, _ in offered)]
-        asked = choices.click(enter, inputs, words, preprocess=False, **at_once)
+        asked = choices.click(enter_for_choices, inputs, words, preprocess=False, **at_once)
         asked.then(offer, None, small, **one_at_a_time)
         for each, (picture, button) in zip(STRENGTHS, offered, strict=True):
             for event in (picture.select, button.click):

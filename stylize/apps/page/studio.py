@@ -47,8 +47,6 @@ from stylize.images.masks import stretched
 from stylize.images.writing import save_image
 from stylize.runs import metadata
 from stylize.runs.job import Job, prepare
-from stylize.runs.level import style_size
-from stylize.runs.progress import Stage
 from stylize.vgg.weights import VGG19Weights
 
 CONTROLS = (  # the settings on the page
@@ -63,7 +61,7 @@ CONTROLS = (  # the settings on the page
     "seed",
     "style_scale",
 )
-MOST_ASKED = 100  # visitors who wait; more than that have room in Gradio's queue of paintings
+MOST_ASKED = 1000  # visitors whose wishes are remembered; Gradio's queue has room for fewer
 
 
 class Studio:
@@ -94,6 +92,7 @@ class Studio:
         style: str | None,
         keep_mask: str | None,
         *values: Any,
+        is_choice: bool = False,
     ) -> str:
         """A visitor asks for pictures, and waits from now on. Returns words that say so.
 
@@ -103,11 +102,14 @@ class Studio:
             request: whose it is.
             photos, style, keep_mask: as in `Asked`.
             values: those of `CONTROLS`, in their order.
+            is_choice: whether they ask for small ones to choose from.
         """
         self.leave(request)
-        self._asked[request.session_hash] = _what_is_asked(photos, style, keep_mask, values)
-        while len(self._asked) > MOST_ASKED:  # the first of them have never come back to wait
-            del self._asked[next(iter(self._asked))]
+        asked = _what_is_asked(photos, style, keep_mask, values)
+        asked.is_choice = is_choice
+        if len(self._asked) >= MOST_ASKED:  # those who have been served first, then the oldest
+            del self._asked[min(self._asked, key=lambda session: self._asked[session].waits)]
+        self._asked[request.session_hash] = asked
         return "Waiting for your turn ..."
 
     def ready(
@@ -133,7 +135,7 @@ class Studio:
 
         Yields until all is painted, or was stopped. Raises gr.Error.
         """
-        yield from in_place_of_earlier(self._in_turn(session, self._paint_asked, Shown))
+        yield from in_place_of_earlier(self._in_turn(session, False, self._paint_asked, Shown))
 
     def paint_for_program(self, asked: Asked) -> Iterator[Shown]:
         """Paints for a program, which has its turn now. Closing the iterator stops it.
@@ -148,13 +150,21 @@ class Studio:
 
     def offer(self, session: str | None) -> Iterator[Offered]:
         """Paints the visitor's photo small, once for each of `STRENGTHS`. The rest: see `paint`."""
-        yield from self._in_turn(session, self._paint_choices, Offered)
+        yield from self._in_turn(session, True, self._paint_choices, Offered)
 
-    def _in_turn(self, session, events_of, shown):
-        """Has what a visitor asked for last painted. Yields what is shown. Raises gr.Error."""
+    def _in_turn(self, session, is_choice, events_of, shown):
+        """Has what a visitor asked for last painted. Yields what is shown. Raises gr.Error.
+
+        A turn changes nothing if an earlier one has painted that, or if something of the other
+        kind was asked for since, which has a turn of its own.
+        """
         asked = self._asked.get(session)
-        if not (asked and asked.waits):
-            return  # they left while they waited, or an earlier turn of theirs has painted it
+        if asked is None:  # or they left, and do not see it
+            yield shown("Too many others have asked since; please ask again.")
+            return
+        if not asked.waits or asked.is_choice != is_choice:
+            yield shown(gr.skip())  # with nothing at all, Gradio would empty what is shown
+            return
         asked.waits = False
         self._running[session] = asked.stop
         try:
@@ -374,12 +384,9 @@ class Studio:
         """The `Job` of a photo, whose settings are given. Raises InputError, or Stopped."""
         painting = self._load(asked.style, "the painting", limit)
         # Both sizes are checked before memory is planned, whose answer would say less.
-        settings, (rows, cols) = self._allowed.settings(given, photo.size)
-        given_scale = settings.style_scale
-        scale = given_scale if isinstance(given_scale, str) else given_scale[0]
-        whole = Stage(rows, cols, settings.iterations, 1, settings.precision)
+        settings, result = self._allowed.settings(given, photo.size)
         cropped = without_margins(painting).of(painting)
-        self._allowed.check_painting(*style_size(cropped, scale, whole, settings))
+        self._allowed.check_painting(cropped.size, settings, result)
         mask = self._load_mask(asked, photo, limit)
         job = prepare(photo, painting, keep_mask=mask, **given)
         if job.inputs.style_boxes[0].is_cut:

@@ -23,7 +23,7 @@ from stylize.apps.page import guard, keeping, previews  # noqa: E402
 
 LOOKS = ("show", "show_last", "mask_of", "foresee", "ready", "given")
 EXAMPLES = ("load_example", "load_example_1")
-NAMES = (*EXAMPLES, *LOOKS, "enter", "enter_1", "paint_entered", "offer", "stop", "leave")
+NAMES = (*EXAMPLES, *LOOKS, "enter", "enter_for_choices", "paint_entered", "offer", "stop", "leave")
 NAMES += ("paint",)  # for programs
 META = {"_type": "gradio.FileData"}
 CONTROLS = [0.5, 32, 1, "none", 0.025, 1, 1, 0, 0, "area"]

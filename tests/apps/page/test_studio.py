@@ -35,6 +35,7 @@ from stylize.apps.page.series import Series, download_name, result_names  # noqa
 
 VISITOR = SimpleNamespace(session_hash="a visitor")
 ENDLESS = 10_000  # iterations
+UNCHANGED = [studios.Shown(gr.skip())]  # on the page
 
 
 @pytest.fixture
@@ -49,10 +50,18 @@ def studio(small_vgg19, tmp_path):
 def painting_of(studio, photo_path, painting_path):
     """A function that asks for pictures as the page does; returns the events' generator."""
 
-    def ask(iterations, size=24, photos=(photo_path,), painting=painting_path, mask=None, **more):
+    def ask(
+        iterations,
+        size=24,
+        photos=(photo_path,),
+        painting=painting_path,
+        mask=None,
+        is_choice=False,
+        **more,
+    ):
         given = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
         values = (given | {"size": size, "iterations": iterations} | more).values()
-        studio.enter(VISITOR, photos, painting, mask, *values)
+        studio.enter(VISITOR, photos, painting, mask, *values, is_choice=is_choice)
         return studio.paint(VISITOR.session_hash)
 
     return ask
@@ -150,6 +159,28 @@ def test_uploads_that_cannot_be_read_are_named_beforehand(studio, photo_path, tm
     ):
         for _ in range(2):  # it is remembered
             assert studio.foresight.words(photos, style, default).startswith(message)
+
+
+@pytest.mark.parametrize("scale", [[], {}, [1, 2]])
+def test_number_of_stroke_sizes_is_checked(scale, painting_of):
+    with pytest.raises(gr.Error, match="style_scale must .*"):
+        list(painting_of(1, style_scale=scale))
+
+
+def test_strokes_that_are_too_coarse_are_refused_beforehand(
+    studio, painting_of, photo_path, tmp_path
+):
+    studio.foresight._pace = Pace(1e-5, 1.0, 0.5)
+    default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
+    Image.new("RGB", (16, 300)).save(tall := tmp_path / "tall.png")
+    given = default | {"size": 48, "style_scale": 2.0}
+    words = studio.foresight.words([photo_path], tall, given)
+    assert words.startswith(
+        "For strokes of this size the painting would be 114x2137 pixels, too many"
+    )
+    given = default | {"size": 48, "style_scale": 1000.0}
+    assert "too many here" in studio.foresight.words([photo_path], tall, given)
+    assert "*Paint* takes" in studio.foresight.words([photo_path], tall, default | {"size": 48})
 
 
 @pytest.mark.parametrize("size", [None, 0, -5, 15, 2 * 10**6, "large"])
@@ -269,7 +300,7 @@ def test_how_a_mask_is_read_is_said_until_the_end(painting_of, cut_out_path, thr
 
 
 def test_choices_keep_what_the_mask_keeps(studio, painting_of, cut_out_path, photo):
-    painting_of(1, mask=str(cut_out_path), size=40)
+    painting_of(1, mask=str(cut_out_path), size=40, is_choice=True)
     *shown, last = studio.offer(VISITOR.session_hash)
     assert "a cut-out: opaque" in last.words
     small = np.asarray(Image.fromarray(photo).resize((63, 53), Image.Resampling.LANCZOS), int)
@@ -683,7 +714,7 @@ def test_second_click_starts_anew_and_stop_stops_that(studio, painting_of):
 def test_two_clicks_before_ones_turn_paint_what_was_asked_last(studio, painting_of):
     first, second = painting_of(ENDLESS, size=48), painting_of(1)
     assert last_words(first) == "Done: 28x24 pixels"
-    assert list(second) == []
+    assert list(second) == UNCHANGED
 
 
 def test_click_stop_and_click_again_while_waiting(studio, painting_of):
@@ -691,7 +722,22 @@ def test_click_stop_and_click_again_while_waiting(studio, painting_of):
     studio.stop(VISITOR)
     second = painting_of(1)
     assert last_words(first) == "Done: 28x24 pixels"
-    assert list(second) == []
+    assert list(second) == UNCHANGED
+
+
+def test_choices_asked_for_while_a_picture_waits_take_its_place(studio, painting_of):
+    """Each in the turn of its kind."""
+    painting = painting_of(ENDLESS)
+    painting_of(1, is_choice=True)
+    assert list(painting) == UNCHANGED
+    assert last_words(studio.offer(VISITOR.session_hash)).startswith("Choose the one")
+
+
+def test_visitors_who_wait_are_remembered_longer_than_those_who_were_served(studio, painting_of):
+    list(painting_of(1))
+    for number in range(studios.MOST_ASKED):
+        studio.enter(SimpleNamespace(session_hash=number), None, None, None, *studios.CONTROLS)
+    assert VISITOR.session_hash not in studio._asked and 0 in studio._asked
 
 
 def test_stop_while_waiting(studio, painting_of):
@@ -704,7 +750,7 @@ def test_those_who_ask_and_never_wait_are_forgotten_in_the_end(studio):
     for number in range(studios.MOST_ASKED + 2):
         studio.enter(SimpleNamespace(session_hash=number), None, None, None, *studios.CONTROLS)
     assert len(studio._asked) == studios.MOST_ASKED
-    assert list(studio.paint(0)) == []
+    assert last_words(studio.paint(0)) == "Too many others have asked since; please ask again."
     with pytest.raises(gr.Error, match="Give a photo and a painting"):
         list(studio.paint(studios.MOST_ASKED))
 
@@ -712,7 +758,7 @@ def test_those_who_ask_and_never_wait_are_forgotten_in_the_end(studio):
 def test_visitor_who_leaves_while_waiting_is_forgotten(studio, painting_of):
     events = painting_of(ENDLESS)
     studio.leave(VISITOR)
-    assert list(events) == []
+    assert last_words(events).startswith("Too many others have asked")  # nobody sees it
 
 
 def test_visitor_who_leaves_while_uploads_are_decoded(studio, painting_of, monkeypatch):
@@ -785,7 +831,8 @@ def test_too_large_a_painting_is_answered_by_its_size_whatever_memory_there_is(
 
 def test_choices_are_small_pictures_of_three_strengths(studio, photo_path, painting_path):
     given = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
-    studio.enter(VISITOR, [photo_path], painting_path, None, *(given | {"size": 40}).values())
+    values = (given | {"size": 40}).values()
+    studio.enter(VISITOR, [photo_path], painting_path, None, *values, is_choice=True)
     shown = list(studio.offer(VISITOR.session_hash))
     last = {}
     for each in shown:
