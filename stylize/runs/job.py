@@ -20,7 +20,7 @@ from stylize.losses.hypercolumns import HYPERCOLUMN_LAYERS
 from stylize.losses.style import Painting
 from stylize.losses.tiled import TilePasses
 from stylize.runs import memory
-from stylize.runs.level import Inputs, Level, style_size
+from stylize.runs.level import Inputs, Level, seen_size
 from stylize.runs.progress import Stage
 from stylize.runs.pyramid import plan_stages
 from stylize.runs.recipes import DEFAULT_RECIPE, choose_settings, name_of
@@ -120,7 +120,7 @@ class Job(NamedTuple):
     def _style_pixels(self, stage):
         """The pixels of each style at a stage."""
         return [
-            math.prod(style_size(image, scale, stage, self.settings))
+            math.prod(seen_size(image, scale, stage, self.settings))
             for image, scale in zip(self.inputs.styles, self.inputs.style_scales, strict=True)
         ]
 

@@ -135,7 +135,26 @@ class Level:
 
     @functools.cached_property
     def styles(self) -> list[Painting]:
-        """The styles, in the base's colours if `preserve_colors` asks for that."""
+        """The styles, in the base's colours if `preserve_colors` asks for that.
+
+        Those that are smaller than the result are continued if the recipe says so.
+        """
+        return [
+            style._replace(picture=_continued(style.picture, *size))
+            for style, size in zip(self._own_styles, self._seen_sizes(), strict=True)
+        ]
+
+    def _seen_sizes(self):
+        """(rows, cols) of each style as the network sees it."""
+        images, scales = self.inputs.styles, self.inputs.style_scales
+        return [
+            seen_size(image, scale, self.stage, self.settings)
+            for image, scale in zip(images, scales, strict=True)
+        ]
+
+    @functools.cached_property
+    def _own_styles(self):
+        """The same, none continued."""
         return self._styles_at(self.stage)
 
     def _styles_at(self, stage):
@@ -189,7 +208,8 @@ class Level:
     def release(self, all_of_it: bool = False) -> None:
         """Lets go of the pictures; but not, unless of all, of what the next size is made from."""
         self._resized_images.clear()
-        made = {"start", "base", "styles", "content_mask", "_detail", "_recolored_photo"}
+        made = {"start", "base", "styles", "content_mask"}
+        made |= {"_own_styles", "_detail", "_recolored_photo"}
         if all_of_it:
             made |= {"to_pixels"}
         elif self.stage.rows < self.last_rows:
@@ -251,7 +271,7 @@ class Level:
     def _recolored_photo(self):
         """The photo in the styles' colours, as far as strength says."""
         stage, small, black = self.stage, _measurable(self.stage), np.negative(IMAGENET_MEAN_BGR)
-        picture, styles = self._photo(), self.styles
+        picture, styles = self._photo(), self._own_styles
         measured = picture
         if small is not stage:
             measured = preprocess_image(self._resized(self.inputs.base, small))
@@ -260,7 +280,7 @@ class Level:
         move = recoloring(measured, [style.picture for style in styles], shares)
         limits = shade_limits(move(measured, shares) - black)
         amount = min(1.0, 2 * self.settings.strength)
-        shares = _shares(self.styles)
+        shares = _shares(self._own_styles)
         for rows in strips(stage.rows, stage.cols):
             part = picture[rows]
             own = [share if np.isscalar(share) else share[rows] for share in shares]
@@ -405,6 +425,26 @@ def style_size(
         rows, cols = fitted_size(image, longer, settings.longer_side)
         return max(rows, SMALLEST_SIDE), max(cols, SMALLEST_SIDE)
     return scaled_size(image, float(scale) * stage.cols / image.width)
+
+
+def seen_size(
+    image: Image.Image, scale: float | str, stage: Stage, settings: Settings
+) -> tuple[int, int]:
+    """Returns (rows, cols) of a style as the network sees it: continued, if it is small."""
+    own = style_size(image, scale, stage, settings)
+    if not settings.continue_styles:
+        return own
+    whole = style_size(image, "area", stage, settings)
+    return max(own[0], whole[0]), max(own[1], whole[1])
+
+
+def _continued(picture, rows, cols):
+    """A picture with its mirror image around it, so that it has so many rows and columns."""
+    missing = rows - picture.shape[0], cols - picture.shape[1]
+    if not any(missing):
+        return picture
+    around = [(number // 2, number - number // 2) for number in missing]
+    return np.pad(picture, [*around, (0, 0)], mode="symmetric")
 
 
 def _shares(styles):

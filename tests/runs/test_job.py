@@ -79,6 +79,31 @@ def test_paintings_have_no_period_at_the_last_size_that_would_become_a_weave(pho
     assert own[coarse].sum() > 0.9 * all_of_it[coarse].sum()
 
 
+def test_paintings_smaller_than_the_result_go_on_as_their_mirror_image(photo):
+    """Else they would be mostly border. Their colours are those of the painting alone."""
+    rng = np.random.default_rng(0)
+    painting = rng.integers(0, 256, (60, 90, 3), np.uint8)
+
+    def styles(scale, recipe="neighbors"):
+        job = prepare(photo, painting, recipe, size=(60, 90), scales=1, style_scale=scale)
+        level = job.level(job.stages[0])
+        return level.styles[0].picture, level.start, job.needed_mib
+
+    small, start, needed = styles(0.4)
+    assert small.shape == (60, 90, 3)
+    own, own_start, own_needed = styles(0.4, RECIPES["neighbors"] | {"continue_styles": False})
+    assert own.shape == (24, 36, 3)
+    np.testing.assert_array_equal(small[18:42, 27:63], own)
+    np.testing.assert_array_equal(small[:18, 27:63], own[17::-1])
+    np.testing.assert_array_equal(small[18:42, 63:], own[:, :-28:-1])
+    np.testing.assert_array_equal(start, own_start)
+    assert needed > own_needed
+    for scale in (1.5, "area", "fit"):
+        rows, cols, _ = styles(scale)[0].shape
+        assert (rows, cols) == ((90, 135) if scale == 1.5 else (60, 90))
+    assert styles([0.4], "pyramid")[0].shape == (24, 36, 3)  # as programs that it is like
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
