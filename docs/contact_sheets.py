@@ -3,7 +3,7 @@
     python docs/contact_sheets.py triptych gallery portraits six
     python docs/contact_sheets.py recipes programs compare
     python docs/contact_sheets.py strength style_scale styles iterations colours
-    python docs/contact_sheets.py continued                         (docs/defaults.md)
+    python docs/contact_sheets.py extended                          (docs/defaults.md)
     python docs/contact_sheets.py keep content style                (kinds of masks)
 
 Those that are there already are left alone: delete one to have it painted anew. `--weights mirror`
@@ -142,8 +142,8 @@ def style_scale(weights):
     return swept("rocket+impasto", weights, "style_scale", (0.3, 0.6, 1, 2), 4)
 
 
-def continued(weights):
-    """Paintings smaller than the result, above as small as they are, below continued."""
+def extended(weights):
+    """Paintings smaller than the result, above as small as they are, below extended."""
     small = ("astronaut+swirling_night", 100, 0.5), ("hopper+impasto", 100, 0.5)
     return below(
         [
@@ -154,7 +154,7 @@ def continued(weights):
                 ],
                 300,
             )
-            for recipe in (nst.RECIPES["neighbors"] | {"continue_styles": False}, "neighbors")
+            for recipe in (nst.RECIPES["neighbors"] | {"extend_styles": False}, "neighbors")
         ]
     )
 
@@ -265,7 +265,7 @@ SHEETS = {
     ROOT / "docs/programs.jpg": programs,
     ROOT / "docs/dials/strength.jpg": strength,
     ROOT / "docs/dials/style_scale.jpg": style_scale,
-    ROOT / "docs/continued.jpg": continued,
+    ROOT / "docs/extended.jpg": extended,
     ROOT / "docs/dials/styles.jpg": styles,
     ROOT / "docs/dials/iterations.jpg": iterations,
     ROOT / "docs/dials/colours.jpg": colours,

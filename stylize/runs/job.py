@@ -98,7 +98,7 @@ class Job(NamedTuple):
 
     @property
     def frame_stages(self) -> list[Stage]:
-        """Those of a film's frame that has one before it."""
+        """The stages of each film frame but those that begin a scene."""
         evaluations = self.settings.frame_evaluations
         return [self.stages[-1]._replace(iterations=1, evaluations_per_iteration=evaluations)]
 

@@ -137,10 +137,10 @@ class Level:
     def styles(self) -> list[Painting]:
         """The styles, in the base's colours if `preserve_colors` asks for that.
 
-        Those that are smaller than the result are continued if the recipe says so.
+        Those that are smaller than the result are extended if the recipe says so.
         """
         return [
-            style._replace(picture=_continued(style.picture, *size))
+            style._replace(picture=_extended(style.picture, *size))
             for style, size in zip(self._own_styles, self._seen_sizes(), strict=True)
         ]
 
@@ -154,7 +154,7 @@ class Level:
 
     @functools.cached_property
     def _own_styles(self):
-        """The same, none continued."""
+        """The styles before any of them is extended."""
         return self._styles_at(self.stage)
 
     def _styles_at(self, stage):
@@ -430,15 +430,15 @@ def style_size(
 def seen_size(
     image: Image.Image, scale: float | str, stage: Stage, settings: Settings
 ) -> tuple[int, int]:
-    """Returns (rows, cols) of a style as the network sees it: continued, if it is small."""
+    """Returns (rows, cols) of a style as the network sees it: extended, if it is small."""
     own = style_size(image, scale, stage, settings)
-    if not settings.continue_styles:
+    if not settings.extend_styles:
         return own
     whole = style_size(image, "area", stage, settings)
     return max(own[0], whole[0]), max(own[1], whole[1])
 
 
-def _continued(picture, rows, cols):
+def _extended(picture, rows, cols):
     """A picture with its mirror image around it, so that it has so many rows and columns."""
     missing = rows - picture.shape[0], cols - picture.shape[1]
     if not any(missing):

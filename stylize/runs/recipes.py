@@ -109,7 +109,7 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "tv_weight": 0.02,
     "temporal_weight": 5.0,
     "style_scale": "area",
-    "continue_styles": True,
+    "extend_styles": True,
     "style_crop": "auto",
     "finest_period": 2.5,
     "content_colors": "recolored",

@@ -91,7 +91,7 @@ def test_paintings_smaller_than_the_result_go_on_as_their_mirror_image(photo):
 
     small, start, needed = styles(0.4)
     assert small.shape == (60, 90, 3)
-    own, own_start, own_needed = styles(0.4, RECIPES["neighbors"] | {"continue_styles": False})
+    own, own_start, own_needed = styles(0.4, RECIPES["neighbors"] | {"extend_styles": False})
     assert own.shape == (24, 36, 3)
     np.testing.assert_array_equal(small[18:42, 27:63], own)
     np.testing.assert_array_equal(small[:18, 27:63], own[17::-1])

@@ -131,7 +131,7 @@ class Allowance(NamedTuple):
     def check_painting(
         self, size: tuple[int, int], settings: Settings, result: tuple[int, int]
     ) -> None:
-        """Raises InputError where a painting would be enlarged too much, for coarse strokes.
+        """Raises InputError if strokes are so coarse that a painting would be enlarged too much.
 
         Args:
             size: (cols, rows) of the painting.
@@ -139,7 +139,7 @@ class Allowance(NamedTuple):
             result: (rows, cols) of its result.
         """
         scales = settings.style_scale
-        # How many there must be, `prepare` says.
+        # `prepare` checks how many there are.
         scale = scales if isinstance(scales, str) else next(iter(scales), 1.0)
         painting: Any = SimpleNamespace(width=size[0], height=size[1], size=size)
         stage = Stage(*result, settings.iterations, 1, settings.precision)

@@ -17,7 +17,7 @@ class Asked:
         keep_mask: the path of a mask of what stays as in the photo, if there is one.
         given: settings.
         is_choice: whether small pictures to choose from are asked for.
-        waits: until its turn, which comes once.
+        waits: whether its turn, which comes only once, is still to come.
         stop: stops it, or its waiting.
         notes: what is to be known of the pictures, as Markdown; it is learnt as they are read.
     """

@@ -87,7 +87,7 @@ class Foresight:
             first = next(clip.frames(0, limit), None)
             limit.check()
             if first is None:
-                raise InputError("the clip: has no frames that can be read")
+                raise InputError("The clip has no frames that can be read")
             self._clips[path] = first.size, clip.length
         return self._clips[path]
 
@@ -164,9 +164,9 @@ class Foresight:
         return [READING + seconds for seconds in forecast.seconds_each(stages, self._pace)]
 
     def _job(self, size, painting, given):
-        """That of a photo and a painting, each (cols, rows); the painting may be None.
+        """The `Job` of a photo and a painting of these (cols, rows); the painting may be None.
 
-        Raises InputError: it is not painted so.
+        Raises InputError: the page does not allow it.
         """
         settings, (rows, cols) = self._allowed.settings(given, size)
         if painting:

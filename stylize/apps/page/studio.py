@@ -107,7 +107,7 @@ class Studio:
         self.leave(request)
         asked = _what_is_asked(photos, style, keep_mask, values)
         asked.is_choice = is_choice
-        if len(self._asked) >= MOST_ASKED:  # those who have been served first, then the oldest
+        if len(self._asked) >= MOST_ASKED:  # first those already served, then the oldest
             del self._asked[min(self._asked, key=lambda session: self._asked[session].waits)]
         self._asked[request.session_hash] = asked
         return "Waiting for your turn ..."
@@ -122,8 +122,8 @@ class Studio:
     ) -> Any:
         """The words after a visitor has changed what is to be painted. Arguments: as of `enter`.
 
-        What was said before is of something else; but a run that goes on says how far it is, and
-        a browser may tell of a change only when the answer to what was asked with it is there.
+        Earlier words are about something else and are replaced, except while a run shows its
+        progress, or when a browser reports a change only after the answer to it has arrived.
         """
         asked = self._asked.get(request.session_hash)
         goes_on = request.session_hash in self._running or (asked and asked.waits)
@@ -155,8 +155,8 @@ class Studio:
     def _in_turn(self, session, is_choice, events_of, shown):
         """Has what a visitor asked for last painted. Yields what is shown. Raises gr.Error.
 
-        A turn changes nothing if an earlier one has painted that, or if something of the other
-        kind was asked for since, which has a turn of its own.
+        A turn does nothing if an earlier turn has painted the request, or if the visitor has since
+        asked for the other kind, which gets its own turn.
         """
         asked = self._asked.get(session)
         if asked is None:  # or they left, and do not see it
