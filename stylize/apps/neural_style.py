@@ -29,6 +29,9 @@ PROGRAM = "neural_style.py"
 NETWORK = "imagenet-vgg-verydeep-19.mat"  # taken where it lies in the folder, as tutorials have it
 RECIPE = RECIPES["athalye"]
 ITERATIONS = RECIPE.iterations * EVALUATIONS_PER_ITERATION
+# Patterns of checkpoints' names; what else Python would take may be as long as it likes.
+IN_BRACES = re.compile(r"[^{}]*\{(:0[0-9]{1,2}d?)?\}[^{}]*")
+AFTER_PERCENT = re.compile(r"[^%]*%(s|(0[0-9]{1,2})?d)[^%]*")
 OWN_FLAGS = {  # of settings that this program spells otherwise than with other hyphens
     "--iter": "--iterations",
     "--size": "--width",
@@ -99,15 +102,18 @@ def check(options: argparse.Namespace) -> None:
 
 
 def checkpoint_path(pattern: str, step: int) -> str:
-    """The path of a checkpoint: `step` in place of %s, %d or {}. Raises InputError."""
-    try:
-        if re.search(r"\{.*\}", pattern):
-            return pattern.format(step)
-        if "%" in pattern:
-            return pattern % step
-    except (ValueError, TypeError, LookupError):
-        pass
-    raise InputError(f"--checkpoint-output {pattern}: must contain %s, where the step goes")
+    """The path of a checkpoint: `step` in place of %s, %d, %05d, {}, {:05} or {:05d}.
+
+    Raises InputError: there is none of these, or more than one, or another one.
+    """
+    if IN_BRACES.fullmatch(pattern):
+        return pattern.format(step)
+    if AFTER_PERCENT.fullmatch(pattern):
+        return pattern % step
+    raise InputError(
+        f"--checkpoint-output {pattern}: must contain %s once, where the step goes, as in "
+        "out_%s.jpg; {}, %05d and {:05d} do as well"
+    )
 
 
 def settings_of(options: argparse.Namespace) -> dict[str, Any]:

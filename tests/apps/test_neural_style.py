@@ -11,6 +11,7 @@ from PIL import Image
 import neural_style
 import neural_style_transfer as nst
 from stylize.apps import neural_style as app
+from stylize.errors import InputError
 from stylize.runs import metadata
 from stylize.vgg.weights import read_weights
 
@@ -104,6 +105,34 @@ def test_checkpoints(pattern, folder):
         run(f"{QUICK} --iterations 4 --checkpoint-output {pattern} --checkpoint-iterations 2") == 0
     )
     assert sorted(Path().glob("mid_*")) == [Path(f"mid_{i}.jpg") for i in (0, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("c%05d.jpg", "c00012.jpg"),
+        ("c{:05}.jpg", "c00012.jpg"),
+        ("c{:05d}.jpg", "c00012.jpg"),
+        ("100%/c{}.jpg", "100%/c12.jpg"),
+        ("{a}/c%s.jpg", "{a}/c12.jpg"),
+    ],
+)
+def test_step_may_have_zeros_before_it_and_signs_around_it(pattern, path):
+    assert app.checkpoint_path(pattern, 12) == path
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *("{0.foo}.png", "{0.__class__}.png", "{!r}.png", "{x}.png", "{1}.png", "{{}}.png"),
+        *("{:5000000000}.png", "{:05000000000}.png", "{:{}}.png", "{}{}.png", "{.png", "}{}.png"),
+        *("%c.png", "%99999999999d.png", "%099999999999d.png", "%.9999999999d.png", "%*d.png"),
+        *("%%s.png", "%s%s.png", "%(a)s.png", "%x.png", "%", ".png"),
+    ],
+)
+def test_pattern_with_anything_else_than_one_step_is_refused(pattern):
+    with pytest.raises(InputError, match="must contain %s once, where the step goes"):
+        app.checkpoint_path(pattern, 12)
 
 
 def test_best_of_all_steps_is_written(folder, monkeypatch):
