@@ -128,20 +128,23 @@ def check_files(paths: Sequence[Path]) -> None:
             )
 
 
-def check_kept(results: Iterable[Path], given: Iterable[str | os.PathLike | None]) -> None:
+def check_kept(
+    results: Iterable[Path],
+    given: Iterable[str | os.PathLike | None],
+    other: str = "result prefix",
+) -> None:
     """Raises InputError where a result would take the place of a picture or film that is given.
 
     Args:
         results: files to be written.
         given: the paths that were given; those that name no file do not count.
+        other: what names the results.
     """
     ours = {_identity(path): path for path in given if path}
     ours.pop(None, None)
     for result in results:
         if path := ours.get(_identity(result)):
-            raise InputError(
-                f"{path}: would be overwritten by a result; choose another result prefix"
-            )
+            raise InputError(f"{path}: would be overwritten by a result; choose another {other}")
 
 
 def _identity(path):

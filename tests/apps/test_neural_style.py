@@ -218,7 +218,7 @@ def test_network_of_the_folder_else_imagenet(folder, monkeypatch):
             "--checkpoint-output and --checkpoint-iterations go together",
         ),
         ("--output out.xyz", "out.xyz: no format for"),
-        ("--output examples/a.jpg", "examples/a.jpg already exists; give --overwrite"),
+        ("--output examples/b.jpg", "examples/b.jpg already exists; give --overwrite"),
         ("--output examples/a.jpg/b.jpg", "cannot write in examples/a.jpg"),
         ("--pooling min", "--pooling: invalid choice: 'min'"),
     ],
@@ -236,6 +236,36 @@ def test_errors_are_one_line_and_cost_nothing(options, message, folder, capsys):
     assert sorted(os.listdir("examples")) == ["a.jpg", "b.jpg", "cat.jpg"]
     assert Path("examples/a.jpg").read_bytes() == before
     assert not Path("out.jpg").exists()
+
+
+@pytest.mark.parametrize("given", ["--content", "--styles examples/a.jpg", "--initial"])
+@pytest.mark.parametrize(
+    ("name", "options", "other"),
+    [
+        ("c1.jpg", "--output c1.jpg", "--output"),
+        ("c1.jpg", "--output ./examples/../c1.jpg --overwrite", "--output"),
+        ("c1.jpg", "--checkpoint-output c%s.jpg", "--checkpoint-output"),
+        ("c1.jpg", "--iterations 900000000 --checkpoint-output c{}.jpg", "--checkpoint-output"),
+        ("12/c.jpg", "--iterations 13 --checkpoint-output {}/c.jpg", "--checkpoint-output"),
+        ("c2019.jpg", "--iterations 20 --checkpoint-output c20%02d.jpg", "--checkpoint-output"),
+    ],
+)
+def test_picture_that_is_given_is_never_overwritten(given, name, options, other, folder, capsys):
+    Path("12").mkdir()
+    before = Path("examples/b.jpg").read_bytes()
+    Path(name).write_bytes(before)
+    line = f"{QUICK} {given} {name} {options}"
+    assert run(line + " --checkpoint-iterations 1" * ("%" in line or "{" in line)) == 2
+    message = f"{name}: would be overwritten by a result; choose another {other}\n"
+    assert capsys.readouterr() == ("", f"neural_style.py: error: {message}")
+    assert Path(name).read_bytes() == before
+
+
+def test_picture_named_like_a_checkpoint_that_is_not_due_may_be_given(folder):
+    Path("examples/cat.jpg").rename("c1.jpg")
+    line = f"{QUICK} --content c1.jpg --iterations 3 --checkpoint-output c%s.jpg"
+    assert run(f"{line} --checkpoint-iterations 2") == 0
+    assert sorted(Path().glob("c?.jpg")) == [Path(f"c{i}.jpg") for i in (0, 1, 2)]
 
 
 def test_wrong_network_is_named(folder, capsys):
