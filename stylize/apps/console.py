@@ -53,6 +53,14 @@ class Parser(argparse.ArgumentParser):
             message += f", as in {self.example}"
         self.exit(2, f"{self.prog}: error: {printable(message)}; see --help\n")
 
+    def _get_values(self, action, arg_strings):
+        """An argument's values. An empty one would name the current folder, or nothing."""
+        if "" in arg_strings:
+            name = max(action.option_strings, key=len, default=action.dest)
+            example = f", as in {self.example}" if self.example and name == action.dest else ""
+            self.error(f"{name} is empty; give a name or a value{example}")
+        return super()._get_values(action, arg_strings)
+
     def _print_message(self, message, file=None):
         """Prints what argparse does. What was asked for goes to stdout and ends the program."""
         if file and file is sys.stdout:

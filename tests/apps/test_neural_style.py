@@ -261,6 +261,14 @@ def test_picture_that_is_given_is_never_overwritten(given, name, options, other,
     assert Path(name).read_bytes() == before
 
 
+@pytest.mark.parametrize("option", ["--content", "--styles", "--output", "--initial", "--network"])
+def test_empty_name_is_refused_by_its_option(option, folder, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        neural_style.main([*QUICK.split(), option, ""])
+    said = f"neural_style.py: error: {option} is empty; give a name or a value; see --help\n"
+    assert capsys.readouterr() == ("", said)
+
+
 def test_picture_named_like_a_checkpoint_that_is_not_due_may_be_given(folder):
     Path("examples/cat.jpg").rename("c1.jpg")
     line = f"{QUICK} --content c1.jpg --iterations 3 --checkpoint-output c%s.jpg"
