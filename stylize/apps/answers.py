@@ -188,8 +188,9 @@ def command_like(record: Mapping[str, Any], path: str) -> str:
     if "rate" in record and Path(photo).suffix.lower() not in clips.SUFFIXES:  # of a folder
         words += ["--frames", "--fps", f"{float(Fraction(record['rate'])):.10g}"]
     words += ["--styles", *others] if others else []
-    for name, value in record["settings"].items():
-        own = _plain(recipe[name]) if name in SETTINGS else value
+    ours = {name: value for name, value in record["settings"].items() if name in SETTINGS}
+    for name, value in ours.items():
+        own = _plain(recipe[name])
         if value != own and own != "auto":  # a precision that is left to the machine, it chose
             named += [SETTINGS[name].flag, *_words(value)]
     if "rate" not in record:  # a film has one format

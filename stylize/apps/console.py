@@ -53,6 +53,14 @@ class Parser(argparse.ArgumentParser):
             message += f", as in {self.example}"
         self.exit(2, f"{self.prog}: error: {printable(message)}; see --help\n")
 
+    def _get_values(self, action, arg_strings):
+        """An argument's values. An empty one would name the current folder, or nothing."""
+        if "" in arg_strings:
+            name = max(action.option_strings, key=len, default=action.dest)
+            example = f", as in {self.example}" if self.example and name == action.dest else ""
+            self.error(f"{name} is empty; give a name or a value{example}")
+        return super()._get_values(action, arg_strings)
+
     def _print_message(self, message, file=None):
         """Prints what argparse does. What was asked for goes to stdout and ends the program."""
         if file and file is sys.stdout:
@@ -128,20 +136,23 @@ def check_files(paths: Sequence[Path]) -> None:
             )
 
 
-def check_kept(results: Iterable[Path], given: Iterable[str | os.PathLike | None]) -> None:
+def check_kept(
+    results: Iterable[Path],
+    given: Iterable[str | os.PathLike | None],
+    other: str = "result prefix",
+) -> None:
     """Raises InputError where a result would take the place of a picture or film that is given.
 
     Args:
         results: files to be written.
         given: the paths that were given; those that name no file do not count.
+        other: what names the results.
     """
     ours = {_identity(path): path for path in given if path}
     ours.pop(None, None)
     for result in results:
         if path := ours.get(_identity(result)):
-            raise InputError(
-                f"{path}: would be overwritten by a result; choose another result prefix"
-            )
+            raise InputError(f"{path}: would be overwritten by a result; choose another {other}")
 
 
 def _identity(path):

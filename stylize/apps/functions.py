@@ -140,4 +140,4 @@ def _wanted(action, value):
 
 
 def _is_path(value):
-    return isinstance(value, str | os.PathLike)
+    return isinstance(value, str | os.PathLike) and os.fspath(value) != ""

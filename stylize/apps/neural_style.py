@@ -5,15 +5,17 @@ Options and numbers are that program's (recipe `athalye`); what differs is said 
 
 import argparse
 import functools
+import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import neural_style_transfer as nst
-from stylize.apps.console import Parser, check_writable, exit_status, say
+from stylize.apps.console import Parser, check_kept, check_writable, exit_status, say
 from stylize.errors import InputError, SettingError
 from stylize.images.reading import load_image
 from stylize.images.writing import save_image, suffix_of
@@ -29,6 +31,9 @@ PROGRAM = "neural_style.py"
 NETWORK = "imagenet-vgg-verydeep-19.mat"  # taken where it lies in the folder, as tutorials have it
 RECIPE = RECIPES["athalye"]
 ITERATIONS = RECIPE.iterations * EVALUATIONS_PER_ITERATION
+# Patterns of checkpoints' names; what else Python would take may be as long as it likes.
+IN_BRACES = re.compile(r"[^{}]*\{(:0[0-9]{1,2}d?)?\}[^{}]*")
+AFTER_PERCENT = re.compile(r"[^%]*%(s|(0[0-9]{1,2})?d)[^%]*")
 OWN_FLAGS = {  # of settings that this program spells otherwise than with other hyphens
     "--iter": "--iterations",
     "--size": "--width",
@@ -87,6 +92,8 @@ def check(options: argparse.Namespace) -> None:
         if value is not None and value < 1:
             raise InputError(f"--{name.replace('_', '-')} must be at least 1, received {value}")
     suffix_of(options.output)
+    given = [options.content, *options.styles, options.initial]
+    check_kept([Path(options.output)], given, "--output")
     if Path(options.output).exists() and not options.overwrite:
         raise InputError(
             f"--output {options.output} already exists; give --overwrite to replace it"
@@ -96,18 +103,41 @@ def check(options: argparse.Namespace) -> None:
         longest = checkpoint_path(options.checkpoint_output, options.iterations)
         suffix_of(longest)
         check_writable(longest)
+        check_kept(checkpoints_named_as(given, options), given, "--checkpoint-output")
+
+
+def checkpoints_named_as(given: Iterable[str | None], options: argparse.Namespace) -> list[Path]:
+    """The checkpoints that may have the names of pictures given by their paths.
+
+    Their steps are numbers in these names: there may be millions of others.
+    """
+    there = [name for name in given if name and os.path.exists(name)]
+    paths = [path for name in there for path in (name, os.path.realpath(name))]
+    digits = [run for path in paths for run in re.findall("[0-9]+", path)]
+    named = {int(run[i:j]) for run in digits for i, j in combinations(range(len(run) + 1), 2)}
+    steps = sorted(step for step in named if is_due(step, options))
+    return [Path(checkpoint_path(options.checkpoint_output, step)) for step in steps]
+
+
+def is_due(step: int, options: argparse.Namespace) -> bool:
+    """Whether a checkpoint is written after a step."""
+    last = options.iterations - 1
+    return step == last or (step < last and step % options.checkpoint_iterations == 0)
 
 
 def checkpoint_path(pattern: str, step: int) -> str:
-    """The path of a checkpoint: `step` in place of %s, %d or {}. Raises InputError."""
-    try:
-        if re.search(r"\{.*\}", pattern):
-            return pattern.format(step)
-        if "%" in pattern:
-            return pattern % step
-    except (ValueError, TypeError, LookupError):
-        pass
-    raise InputError(f"--checkpoint-output {pattern}: must contain %s, where the step goes")
+    """The path of a checkpoint: `step` in place of %s, %d, %05d, {}, {:05} or {:05d}.
+
+    Raises InputError: there is none of these, or more than one, or another one.
+    """
+    if IN_BRACES.fullmatch(pattern):
+        return pattern.format(step)
+    if AFTER_PERCENT.fullmatch(pattern):
+        return pattern % step
+    raise InputError(
+        f"--checkpoint-output {pattern}: must contain %s once, where the step goes, as in "
+        "out_%s.jpg; {}, %05d and {:05d} do as well"
+    )
 
 
 def settings_of(options: argparse.Namespace) -> dict[str, Any]:
@@ -185,13 +215,12 @@ class NeuralStyleConsole(Progress):
         """Prints progress, twenty times a run, and writes the best picture so far where due."""
         super().on_iterate(iterate)
         options, step = self._options, iterate.iteration
-        last = self.iteration == options.iterations
         if self.iteration % max(1, options.iterations // 20) == 0:
             left = self.seconds / self.iteration * (options.iterations - self.iteration)
             times = (timedelta(seconds=round(seconds)) for seconds in (self.seconds, left))
             line = "Iteration {:4d}/{:4d} ({} elapsed, {} remaining)"
             say(line.format(self.iteration, options.iterations, *times))
-        if options.checkpoint_iterations and (step % options.checkpoint_iterations == 0 or last):
+        if options.checkpoint_iterations and is_due(step, options):
             self.save(iterate, checkpoint_path(options.checkpoint_output, step))
 
     def save(self, iterate, path):

@@ -27,7 +27,7 @@ from stylize.images.masks import Surprise, surprises_of
 from stylize.images.writing import LARGEST_SIDES, check_bits
 from stylize.parallel.pool import CORES_EACH, import_cluster
 from stylize.runs import memory, metadata
-from stylize.runs.checkpoint import StateFile
+from stylize.runs.checkpoint import StateFile, check_state
 from stylize.runs.job import Job, prepare
 from stylize.runs.progress import Checkpoint
 from stylize.runs.recipes import DEFAULT_RECIPE
@@ -343,6 +343,7 @@ def _run(args, console, job, followed, weights):
     saved = [i for i in iterations_named(given) if i <= last]
     check_kept(result_paths(args) + paths_on_the_way(args, saved), given)
     check_files(files_of(args))
+    check_state(state_path(args))
     remove_leftovers(args.result_prefix)
     _check_format(job, args)
     for path, box in zip(_styles(args), job.inputs.style_boxes, strict=True):

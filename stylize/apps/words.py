@@ -118,7 +118,7 @@ def spelled(arguments: Sequence[str]) -> list[str]:
         elif name in SIDES and not lacks:
             value = value if equals else words.pop(0)
             sides[SIDES[name]] = f"{name} {value}"
-            result += ["--size", f"{value}x" if SIDES[name] == "cols" else value]
+            result += ["--size", f"{value}x" if value and SIDES[name] == "cols" else value]
         else:
             own = "--size" if name in SIDES else OPTION_NAMES.get(name, name)
             result.append(own + equals + value)

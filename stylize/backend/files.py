@@ -4,6 +4,7 @@ import contextlib
 import glob
 import os
 import re
+import stat
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,7 +134,7 @@ def alone(prefix: str | os.PathLike, results: str | os.PathLike | None = None) -
         results: what errors call them; None: by the prefix.
 
     Raises:
-        InputError: another run has them.
+        InputError: another run has them, or what has the name of the file is not this program's.
         OSError: the folder is not there, or cannot be written.
     """
     if not fcntl:
@@ -141,6 +142,7 @@ def alone(prefix: str | os.PathLike, results: str | os.PathLike | None = None) -
         return
     path = Path(prefix)
     path = path.with_name(f".{path.name}.lock")
+    _check_lock(path)
     number = _open_locked(path, results or prefix)
     try:
         yield
@@ -148,6 +150,17 @@ def alone(prefix: str | os.PathLike, results: str | os.PathLike | None = None) -
         if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR:  # else another user's
             path.unlink(missing_ok=True)
         os.close(number)
+
+
+def _check_lock(path):
+    """Raises InputError where what is at `path` is no lock of ours: these are empty files."""
+    with contextlib.suppress(FileNotFoundError):
+        about = path.lstat()
+        if not stat.S_ISREG(about.st_mode) or about.st_size:
+            raise InputError(
+                f"{path}: is not a lock of this program, which needs the name; rename or remove "
+                "it, or choose another name for the result"
+            )
 
 
 def _open_locked(path, results):

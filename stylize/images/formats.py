@@ -78,7 +78,7 @@ def name_of(picture: Picture, name: str | None = None, kind: str = "picture") ->
     """What errors call a picture, or a mask."""
     if isinstance(picture, Image.Image | np.ndarray):
         return name or kind
-    return name or " ".join(f"{kind} {os.fspath(picture)}".splitlines())
+    return name or " ".join(f"{kind} {os.fspath(picture) or '(an empty name)'}".splitlines())
 
 
 @contextlib.contextmanager

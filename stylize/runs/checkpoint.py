@@ -27,6 +27,8 @@ from stylize.runs.metadata import TILE, LossTable
 from stylize.runs.progress import Checkpoint, Stage
 
 FORMAT = 4  # of the file; it goes up when an older one can no longer be read
+SIGN = '{"format": '.encode("utf-32-le")  # what comes first in it, as NumPy has text
+LONGEST_HEAD = 1000  # bytes in which the sign is
 ONE_PICTURE = (
     "versions",
     "machine",
@@ -228,6 +230,22 @@ class StateFile:
         """Removes the file, if it is of this run. Raises OSError."""
         if self.written:
             self.path.unlink(missing_ok=True)
+
+
+def check_state(path: Path) -> None:
+    """Raises InputError where the file at `path` is no state, not even a damaged one, nor empty.
+
+    Raises OSError: it cannot be read.
+    """
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        head = file.read(LONGEST_HEAD)
+    if head and not (head.startswith(b"PK") and SIGN in head):
+        raise InputError(
+            f"{path}: was not written by this program, which needs the name; rename or remove it, "
+            "or choose another result prefix"
+        )
 
 
 def _read_headers(archive, size):

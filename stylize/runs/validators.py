@@ -199,19 +199,25 @@ def rows_or_own(value):
 
 
 def picture_or_word(value):
-    """Returns `value`, a picture or a word for one; whether it can be read shows when it is."""
+    """Returns `value`, a picture or a word for one; whether it can be read shows when it is.
+
+    Raises InputError: it is an empty name.
+    """
+    if _is_word(value, ""):
+        raise InputError("must not be an empty name")
     return value
 
 
 def mask_or_none(value):
-    """Returns None for "none", else `value`, a picture; it is checked when it is read."""
-    return None if _is_word(value, "none") else value
+    """Returns None for "none", else `value`, as `picture_or_word` does."""
+    return None if _is_word(value, "none") else picture_or_word(value)
 
 
 def masks_or_none(value):
     """Returns None for "none", else `value`, a picture or several, as a list."""
     value = list(value) if isinstance(value, (list, tuple)) else [value]
-    return None if len(value) == 1 and mask_or_none(value[0]) is None else value
+    none = len(value) == 1 and mask_or_none(value[0]) is None
+    return None if none else [*map(picture_or_word, value)]
 
 
 def scale_count(value):

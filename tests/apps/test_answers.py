@@ -142,6 +142,18 @@ def test_several_results_are_shown_by_name(folder, capsys):
     assert "\n2.png:\n" in shown(capsys, "0.png", "none.png", "2.png", status=2)
 
 
+@pytest.mark.parametrize("value", [1, None, float("nan")])
+def test_setting_that_is_not_ours_is_left_out(value, folder, capsys):
+    """A stranger's record may have it, and of other results all is told."""
+    save("strange.png", settings={"strength": 0.3, "bogus": value})
+    save("r.png")
+    command, *_ = re.findall(
+        "^.*photo.png painting.png strange .*$", shown(capsys, "strange"), re.M
+    )
+    assert command.endswith("photo.png painting.png strange --strength 0.3")
+    assert "\nr.png:\n" in shown(capsys, "strange", "r")
+
+
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tiff", "mp4"])
 def test_result_may_be_named_by_its_prefix(suffix, folder):
     (folder / "me").mkdir()  # of another run

@@ -79,6 +79,11 @@ def test_options_are_checked_by_name(photos, painting_path, photo_path, tmp_path
         (("overwrite", "no"), "overwrite must be True or False"),
         (("styles", "a.jpg"), "styles must be a list of paths"),
         (("weights", 5), "weights must be a text or a path"),
+        (("like", ""), "like must be a text or a path, received ''"),
+        (("styles", [""]), r"styles must be a list of paths, received \[''\]"),
+        (("init", ""), "init must not be an empty name"),
+        (("keep_mask", ""), "keep_mask must not be an empty name"),
+        (("style_masks", ["a.png", ""]), "style_masks must not be an empty name"),
     ]:
         with pytest.raises(InputError, match=said):
             paint_folder(*given, **dict([option]))

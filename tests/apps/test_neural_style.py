@@ -11,6 +11,7 @@ from PIL import Image
 import neural_style
 import neural_style_transfer as nst
 from stylize.apps import neural_style as app
+from stylize.errors import InputError
 from stylize.runs import metadata
 from stylize.vgg.weights import read_weights
 
@@ -106,6 +107,34 @@ def test_checkpoints(pattern, folder):
     assert sorted(Path().glob("mid_*")) == [Path(f"mid_{i}.jpg") for i in (0, 2, 3)]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("c%05d.jpg", "c00012.jpg"),
+        ("c{:05}.jpg", "c00012.jpg"),
+        ("c{:05d}.jpg", "c00012.jpg"),
+        ("100%/c{}.jpg", "100%/c12.jpg"),
+        ("{a}/c%s.jpg", "{a}/c12.jpg"),
+    ],
+)
+def test_step_may_have_zeros_before_it_and_signs_around_it(pattern, path):
+    assert app.checkpoint_path(pattern, 12) == path
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *("{0.foo}.png", "{0.__class__}.png", "{!r}.png", "{x}.png", "{1}.png", "{{}}.png"),
+        *("{:5000000000}.png", "{:05000000000}.png", "{:{}}.png", "{}{}.png", "{.png", "}{}.png"),
+        *("%c.png", "%99999999999d.png", "%099999999999d.png", "%.9999999999d.png", "%*d.png"),
+        *("%%s.png", "%s%s.png", "%(a)s.png", "%x.png", "%", ".png"),
+    ],
+)
+def test_pattern_with_anything_else_than_one_step_is_refused(pattern):
+    with pytest.raises(InputError, match="must contain %s once, where the step goes"):
+        app.checkpoint_path(pattern, 12)
+
+
 def test_best_of_all_steps_is_written(folder, monkeypatch):
     """With a learning rate that leaps, the best step is the start itself."""
     given = "--initial examples/cat.jpg --style-weight 0 --tv-weight 0 --learning-rate 1000"
@@ -189,7 +218,7 @@ def test_network_of_the_folder_else_imagenet(folder, monkeypatch):
             "--checkpoint-output and --checkpoint-iterations go together",
         ),
         ("--output out.xyz", "out.xyz: no format for"),
-        ("--output examples/a.jpg", "examples/a.jpg already exists; give --overwrite"),
+        ("--output examples/b.jpg", "examples/b.jpg already exists; give --overwrite"),
         ("--output examples/a.jpg/b.jpg", "cannot write in examples/a.jpg"),
         ("--pooling min", "--pooling: invalid choice: 'min'"),
     ],
@@ -207,6 +236,44 @@ def test_errors_are_one_line_and_cost_nothing(options, message, folder, capsys):
     assert sorted(os.listdir("examples")) == ["a.jpg", "b.jpg", "cat.jpg"]
     assert Path("examples/a.jpg").read_bytes() == before
     assert not Path("out.jpg").exists()
+
+
+@pytest.mark.parametrize("given", ["--content", "--styles examples/a.jpg", "--initial"])
+@pytest.mark.parametrize(
+    ("name", "options", "other"),
+    [
+        ("c1.jpg", "--output c1.jpg", "--output"),
+        ("c1.jpg", "--output ./examples/../c1.jpg --overwrite", "--output"),
+        ("c1.jpg", "--checkpoint-output c%s.jpg", "--checkpoint-output"),
+        ("c1.jpg", "--iterations 900000000 --checkpoint-output c{}.jpg", "--checkpoint-output"),
+        ("12/c.jpg", "--iterations 13 --checkpoint-output {}/c.jpg", "--checkpoint-output"),
+        ("c2019.jpg", "--iterations 20 --checkpoint-output c20%02d.jpg", "--checkpoint-output"),
+    ],
+)
+def test_picture_that_is_given_is_never_overwritten(given, name, options, other, folder, capsys):
+    Path("12").mkdir()
+    before = Path("examples/b.jpg").read_bytes()
+    Path(name).write_bytes(before)
+    line = f"{QUICK} {given} {name} {options}"
+    assert run(line + " --checkpoint-iterations 1" * ("%" in line or "{" in line)) == 2
+    message = f"{name}: would be overwritten by a result; choose another {other}\n"
+    assert capsys.readouterr() == ("", f"neural_style.py: error: {message}")
+    assert Path(name).read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["--content", "--styles", "--output", "--initial", "--network"])
+def test_empty_name_is_refused_by_its_option(option, folder, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        neural_style.main([*QUICK.split(), option, ""])
+    said = f"neural_style.py: error: {option} is empty; give a name or a value; see --help\n"
+    assert capsys.readouterr() == ("", said)
+
+
+def test_picture_named_like_a_checkpoint_that_is_not_due_may_be_given(folder):
+    Path("examples/cat.jpg").rename("c1.jpg")
+    line = f"{QUICK} --content c1.jpg --iterations 3 --checkpoint-output c%s.jpg"
+    assert run(f"{line} --checkpoint-iterations 2") == 0
+    assert sorted(Path().glob("c?.jpg")) == [Path(f"c{i}.jpg") for i in (0, 1, 2)]
 
 
 def test_wrong_network_is_named(folder, capsys):

@@ -518,6 +518,30 @@ def fails(argv, status, message, capsys):
     assert received == status
 
 
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_empty_name_is_not_the_current_folder(
+    position, command, photo_path, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(photo_path.parent)  # all that is in it would be painted
+    command[position] = ""
+    name = ("base", "style_reference", "result_prefix")[position]
+    fails(command, 2, f"error: {name} is empty; give a name or a value, as in ", capsys)
+    assert results(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(["--like", ""], ["--keep_mask", ""], ["--content_mask", ""], ["--init", ""]),
+        *(["--styles", "a.jpg", ""], ["--style_masks", ""], ["--weights", ""], ["--ray", ""]),
+        *(["--scratch="], ["--show", "r.png", ""], ["--show_record", ""], ["--size", ""]),
+    ],
+)
+def test_empty_value_is_refused_by_its_option(options, command, capsys):
+    option = options[0].rstrip("=")
+    fails([*command, *options], 2, f"error: {option} is empty; give a name or a value", capsys)
+
+
 @pytest.mark.parametrize("position", [0, 1])
 @pytest.mark.parametrize("kind", BAD_PICTURES)
 def test_bad_picture(kind, position, command, tmp_path, capsys):

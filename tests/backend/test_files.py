@@ -147,11 +147,23 @@ def test_one_run_at_a_time_has_a_prefix(tmp_path):
 
 
 @pytest.mark.skipif(not files.fcntl, reason="Windows has no such locks")
-def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
-    (tmp_path / ".photo.lock").symlink_to(tmp_path / "mine")
-    with pytest.raises(OSError, match=r"\.photo\.lock"), alone(tmp_path / "photo"):
-        pass
-    assert not (tmp_path / "mine").exists()
+@pytest.mark.parametrize("kind", ["a link", "a folder", "a pipe", "a file"])
+def test_what_has_the_name_of_a_lock_and_is_none_stays(kind, tmp_path):
+    lock = tmp_path / ".photo.lock"
+    if kind == "a link":  # it is not followed
+        lock.symlink_to(tmp_path / "mine")
+    elif kind == "a folder":
+        lock.mkdir()
+    elif kind == "a pipe":  # it is not waited for
+        os.mkfifo(lock)
+    else:
+        lock.write_text("precious")
+    before = lock.lstat()
+    message = r"\.photo\.lock: is not a lock of .*; rename or remove it, or choose another name for"
+    with pytest.raises(InputError, match=message), alone(tmp_path / "photo"):
+        raise AssertionError
+    assert os.listdir(tmp_path) == [".photo.lock"]
+    assert lock.lstat() == before
 
 
 @pytest.mark.skipif(not files.fcntl, reason="Windows has no such locks")

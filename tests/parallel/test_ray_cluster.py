@@ -398,6 +398,15 @@ def test_photo_that_another_run_paints_is_sent_to_no_worker(options):
     assert outcome.status == "failed" and "another run is painting it" in outcome.error
 
 
+def test_file_that_only_has_the_name_of_a_state_is_sent_to_no_worker(options, tmp_path):
+    mine = tmp_path / "result_state.npz"
+    mine.write_text("my own numbers")
+    workers = cluster_of(lambda: pytest.fail("it was sent"))
+    outcome = paint_folder._paint_there(workers, options)
+    assert outcome.status == "failed" and "was not written by this program" in outcome.error
+    assert mine.read_text() == "my own numbers"
+
+
 def test_finished_photo_has_no_state_left(options, tmp_path):
     (tmp_path / "result_state.npz").touch()
     cluster_of(paints).run(None, options)

@@ -542,10 +542,36 @@ def test_resume_of_a_finished_run_paints_nothing(command, tmp_path, monkeypatch,
 
 
 def test_unfinished_run_is_not_replaced_silently(command, tmp_path, capsys):
-    (tmp_path / "r_state.npz").write_bytes(b"of an earlier run")
+    np.savez(tmp_path / "r_state.npz", about='{"format": 1}')  # as the first version had it
     assert nst.main([*command, "--iter", "1", "--scales", "1"]) == 0  # too short to keep a state
     assert "r_state.npz belongs to an unfinished run" in capsys.readouterr().err
     assert not (tmp_path / "r_state.npz").exists()
+
+
+@pytest.mark.parametrize("kept", [0, 300, 0.5, 1.0])
+def test_state_is_told_from_other_files_even_if_it_is_damaged(kept, state):
+    state.keep(checkpoint())
+    data = state.path.read_bytes()
+    state.path.write_bytes(data[: int(kept * len(data)) if isinstance(kept, float) else kept])
+    states.check_state(state.path)
+
+
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+@pytest.mark.parametrize("kind", ["text", "archive"])
+def test_file_that_only_has_the_name_of_a_state_stays(kind, resume, command, tmp_path, capsys):
+    mine = tmp_path / "r_state.npz"
+    if kind == "text":
+        mine.write_text("my own numbers")
+    else:
+        np.savez(mine, about="my own numbers", x=np.arange(3))
+    before = mine.read_bytes()
+    assert nst.main([*command, *resume]) == 2
+    line = "was not written by this program, which needs the name; rename or remove it, or choose"
+    assert capsys.readouterr() == (
+        "",
+        f"neural_style_transfer.py: error: {mine}: {line} another result prefix\n",
+    )
+    assert mine.read_bytes() == before
 
 
 def test_second_interrupt_leaves_the_last_whole_state(command, tmp_path, monkeypatch, capsys):

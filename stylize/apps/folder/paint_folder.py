@@ -53,7 +53,7 @@ from stylize.parallel.pool import (
 )
 from stylize.parallel.processes import processes
 from stylize.runs import metadata
-from stylize.runs.checkpoint import Damaged, StateFile
+from stylize.runs.checkpoint import Damaged, StateFile, check_state
 from stylize.runs.memory import allowed_mib
 from stylize.runs.progress import Stage
 from stylize.vgg.weights import VGG19Weights
@@ -394,6 +394,7 @@ def _paint_there(workers, args):
     try:
         check_writable(args.result_prefix)
         with alone(args.result_prefix):  # the worker's lock is only on its own copy
+            check_state(photo.state_path(args))  # this one is removed in the end
             return workers.run(paint_photo, args, make_room)
     except ConnectionError:
         raise

@@ -188,7 +188,7 @@ def test_goes_on_in_the_picture_where_it_was_stopped(
 def test_a_state_of_another_run_is_not_gone_on_with(simple_loss, command, tmp_path):
     folder = tmp_path / "results" / "try_compare"
     folder.mkdir(parents=True)
-    (folder / "strength-0.3_state.npz").write_bytes(b"hello")
+    np.savez(folder / "strength-0.3_state.npz", about='{"format": 1}')
     assert nst.main([*command, "--compare", "strength=0.3"]) == 0
     assert names(tmp_path) == ["strength-0.3.png"]
 
