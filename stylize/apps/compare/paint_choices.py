@@ -305,7 +305,8 @@ def _paint_all(comparison, tell):
         left_to_paint = [options[i] for i in waiting], [stages[i] for i in waiting]
         each = foretold.seconds_each(crew, args, *left_to_paint)
         painters = crew.painters(demand, tell)
-        tell(f"{len(options)} pictures to choose from{foretold.about(each, painters.number)}")
+        pictures = f"{len(options)} picture{'s' * (len(options) != 1)}"
+        tell(f"{pictures} to choose from{foretold.about(each, painters.number)}")
         if painters.memory_mib is not None:
             for own in options:
                 own.memory = f"{painters.memory_mib / 1024:.3f}"

@@ -203,7 +203,7 @@ def test_a_comparison_of_something_else_moves_aside(simple_loss, command, tmp_pa
     assert nst.main([*command, "--compare", "seed=1"]) == 0
     assert capsys.readouterr().out.startswith(
         f"The earlier {sheet} is kept as {results}/try_compare.1.png, with its page and its "
-        "pictures\n1 pictures to choose from\n"
+        "pictures\n1 picture to choose from\n"
     )
     assert names(tmp_path) == ["seed-1.png"]
     moved = results / "try_compare.1.png", results / "try_compare.1" / "strength-0.3.png"
@@ -367,6 +367,9 @@ def test_labels_have_as_many_lines_as_they_need():
         (["memory=1,2"], "--compare memory: no setting of this name can vary"),
         (["strength=0.3,70"], r"--strength must be from 0 to 1, received '70'; did you mean 0\.7"),
         (["strength="], "--compare strength: needs values, such as strength=A,B"),
+        (["strength=0.3\n0.5"], "--compare strength: needs quotes .* with an end of line, as in"),
+        (["style=a\rb.jpg"], "--compare style: needs quotes .* as in style="),
+        (['strength="0.3'], "--compare strength: needs quotes around whole values"),
         (["recipe=magic"], "--recipe must be one of keras, .*, received 'magic'"),
         (["iter=1,2"], "--iter is given, and --compare iter too; leave one of them out"),
         (["style=none.jpg"], "none.jpg: no such file"),
