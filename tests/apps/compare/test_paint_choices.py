@@ -3,7 +3,9 @@
 import os
 import re
 import shlex
+import shutil
 from html import unescape
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -137,6 +139,26 @@ def test_other_paintings_are_shown_in_the_corner(
         str(other),
         command[1],
     ]
+
+
+def test_numbers_make_no_name_that_another_choice_has(
+    simple_loss, command, tmp_path, monkeypatch, painted
+):
+    """Paintings of one name, and one that is called like the second of these would be."""
+    styles = ["x/a", "y/a", "z/A", "a_2"]
+    monkeypatch.chdir(tmp_path)
+    for style in styles:
+        Path(style).parent.mkdir(exist_ok=True)
+        shutil.copy(command[1], style)
+    compare = [*command, "--compare", f"style={','.join(styles)}"]
+    assert nst.main(compare) == 0
+    assert painted == [f"style-{name}.png" for name in ("a", "a_3", "A_4", "a_2")]
+    for name, style in zip(painted, styles, strict=True):
+        record = metadata.read_record(tmp_path / "results" / "try_compare" / name)
+        assert record["styles"][0]["name"] == Path(style).name
+    painted.clear()
+    assert nst.main(compare) == 0
+    assert painted == []
 
 
 def test_same_command_again_paints_only_what_is_left(
