@@ -238,6 +238,29 @@ def test_a_comparison_of_something_else_moves_aside(simple_loss, command, tmp_pa
     assert os.listdir(results / "try_compare.2") == ["seed-1.png"]
 
 
+def test_a_sheet_that_another_program_has_saved_is_kept(
+    simple_loss, command, tmp_path, painted, capsys
+):
+    """The pictures stay: they are the same ones, and need not be painted again."""
+    results = tmp_path / "results"
+    assert nst.main([*command, "--compare", "strength=0.3,0.7"]) == 0
+    sheet = results / "try_compare.png"
+    Image.new("RGB", (90, 30), "red").save(sheet)
+    mine = sheet.read_bytes()
+    painted.clear()
+    capsys.readouterr()
+    for _ in range(2):  # the second time, the sheet is ours again
+        assert nst.main([*command, "--compare", "strength=0.3,0.5,0.7"]) == 0
+    assert painted == ["strength-0.5.png"]
+    assert capsys.readouterr().out.count("is kept as") == 1
+    assert (results / "try_compare.1.png").read_bytes() == mine
+    assert {p.name for p in results.iterdir()} >= {"try_compare", "try_compare.html", sheet.name}
+    assert metadata.read_record(sheet)["pictures"]
+    sheet.write_bytes(mine)  # an edited one of another comparison moves with its pictures
+    assert nst.main([*command, "--compare", "seed=1"]) == 0
+    assert f"{sheet} is kept as {results}/try_compare.2.png, with" in capsys.readouterr().out
+
+
 def test_a_comparison_stays_where_it_is_used(simple_loss, command, tmp_path, capsys):
     assert nst.main([*command, "--compare", "strength=0.3"]) == 0
     picture = tmp_path / "results" / "try_compare" / "strength-0.3.png"
