@@ -547,7 +547,7 @@ def test_pipe_that_nobody_writes_to_is_not_waited_for(option, command, tmp_path,
         (["--style_weight", "nan"], "--style_weight must be a finite number of at least 0"),
         (["--tv_weight", "inf"], "--tv_weight must be a finite number of at least 0"),
         (["--size", "15"], "--size must be a whole number of at least 16"),
-        (["--size", "9" * 401], r"--size must be .* at most 1000000, or own, received '9+\.\.\.$"),
+        (["--size", "9" * 401], r"must be .* at most 1000000, or own, .*, received '9+\.\.\.$"),
         (["--scales", "2000"], "--scales must be a whole number of at least 1 and at most 100"),
         (
             ["--size", "100", "--scales", "4"],
