@@ -297,7 +297,9 @@ def one_of(*names):
 
     def check(value):
         if not isinstance(value, str | int) or value not in names:  # an array is equal to nothing
-            close = difflib.get_close_matches(str(value).lower(), map(str, names), n=1)
+            # Another letter may be a slip, another number is none: float64 does not mean float16.
+            alike = [name for name in map(str, names) if _digits(name) in ("", _digits(str(value)))]
+            close = difflib.get_close_matches(str(value).lower(), alike, n=1)
             slip = f"; did you mean {close[0]}" if close else ""
             raise InputError(
                 f"must be one of {', '.join(map(str, names))}, received {shown(value)}{slip}"
@@ -306,6 +308,11 @@ def one_of(*names):
 
     check.names = names  # for whoever completes what is typed
     return check
+
+
+def _digits(text):
+    """The digits in a text, one after another."""
+    return re.sub(r"\D", "", text)
 
 
 def layer_weights(value):
