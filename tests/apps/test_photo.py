@@ -24,7 +24,7 @@ from PIL import Image
 import neural_style_transfer as nst
 from stylize.apps import console, options, photo
 from stylize.apps.console import underscored
-from stylize.backend import files, machine
+from stylize.backend import files, machine, tensors
 from stylize.images.writing import FORMATS, save_image
 from stylize.runs import metadata
 from stylize.runs.settings import SETTINGS
@@ -113,6 +113,18 @@ def test_progress_bar_with_time_left_on_a_terminal(simple_loss, command, capsys,
     out, err = capsys.readouterr()
     assert re.search(r" [1-9]\d%\|.*\| 00:\d\d, about \d+s left, loss ", err)
     assert "Start of iteration 1\n" in out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such terminals")
+def test_first_line_on_a_terminal_comes_before_the_backend_is_imported(command):
+    ours, theirs = os.openpty()
+    argv = [sys.executable, SCRIPT, *command, "--weights", "none.h5"]  # which ends it soon
+    run = subprocess.run(argv, stdout=theirs, stderr=subprocess.PIPE, text=True, timeout=60)
+    with open(theirs, "wb"), open(ours, "rb", buffering=0) as terminal:
+        first, second, *_ = terminal.read(1000).decode().splitlines()
+    assert first == f"Starting {tensors.framework().name} ..."
+    assert second.startswith("This needs about ")
+    assert run.returncode == 1 and "none.h5" in run.stderr
 
 
 def test_bar_made_while_another_thread_writes_a_line(capsys):

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from stylize.apps.compare import choices, paint_choices
 from stylize.apps.compare.paint_choices import without
 from stylize.apps.compare.sheet import LINE, Cell, draw_sheet
 from stylize.apps.options import parse, split_compared
-from stylize.backend import files
+from stylize.backend import files, tensors
 from stylize.runs import forecast, metadata
 
 pytestmark = pytest.mark.usefixtures("one_process")
@@ -313,6 +314,20 @@ def test_the_time_is_told_before_where_there_is_much_to_paint(
     assert "2 pictures to choose from, about 40 min\n" in capsys.readouterr().out
     assert nst.main(compare) == 0
     assert "2 pictures to choose from\n" in capsys.readouterr().out  # nothing is left to paint
+
+
+def test_first_line_comes_before_the_processes_on_a_terminal(
+    simple_loss, command, monkeypatch, capsys
+):
+    compare = [*command, "--compare", "seed=1"]
+    assert nst.main(compare) == 0
+    assert capsys.readouterr().out.startswith("1 picture to choose from\n")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert nst.main([*compare, "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    assert nst.main(compare) == 0
+    start = f"Starting {tensors.framework().name} ...\n1 picture to choose from\n"
+    assert capsys.readouterr().out.startswith(start)
 
 
 def test_page_shows_what_the_pictures_are_made_of(simple_loss, command, tmp_path):
