@@ -8,15 +8,17 @@ main            reads the options, refuses those that would do nothing, then cal
 """
 
 import argparse
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from stylize.apps import photo
 from stylize.apps.compare import paint_choices
-from stylize.apps.console import exit_status
+from stylize.apps.console import exit_status, say_of_start
 from stylize.apps.film import paint_film
 from stylize.apps.folder import paint_folder
 from stylize.apps.options import PROGRAM, follow_suffix, parse
+from stylize.backend.tensors import told_of_start
 from stylize.errors import SettingError
 
 APPS = {"photo": photo, "comparison": paint_choices, "film": paint_film, "folder": paint_folder}
@@ -45,7 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = parse(argv)
     kind = kind_of(args)
-    return exit_status(PROGRAM, lambda: check(args, kind)) or APPS[kind].main(args)
+    if status := exit_status(PROGRAM, lambda: check(args, kind)):
+        return status
+    with contextlib.nullcontext() if args.quiet else told_of_start(say_of_start):
+        return APPS[kind].main(args)
 
 
 def kind_of(args: argparse.Namespace) -> str:

@@ -230,6 +230,15 @@ def say(line: str) -> None:
         sys.stdout.flush()
 
 
+def say_of_start(name: str) -> None:
+    """Says that what takes seconds to start does so, to somebody who waits at a terminal.
+
+    Raises OSError.
+    """
+    if sys.stdout.isatty():
+        say(f"Starting {name} ...")
+
+
 def complain(line: str) -> None:
     """Prints a line on stderr, as `say` does. Raises OSError."""
     tqdm.write(printable(line), file=sys.stderr)

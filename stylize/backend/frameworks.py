@@ -9,7 +9,13 @@ from typing import Protocol
 
 
 class Framework(Protocol):
-    """What computes under Keras. Its package is imported by the methods only."""
+    """What computes under Keras. Its package is imported by the methods only.
+
+    Attributes:
+        name: as people know it.
+    """
+
+    name: str
 
     def value_and_grad(self, function: Callable) -> Callable:
         """Compiles a function from a tensor x, and others, to a tensor (n,).
@@ -32,6 +38,8 @@ class Framework(Protocol):
 
 class TensorFlow:
     """See `Framework`."""
+
+    name = "TensorFlow"
 
     def value_and_grad(self, function):
         import tensorflow as tf
@@ -113,6 +121,8 @@ def _sums_in_order() -> Iterator[None]:
 class Jax:
     """See `Framework`."""
 
+    name = "JAX"
+
     def value_and_grad(self, function):
         import jax
 
@@ -152,6 +162,8 @@ class Jax:
 
 class Torch:
     """See `Framework`."""
+
+    name = "PyTorch"
 
     def value_and_grad(self, function):
         import torch

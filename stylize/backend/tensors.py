@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ OUT_OF_MEMORY = (  # what the backends say of it, on a processor and on a GPU
     *("RESOURCE_EXHAUSTED", "ResourceExhausted", "out of memory", "OOM when"),
     *("can't allocate memory", "ailed to allocate", "ALLOC_FAILED"),
 )
+# Who is told before the import, see `told_of_start`.
+_tell: ContextVar[Callable[[str], None]] = ContextVar("tell", default=lambda name: None)
 
 
 class _Keras:
@@ -58,6 +61,7 @@ def import_keras() -> None:
     """
     if "keras" in sys.modules:
         return
+    tell_of_start()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Else TensorFlow takes all of a GPU at once, JAX three quarters, and an open page leaves other
     # programs nothing.
@@ -108,6 +112,22 @@ def chosen_backend() -> str:
     with contextlib.suppress(KeyError, *FILE_ERRORS):
         return str(json.loads(_own_file().read_text())["backend"])
     return "tensorflow"
+
+
+@contextlib.contextmanager
+def told_of_start(tell: Callable[[str], None]) -> Iterator[None]:
+    """Calls `tell` with the backend's name wherever its import, which takes seconds, begins."""
+    before = _tell.set(tell)
+    try:
+        yield
+    finally:
+        _tell.reset(before)
+
+
+def tell_of_start() -> None:
+    """Tells that the backend's import begins, here or in another process, see `told_of_start`."""
+    if framework := FRAMEWORKS.get(chosen_backend()):
+        _tell.get()(framework.name)
 
 
 @contextlib.contextmanager

@@ -89,6 +89,7 @@ class Crew:
         self._jobs = 1 if args.ray else likely
 
     def __enter__(self) -> "Crew":
+        tensors.tell_of_start()
         self._processes = self._contexts.enter_context(processes(self._jobs))
         for _ in range(self._jobs - 1):
             self._processes.submit(tensors.import_keras)

@@ -195,7 +195,7 @@ def rows_or_own(value):
             raise InputError(f"{remedy}; received {shown(value)}")
         return f"{whole_number(first, SMALLEST_SIDE, LARGEST_SIDE)}x"
     rows = functools.partial(whole_number, minimum=SMALLEST_SIDE, maximum=LARGEST_SIDE)
-    return value if _is_word(value, "own") else _or_word("own", rows, value)
+    return value if _is_word(value, "own") else _or_word("own, or 800x for columns", rows, value)
 
 
 def picture_or_word(value):
@@ -303,7 +303,9 @@ def one_of(*names):
 
     def check(value):
         if not isinstance(value, str | int) or value not in names:  # an array is equal to nothing
-            close = difflib.get_close_matches(str(value).lower(), map(str, names), n=1)
+            # Another letter may be a slip, another number is none: float64 does not mean float16.
+            alike = [name for name in map(str, names) if _digits(name) in ("", _digits(str(value)))]
+            close = difflib.get_close_matches(str(value).lower(), alike, n=1)
             slip = f"; did you mean {close[0]}" if close else ""
             raise InputError(
                 f"must be one of {', '.join(map(str, names))}, received {shown(value)}{slip}"
@@ -312,6 +314,11 @@ def one_of(*names):
 
     check.names = names  # for whoever completes what is typed
     return check
+
+
+def _digits(text):
+    """The digits in a text, one after another."""
+    return re.sub(r"\D", "", text)
 
 
 def layer_weights(value):

@@ -24,7 +24,7 @@ from PIL import Image
 import neural_style_transfer as nst
 from stylize.apps import console, options, photo
 from stylize.apps.console import underscored
-from stylize.backend import files, machine
+from stylize.backend import files, machine, tensors
 from stylize.images.writing import FORMATS, save_image
 from stylize.runs import metadata
 from stylize.runs.settings import SETTINGS
@@ -113,6 +113,18 @@ def test_progress_bar_with_time_left_on_a_terminal(simple_loss, command, capsys,
     out, err = capsys.readouterr()
     assert re.search(r" [1-9]\d%\|.*\| 00:\d\d, about \d+s left, loss ", err)
     assert "Start of iteration 1\n" in out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such terminals")
+def test_first_line_on_a_terminal_comes_before_the_backend_is_imported(command):
+    ours, theirs = os.openpty()
+    argv = [sys.executable, SCRIPT, *command, "--weights", "none.h5"]  # which ends it soon
+    run = subprocess.run(argv, stdout=theirs, stderr=subprocess.PIPE, text=True, timeout=60)
+    with open(theirs, "wb"), open(ours, "rb", buffering=0) as terminal:
+        first, second, *_ = terminal.read(1000).decode().splitlines()
+    assert first == f"Starting {tensors.framework().name} ..."
+    assert second.startswith("This needs about ")
+    assert run.returncode == 1 and "none.h5" in run.stderr
 
 
 def test_bar_made_while_another_thread_writes_a_line(capsys):
@@ -571,7 +583,7 @@ def test_pipe_that_nobody_writes_to_is_not_waited_for(option, command, tmp_path,
         (["--style_weight", "nan"], "--style_weight must be a finite number of at least 0"),
         (["--tv_weight", "inf"], "--tv_weight must be a finite number of at least 0"),
         (["--size", "15"], "--size must be a whole number of at least 16"),
-        (["--size", "9" * 401], r"--size must be .* at most 1000000, or own, received '9+\.\.\.$"),
+        (["--size", "9" * 401], r"must be .* at most 1000000, or own, .*, received '9+\.\.\.$"),
         (["--scales", "2000"], "--scales must be a whole number of at least 1 and at most 100"),
         (
             ["--size", "100", "--scales", "4"],

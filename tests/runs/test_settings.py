@@ -187,6 +187,8 @@ def test_an_array_in_place_of_a_word_or_a_number_is_refused_by_name(name):
             "^optimizer must be one of .*, received 'lbgfs'; did you mean lbfgs",
         ),
         ({"preserve_colors": "Lumma"}, "did you mean luma"),
+        ({"precision": "flaot32"}, "received 'flaot32'; did you mean float32"),
+        ({"precision": "float64"}, "received 'float64'$"),  # another number is no slip
     ],
 )
 def test_slips_in_names_are_told_with_what_may_be_meant(given, said):

@@ -129,7 +129,13 @@ def _parse(text):
         remedy = f"did you mean {found}" if found in NAMES else meant(name, NAMES)
         raise InputError(f"--compare {typed}: no setting of this name can vary; {remedy}")
     setting = CHOOSABLE[NAMES[name]]
-    listed = next(csv.reader([values], skipinitialspace=True), [])  # it knows "a, b.jpg",c.jpg
+    try:  # it knows "a, b.jpg",c.jpg
+        listed = next(csv.reader([values], skipinitialspace=True, strict=True), [])
+    except csv.Error:
+        raise InputError(
+            f"--compare {typed}: needs quotes around whole values, and around each with an end of "
+            f'line, as in {name}="A","B"'
+        ) from None
     if not all(listed) or not listed:
         raise InputError(f"--compare {typed}: needs values, such as {name}=A,B")
     several = [value.split("+") if setting.nargs else [value] for value in listed]

@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import errno
 import functools
+import itertools
 import time
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -231,11 +232,15 @@ class Comparison:
 
 def _unique(choices):
     """What the files of choices are called: no two alike."""
-    names: list[str] = []
+    taken, given = {choice.stem.casefold() for choice in choices}, set()
     for choice in choices:
-        number = sum(name.casefold() == choice.stem.casefold() for name in names)
-        names.append(choice.stem)
-        yield f"{choice.stem}_{number + 1}" if number else choice.stem
+        name = stem = choice.stem
+        if stem.casefold() in given:
+            numbered = (f"{stem}_{number}" for number in itertools.count(2))
+            name = next(name for name in numbered if name.casefold() not in taken)
+        given.add(stem.casefold())
+        taken.add(name.casefold())
+        yield name
 
 
 def without(words: Sequence[str], option: str) -> list[str]:
@@ -305,7 +310,8 @@ def _paint_all(comparison, tell):
         left_to_paint = [options[i] for i in waiting], [stages[i] for i in waiting]
         each = foretold.seconds_each(crew, args, *left_to_paint)
         painters = crew.painters(demand, tell)
-        tell(f"{len(options)} pictures to choose from{foretold.about(each, painters.number)}")
+        pictures = f"{len(options)} picture{'s' * (len(options) != 1)}"
+        tell(f"{pictures} to choose from{foretold.about(each, painters.number)}")
         if painters.memory_mib is not None:
             for own in options:
                 own.memory = f"{painters.memory_mib / 1024:.3f}"

@@ -22,7 +22,8 @@ def make_room(
 ) -> str:
     """Moves a comparison aside that has other pictures than a new one. Returns the line to say so.
 
-    Where all of its pictures are among the new ones, it is gone on with: nothing is moved.
+    Where all of its pictures are among the new ones, it is gone on with: nothing is moved, but for
+    a sheet that does not say which pictures it shows, as one that another program has saved.
 
     Args:
         prefix: that the names of the folder, the page and the sheet begin with.
@@ -38,9 +39,28 @@ def make_room(
     pictures = _pictures_in(folder)
     alike = [p for p in pictures if p in records and earlier.is_made_so(p, records[p])]
     shown = {folder / name for name in _shown_on(sheet)}
-    is_same = alike == pictures and shown <= records.keys() and (pictures or not sheet.exists())
-    if is_same:
+    is_same = alike == pictures and shown <= records.keys()
+    if is_same and (not sheet.exists() or (pictures and shown)):
         return ""
+    moving = [sheet] if is_same and pictures else [folder, page, sheet]
+    if folder in moving:
+        _refuse_pictures_in(folder, given)
+    if overwrite:
+        for path in (shown - records.keys()) & set(pictures):
+            if earlier.says_how_it_was_made(path):
+                path.unlink()
+        return ""
+    there = [path for path in moving if path.exists()]
+    moved = earlier.set_aside(prefix, there)
+    if page in moved:
+        _follow(moved)
+    last = there[-1]
+    along = ", with its page and its pictures" if len(there) == 3 else ""
+    return f"The earlier {last} is kept as {moved[last]}{along}"
+
+
+def _refuse_pictures_in(folder, given):
+    """Raises InputError where a file that is given is one of a folder."""
     real = folder.resolve()
     for path in given:
         if path and os.path.exists(path) and Path(os.path.realpath(path)).parent == real:
@@ -48,18 +68,6 @@ def make_room(
                 f"{path}: is a picture of an earlier comparison, and this one would take its "
                 "place; choose another result prefix"
             )
-    if overwrite:
-        for path in (shown - records.keys()) & set(pictures):
-            if earlier.says_how_it_was_made(path):
-                path.unlink()
-        return ""
-    there = [path for path in (folder, page, sheet) if path.exists()]
-    moved = earlier.set_aside(prefix, there)
-    if page in moved:
-        _follow(moved)
-    last = there[-1]
-    along = ", with its page and its pictures" if len(there) == 3 else ""
-    return f"The earlier {last} is kept as {moved[last]}{along}"
 
 
 def _pictures_in(folder):

@@ -3,7 +3,10 @@
 import os
 import re
 import shlex
+import shutil
+import sys
 from html import unescape
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,7 +20,7 @@ from stylize.apps.compare import choices, paint_choices
 from stylize.apps.compare.paint_choices import without
 from stylize.apps.compare.sheet import LINE, Cell, draw_sheet
 from stylize.apps.options import parse, split_compared
-from stylize.backend import files
+from stylize.backend import files, tensors
 from stylize.runs import forecast, metadata
 
 pytestmark = pytest.mark.usefixtures("one_process")
@@ -139,6 +142,26 @@ def test_other_paintings_are_shown_in_the_corner(
     ]
 
 
+def test_numbers_make_no_name_that_another_choice_has(
+    simple_loss, command, tmp_path, monkeypatch, painted
+):
+    """Paintings of one name, and one that is called like the second of these would be."""
+    styles = ["x/a", "y/a", "z/A", "a_2"]
+    monkeypatch.chdir(tmp_path)
+    for style in styles:
+        Path(style).parent.mkdir(exist_ok=True)
+        shutil.copy(command[1], style)
+    compare = [*command, "--compare", f"style={','.join(styles)}"]
+    assert nst.main(compare) == 0
+    assert painted == [f"style-{name}.png" for name in ("a", "a_3", "A_4", "a_2")]
+    for name, style in zip(painted, styles, strict=True):
+        record = metadata.read_record(tmp_path / "results" / "try_compare" / name)
+        assert record["styles"][0]["name"] == Path(style).name
+    painted.clear()
+    assert nst.main(compare) == 0
+    assert painted == []
+
+
 def test_same_command_again_paints_only_what_is_left(
     simple_loss, command, tmp_path, painted, capsys
 ):
@@ -203,7 +226,7 @@ def test_a_comparison_of_something_else_moves_aside(simple_loss, command, tmp_pa
     assert nst.main([*command, "--compare", "seed=1"]) == 0
     assert capsys.readouterr().out.startswith(
         f"The earlier {sheet} is kept as {results}/try_compare.1.png, with its page and its "
-        "pictures\n1 pictures to choose from\n"
+        "pictures\n1 picture to choose from\n"
     )
     assert names(tmp_path) == ["seed-1.png"]
     moved = results / "try_compare.1.png", results / "try_compare.1" / "strength-0.3.png"
@@ -214,6 +237,29 @@ def test_a_comparison_of_something_else_moves_aside(simple_loss, command, tmp_pa
         assert all((results / link).exists() for link in links)
     assert nst.main([*command, "--iter", "2", "--compare", "seed=1"]) == 0
     assert os.listdir(results / "try_compare.2") == ["seed-1.png"]
+
+
+def test_a_sheet_that_another_program_has_saved_is_kept(
+    simple_loss, command, tmp_path, painted, capsys
+):
+    """The pictures stay: they are the same ones, and need not be painted again."""
+    results = tmp_path / "results"
+    assert nst.main([*command, "--compare", "strength=0.3,0.7"]) == 0
+    sheet = results / "try_compare.png"
+    Image.new("RGB", (90, 30), "red").save(sheet)
+    mine = sheet.read_bytes()
+    painted.clear()
+    capsys.readouterr()
+    for _ in range(2):  # the second time, the sheet is ours again
+        assert nst.main([*command, "--compare", "strength=0.3,0.5,0.7"]) == 0
+    assert painted == ["strength-0.5.png"]
+    assert capsys.readouterr().out.count("is kept as") == 1
+    assert (results / "try_compare.1.png").read_bytes() == mine
+    assert {p.name for p in results.iterdir()} >= {"try_compare", "try_compare.html", sheet.name}
+    assert metadata.read_record(sheet)["pictures"]
+    sheet.write_bytes(mine)  # an edited one of another comparison moves with its pictures
+    assert nst.main([*command, "--compare", "seed=1"]) == 0
+    assert f"{sheet} is kept as {results}/try_compare.2.png, with" in capsys.readouterr().out
 
 
 def test_a_comparison_stays_where_it_is_used(simple_loss, command, tmp_path, capsys):
@@ -268,6 +314,20 @@ def test_the_time_is_told_before_where_there_is_much_to_paint(
     assert "2 pictures to choose from, about 40 min\n" in capsys.readouterr().out
     assert nst.main(compare) == 0
     assert "2 pictures to choose from\n" in capsys.readouterr().out  # nothing is left to paint
+
+
+def test_first_line_comes_before_the_processes_on_a_terminal(
+    simple_loss, command, monkeypatch, capsys
+):
+    compare = [*command, "--compare", "seed=1"]
+    assert nst.main(compare) == 0
+    assert capsys.readouterr().out.startswith("1 picture to choose from\n")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert nst.main([*compare, "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    assert nst.main(compare) == 0
+    start = f"Starting {tensors.framework().name} ...\n1 picture to choose from\n"
+    assert capsys.readouterr().out.startswith(start)
 
 
 def test_page_shows_what_the_pictures_are_made_of(simple_loss, command, tmp_path):
@@ -367,6 +427,9 @@ def test_labels_have_as_many_lines_as_they_need():
         (["memory=1,2"], "--compare memory: no setting of this name can vary"),
         (["strength=0.3,70"], r"--strength must be from 0 to 1, received '70'; did you mean 0\.7"),
         (["strength="], "--compare strength: needs values, such as strength=A,B"),
+        (["strength=0.3\n0.5"], "--compare strength: needs quotes .* with an end of line, as in"),
+        (["style=a\rb.jpg"], "--compare style: needs quotes .* as in style="),
+        (['strength="0.3'], "--compare strength: needs quotes around whole values"),
         (["recipe=magic"], "--recipe must be one of keras, .*, received 'magic'"),
         (["iter=1,2"], "--iter is given, and --compare iter too; leave one of them out"),
         (["style=none.jpg"], "none.jpg: no such file"),
