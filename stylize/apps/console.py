@@ -54,11 +54,11 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {printable(message)}; see --help\n")
 
     def _get_values(self, action, arg_strings):
-        """An argument's values. An empty one would name the current folder, or nothing."""
+        """An argument's values. An empty one is refused: it would name the current folder."""
         if "" in arg_strings:
             name = max(action.option_strings, key=len, default=action.dest)
             example = f", as in {self.example}" if self.example and name == action.dest else ""
-            self.error(f"{name} is empty; give a name or a value{example}")
+            self.error(f"{name} must not have an empty value{example}")
         return super()._get_values(action, arg_strings)
 
     def _print_message(self, message, file=None):
@@ -231,7 +231,7 @@ def say(line: str) -> None:
 
 
 def say_of_start(name: str) -> None:
-    """Says that what takes seconds to start does so, to somebody who waits at a terminal.
+    """Says on a terminal that `name`, which takes seconds to start, is starting.
 
     Raises OSError.
     """

@@ -31,7 +31,7 @@ PROGRAM = "neural_style.py"
 NETWORK = "imagenet-vgg-verydeep-19.mat"  # taken where it lies in the folder, as tutorials have it
 RECIPE = RECIPES["athalye"]
 ITERATIONS = RECIPE.iterations * EVALUATIONS_PER_ITERATION
-# Patterns of checkpoints' names; what else Python would take may be as long as it likes.
+# Patterns allowed in checkpoints' names. Python's formatting takes more, such as huge widths.
 IN_BRACES = re.compile(r"[^{}]*\{(:0[0-9]{1,2}d?)?\}[^{}]*")
 AFTER_PERCENT = re.compile(r"[^%]*%(s|(0[0-9]{1,2})?d)[^%]*")
 OWN_FLAGS = {  # of settings that this program spells otherwise than with other hyphens
@@ -107,9 +107,9 @@ def check(options: argparse.Namespace) -> None:
 
 
 def checkpoints_named_as(given: Iterable[str | None], options: argparse.Namespace) -> list[Path]:
-    """The checkpoints that may have the names of pictures given by their paths.
+    """The checkpoints whose names may be those of pictures given by their paths.
 
-    Their steps are numbers in these names: there may be millions of others.
+    Only steps that occur as digits in these names are tried, since there may be millions.
     """
     there = [name for name in given if name and os.path.exists(name)]
     paths = [path for name in there for path in (name, os.path.realpath(name))]
@@ -135,8 +135,8 @@ def checkpoint_path(pattern: str, step: int) -> str:
     if AFTER_PERCENT.fullmatch(pattern):
         return pattern % step
     raise InputError(
-        f"--checkpoint-output {pattern}: must contain %s once, where the step goes, as in "
-        "out_%s.jpg; {}, %05d and {:05d} do as well"
+        f"--checkpoint-output {pattern}: must contain %s once, where the step goes, and no other "
+        "%, as in out_%s.jpg; %05d works too, as do {} and {:05d} without other braces"
     )
 
 

@@ -158,8 +158,8 @@ def _check_lock(path):
         about = path.lstat()
         if not stat.S_ISREG(about.st_mode) or about.st_size:
             raise InputError(
-                f"{path}: is not a lock of this program, which needs the name; rename or remove "
-                "it, or choose another name for the result"
+                f"{path}: is in the way of a lock file that this program needs; rename or remove "
+                "what is there, or choose another name for the result"
             )
 
 

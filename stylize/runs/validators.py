@@ -195,7 +195,11 @@ def rows_or_own(value):
             raise InputError(f"{remedy}; received {shown(value)}")
         return f"{whole_number(first, SMALLEST_SIDE, LARGEST_SIDE)}x"
     rows = functools.partial(whole_number, minimum=SMALLEST_SIDE, maximum=LARGEST_SIDE)
-    return value if _is_word(value, "own") else _or_word("own, or 800x for columns", rows, value)
+    return (
+        value
+        if _is_word(value, "own")
+        else _or_word("own, or a number of columns such as 800x", rows, value)
+    )
 
 
 def picture_or_word(value):

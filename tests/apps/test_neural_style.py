@@ -265,7 +265,7 @@ def test_picture_that_is_given_is_never_overwritten(given, name, options, other,
 def test_empty_name_is_refused_by_its_option(option, folder, capsys):
     with pytest.raises(SystemExit, match="2"):
         neural_style.main([*QUICK.split(), option, ""])
-    said = f"neural_style.py: error: {option} is empty; give a name or a value; see --help\n"
+    said = f"neural_style.py: error: {option} must not have an empty value; see --help\n"
     assert capsys.readouterr() == ("", said)
 
 

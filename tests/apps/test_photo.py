@@ -537,7 +537,7 @@ def test_empty_name_is_not_the_current_folder(
     monkeypatch.chdir(photo_path.parent)  # all that is in it would be painted
     command[position] = ""
     name = ("base", "style_reference", "result_prefix")[position]
-    fails(command, 2, f"error: {name} is empty; give a name or a value, as in ", capsys)
+    fails(command, 2, f"error: {name} must not have an empty value, as in ", capsys)
     assert results(tmp_path) == []
 
 
@@ -551,7 +551,7 @@ def test_empty_name_is_not_the_current_folder(
 )
 def test_empty_value_is_refused_by_its_option(options, command, capsys):
     option = options[0].rstrip("=")
-    fails([*command, *options], 2, f"error: {option} is empty; give a name or a value", capsys)
+    fails([*command, *options], 2, f"error: {option} must not have an empty value", capsys)
 
 
 @pytest.mark.parametrize("position", [0, 1])

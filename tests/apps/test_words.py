@@ -193,7 +193,10 @@ def test_option_without_a_value_is_named_as_typed(typed, needed, capsys):
         (["--strength", "nan"], "--strength must be from 0 to 1, received 'nan'$"),
         (["--strength", "50%"], r"did you mean 0\.5"),
         (["--tv-weight", "0,5"], r"did you mean 0\.5"),
-        (["--size", "large"], "of at least 16.*, or own, or 800x for columns, received 'large'"),
+        (
+            ["--size", "large"],
+            "of at least 16.*, or own, or a number of columns such as 800x, received 'large'",
+        ),
         (["--memory", "all"], "--memory must be a finite number above 0, or auto, received 'all'"),
         (["--tile", "none"], "--tile must be a whole number of .*, or auto or off, received 'no"),
         (["--scales", "0"], "--scales must be a whole number of .*, or auto, received '0'"),

@@ -159,7 +159,9 @@ def test_what_has_the_name_of_a_lock_and_is_none_stays(kind, tmp_path):
     else:
         lock.write_text("precious")
     before = lock.lstat()
-    message = r"\.photo\.lock: is not a lock of .*; rename or remove it, or choose another name for"
+    message = (
+        r"\.photo\.lock: is in the way of a lock .*; rename or remove what is there, or choose"
+    )
     with pytest.raises(InputError, match=message), alone(tmp_path / "photo"):
         raise AssertionError
     assert os.listdir(tmp_path) == [".photo.lock"]

@@ -133,8 +133,8 @@ def _parse(text):
         listed = next(csv.reader([values], skipinitialspace=True, strict=True), [])
     except csv.Error:
         raise InputError(
-            f"--compare {typed}: needs quotes around whole values, and around each with an end of "
-            f'line, as in {name}="A","B"'
+            f"--compare {typed}: quotes must enclose a whole value, and a value with a line break "
+            f'needs them, as in {name}="A","B"'
         ) from None
     if not all(listed) or not listed:
         raise InputError(f"--compare {typed}: needs values, such as {name}=A,B")

@@ -1,4 +1,4 @@
-"""What becomes of an earlier comparison of the same name: it is gone on with, or moves aside."""
+"""What becomes of an earlier comparison of the same name: it is continued, or moves aside."""
 
 import contextlib
 import os
@@ -22,8 +22,8 @@ def make_room(
 ) -> str:
     """Moves a comparison aside that has other pictures than a new one. Returns the line to say so.
 
-    Where all of its pictures are among the new ones, it is gone on with: nothing is moved, but for
-    a sheet that does not say which pictures it shows, as one that another program has saved.
+    If all of its pictures are among the new ones, it is continued: nothing moves except a sheet that
+    does not say which pictures it shows, such as one saved by another program.
 
     Args:
         prefix: that the names of the folder, the page and the sheet begin with.

@@ -429,7 +429,7 @@ def test_labels_have_as_many_lines_as_they_need():
         (["strength="], "--compare strength: needs values, such as strength=A,B"),
         (["strength=0.3\n0.5"], "--compare strength: needs quotes .* with an end of line, as in"),
         (["style=a\rb.jpg"], "--compare style: needs quotes .* as in style="),
-        (['strength="0.3'], "--compare strength: needs quotes around whole values"),
+        (['strength="0.3'], "--compare strength: quotes must enclose a whole value"),
         (["recipe=magic"], "--recipe must be one of keras, .*, received 'magic'"),
         (["iter=1,2"], "--iter is given, and --compare iter too; leave one of them out"),
         (["style=none.jpg"], "none.jpg: no such file"),
