@@ -22,8 +22,8 @@ def make_room(
 ) -> str:
     """Moves a comparison aside that has other pictures than a new one. Returns the line to say so.
 
-    If all of its pictures are among the new ones, it is continued: nothing moves except a sheet that
-    does not say which pictures it shows, such as one saved by another program.
+    If all of its pictures are among the new ones, it is continued: nothing moves except a sheet
+    that does not say which pictures it shows, such as one saved by another program.
 
     Args:
         prefix: that the names of the folder, the page and the sheet begin with.

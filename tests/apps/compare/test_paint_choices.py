@@ -428,7 +428,7 @@ def test_labels_have_as_many_lines_as_they_need():
         (["strength=0.3,70"], r"--strength must be from 0 to 1, received '70'; did you mean 0\.7"),
         (["strength="], "--compare strength: needs values, such as strength=A,B"),
         (["strength=0.3\n0.5"], "--compare strength: needs quotes .* with an end of line, as in"),
-        (["style=a\rb.jpg"], "--compare style: needs quotes .* as in style="),
+        (["style=a\rb.jpg"], "--compare style: quotes must .* as in style="),
         (['strength="0.3'], "--compare strength: quotes must enclose a whole value"),
         (["recipe=magic"], "--recipe must be one of keras, .*, received 'magic'"),
         (["iter=1,2"], "--iter is given, and --compare iter too; leave one of them out"),
