@@ -32,8 +32,8 @@ NETWORK = "imagenet-vgg-verydeep-19.mat"  # taken where it lies in the folder, a
 RECIPE = RECIPES["athalye"]
 ITERATIONS = RECIPE.iterations * EVALUATIONS_PER_ITERATION
 # Patterns allowed in checkpoints' names. Python's formatting takes more, such as huge widths.
-IN_BRACES = re.compile(r"[^{}]*\{(:0[0-9]{1,2}d?)?\}[^{}]*")
-AFTER_PERCENT = re.compile(r"[^%]*%(s|(0[0-9]{1,2})?d)[^%]*")
+IN_BRACES = re.compile(r"[^{}]*\{0?(:[0-9]{0,2}d?)?\}[^{}]*")
+AFTER_PERCENT = re.compile(r"([^%]|%%)*%(s|[0-9]{0,2}[di])([^%]|%%)*")
 OWN_FLAGS = {  # of settings that this program spells otherwise than with other hyphens
     "--iter": "--iterations",
     "--size": "--width",
@@ -126,7 +126,7 @@ def is_due(step: int, options: argparse.Namespace) -> bool:
 
 
 def checkpoint_path(pattern: str, step: int) -> str:
-    """The path of a checkpoint: `step` in place of %s, %d, %05d, {}, {:05} or {:05d}.
+    """The path of a checkpoint: `step` in place of one that is like %s, %05d, {} or {:05d}.
 
     Raises InputError: there is none of these, or more than one, or another one.
     """
@@ -135,8 +135,9 @@ def checkpoint_path(pattern: str, step: int) -> str:
     if AFTER_PERCENT.fullmatch(pattern):
         return pattern % step
     raise InputError(
-        f"--checkpoint-output {pattern}: must contain %s once, where the step goes, and no other "
-        "%, as in out_%s.jpg; %05d works too, as do {} and {:05d} without other braces"
+        f"--checkpoint-output {pattern}: must contain %s once, where the step goes, as in "
+        "out_%s.jpg (for a percent sign, write "
+        "%%); %05d works too, as do {} and {:05d} without other braces"
     )
 
 

@@ -63,6 +63,10 @@ def ask(
     return subprocess.CompletedProcess(command, process.returncode, written, said)
 
 
+class ReadingFailed(InputError):
+    """The process that was to read a picture has failed, perhaps through no fault of it."""
+
+
 class Preview(NamedTuple):
     """A picture made smaller, and the (cols, rows) that it had."""
 
@@ -118,9 +122,9 @@ def _told(what: str, path: str, name: str, *more: Any, ending: Ending) -> Any:
         return None
     if told.returncode:
         said = told.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise InputError(
-            said if told.returncode == 2 else f"{name}: cannot be read ({one_line(said)})"
-        )
+        if told.returncode == 2:
+            raise InputError(said)
+        raise ReadingFailed(f"{name}: cannot be read ({one_line(said)})")
     header, _, pixels = told.stdout.partition(b"\n")
     mode, size, about = json.loads(header)
     return Image.frombytes(mode, size, pixels), about

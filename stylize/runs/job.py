@@ -159,7 +159,7 @@ class Job(NamedTuple):
         return self.level(stage).base
 
     def styles(self, stage: Stage) -> list[Painting]:
-        """Returns the styles, in the base's colours if `preserve_colors` asks for that."""
+        """Returns the styles as the network sees them: recoloured or extended, if that is asked."""
         return self.level(stage).styles
 
     def to_pixels(self, stage: Stage) -> Callable[..., np.ndarray]:

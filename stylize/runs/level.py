@@ -44,6 +44,7 @@ from stylize.runs.settings import Settings
 from stylize.vgg.preprocess import preprocess_image, rgb_values
 from stylize.vgg.weights import IMAGENET_MEAN_BGR
 
+SMALL = 0.9  # of the result's pixels: styles that have fewer are extended
 MEASURED = 2**20  # pixels of which a photo's colours and detail are measured, at most
 
 
@@ -432,9 +433,10 @@ def seen_size(
 ) -> tuple[int, int]:
     """Returns (rows, cols) of a style as the network sees it: extended, if it is small."""
     own = style_size(image, scale, stage, settings)
-    if not settings.extend_styles:
-        return own
     whole = style_size(image, "area", stage, settings)
+    is_small = math.prod(own) < SMALL * math.prod(whole)
+    if isinstance(scale, str) or not (settings.extend_styles and is_small):
+        return own
     return max(own[0], whole[0]), max(own[1], whole[1])
 
 

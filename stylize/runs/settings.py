@@ -117,8 +117,8 @@ class Recipe:
     longer_side: Callable[[float], int] | None = _value(None, rounding)
     # Also a style that is smaller than style_scale says.
     enlarge_styles: bool = _value(True, yes_or_no)
-    # Whether a style smaller than the result is extended with its mirror image until it is as
-    # large. The network sees nothing beyond a picture's border, and a small picture is mostly
+    # Whether a style clearly smaller than the result is extended with its mirror image until it
+    # is as large. The network sees nothing beyond a picture's border, and a small picture is mostly
     # border: the result would imitate that, in colours that no painting has.
     extend_styles: bool = _value(False, yes_or_no)
     # Pixels of the shortest period that a painting keeps at the last size, unless its lines are as

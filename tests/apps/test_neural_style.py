@@ -115,6 +115,11 @@ def test_checkpoints(pattern, folder):
         ("c{:05d}.jpg", "c00012.jpg"),
         ("100%/c{}.jpg", "100%/c12.jpg"),
         ("{a}/c%s.jpg", "{a}/c12.jpg"),
+        ("c{0}.jpg", "c12.jpg"),
+        ("c{:d}.jpg", "c12.jpg"),
+        ("c%4d.jpg", "c  12.jpg"),
+        ("c%i.jpg", "c12.jpg"),
+        ("100%%_%s.jpg", "100%_12.jpg"),
     ],
 )
 def test_step_may_have_zeros_before_it_and_signs_around_it(pattern, path):

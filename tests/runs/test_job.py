@@ -98,10 +98,12 @@ def test_paintings_smaller_than_the_result_go_on_as_their_mirror_image(photo):
     np.testing.assert_array_equal(small[18:42, 63:], own[:, :-28:-1])
     np.testing.assert_array_equal(start, own_start)
     assert needed > own_needed
-    for scale in (1.5, "area", "fit"):
+    for scale in (1.5, 0.97, "area"):
         rows, cols, _ = styles(scale)[0].shape
-        assert (rows, cols) == ((90, 135) if scale == 1.5 else (60, 90))
+        assert (rows, cols) == {1.5: (90, 135), 0.97: (58, 87)}.get(scale, (60, 90))
     assert styles([0.4], "pyramid")[0].shape == (24, 36, 3)  # as programs that it is like
+    painting = painting.transpose(1, 0, 2)
+    assert styles("fit")[0].shape == (60, 90, 3)
 
 
 @pytest.mark.parametrize(

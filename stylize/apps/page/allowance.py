@@ -12,7 +12,7 @@ from stylize.errors import InputError, SettingError
 from stylize.images.clips import SUFFIXES, Clip, open_clip
 from stylize.images.optical_flow import require_opencv
 from stylize.images.resize import SMALLEST_SIDE, least_rows, working_size
-from stylize.runs.level import style_size
+from stylize.runs.level import seen_size
 from stylize.runs.progress import Stage
 from stylize.runs.recipes import choose_settings
 from stylize.runs.settings import Settings
@@ -76,6 +76,12 @@ class Allowance(NamedTuple):
             )
         return clip
 
+    def check_clip_settings(self, given: Mapping[str, Any]) -> None:
+        """Raises InputError where a clip cannot be painted with settings."""
+        if given["preserve_colors"] == "luma":
+            words = "Keep the photo's colours: luma is for photos; choose another way"
+            raise NotAllowed("preserve_colors", words)
+
     def settings(
         self, given: Mapping[str, Any], size: tuple[int, int]
     ) -> tuple[Settings, tuple[int, int]]:
@@ -134,7 +140,7 @@ class Allowance(NamedTuple):
         """Raises InputError if strokes are so coarse that a painting would be enlarged too much.
 
         Args:
-            size: (cols, rows) of the painting.
+            size: (cols, rows) of the painting, without its margins.
             settings: of the photo.
             result: (rows, cols) of its result.
         """
@@ -143,7 +149,7 @@ class Allowance(NamedTuple):
         scale = scales if isinstance(scales, str) else next(iter(scales), 1.0)
         painting: Any = SimpleNamespace(width=size[0], height=size[1], size=size)
         stage = Stage(*result, settings.iterations, 1, settings.precision)
-        rows, cols = style_size(painting, scale, stage, settings)
+        rows, cols = seen_size(painting, scale, stage, settings)
         if rows * cols > (MOST_ENLARGED * self.size) ** 2:
             raise NotAllowed(
                 "style_scale",

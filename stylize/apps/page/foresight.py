@@ -35,7 +35,7 @@ class Foresight:
     def __init__(self, weights: VGG19Weights, allowed: Allowance, previews: Previews):
         self._weights, self._allowed, self._previews = weights, allowed, previews
         self._pace: forecast.Pace | None = None  # once it is measured
-        self._clips: dict[str, tuple[tuple[int, int], int]] = {}  # path -> (cols, rows), frames
+        self._clips: dict[str, tuple[tuple[int, int], int] | InputError | None] = {}
 
     def measure(self) -> None:
         """Builds the network, which stays, before the first visitor needs it, and times it."""
@@ -67,29 +67,43 @@ class Foresight:
             self._allowed.check_photos(photos)
             painting = style and self._previews.size(style, limit)
             if any(map(is_clip, photos)):
-                size, frames = self._clip(photos[0], limit)
-                return self._of_clip(size, frames, painting, given)
+                return self._of_clip(self._clip(photos[0], limit), painting, given)
             sizes = [self._previews.size(photo, limit) for photo in photos]
         except InputError as error:
             return _sentence(error)
-        except Stopped:
-            return ""
         if not sizes or None in sizes:
             return ""
         return f"{self._of_photos(sizes, painting, given)} {self._of_choices(sizes, given)}".strip()
 
     def _clip(self, path, limit):
-        """((cols, rows), number of frames) of a clip. Raises InputError, or Stopped."""
-        if path not in self._clips:
+        """((cols, rows), number of frames) of a clip; None: it takes too long. Raises InputError.
+
+        Whatever was found is remembered: looking at a clip takes all of the processor.
+        """
+        try:
+            found = self._clips[path]
+        except KeyError:
+            found = self._look_at_clip(path, limit)
             if len(self._clips) >= MOST_KNOWN:
                 self._clips.clear()
+            self._clips[path] = found
+        if isinstance(found, InputError):
+            raise InputError(str(found))
+        return found
+
+    def _look_at_clip(self, path, limit):
+        """The same; an error is returned."""
+        try:
             clip = self._allowed.open_clip(path, limit)
             first = next(clip.frames(0, limit), None)
             limit.check()
-            if first is None:
-                raise InputError("The clip has no frames that can be read")
-            self._clips[path] = first.size, clip.length
-        return self._clips[path]
+        except Stopped:
+            return None
+        except (InputError, OSError) as error:
+            return InputError(reason(error))
+        if first is None:
+            return InputError("The clip has no frames that can be read.")
+        return first.size, clip.length
 
     def seconds_of_choices(
         self, size: tuple[int, int], given: Mapping[str, Any]
@@ -115,9 +129,13 @@ class Foresight:
         several = " for all photos" if len(sizes) > 1 else ""
         return f"*Paint* takes {_about(sum(each))}{several}."
 
-    def _of_clip(self, size, frames, painting, given):
-        """The same of a clip."""
+    def _of_clip(self, clip, painting, given):
+        """The same of a clip: (its size, number of frames), or None."""
+        if clip is None:
+            return ""
+        size, frames = clip
         try:
+            self._allowed.check_clip_settings(given)
             job = self._job(size, painting, given)
         except InputError as error:
             return self._refusal(error, [size])

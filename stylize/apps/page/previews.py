@@ -10,7 +10,7 @@ from pathlib import Path
 from stylize.apps.page.watch import Limit, Stopped
 from stylize.backend.files import replacing
 from stylize.errors import InputError
-from stylize.images.apart import preview_apart
+from stylize.images.apart import ReadingFailed, preview_apart
 from stylize.images.formats import SHOWN_BY_BROWSERS, picture_suffixes
 
 PREVIEW = ".preview.jpg"  # added to the upload's name
@@ -28,7 +28,7 @@ class Previews:
 
     def __init__(self, max_pixels: int):
         self._max_pixels = max_pixels
-        self._sizes: dict[str, tuple[int, int] | InputError] = {}
+        self._sizes: dict[str, tuple[int, int] | InputError | None] = {}
 
     def shown(self, path: str, limit: Limit) -> str:
         """The path of what a browser can show of an upload: its own, or that of a preview."""
@@ -43,23 +43,32 @@ class Previews:
         return preview if os.path.isfile(preview) else path
 
     def size(self, path: str, limit: Limit) -> tuple[int, int] | None:
-        """The (cols, rows) of an upload; None: it cannot be read in time.
+        """The (cols, rows) of an upload; None: it could not be read, or not in time.
 
-        Raises InputError: it cannot be read at all.
+        Raises InputError: what is wrong with it.
         """
-        if path not in self._sizes:
-            if len(self._sizes) >= MOST_KNOWN:
-                self._sizes.clear()
+        try:
+            size = self._sizes[path]
+        except KeyError:
             try:
-                self._sizes[path] = self._preview(path, limit).size
-            except InputError as error:
-                self._sizes[path] = error
+                size = self._look_at(path, limit)
             except Stopped:  # the next time it may not
                 return None
-        size = self._sizes[path]
+            if len(self._sizes) >= MOST_KNOWN:
+                self._sizes.clear()
+            self._sizes[path] = size
         if isinstance(size, InputError):
             raise InputError(str(size))
         return size
+
+    def _look_at(self, path, limit):
+        """The same; an error is returned. Raises Stopped."""
+        try:
+            return self._preview(path, limit).size
+        except ReadingFailed:
+            return None
+        except InputError as error:
+            return error
 
     def _preview(self, path, limit):
         """The `Preview` of an upload. Raises InputError, or Stopped."""

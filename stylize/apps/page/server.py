@@ -307,8 +307,19 @@ def _paths(gallery):
 
 
 def _as_asked(photos, painting, mask, *values):
-    """What the browser sends of the page's inputs, as `Studio.enter` takes it."""
+    """What the browser sends of the page's inputs, as `Studio.enter` takes it. Raises gr.Error."""
+    if not all(map(_is_plain, values)):
+        raise complaint(NOT_OURS)
     return _paths(photos), _last(painting), _last(mask), *values
+
+
+def _is_plain(value):
+    """Whether a value may be that of a control; what is asked for stays in memory for a while."""
+    return (
+        value is None
+        or isinstance(value, int | float)
+        or (isinstance(value, str) and len(value) < 100)
+    )
 
 
 def _last(gallery):

@@ -18,7 +18,7 @@ from PIL import Image
 import neural_style_transfer as nst
 from stylize.apps.console import in_words
 from stylize.apps.film.scenes import FrameFolder, frames_to_paint
-from stylize.apps.page.allowance import Allowance, NotAllowed, is_clip
+from stylize.apps.page.allowance import Allowance, is_clip
 from stylize.apps.page.asked import Asked
 from stylize.apps.page.choices import STRENGTHS, Countdown, settings_of_choices
 from stylize.apps.page.foresight import Foresight
@@ -61,7 +61,7 @@ CONTROLS = (  # the settings on the page
     "seed",
     "style_scale",
 )
-MOST_ASKED = 1000  # visitors whose wishes are remembered; Gradio's queue has room for fewer
+MOST_ASKED = 200  # visitors whose wishes are remembered; Gradio's queue has room for fewer
 
 
 class Studio:
@@ -82,6 +82,7 @@ class Studio:
         self.previews = Previews(allowed.pixels)
         self.foresight = Foresight(weights, allowed, self.previews)
         self._asked: dict[str | None, Asked] = {}  # session -> what it asked for last
+        self._asking = threading.Lock()  # held to change that
         self._running: dict[str | None, threading.Event] = {}  # session -> what stops its run
         self._reading = threading.Lock()
 
@@ -107,9 +108,11 @@ class Studio:
         self.leave(request)
         asked = _what_is_asked(photos, style, keep_mask, values)
         asked.is_choice = is_choice
-        if len(self._asked) >= MOST_ASKED:  # first those already served, then the oldest
-            del self._asked[min(self._asked, key=lambda session: self._asked[session].waits)]
-        self._asked[request.session_hash] = asked
+        with self._asking:
+            if len(self._asked) >= MOST_ASKED:  # first those already served, then the oldest
+                waits = {session: each.waits for session, each in self._asked.items()}
+                del self._asked[min(waits, key=lambda session: waits[session])]
+            self._asked[request.session_hash] = asked
         return "Waiting for your turn ..."
 
     def ready(
@@ -165,8 +168,8 @@ class Studio:
         if not asked.waits or asked.is_choice != is_choice:
             yield shown(gr.skip())  # with nothing at all, Gradio would empty what is shown
             return
-        asked.waits = False
         self._running[session] = asked.stop
+        asked.waits = False
         try:
             self._check(asked)
             yield from with_notes(events_of(asked), asked.notes)
@@ -302,9 +305,7 @@ class Studio:
     def _paint_clip(self, asked, folder):
         """Yields what is shown of a clip. What is painted of it until it is stopped is a film."""
         (path,) = asked.photos
-        if asked.given["preserve_colors"] == "luma":
-            words = "Keep the photo's colours: luma is for photos; choose another way"
-            raise NotAllowed("preserve_colors", words)
+        self._allowed.check_clip_settings(asked.given)
         yield Shown("Reading the clip ...")
         limit = Limit(asked.stop, self._allowed.seconds)
         try:
@@ -425,7 +426,8 @@ class Studio:
     def leave(self, request: gr.Request) -> None:
         """Stops the run of a visitor who closes the page, and forgets them."""
         self.stop(request)
-        self._asked.pop(request.session_hash, None)
+        with self._asking:
+            self._asked.pop(request.session_hash, None)
 
 
 def _what_is_asked(photos, style, keep_mask, values):

@@ -427,7 +427,10 @@ def test_labels_have_as_many_lines_as_they_need():
         (["memory=1,2"], "--compare memory: no setting of this name can vary"),
         (["strength=0.3,70"], r"--strength must be from 0 to 1, received '70'; did you mean 0\.7"),
         (["strength="], "--compare strength: needs values, such as strength=A,B"),
-        (["strength=0.3\n0.5"], "--compare strength: needs quotes .* with an end of line, as in"),
+        (
+            ["strength=0.3\n0.5"],
+            "--compare strength: quotes must .* with a line break needs them, as in",
+        ),
         (["style=a\rb.jpg"], "--compare style: quotes must .* as in style="),
         (['strength="0.3'], "--compare strength: quotes must enclose a whole value"),
         (["recipe=magic"], "--recipe must be one of keras, .*, received 'magic'"),

@@ -180,6 +180,9 @@ def test_strokes_that_are_too_coarse_are_refused_beforehand(
     )
     given = default | {"size": 48, "style_scale": 1000.0}
     assert "too many here" in studio.foresight.words([photo_path], tall, given)
+    Image.new("RGB", (5_000, 1)).save(line := tmp_path / "line.png")
+    given = default | {"size": 48, "style_scale": 0.3}  # the painting is extended
+    assert "too many here" in studio.foresight.words([photo_path], line, given)
     assert "*Paint* takes" in studio.foresight.words([photo_path], tall, default | {"size": 48})
 
 
@@ -235,12 +238,13 @@ def test_time_of_a_clip_is_foreseen(studio, photo_path, tmp_path, monkeypatch):
         said([clip])
         == f"*Paint* takes about {round(3 + first + 2 * next_ones, -1):.0f}s for 3 frames."
     )
-    monkeypatch.setattr(allowance, "open_clip", None)  # it is remembered
+    assert said([long]).startswith("The clip has more than 4 frames, the most that this page")
+    monkeypatch.setattr(allowance, "open_clip", None)  # what was found is remembered
+    assert said([long]).startswith("The clip has more than 4 frames, the most that this page")
+    assert said([clip], preserve_colors="luma").endswith("luma is for photos; choose another way.")
     slow = said([clip], iterations=20)
     assert "would take about 2 min, but painting stops after 60s" in slow and "shorter" in slow
     assert "the limit here is 64" in said([clip], size=64)
-    monkeypatch.undo()
-    assert said([long]).startswith("The clip has more than 4 frames, the most that this page")
     assert said([clip, photo_path]) == "Give either one clip or photos."
     assert said([photo_path] * 5).startswith("5 photos are too many: at most 4 at once.")
 
@@ -734,10 +738,16 @@ def test_choices_asked_for_while_a_picture_waits_take_its_place(studio, painting
 
 
 def test_visitors_who_wait_are_remembered_longer_than_those_who_were_served(studio, painting_of):
-    list(painting_of(1))
-    for number in range(studios.MOST_ASKED):
+    def enter(number):
         studio.enter(SimpleNamespace(session_hash=number), None, None, None, *studios.CONTROLS)
-    assert VISITOR.session_hash not in studio._asked and 0 in studio._asked
+
+    enter("waits")
+    list(painting_of(1))
+    for number in range(studios.MOST_ASKED - 1):
+        enter(number)
+    assert VISITOR.session_hash not in studio._asked and "waits" in studio._asked
+    enter("one more")
+    assert "waits" not in studio._asked  # all others wait, too
 
 
 def test_stop_while_waiting(studio, painting_of):
