@@ -136,8 +136,8 @@ def checkpoint_path(pattern: str, step: int) -> str:
         return pattern % step
     raise InputError(
         f"--checkpoint-output {pattern}: must contain %s once, where the step goes, as in "
-        "out_%s.jpg (for a percent sign, write "
-        "%%); %05d works too, as do {} and {:05d} without other braces"
+        "out_%s.jpg (for a percent sign, write %%); %05d works too, as do {} and {:05d} without "
+        "other braces"
     )
 
 

@@ -194,12 +194,10 @@ def rows_or_own(value):
             remedy = SIZE_REMEDIES.get(unit, sides).format(first, second)
             raise InputError(f"{remedy}; received {shown(value)}")
         return f"{whole_number(first, SMALLEST_SIDE, LARGEST_SIDE)}x"
+    if _is_word(value, "own"):
+        return value
     rows = functools.partial(whole_number, minimum=SMALLEST_SIDE, maximum=LARGEST_SIDE)
-    return (
-        value
-        if _is_word(value, "own")
-        else _or_word("own, or a number of columns such as 800x", rows, value)
-    )
+    return _or_word("own, or a number of columns such as 800x", rows, value)
 
 
 def picture_or_word(value):
