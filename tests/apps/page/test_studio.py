@@ -19,13 +19,14 @@ from conftest import smooth_picture
 from PIL import Image
 
 import neural_style_transfer as nst
+from stylize.errors import InputError
 from stylize.images.clips import open_clip
 from stylize.images.ffmpeg import Mp4Writer, find_ffmpeg
 from stylize.images.reading import load_image
 from stylize.runs import forecast, memory, metadata
 from stylize.runs.forecast import Pace
 from stylize.runs.job import prepare
-from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
+from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES, choose_settings
 
 gr = pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 studios = pytest.importorskip("stylize.apps.page.studio")
@@ -180,10 +181,15 @@ def test_strokes_that_are_too_coarse_are_refused_beforehand(
     )
     given = default | {"size": 48, "style_scale": 1000.0}
     assert "too many here" in studio.foresight.words([photo_path], tall, given)
-    Image.new("RGB", (5_000, 1)).save(line := tmp_path / "line.png")
-    given = default | {"size": 48, "style_scale": 0.3}  # the painting is extended
-    assert "too many here" in studio.foresight.words([photo_path], line, given)
     assert "*Paint* takes" in studio.foresight.words([photo_path], tall, default | {"size": 48})
+
+
+def test_paintings_are_bounded_as_they_are_extended():
+    allowed = Allowance(size=64, seconds=60, photos=4, frames=4, pixels=10**8)
+    fine = choose_settings(style_scale=0.3)
+    with pytest.raises(InputError, match="too many here"):
+        allowed.check_painting((100_000, 16), fine, (48, 57))  # to 16 rows, as many as 57 x 48
+    allowed.check_painting((1000, 16), fine, (48, 57))
 
 
 @pytest.mark.parametrize("size", [None, 0, -5, 15, 2 * 10**6, "large"])
