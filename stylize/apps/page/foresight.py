@@ -11,7 +11,7 @@ import neural_style_transfer as nst
 from stylize.apps.console import in_words
 from stylize.apps.page.allowance import Allowance, NotAllowed, is_clip
 from stylize.apps.page.choices import settings_of_choices
-from stylize.apps.page.previews import MOST_KNOWN, SECONDS, Previews
+from stylize.apps.page.previews import SECONDS, Previews, Remembered
 from stylize.apps.page.shown import reason
 from stylize.apps.page.watch import Limit, Stopped
 from stylize.errors import InputError
@@ -35,7 +35,7 @@ class Foresight:
     def __init__(self, weights: VGG19Weights, allowed: Allowance, previews: Previews):
         self._weights, self._allowed, self._previews = weights, allowed, previews
         self._pace: forecast.Pace | None = None  # once it is measured
-        self._clips: dict[str, tuple[tuple[int, int], int] | InputError | None] = {}
+        self._clips = Remembered()
 
     def measure(self) -> None:
         """Builds the network, which stays, before the first visitor needs it, and times it."""
@@ -80,29 +80,20 @@ class Foresight:
 
         Whatever was found is remembered: looking at a clip takes all of the processor.
         """
-        try:
-            found = self._clips[path]
-        except KeyError:
-            found = self._look_at_clip(path, limit)
-            if len(self._clips) >= MOST_KNOWN:
-                self._clips.clear()
-            self._clips[path] = found
-        if isinstance(found, InputError):
-            raise InputError(str(found))
-        return found
+        return self._clips.get(path, lambda: self._look_at_clip(path, limit))
 
     def _look_at_clip(self, path, limit):
-        """The same; an error is returned."""
+        """The same, found anew."""
         try:
             clip = self._allowed.open_clip(path, limit)
             first = next(clip.frames(0, limit), None)
             limit.check()
         except Stopped:
             return None
-        except (InputError, OSError) as error:
-            return InputError(reason(error))
+        except OSError as error:
+            raise InputError(reason(error)) from None
         if first is None:
-            return InputError("The clip has no frames that can be read.")
+            raise InputError("The clip has no frames that can be read.")
         return first.size, clip.length
 
     def seconds_of_choices(

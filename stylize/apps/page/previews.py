@@ -5,7 +5,9 @@ A preview lies beside the upload. The upload is what is painted and what the rec
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from stylize.apps.page.watch import Limit, Stopped
 from stylize.backend.files import replacing
@@ -16,7 +18,33 @@ from stylize.images.formats import SHOWN_BY_BROWSERS, picture_suffixes
 PREVIEW = ".preview.jpg"  # added to the upload's name
 SIDE = 640  # pixels of its longer side
 SECONDS = 20  # that looking at a visitor's uploads may take
-MOST_KNOWN = 10_000  # uploads whose size is remembered
+MOST_KNOWN = 10_000  # uploads of which something is remembered
+
+
+class Remembered:
+    """What was found of uploads, by their paths, or the error that was found instead."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Any] = {}
+
+    def get(self, path: str, find: Callable[[], Any]) -> Any:
+        """Returns what `find` returned for this path the first time.
+
+        Raises what it raises; an InputError is remembered, and raised again without finding anew.
+        """
+        try:
+            found = self._found[path]
+        except KeyError:
+            try:
+                found = find()
+            except InputError as error:
+                found = error
+            if len(self._found) >= MOST_KNOWN:
+                self._found.clear()
+            self._found[path] = found
+        if isinstance(found, InputError):
+            raise InputError(str(found))
+        return found
 
 
 class Previews:
@@ -28,7 +56,7 @@ class Previews:
 
     def __init__(self, max_pixels: int):
         self._max_pixels = max_pixels
-        self._sizes: dict[str, tuple[int, int] | InputError | None] = {}
+        self._sizes = Remembered()
 
     def shown(self, path: str, limit: Limit) -> str:
         """The path of what a browser can show of an upload: its own, or that of a preview."""
@@ -48,27 +76,16 @@ class Previews:
         Raises InputError: what is wrong with it.
         """
         try:
-            size = self._sizes[path]
-        except KeyError:
-            try:
-                size = self._look_at(path, limit)
-            except Stopped:  # the next time it may not
-                return None
-            if len(self._sizes) >= MOST_KNOWN:
-                self._sizes.clear()
-            self._sizes[path] = size
-        if isinstance(size, InputError):
-            raise InputError(str(size))
-        return size
+            return self._sizes.get(path, lambda: self._look_at(path, limit))
+        except Stopped:  # the next time it may be read in time
+            return None
 
     def _look_at(self, path, limit):
-        """The same; an error is returned. Raises Stopped."""
+        """The same. Raises Stopped, too."""
         try:
             return self._preview(path, limit).size
         except ReadingFailed:
             return None
-        except InputError as error:
-            return error
 
     def _preview(self, path, limit):
         """The `Preview` of an upload. Raises InputError, or Stopped."""
