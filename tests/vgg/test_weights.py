@@ -511,6 +511,16 @@ def test_two_downloads_at_once_do_not_hurt_each_other(
     load_weights("imagenet")
 
 
+def test_folder_that_another_download_has_just_removed_hurts_nobody(
+    storage, small_vgg19, keras_home, monkeypatch
+):
+    serve(storage, small_vgg19, monkeypatch)
+    (keras_home / "models").mkdir(parents=True, exist_ok=True)
+    # A link to nowhere, too, is listed and then not found.
+    (keras_home / "models/.vgg19-gone").symlink_to("nowhere")
+    assert load_weights("imagenet").source == "Keras's VGG19 ImageNet weights"
+
+
 def test_nothing_reachable_names_the_ways_out(storage, package_index, caplog):
     package_index.unlink()
     with pytest.raises(WeightsError) as caught:
