@@ -1,10 +1,14 @@
 """What a visitor asks for at once."""
 
 import html
+import os
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+MOST_KEPT = 24  # of a visitor's results
 
 
 @dataclass
@@ -20,6 +24,8 @@ class Asked:
         waits: whether its turn, which comes only once, is still to come.
         stop: stops it, or its waiting.
         notes: what is to be known of the pictures, as Markdown; it is learnt as they are read.
+        results: the path and the caption of each result of this and of what the same visitor asked
+            for before.
     """
 
     photos: Sequence[str]
@@ -30,9 +36,16 @@ class Asked:
     waits: bool = field(default=True, compare=False)
     stop: threading.Event = field(default_factory=threading.Event, compare=False)
     notes: list[str] = field(default_factory=list, compare=False)
+    results: list[tuple[str, str]] = field(default_factory=list, compare=False)
 
     def note(self, texts: Iterable[str]) -> None:
         """Notes what was not noted before: of the next photo too, the same may be known."""
         for text in map(html.escape, texts):
             if text not in self.notes:
                 self.notes.append(text)
+
+    def keep(self, path: str | os.PathLike, photo: str) -> None:
+        """Keeps a result of a photo, for when the next one has taken its place."""
+        names = [Path(picture).name for picture in (photo, self.style) if picture]
+        self.results.append((str(path), " + ".join(names)))
+        del self.results[:-MOST_KEPT]

@@ -68,7 +68,7 @@ main.fillable { max-width: 1280px } /* and as wide as a narrower window */
 #result img, #choices img { width: 100%; height: 100%; object-fit: contain } /* small sizes too */
 #result .image-container { padding-top: var(--size-7) } /* below the label */
 .grid-container { margin-top: var(--size-5) } /* the same */
-#gallery .grid-wrap { min-height: 0 } /* no empty rows */
+#gallery .grid-wrap, #earlier .grid-wrap { min-height: 0 } /* no empty rows */
 .given .upload-wrapper { height: calc(100% - var(--size-10)) } /* leaves room for the sources */
 .given .gallery-item:only-child .thumbnail-item { height: 150px; aspect-ratio: auto } /* whole */
 .wrap:has(> .error) { display: none } /* the status says it; a badge stays on what is mended */
@@ -208,23 +208,15 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
                     elem_id="result",
                 )
                 words = gr.Markdown(READY, elem_id="status")
-                gallery = gr.Gallery(  # of several photos, or the film
-                    label="Results",
-                    columns=3,
-                    fit_columns=False,
-                    object_fit="contain",
-                    interactive=False,
-                    visible=False,
-                    buttons=["download", "fullscreen"],
-                    elem_id="gallery",
-                )
+                gallery = _results("Results", "gallery")  # of several photos, or the film
                 download = gr.DownloadButton(DOWNLOAD, interactive=False)
+                earlier = _results("Earlier results, until you leave the page", "earlier")
                 with gr.Accordion("Losses", elem_id="losses"):
                     plot = gr.Plot(show_label=False)
         in_turn: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "painting"}
         # Else a second click would only stop the first.
         one_at_a_time = in_turn | {"trigger_mode": "multiple"}
-        outputs = [words, result, plot, download, gallery]  # as `Shown` has them
+        outputs = [words, result, plot, download, gallery, earlier]  # as `Shown` has them
         # As the browser sends it: `load_image` and `prepare` say what is wrong.
         at_once: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
         entered = start.click(enter, inputs, words, preprocess=False, **at_once)
@@ -273,6 +265,20 @@ def _choice(strength):
         picture = gr.Image(show_label=False, interactive=False, buttons=[], height=146)
         mark = _mark(strength, DEFAULTS["strength"])
         return picture, gr.Button(f"Strength {strength}", variant=mark, size="sm")
+
+
+def _results(label, elem_id):
+    """Pictures and films of ours, to look at and download; hidden while there are none."""
+    return gr.Gallery(
+        label=label,
+        columns=3,
+        fit_columns=False,
+        object_fit="contain",
+        interactive=False,
+        visible=False,
+        buttons=["download", "fullscreen"],
+        elem_id=elem_id,
+    )
 
 
 def _mark(strength, chosen):

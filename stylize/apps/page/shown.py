@@ -2,6 +2,7 @@
 
 import contextlib
 import html
+import os
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -25,17 +26,23 @@ class Shown(NamedTuple):
     plot: Any = gr.skip()
     download: Any = gr.skip()
     gallery: Any = gr.skip()
+    earlier: Any = gr.skip()
 
     @property
     def result(self) -> str | None:
         """The path of what can be downloaded from now on."""
         return getattr(self.download, "constructor_args", {}).get("value")
 
-    @property
-    def as_first(self) -> "Shown":
-        """The same in place of all that is shown of an earlier painting."""
+    def in_place_of(self, earlier: Sequence[tuple[str, str]]) -> "Shown":
+        """The same in place of all that is shown of an earlier painting, which moves below.
+
+        Args:
+            earlier: the path and the caption of each result so far, the last one last.
+        """
         download = gr.DownloadButton(DOWNLOAD, value=None, interactive=False)
-        nothing = Shown("", None, None, download, gr.Gallery(None, visible=False))
+        there = [each for each in reversed(earlier) if os.path.exists(each[0])]  # not stale yet
+        below = gr.Gallery(there, visible=bool(there))
+        nothing = Shown("", None, None, download, gr.Gallery(None, visible=False), below)
         pairs = zip(self, nothing, strict=True)
         return Shown(*(old if _is_left(new) else new for new, old in pairs))
 
@@ -53,17 +60,20 @@ def _is_left(shown):
     return isinstance(shown, dict)  # what `gr.skip` returns
 
 
-def in_place_of_earlier(events: Generator[Shown]) -> Iterator[Shown]:
+def in_place_of_earlier(
+    events: Generator[Shown], earlier: Sequence[tuple[str, str]]
+) -> Iterator[Shown]:
     """Yields events. What an earlier painting has left stays until the first with a picture.
 
-    So a run that is stopped before, or cannot begin, takes nothing away.
+    So a run that is stopped before, or cannot begin, takes nothing away. `earlier`: all results so
+    far, see `Shown.in_place_of`.
     """
     begun = False
     with contextlib.closing(events):
         for shown in events:
             begins = not (begun or _is_left(shown.picture))
             begun |= begins
-            yield shown.as_first if begins else shown
+            yield shown.in_place_of(earlier) if begins else shown
 
 
 def painting_as_used(job: Job, words: str) -> Iterator[Shown]:

@@ -105,10 +105,12 @@ class Studio:
             values: those of `CONTROLS`, in their order.
             is_choice: whether they ask for small ones to choose from.
         """
-        self.leave(request)
+        self.stop(request)
         asked = _what_is_asked(photos, style, keep_mask, values)
         asked.is_choice = is_choice
         with self._asking:
+            if before := self._asked.pop(request.session_hash, None):
+                asked.results = before.results
             if len(self._asked) >= MOST_ASKED:  # first those already served, then the oldest
                 waits = {session: each.waits for session, each in self._asked.items()}
                 del self._asked[min(waits, key=lambda session: waits[session])]
@@ -138,7 +140,9 @@ class Studio:
 
         Yields until all is painted, or was stopped. Raises gr.Error.
         """
-        yield from in_place_of_earlier(self._in_turn(session, False, self._paint_asked, Shown))
+        asked = self._asked.get(session)
+        events = self._in_turn(session, False, self._paint_asked, Shown)
+        yield from in_place_of_earlier(events, asked.results if asked else [])
 
     def paint_for_program(self, asked: Asked) -> Iterator[Shown]:
         """Paints for a program, which has its turn now. Closing the iterator stops it.
@@ -234,6 +238,7 @@ class Studio:
         if watch.last is None:
             yield Shown(words)
             return
+        asked.keep(path, photo)
         download = gr.DownloadButton(value=str(path), interactive=True)
         yield Shown(words, download=download)
 
@@ -253,6 +258,8 @@ class Studio:
                 series.remark(index, reason(error).removeprefix("the photo: "))
                 continue
             series.add(index, watch)
+            if watch.last:
+                asked.keep(series.paths[index], photo)
             yield Shown(gr.skip(), gallery=gr.Gallery(list(series.gallery), visible=True))
         words = series.summary("Stopped" if asked.stop.is_set() else "Done")
         if not series.gallery:
@@ -339,6 +346,7 @@ class Studio:
                     raise InputError("Writing the film took too long.") from None
                 raise
             silent = "" if with_sound else ", without sound, which could not be converted"
+        asked.keep(film, path)
         gallery = gr.Gallery([(str(film), Path(path).name)], visible=True)
         download = gr.DownloadButton(DOWNLOAD_FILM, value=str(film), interactive=True)
         yield Shown(f"{words}{silent}", download=download, gallery=gallery)

@@ -152,6 +152,7 @@ def test_several_photos_fill_a_gallery_and_come_as_one_download(
     status(page, "Done: 38x32 pixels")
     expect(page.get_by_role("button", name="Download PNG")).to_be_enabled()
     expect(page.locator("#gallery")).to_be_hidden()
+    expect(page.locator("#earlier img")).to_have_count(2)  # the others are below
 
 
 def test_clip_becomes_a_film(visit, photo_path, painting_path, tmp_path):

@@ -366,6 +366,27 @@ def test_what_was_painted_before_stays_until_the_first_picture(studio, painting_
     assert first.download.interactive is False and not first.gallery.visible
 
 
+def test_earlier_results_move_below_the_next_one(studio, painting_of, three):
+    """With their names, the last first; all can be downloaded still, unless they are stale."""
+
+    def earlier(events):
+        """Their captions, once the next picture is there."""
+        gallery = next(s.earlier for s in events if is_picture(s.picture))
+        assert gallery.visible == bool(gallery.value)
+        return [each["caption"] for each in gallery.value or ()]
+
+    first = painting_of(1)
+    assert earlier(first) == []
+    (*_, last) = first
+    several = painting_of(1, photos=three)
+    assert earlier(several) == ["photo.png + painting.png"]
+    list(several)
+    of_several = [f"{name}.png + painting.png" for name in ("dog", "cat", "cat")]
+    assert earlier(painting_of(1)) == [*of_several, "photo.png + painting.png"]
+    os.unlink(last.result)
+    assert earlier(painting_of(1)) == of_several
+
+
 def test_what_was_said_is_taken_back_when_something_else_is_given(
     studio, painting_of, photo_path, painting_path
 ):
