@@ -223,7 +223,7 @@ def _models_folder():
 def _staging_folder():
     """A folder of this process's own beside the cached files, removed again whatever happens."""
     for stale in _models_folder().glob(".vgg19-*"):  # left by a run that was killed
-        with contextlib.suppress(FileNotFoundError):  # another run's, which has just removed it
+        with contextlib.suppress(OSError):  # another run's, which has just removed it
             if time.time() - stale.stat().st_mtime > 86400:
                 shutil.rmtree(stale, ignore_errors=True)
     try:

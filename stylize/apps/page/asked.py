@@ -24,8 +24,9 @@ class Asked:
         waits: whether its turn, which comes only once, is still to come.
         stop: stops it, or its waiting.
         notes: what is to be known of the pictures, as Markdown; it is learnt as they are read.
-        results: the path and the caption of each result of this and of what the same visitor asked
-            for before.
+        results: the path and the caption of the visitor's last `MOST_KEPT` results, the newest
+            last. All that a visitor asks for shares this list, so that a run which ends after the
+            next request still adds to it.
     """
 
     photos: Sequence[str]
@@ -45,7 +46,7 @@ class Asked:
                 self.notes.append(text)
 
     def keep(self, path: str | os.PathLike, photo: str) -> None:
-        """Keeps a result of a photo, for when the next one has taken its place."""
-        names = [Path(picture).name for picture in (photo, self.style) if picture]
-        self.results.append((str(path), " + ".join(names)))
+        """Keeps the result of a photo or a clip, for when the next one has taken its place."""
+        names = f"{Path(photo).name} + {Path(self.style or '').name}"
+        self.results.append((str(path), f"{names}, strength {self.given['strength']:g}"))
         del self.results[:-MOST_KEPT]

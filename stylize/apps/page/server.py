@@ -210,9 +210,9 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
                 words = gr.Markdown(READY, elem_id="status")
                 gallery = _results("Results", "gallery")  # of several photos, or the film
                 download = gr.DownloadButton(DOWNLOAD, interactive=False)
-                earlier = _results("Earlier results, until you leave the page", "earlier")
                 with gr.Accordion("Losses", elem_id="losses"):
                     plot = gr.Plot(show_label=False)
+                earlier = _results("Earlier results (kept until you leave the page)", "earlier")
         in_turn: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "painting"}
         # Else a second click would only stop the first.
         one_at_a_time = in_turn | {"trigger_mode": "multiple"}
@@ -220,7 +220,9 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
         # As the browser sends it: `load_image` and `prepare` say what is wrong.
         at_once: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
         entered = start.click(enter, inputs, words, preprocess=False, **at_once)
-        entered.then(paint_entered, None, outputs, **one_at_a_time)
+        # What is earlier stays in sight meanwhile.
+        waited_for = {"show_progress_on": outputs[:-1]}
+        entered.then(paint_entered, None, outputs, **waited_for, **one_at_a_time)
         small = [words, row, *(picture for picture, _ in offered)]
         asked = choices.click(enter_for_choices, inputs, words, preprocess=False, **at_once)
         asked.then(offer, None, small, **one_at_a_time)
@@ -268,7 +270,7 @@ def _choice(strength):
 
 
 def _results(label, elem_id):
-    """Pictures and films of ours, to look at and download; hidden while there are none."""
+    """A gallery of results, to look at and download; hidden while empty."""
     return gr.Gallery(
         label=label,
         columns=3,

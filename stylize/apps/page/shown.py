@@ -40,8 +40,8 @@ class Shown(NamedTuple):
             earlier: the path and the caption of each result so far, the last one last.
         """
         download = gr.DownloadButton(DOWNLOAD, value=None, interactive=False)
-        there = [each for each in reversed(earlier) if os.path.exists(each[0])]  # not stale yet
-        below = gr.Gallery(there, visible=bool(there))
+        fresh = [(path, caption) for path, caption in reversed(earlier) if os.path.exists(path)]
+        below = gr.Gallery(fresh, visible=bool(fresh)) if earlier else gr.skip()
         nothing = Shown("", None, None, download, gr.Gallery(None, visible=False), below)
         pairs = zip(self, nothing, strict=True)
         return Shown(*(old if _is_left(new) else new for new, old in pairs))

@@ -97,7 +97,7 @@ class Studio:
     ) -> str:
         """A visitor asks for pictures, and waits from now on. Returns words that say so.
 
-        What they asked for before, waiting or being painted, is dropped.
+        What they asked for before, waiting or being painted, is dropped; their results stay.
 
         Args:
             request: whose it is.
@@ -110,6 +110,7 @@ class Studio:
         asked.is_choice = is_choice
         with self._asking:
             if before := self._asked.pop(request.session_hash, None):
+                before.stop.set()  # it may have got its turn just now
                 asked.results = before.results
             if len(self._asked) >= MOST_ASKED:  # first those already served, then the oldest
                 waits = {session: each.waits for session, each in self._asked.items()}
@@ -140,9 +141,7 @@ class Studio:
 
         Yields until all is painted, or was stopped. Raises gr.Error.
         """
-        asked = self._asked.get(session)
-        events = self._in_turn(session, False, self._paint_asked, Shown)
-        yield from in_place_of_earlier(events, asked.results if asked else [])
+        yield from self._in_turn(session, False, self._paint_in_place, Shown)
 
     def paint_for_program(self, asked: Asked) -> Iterator[Shown]:
         """Paints for a program, which has its turn now. Closing the iterator stops it.
@@ -184,6 +183,10 @@ class Studio:
         finally:
             if self._running.get(session) is asked.stop:
                 del self._running[session]
+
+    def _paint_in_place(self, asked):
+        """Yields what is shown in place of the visitor's earlier results, which move below."""
+        yield from in_place_of_earlier(self._paint_asked(asked), asked.results)
 
     def _paint_asked(self, asked):
         """Yields what is shown of photos, or of a clip."""
@@ -260,7 +263,7 @@ class Studio:
             series.add(index, watch)
             if watch.last:
                 asked.keep(series.paths[index], photo)
-            yield Shown(gr.skip(), gallery=gr.Gallery(list(series.gallery), visible=True))
+                yield Shown(gr.skip(), gallery=gr.Gallery(list(series.gallery), visible=True))
         words = series.summary("Stopped" if asked.stop.is_set() else "Done")
         if not series.gallery:
             yield Shown(words)
@@ -432,10 +435,13 @@ class Studio:
             stop.set()
 
     def leave(self, request: gr.Request) -> None:
-        """Stops the run of a visitor who closes the page, and forgets them."""
+        """Stops the run of a visitor who closes the page, or their waiting.
+
+        Their results are remembered: it may only be their connection that broke.
+        """
         self.stop(request)
-        with self._asking:
-            self._asked.pop(request.session_hash, None)
+        if asked := self._asked.get(request.session_hash):
+            asked.waits = False
 
 
 def _what_is_asked(photos, style, keep_mask, values):

@@ -30,7 +30,7 @@ from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES, choose_settings
 
 gr = pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 studios = pytest.importorskip("stylize.apps.page.studio")
-from stylize.apps.page import allowance, choices  # noqa: E402
+from stylize.apps.page import allowance, asked, choices  # noqa: E402
 from stylize.apps.page.allowance import Allowance  # noqa: E402
 from stylize.apps.page.series import Series, download_name, result_names  # noqa: E402
 
@@ -372,19 +372,46 @@ def test_earlier_results_move_below_the_next_one(studio, painting_of, three):
     def earlier(events):
         """Their captions, once the next picture is there."""
         gallery = next(s.earlier for s in events if is_picture(s.picture))
-        assert gallery.visible == bool(gallery.value)
-        return [each["caption"] for each in gallery.value or ()]
+        if gallery == gr.skip():  # there are none
+            return []
+        assert gallery.visible
+        assert len({each["image"]["path"] for each in gallery.value}) == len(gallery.value)
+        return [each["caption"] for each in gallery.value]
 
     first = painting_of(1)
     assert earlier(first) == []
     (*_, last) = first
-    several = painting_of(1, photos=three)
-    assert earlier(several) == ["photo.png + painting.png"]
+    several = painting_of(1, photos=three, strength=0.25)
+    assert earlier(several) == ["photo.png + painting.png, strength 0.5"]
     list(several)
-    of_several = [f"{name}.png + painting.png" for name in ("dog", "cat", "cat")]
-    assert earlier(painting_of(1)) == [*of_several, "photo.png + painting.png"]
+    of_several = [f"{name}.png + painting.png, strength 0.25" for name in ("dog", "cat", "cat")]
+    assert earlier(painting_of(1)) == [*of_several, "photo.png + painting.png, strength 0.5"]
     os.unlink(last.result)
+    studio.leave(VISITOR)  # for a moment: their connection was broken
     assert earlier(painting_of(1)) == of_several
+
+
+def test_stopped_run_that_ends_late_is_among_the_earlier_results(studio, painting_of):
+    """Something else is asked for while it goes on."""
+    late = painting_of(ENDLESS)
+    until_picture(late)
+    events = painting_of(1)
+    list(late)
+    moved = next(s.earlier for s in events if is_picture(s.picture))
+    assert [each["caption"] for each in moved.value] == ["photo.png + painting.png, strength 0.5"]
+
+
+def test_results_are_kept_for_their_visitor_and_not_without_end(studio, painting_of, monkeypatch):
+    monkeypatch.setattr(asked, "MOST_KEPT", 2)
+    for _ in range(3):
+        list(painting_of(1))
+    (own,) = studio._asked.values()
+    assert len(own.results) == 2
+    other = SimpleNamespace(session_hash="another visitor")
+    values = [own.given[name] for name in studios.CONTROLS]
+    studio.enter(other, own.photos, own.style, None, *values)
+    first = next(s for s in studio.paint(other.session_hash) if is_picture(s.picture))
+    assert first.earlier == gr.skip()
 
 
 def test_what_was_said_is_taken_back_when_something_else_is_given(
@@ -477,6 +504,21 @@ def test_stop_before_the_first_picture_leaves_nothing(studio, painting_of, three
     assert last.words == "Stopped: 0 of 3 painted"
     assert not isinstance(last.download, gr.DownloadButton)
     assert list((tmp_path / "page").iterdir()) == []
+
+
+def test_stop_while_the_first_photo_is_read_leaves_earlier_results(
+    studio, painting_of, three, monkeypatch
+):
+    events, load = painting_of(2, photos=three), studios.load_image_apart
+
+    def load_and_stop(*arguments):
+        studio.stop(VISITOR)
+        return load(*arguments)
+
+    monkeypatch.setattr(studios, "load_image_apart", load_and_stop)
+    shown = list(events)
+    assert shown[-1].words.startswith("Stopped: 0 of 3 painted")
+    assert all(s.gallery == gr.skip() for s in shown)
 
 
 def test_visitor_who_leaves_ends_the_series(studio, painting_of, three):
@@ -792,10 +834,10 @@ def test_those_who_ask_and_never_wait_are_forgotten_in_the_end(studio):
         list(studio.paint(studios.MOST_ASKED))
 
 
-def test_visitor_who_leaves_while_waiting_is_forgotten(studio, painting_of):
+def test_visitor_who_leaves_while_waiting_is_not_painted_for(studio, painting_of):
     events = painting_of(ENDLESS)
     studio.leave(VISITOR)
-    assert last_words(events).startswith("Too many others have asked")  # nobody sees it
+    assert list(events) == UNCHANGED
 
 
 def test_visitor_who_leaves_while_uploads_are_decoded(studio, painting_of, monkeypatch):
