@@ -8,28 +8,27 @@ The result, or combination C, starts as the photo, or base B, in the colours of 
 style reference S. L-BFGS changes C until the loss is small, at one size after another:
 
     loss            = content + style + total variation + neighbors + laplacian + temporal
-    content         = content_weight * sum (F(B) - F(C))^2
-    style           = style_weight/5 * sum over block1..5_conv1 (`--style_layers`) of
-                      sum (G(S) - G(C))^2 / (4 * 3^2 * (rows * cols)^2),      G = F^T F
+    content         = content_weight * sum over `--content_layers` of share * sum (F(B) - F(C))^2
+    style           = style_weight * sum over `--style_layers` of share * sum (G(S) - G(C))^2
+                      / (4 * 3^2 * (rows * cols)^2),      G = F^T F, rows and cols the picture's
     total variation = tv_weight * sum ((C[i,j] - C[i+1,j])^2 + (C[i,j] - C[i,j+1])^2)^1.25
-    neighbors       = neighbor_weight * mean over positions of 1 - cosine similarity of a position's
-                      features and those of its partner in S, found once a size: the position
-                      most similar to the photo's (mostly) there
-    laplacian       = laplacian_weight * sum over p = 4 and 16 of
-                      mean (D(C) - D(B))^2, D the Laplacian of brightness averaged over p x p
-                      squares, where asked for
+    neighbors       = neighbor_weight * mean over positions of 1 - cosine of C's features and those
+                      of S's position that is most similar to B's there (mostly), found once a size
+    laplacian       = laplacian_weight * mean (D(C) - D(B))^2, D: Laplacian of squares; optional
     temporal        = temporal_weight * mean h (C - frame before, moved)^2, h 0..1: trust; in films
 
-F are VGG19's features after the ReLU: a row for each position, a column for each channel. G(S) is
-scaled from S's number of positions to C's. `--strength` multiplies weights, too, see
-`Settings.to_photo` and `to_painting`. The first three terms are as in recipe `keras`, which has no
-others. Recipe `neighbors`, the default, has the first four: content and style as parts of the
-photo's and the painting's own sums, total variation per pixel (docs/recipes/neighbors.md). The
-method is Gatys, Ecker and Bethge, "A Neural Algorithm of Artistic Style" (2015, arXiv:1508.06576);
-neighbours are after Kolkin et al. (2022, arXiv:2203.13215), total variation after Mahendran and
-Vedaldi (2014, arXiv:1412.0035) with beta = 2.5. What differs between recipes is in `RECIPES` and
-`FORMULAS`; every default, such as the style's layers, in `stylize/runs/settings.py`; what a term
-does with masks or tiles, in `stylize/losses`.
+F are VGG19's features after the ReLU: a row for each position, a column for each channel. Layers
+and their shares, which add up to 1, are settings. G(S) is scaled from S's number of positions to
+C's. Recipe `keras` has the first three terms, as they are here. Recipe `neighbors`, the default,
+has the first four: content divided by the sum of F(B)^2, style by that of G(S)^2, and total
+variation by the number of pixels (docs/recipes/neighbors.md). `RECIPES` and `FORMULAS` say what
+differs between recipes; every default is in `stylize/runs/settings.py`. The method is that of
+Gatys, Ecker and Bethge (2015, arXiv:1508.06576), with neighbours after Kolkin et al. (2022,
+arXiv:2203.13215) and total variation after Mahendran and Vedaldi (2014, arXiv:1412.0035).
+
+A `Job` is a run as planned: settings, pictures, and a `Stage` for each size. A `Level` makes the
+pictures of a stage, a `Canvas` is C as the network sees it, whole or in tiles, and a `Term` of the
+loss has targets, computed once a size. A run can resume from a `Checkpoint`.
 """
 
 import functools
@@ -63,7 +62,7 @@ from stylize.losses.total_variation import TotalVariation
 from stylize.losses.whole import whole_loss
 from stylize.optimize import minimize
 from stylize.optimize.state import Losses
-from stylize.runs.iterations import follow
+from stylize.runs.iterations import iterations_at
 from stylize.runs.job import Job, prepare
 from stylize.runs.level import Level
 from stylize.runs.progress import Checkpoint, Iterate, Progress, Stage
@@ -123,8 +122,8 @@ _kept_network = functools.lru_cache(NETWORKS_KEPT)(build_network)  # for one pic
 def gram_matrix(features: Any) -> Any:
     """Returns how channels respond together: G = F^T F, (channels, channels), of (..., channels).
 
-    Source: Gatys et al. 2015, eq. 3. The combination's is `half_gram` in `stylize/losses/style.py`,
-    equal, but with half of the work for its gradient: change both.
+    Source: Gatys et al. 2015, eq. 3. The combination's is equal, but with half of the work for its
+    gradient: `half_gram` and `Style.slope_value` in `stylize/losses/style.py`; change all of them.
     """
     flat = keras.ops.reshape(features, (-1, features.shape[-1]))  # (rows*cols, channels)
     return keras.ops.matmul(keras.ops.transpose(flat), flat)
@@ -161,7 +160,8 @@ def neighbor_loss(hypercolumns: Sequence[Any], neighbors: Sequence[Any]) -> Any:
 
     Args:
         hypercolumns: features after a ReLU, (positions, channels) of each layer.
-        neighbors: the same of the most similar positions, all layers together of length 1 or 0.
+        neighbors: the same of the most similar positions, all layers together of a length
+            from 0 to 1: how much each counts.
 
     Source: Kolkin et al. 2022, eq. 2, where it is a mean. Not in Gatys.
     """
@@ -180,7 +180,8 @@ def loss_terms(canvas: Canvas, level: Level, neighbors: Sequence | None) -> list
         neighbors: from `find_neighbors`, or None.
     """
     s, formula = level.settings, FORMULAS[level.settings.formula]
-    # Sums over pixels grow with the size; these powers make weights mean the same at all sizes.
+    # `--strength` multiplies by `to_photo` and `to_painting`, both 1 at 0.5. Sums over pixels grow
+    # with the size; powers of how many times smaller it is make weights mean the same at all.
     content_weight = s.content_weight * s.to_photo * level.times_smaller**s.content_exponent
     style_weight = s.style_weight * s.to_painting
     variation = s.tv_weight * s.to_painting * level.times_smaller**s.tv_exponent
@@ -222,7 +223,8 @@ def stage_objective(
 
 
 class Evaluator:
-    """Gives SciPy the loss and the gradient, which it asks for separately, from one evaluation.
+    """Counts, checks and reports evaluations. SciPy calls `loss` and `grads`, which share one; our
+    L-BFGS, PyTorch's and Adam call `on_device`.
 
     Args:
         loss_and_grads: a `LossAndGrads`, or any function like it that has `names`.
@@ -274,7 +276,7 @@ def minimize_keras(iterations: minimize.Iterations, x: np.ndarray, bounds: Any =
 
     Arguments and result are those of `minimize_scipy`.
     """
-    evaluator, maxfun = iterations.evaluator, iterations.evaluations_each  # 20
+    evaluator, maxfun = iterations.evaluator, iterations.evaluations_each
     iterations.start(evaluator.losses(x))
     while not iterations.ended:
         x = minimize.fmin_l_bfgs_b(evaluator.loss, x, evaluator.grads, bounds, maxfun=maxfun)
@@ -289,12 +291,12 @@ def lower_loss(
     """Lowers the loss at a size, from a checkpoint on. Returns the last x, (rows, cols, 3)."""
     s, shape = level.settings, objective.shape
     evaluator = Evaluator(level.keeping(objective), progress.evaluated, checkpoint.evaluations)
-    iterations = follow(evaluator, level, checkpoint, progress, keep)
+    iterations = iterations_at(evaluator, level, checkpoint, progress, keep)
     if s.optimizer in minimize.SEARCHES:  # our own L-BFGS, or PyTorch's
         start = checkpoint.start.reshape(shape)
         x = minimize.minimize_lbfgs(iterations, start, level.bounds, **level.lbfgs_options)
     elif s.optimizer == "adam":
-        start = checkpoint.x.reshape(shape)
+        start = tensors.to_numpy(checkpoint.x).reshape(shape)
         x = minimize.minimize_adam(iterations, start, level.bounds, **level.adam_options)
     else:
         method = minimize_keras if s.restart else minimize.minimize_scipy
@@ -355,7 +357,9 @@ def paint(
 ) -> Iterate:
     """Paints a `Job`, size by size. Returns the last `Iterate`. The rest: see `style_transfer`.
 
-    It resumes from `checkpoint`, if given, and calls `keep` with every checkpoint it reaches.
+    From one size to the next, the picture is enlarged and gets the photo's detail of that size;
+    targets and neighbours are found anew, and the optimiser starts anew. A run resumes from
+    `checkpoint`, if given, and calls `keep` with every checkpoint it reaches.
     """
     require("job", job, Job, "a Job, from prepare")
     require("weights", weights, VGG19Weights, "a VGG19Weights, from load_weights")
@@ -369,7 +373,7 @@ def paint(
     with tensors.out_of_memory_as_memory_error():
         for index, stage in enumerate(job.stages[first:], first):
             before, level = level, job.level(stage)
-            if before:  # with the photo's detail added; targets and neighbours are found anew
+            if before:
                 x = level.enlarged(x, before)
                 checkpoint = Checkpoint(index, x, progress.evaluations, progress.seconds)
                 keep(checkpoint)

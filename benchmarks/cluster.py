@@ -120,8 +120,8 @@ def measure(weights, tile, repeats):
     part = picture[middle.outer]
     sums = passes.sums(4, part)
     slopes = [
-        value_and_grad(9 * own)[1]
-        for (_, value_and_grad), own in zip(objective._of_sums, sums, strict=True)
+        term.split(value_and_grad(9 * own, term.shared)[1])
+        for (_, term, value_and_grad), own in zip(objective._of_sums, sums, strict=True)
     ]
     first = median_seconds(lambda: passes.sums(4, part), repeats)
     second = median_seconds(lambda: passes.losses(4, part, slopes), repeats)

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stylize.errors import InputError
-from stylize.runs.checkpoint import made_alike
-from stylize.runs.metadata import read_record
+from stylize.runs.metadata import made_alike, read_record
 
 
 def is_made_so(path: Path, record: Mapping[str, Any]) -> bool:

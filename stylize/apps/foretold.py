@@ -22,8 +22,8 @@ def seconds_each(
 ) -> list[float]:
     """About how long each picture will take one of the crew's processes.
 
-    It is measured, in seconds, unless there is little to paint, other machines paint or nobody
-    is to be told.
+    Measuring takes seconds. It is left out where there is little to paint, other machines paint,
+    or nobody is to be told.
 
     Args:
         crew: before it has given its painters.

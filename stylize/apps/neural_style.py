@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import neural_style_transfer as nst
-from stylize.apps.console import Parser, check_kept, check_writable, exit_status, say
+from stylize.apps.console import (
+    Parser,
+    check_files,
+    check_kept,
+    check_writable,
+    exit_status,
+    say,
+)
 from stylize.errors import InputError, SettingError
 from stylize.images.reading import load_image
 from stylize.images.writing import save_image, suffix_of
@@ -92,6 +99,7 @@ def check(options: argparse.Namespace) -> None:
         if value is not None and value < 1:
             raise InputError(f"--{name.replace('_', '-')} must be at least 1, received {value}")
     suffix_of(options.output)
+    check_files([Path(options.output)])
     given = [options.content, *options.styles, options.initial]
     check_kept([Path(options.output)], given, "--output")
     if Path(options.output).exists() and not options.overwrite:
@@ -144,7 +152,6 @@ def checkpoint_path(pattern: str, step: int) -> str:
 def settings_of(options: argparse.Namespace) -> dict[str, Any]:
     """The engine's settings: recipe `athalye` with the options in place."""
     blend = checked("--content-weight-blend", fraction, options.content_weight_blend)
-    exponents = range(len(STYLE_LAYERS))
     growth = checked("--style-layer-weight-exp", factor, options.style_layer_weight_exp)
     init, noise = options.initial, options.initial_noiseblend
     if noise is None:
@@ -161,9 +168,7 @@ def settings_of(options: argparse.Namespace) -> dict[str, Any]:
             for layer, share in {"block4_conv2": blend, "block5_conv2": 1 - blend}.items()
             if share
         },
-        "style_layers": dict(
-            zip(STYLE_LAYERS, (growth**exponent for exponent in exponents), strict=True)
-        ),
+        "style_layers": {layer: growth**place for place, layer in enumerate(STYLE_LAYERS)},
         "pooling": options.pooling,
         "init": init or "base",
         "noise_blend": noise,

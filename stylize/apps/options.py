@@ -37,7 +37,7 @@ OTHER_SUFFIXES = (  # of files that are neither pictures nor films, or pictures 
 )
 CHOICE = re.compile(r"[A-Za-z][\w-]*=")  # how a setting with values to compare begins
 MOST_WORDS = 20  # of a name with spaces
-EXAMPLE = """The defaults shown are those of recipe neighbors; other recipes have their own.
+EPILOG = f"""The defaults shown are those of recipe {DEFAULT_RECIPE}; other recipes have their own.
 Options may be spelled with hyphens too: --content-weight."""
 
 
@@ -54,7 +54,7 @@ def build_parser() -> Parser:
         PROGRAM,
         usage=USAGE,
         description="Paints a photo in the style of a picture.",
-        epilog=EXAMPLE,
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
         exit_on_error=False,  # `parse_words` knows more to say of some errors

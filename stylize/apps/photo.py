@@ -27,7 +27,7 @@ from stylize.images.masks import Surprise, surprises_of
 from stylize.images.writing import LARGEST_SIDES, check_bits
 from stylize.parallel.pool import CORES_EACH, import_cluster
 from stylize.runs import memory, metadata
-from stylize.runs.checkpoint import StateFile, check_state
+from stylize.runs.checkpoint import StateFile, check_state, state_path
 from stylize.runs.job import Job, prepare
 from stylize.runs.progress import Checkpoint
 from stylize.runs.recipes import DEFAULT_RECIPE
@@ -176,7 +176,8 @@ def is_finished(args: argparse.Namespace, record: Mapping) -> bool:
     With --overwrite nothing is finished before it is painted again.
     """
     paths = result_paths(args)
-    if args.overwrite or not all(path.exists() for path in paths) or state_path(args).exists():
+    begun = state_path(args.result_prefix).exists()
+    if args.overwrite or begun or not all(path.exists() for path in paths):
         return False
     return earlier.is_made_so(paths[0], record)
 
@@ -208,14 +209,9 @@ def table_path(args: argparse.Namespace) -> Path:
     return Path(f"{args.result_prefix}_losses.csv")
 
 
-def state_path(args: argparse.Namespace) -> Path:
-    """Where a run that does not finish is kept."""
-    return Path(f"{args.result_prefix}_state.npz")
-
-
 def files_of(args: argparse.Namespace) -> list[Path]:
     """All files that a run has or leaves, but for the pictures on the way."""
-    return [*result_paths(args), state_path(args), table_path(args)]
+    return [*result_paths(args), state_path(args.result_prefix), table_path(args)]
 
 
 def existing_folder(prefix: str) -> Path:
@@ -343,7 +339,7 @@ def _run(args, console, job, followed, weights):
     saved = [i for i in iterations_named(given) if i <= last]
     check_kept(result_paths(args) + paths_on_the_way(args, saved), given)
     check_files(files_of(args))
-    check_state(state_path(args))
+    check_state(state_path(args.result_prefix))
     remove_leftovers(args.result_prefix)
     _check_format(job, args)
     for path, box in zip(_styles(args), job.inputs.style_boxes, strict=True):
@@ -362,7 +358,7 @@ def _run(args, console, job, followed, weights):
         return
     if followed and (others := metadata.differences(followed, record)):
         console.warn(f"the result will differ a little from {args.like}: other {listed(others)}")
-    state = StateFile(state_path(args), record, job.stages, console.table, job.empty)
+    state = StateFile(state_path(args.result_prefix), record, job.stages, console.table, job.empty)
     found = [find_checkpoint(state, args, job, console)]  # a list, so that the run alone holds it
     planned, job = job, job.with_tiles(state.record["tiles"])
     if job.stages != planned.stages:

@@ -2,11 +2,12 @@
 
 import contextlib
 import glob
+import itertools
 import os
 import re
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -56,10 +57,15 @@ class Unfinished:
         self.path.unlink(missing_ok=True)
 
 
+def _hidden(path):
+    """A name beside `path` that `UNFINISHED` knows and nobody can foresee."""
+    return path.with_name(f".{path.stem}.{os.urandom(4).hex()}.tmp{path.suffix}")
+
+
 def _create_locked(whole: Path) -> tuple[Path, BinaryIO]:
     """Creates the file that is to become `whole`; returns its path, and the file with its lock."""
     while True:
-        path = whole.with_name(f".{whole.stem}.{os.urandom(4).hex()}.tmp{whole.suffix}")
+        path = _hidden(whole)
         file = path.open("xb")  # follows no link that somebody has put there
         try:
             _lock(file)
@@ -98,8 +104,7 @@ def linked(file: str | os.PathLike, path: str | os.PathLike) -> bool:
 
     What is written to either of them later, by `replacing`, takes that name alone.
     """
-    path = Path(path)
-    name = path.with_name(f".{path.stem}.{os.urandom(4).hex()}.tmp{path.suffix}")
+    name = _hidden(Path(path))
     try:
         os.link(file, name)
         os.replace(name, path)
@@ -196,6 +201,16 @@ def _open_to_lock(path):
 def folded(name: str) -> str:
     """What names have in common that some disks do not tell apart: a and A, \u00e9 and e\u0301."""
     return unicodedata.normalize("NFD", name.casefold())
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """The names, numbered from 2 on where a disk may not tell them apart."""
+    found: list[str] = []
+    for name in names:
+        taken = set(map(folded, found))
+        numbered = (f"{name}_{number}" for number in itertools.count(2))
+        found.append(next(n for n in itertools.chain([name], numbered) if folded(n) not in taken))
+    return found
 
 
 def remove_leftovers(prefix: str | os.PathLike) -> None:

@@ -16,30 +16,24 @@ NETWORKS_KEPT = 2  # with what is compiled for each
 SHAPES_KEPT = 16
 
 
-def kept(firsts: int, number: int) -> Callable[[Callable], Callable]:
+def kept(function: Callable) -> Callable:
     """Makes a function return the same object for equal arguments, as `functools.lru_cache` does.
 
     Use it for results that hold their first argument, as compiled functions hold their network:
-    `remembered` would never forget them. Arguments must be positional and hashable.
-
-    Args:
-        firsts: how many first arguments to keep results for.
-        number: of results to keep for each of these.
+    `remembered` would never forget them. Arguments must be positional and hashable. Of
+    `NETWORKS_KEPT` first arguments, `SHAPES_KEPT` results each are kept.
     """
 
-    def decorate(function):
-        @functools.lru_cache(firsts)
-        def of_first(first):
-            return functools.lru_cache(number)(functools.partial(function, first))
+    @functools.lru_cache(NETWORKS_KEPT)
+    def of_first(first):
+        return functools.lru_cache(SHAPES_KEPT)(functools.partial(function, first))
 
-        @functools.wraps(function)
-        def call(first, *others):
-            return of_first(first)(*others)
+    @functools.wraps(function)
+    def call(first, *others):
+        return of_first(first)(*others)
 
-        call.cache_clear = of_first.cache_clear
-        return call
-
-    return decorate
+    call.cache_clear = of_first.cache_clear  # type: ignore[attr-defined]
+    return call
 
 
 def remembered(number: int) -> Callable[[Callable], Callable]:

@@ -166,7 +166,7 @@ def _open_video(path, most, max_pixels, ending):
             "SDR.mp4"
         )
     sound: tuple[str, ...] = ()
-    if codec := re.search(r" Audio: (\w+)", said):
+    if codec := re.search(r"^ *Stream #0:.*: Audio: (\w+)", said, re.MULTILINE):
         kept = "copy" if codec[1] in KEPT_SOUND else "aac"
         sound = (*source, "-map", "0:v", "-map", "1:a:0", "-c:a", kept)
     shown = f",{TONE_MAPPED}" if stream.is_hdr else ""

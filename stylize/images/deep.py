@@ -16,11 +16,11 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 def eight_bits(values: np.ndarray) -> np.ndarray:
     """A picture of whole numbers up to 65535, or of floats up to 1 or 255, as uint8."""
-    brightest = values.max()
     if values.dtype.kind == "f":
-        values = np.nan_to_num(values) * (255 if brightest <= 1 else 1)
-        return np.rint(values).clip(0, 255).astype(np.uint8)
-    table = np.arange(65536) if brightest <= 255 else np.rint(np.arange(65536) / 257)
+        values = np.nan_to_num(values)  # no maximum is above NaN, which stands for "no data"
+        factor = 255 if values.max() <= 1 else 1
+        return np.rint(values * factor).clip(0, 255).astype(np.uint8)
+    table = np.arange(65536) if values.max() <= 255 else np.rint(np.arange(65536) / 257)
     return table.astype(np.uint8)[values.clip(0, 65535)]
 
 

@@ -29,7 +29,8 @@ class Mp4Writer:
     """An MP4 in H.264, by a process of FFmpeg that the frames are piped to.
 
     Args:
-        path, size: as for `Writer`.
+        path: of the film.
+        size: (cols, rows) of its frames.
         rate: frames per second.
         more: further inputs and options of FFmpeg.
 
@@ -65,7 +66,7 @@ class Mp4Writer:
         self._frames = self.process.stdin
 
     def write(self, frame: Image.Image, count: int) -> None:
-        """See `Writer`."""
+        """Adds a frame, `count` times. Raises OSError."""
         try:
             for _ in range(count):
                 self._frames.write(frame.tobytes())
@@ -73,7 +74,7 @@ class Mp4Writer:
             raise self._error() from None
 
     def finish(self) -> None:
-        """See `Writer`."""
+        """Closes the film. Raises OSError."""
         try:
             self._frames.close()
         except BrokenPipeError:
@@ -92,7 +93,7 @@ class Mp4Writer:
         return OSError(errno.EIO, said, str(self._path))
 
     def abort(self) -> None:
-        """See `Writer`."""
+        """Ends FFmpeg at once; may follow `finish`."""
         self.process.kill()
         with contextlib.suppress(BrokenPipeError):
             self._frames.close()

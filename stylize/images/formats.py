@@ -29,6 +29,7 @@ from stylize.images.deep import open_float_tiff
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 Picture = str | os.PathLike | Image.Image | np.ndarray
+Pixels = Image.Image | ArrayLike  # what NumPy makes an array of
 
 READABLE = {  # what people call a format: what Pillow calls it
     "JPEG": "JPEG",
@@ -60,8 +61,6 @@ REASONS = {  # why a picture cannot be read: the first kind of error that fits
     ImportError: "a HEIC picture needs pillow-heif ({}); run pip install pillow-heif",
     Exception: "damaged or truncated ({}); save it again",
 }
-
-
 SHOWN_BY_BROWSERS = frozenset(  # by all that are in use
     {".apng", ".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp"}
 )
@@ -277,6 +276,3 @@ def _silence_libtiff():
         library = ctypes.CDLL(Image.core.__file__)
         library.TIFFSetErrorHandler(None)
         library.TIFFSetWarningHandler(None)
-
-
-Pixels = Image.Image | ArrayLike  # what NumPy makes an array of

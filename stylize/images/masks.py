@@ -52,7 +52,7 @@ def load_mask(
     if picture is None:
         return None
     image = load_image(picture, name, max_pixels, KIND)
-    opacity, named = load_opacity(picture), name_of(picture, name, KIND)
+    opacity, named = load_opacity(picture, name, KIND), name_of(picture, name, KIND)
     mask = opacity or image.convert("L")
     if opacity and _is_drawn(image, opacity):
         raise InputError(
@@ -96,7 +96,7 @@ def surprises_of(
     surprises: list[Surprise] = []
     if photo_size:
         surprises += map(Surprise, stretched(image.size, photo_size))
-    if load_opacity(picture):
+    if load_opacity(picture, name, KIND):
         cut_out = "a cut-out: opaque parts count as white, transparent ones as black"
         surprises.append(Surprise(cut_out, is_warning=False))
     elif (colored := _colored(image)).mean() > MANY:

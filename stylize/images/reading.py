@@ -51,13 +51,16 @@ def load_image(
     return rgb
 
 
-def load_opacity(picture: Picture) -> Image.Image | None:
+def load_opacity(
+    picture: Picture, name: str | None = None, kind: str = "picture"
+) -> Image.Image | None:
     """How opaque a picture is, upright: of mode L, 255 where it is opaque; None: everywhere.
 
     Args:
         picture: what `load_image` has read.
+        name, kind: as for `load_image`.
     """
-    with opened(picture) as image:
+    with opened(picture, name, kind=kind) as image:
         if _is_deep(image) or not image.has_transparency_data:
             return None
         alpha = _upright(image).convert("RGBA").getchannel("A")

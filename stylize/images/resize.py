@@ -9,8 +9,6 @@ from PIL import Image
 from stylize.errors import SettingError
 
 STRIP = 2**20  # pixels: what is computed in float64 is computed of so many at once
-
-
 SMALLEST_SIDE = 16  # pixels: four poolings lie before the deepest layer
 
 
@@ -35,8 +33,8 @@ def working_size(
         InputError: a side would be too small for VGG19.
     """
     if isinstance(size, tuple):
-        return size
-    if isinstance(size, str) and size.endswith("x"):
+        rows, cols = size
+    elif isinstance(size, str) and size.endswith("x"):
         cols = int(size[:-1])
         rows = round(image.height * cols / image.width)
     elif longer_side:

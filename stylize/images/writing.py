@@ -13,14 +13,8 @@ from stylize.errors import InputError, SettingError, one_line, require
 from stylize.images.formats import Pixels
 
 FORMATS = ("png", "jpg", "webp", "tiff")
-
-
 SUFFIXES = {f".{name}": name for name in FORMATS} | {".jpeg": "jpg", ".tif": "tiff"}
-
-
 LARGEST_SIDES = {"webp": 16383, "jpg": 65500}  # pixels, that a format can hold
-
-
 DEEP_FORMATS = ("png", "tiff")  # those that can hold 16 bits a channel
 
 
@@ -63,7 +57,8 @@ def save_image(
     Args:
         picture: a Pillow RGB image, or an array (rows, cols, 3), RGB 0..255, or rounded to 16 bits.
         bits: per channel: 8, or 16 for .png and .tiff.
-        description: text to store with the picture, see `read_description`.
+        description: text to store with the picture, see `read_description`; in ASCII, but for
+            .png with 8 bits.
 
     Raises:
         InputError: an argument of another kind, no format has this suffix, or the format cannot
@@ -78,6 +73,8 @@ def save_image(
     if (format, bits) not in WRITERS:
         deep = " or ".join(f".{name}" for name in DEEP_FORMATS)
         raise InputError(f"{path}: {bits} bits per channel do not fit in it; name it {deep}")
+    if not description.isascii() and (format, bits) != ("png", 8):
+        raise InputError(f"{path}: description must be in ASCII there, as JSON can be")
     pixels = quantize(_checked_pixels(picture, bits), bits)
     with replacing(path) as temporary:
         WRITERS[format, bits](pixels, temporary, description)

@@ -148,10 +148,8 @@ def columns_by_tile(
         yield places, keras.ops.concatenate(hypercolumns(features), axis=-1)
         return
     rows, cols, _ = picture.shape
-    outputs = {layer: network.output[layer] for layer in HYPERCOLUMN_LAYERS}
-    seeing = keras.Model(network.input, outputs)
-    shapes = seeing.compute_output_shape((1, rows, cols, 3))
-    tiles = make_tiles(seeing, rows, cols, tile, BEYOND)  # with margins for these layers alone
+    shapes = network.compute_output_shape((1, rows, cols, 3))
+    tiles = make_tiles(network, rows, cols, tile, BEYOND, layers=HYPERCOLUMN_LAYERS)
     for part, features in features_by_tile(network, HYPERCOLUMN_LAYERS, picture, tiles):
         own_rows, own_cols = part.at(GRID_LAYER, grid)
         own = places.reshape(grid)[own_rows.first : own_rows.last, own_cols.first : own_cols.last]

@@ -30,6 +30,7 @@ from stylize.losses.hypercolumns import (
 from stylize.losses.search import (
     MANY,
     MANY_AXES,
+    STRIP,
     blocks,
     columns_at,
     nearest,
@@ -40,7 +41,6 @@ from stylize.losses.search import (
 )
 
 BALANCING_STEPS = 60
-STRIP = 4096  # columns that are in memory at once, where not all are
 
 
 def share_out(scores: np.ndarray, shares: np.ndarray) -> np.ndarray:
@@ -155,8 +155,7 @@ def find_neighbors(
         tile=tile,
         scratch=scratch,
     )
-    grids = [network.compute_output_shape((1, *each.shape))[GRID_LAYER] for each in pictures]
-    many = max(rows * cols for _, rows, cols, _ in (shape, *grids)) > MANY
+    many = max(math.prod(shape_of_columns(network, each)[0]) for each in (base, *pictures)) > MANY
     targets = _targets_among_many(lookup) if many else _targets_among_few(lookup)
     channels = [network.output[layer].shape[-1] for layer in HYPERCOLUMN_LAYERS]
     if isinstance(targets, np.ndarray):  # each tile takes its places of them
@@ -279,8 +278,8 @@ def _targets_among_many(lookup):
         scores[:, places],
         np.stack([share[places] for share in lookup.style_shares]),
     )
-    grid, channels = shape_of_columns(lookup.network, lookup.base)
-    targets = _empty(lookup, (math.prod(grid), channels))
+    _, channels = shape_of_columns(lookup.network, lookup.base)
+    targets = _empty(lookup, (len(lookup.coverage), channels))
     if lookup.wanted is not None:
         targets[...] = 0
     for index, (style, (indices, _)) in enumerate(zip(styles, found, strict=True)):

@@ -17,6 +17,7 @@ import numpy as np
 from stylize.backend.tensors import keras
 
 SIMILARITIES = 2**25  # at most so many at once
+STRIP = 4096  # columns that are in memory at once, where not all are
 FEW, FEW_QUERIES = 4096, 256  # with fewer, every pair is compared: the axes would take longer
 SAMPLE = 2048  # candidates of which the axes are found
 AXES, ROUNDS = 128, 2  # how many axes; how often they are turned towards the largest variance
@@ -131,7 +132,7 @@ def _block_means(columns, grouped):
     return np.concatenate(
         [
             keras.ops.convert_to_numpy(keras.ops.mean(columns_at(columns, places), axis=1))
-            for places in np.array_split(grouped, math.ceil(grouped.size / FEW))
+            for places in np.array_split(grouped, math.ceil(grouped.size / STRIP))
         ]
     )
 

@@ -2,12 +2,12 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from stylize.backend.memoize import NETWORKS_KEPT, SHAPES_KEPT, kept, remembered
+from stylize.backend.memoize import kept, remembered
 from stylize.backend.tensors import compiled, keras, to_numpy
 from stylize.images.masks import layer_mask
 from stylize.losses.formulas import Formula
@@ -50,7 +50,8 @@ class Style(TermOfSums):
         weights: layer name -> weight.
         formula: has the constants, and may have another distance.
         paintings: the styles, at least one.
-        energy: what each style's is brought to, see `even_out`; None: they are left as they are.
+        energy: what each style's is brought to, for weights that add up to 1, see `even_out`;
+            None: they are left as they are.
     """
 
     name = column = "style"
@@ -212,7 +213,7 @@ def _mask_scale(mask):
 def style_grams(
     network: Any,
     picture: np.ndarray,
-    layers: Iterable[str],
+    layers: Collection[str],
     shapes: Mapping[str, tuple[int, ...]],
     tile: int | None,
     gram_matrix: Callable[[Any], Any],
@@ -245,7 +246,7 @@ def style_grams(
     return {layer: keras.ops.convert_to_tensor(grams[layer] * scales[layer]) for layer in grams}
 
 
-@kept(NETWORKS_KEPT, SHAPES_KEPT)
+@kept
 def _compiled_grams(network, layers, shape, gram_matrix, channels):
     """The function from pictures of a shape to Gram matrices by layer name, compiled."""
     outputs = {layer: gram_matrix(channels(network.output[layer])) for layer in layers}

@@ -6,12 +6,12 @@ picture's own border a tile ends, and is padded, where the picture does.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from stylize.backend.memoize import NETWORKS_KEPT, SHAPES_KEPT, kept
+from stylize.backend.memoize import kept
 from stylize.backend.tensors import compiled, keras, to_numpy
 
 
@@ -113,20 +113,23 @@ def whole_picture(rows: int, cols: int) -> Tile:
     return Tile(Span(0, rows, 0, rows), Span(0, cols, 0, cols), {})
 
 
-def strides_and_reach(network: Any) -> tuple[dict[str, int], dict[str, int]]:
+def strides_and_reach(
+    network: Any, layers: Iterable[str] | None = None
+) -> tuple[dict[str, int], dict[str, int]]:
     """How far apart a layer's positions are, and how far around its pixels each one sees.
 
     Args:
         network: a Keras model with a dictionary of outputs, convolutions and poolings in a row.
+        layers: of its outputs, those in use; None: all.
 
     Returns:
         (strides, reach), layer name -> pixels. A position of a layer with stride s has the s x s
         pixels at s times its place; what is more than the reach away from them does not change it.
     """
     strides, reaches = {}, {}
-    for name, output in network.output.items():
+    for name in network.output if layers is None else layers:
         stride, reach = 1, 0
-        for layer in keras.Model(network.input, output).layers:
+        for layer in keras.Model(network.input, network.output[name]).layers:
             if isinstance(layer, keras.layers.Conv2D):
                 reach += stride * (layer.kernel_size[0] // 2)
             elif hasattr(layer, "pool_size"):
@@ -142,6 +145,7 @@ def make_tiles(
     size: int,
     beyond: Mapping[str, int] | None = None,
     around: int = 1,
+    layers: Iterable[str] | None = None,
 ) -> list[Tile]:
     """Cuts a picture into tiles of nearly equal shape.
 
@@ -152,8 +156,9 @@ def make_tiles(
             coarsest step.
         beyond: layer name -> how many of its positions outside the tile are needed too.
         around: pixels that a term itself sees around the tile, which begins at a multiple of them.
+        layers: whose margins the tiles have, as for `strides_and_reach`.
     """
-    strides, reaches = strides_and_reach(network)
+    strides, reaches = strides_and_reach(network, layers)
     seen = [reaches[n] + strides[n] * (beyond or {}).get(n, 0) for n in strides]
     grid, margin = grid_and_margin(strides.values(), seen, around)
     return [
@@ -209,7 +214,7 @@ def features_by_tile(
         yield tile, {layer: to_numpy(values) for layer, values in features.items()}
 
 
-@kept(NETWORKS_KEPT, SHAPES_KEPT)
+@kept
 def _features_of(network, layers, shape):
     """The function from pictures of a shape to features, compiled.
 
@@ -222,21 +227,21 @@ def _features_of(network, layers, shape):
 def sums_over_tiles(
     function: Callable,
     network: Any,
-    layers: Iterable[str],
+    layers: Collection[str],
     picture: np.ndarray,
     size: int,
 ) -> dict[str, np.ndarray]:
-    """A function of features that is a sum over positions, of a picture's, float32, by layer name.
+    """Adds up a function of all tiles' features. Returns its values, float32, by layer name.
 
     Args:
-        function: from features (1, rows, cols, channels) to a tensor.
+        function: from features (1, rows, cols, channels) to a tensor; a sum over positions, so that
+            the whole picture's is the sum of the tiles'.
         network, layers, picture: as for `features_by_tile`.
         size: as for `make_tiles`.
     """
-    seeing = keras.Model(network.input, {layer: network.output[layer] for layer in layers})
     sums: dict[str, Any] = dict.fromkeys(layers, 0.0)
     rows, cols, _ = picture.shape
-    tiles = make_tiles(seeing, rows, cols, size)  # with margins for these layers alone
+    tiles = make_tiles(network, rows, cols, size, layers=layers)
     for tile, features in features_by_tile(network, layers, picture, tiles):
         for layer, values in features.items():
             part = function(tile.local.own(values, layer))

@@ -33,18 +33,19 @@ def with_constant_channel(features: Any) -> Any:
 
 
 def mean_and_covariance(gram: Any) -> tuple[Any, Any]:
-    """Mean (channels,) and covariance (channels, channels), from (channels + 1, channels + 1).
+    """Mean (channels,) and covariance (channels, channels), each variance raised by `RIDGE`.
 
     Args:
-        gram: of features with a constant channel, times any factor; it should be symmetric. The
-            gradient is symmetric, too.
+        gram: (channels + 1, channels + 1), of features with a constant channel, times any factor;
+            it should be symmetric. The gradient is symmetric, too.
     """
     gram = (gram + keras.ops.transpose(gram)) / (2 * gram[-1, -1])
     mean = gram[:-1, -1]
-    return mean, gram[:-1, :-1] - mean[:, None] * mean[None, :]
+    covariance = gram[:-1, :-1] - mean[:, None] * mean[None, :]
+    return mean, covariance + RIDGE * keras.ops.eye(covariance.shape[0], dtype=covariance.dtype)
 
 
-def eigenvalues(matrix: Any) -> tuple[Any, Any]:
+def eigen(matrix: Any) -> tuple[Any, Any]:
     """The values and vectors (columns) of a symmetric matrix, for functions of its values alone.
 
     A value's gradient is v v^T, also where values are equal, for which the backends' gradients of
@@ -72,8 +73,8 @@ def roots(values: Any) -> Any:
 
 def style_gaussian(style_gram: Any) -> StyleGaussian:
     """The Gaussian of a style's Gram matrix, (channels + 1, channels + 1), see above."""
-    mean, covariance = _raised(style_gram)
-    values, vectors = eigenvalues(covariance)
+    mean, covariance = mean_and_covariance(style_gram)
+    values, vectors = eigen(covariance)
     root = keras.ops.matmul(vectors * roots(values), keras.ops.transpose(vectors))
     return StyleGaussian(mean, covariance, root)
 
@@ -91,14 +92,8 @@ def wasserstein_loss(style: StyleGaussian, combination_gram: Any) -> Any:
     Source: Olkin and Pukelsheim 1982; for style, Vincent Marron (wandb.ai/johnowhitaker,
     "style loss showdown") and crowsonkb/style-transfer-pytorch, whose 12 steps these are.
     """
-    mean, covariance = _raised(combination_gram)
-    between, _ = eigenvalues(keras.ops.matmul(keras.ops.matmul(style.root, covariance), style.root))
+    mean, covariance = mean_and_covariance(combination_gram)
+    between, _ = eigen(keras.ops.matmul(keras.ops.matmul(style.root, covariance), style.root))
     traces = keras.ops.trace(style.covariance) + keras.ops.trace(covariance)
     means = keras.ops.sum(keras.ops.square(mean - style.mean))
     return means + traces - 2 * keras.ops.sum(roots(between))
-
-
-def _raised(gram):
-    """`mean_and_covariance`, the variances raised by `RIDGE`."""
-    mean, covariance = mean_and_covariance(gram)
-    return mean, covariance + RIDGE * keras.ops.eye(covariance.shape[0], dtype=covariance.dtype)

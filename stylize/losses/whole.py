@@ -8,7 +8,7 @@ folder, frame of a film or picture of a comparison need not wait for.
 from collections.abc import Sequence
 from typing import Any
 
-from stylize.backend.memoize import NETWORKS_KEPT, SHAPES_KEPT, kept
+from stylize.backend.memoize import kept
 from stylize.backend.tensors import LossAndGrads, keras, with_gradient
 from stylize.losses.term import Canvas, Term
 from stylize.losses.tiles import whole_picture
@@ -28,7 +28,7 @@ def whole_loss(canvas: Canvas, terms: Sequence[Term]) -> LossAndGrads:
     return LossAndGrads(losses, canvas.rows, canvas.cols, names, given)
 
 
-@kept(NETWORKS_KEPT, SHAPES_KEPT)
+@kept
 def _compiled_losses(network, rows, cols, terms):
     """From a combination and, for each term, its targets and what is shared, to the losses."""
     tile = whole_picture(rows, cols)

@@ -87,11 +87,16 @@ class Iterations:
         later = self.count - self.done - 1
         return later > 0 and self.evaluations_left <= later * self.evaluations_each
 
+    def finish_due(self, x, losses):
+        """Reports the iterations whose evaluations are spent. One step may spend those of two."""
+        while self.due and not self.ended:
+            self.finish(x, losses)
+
     def after_step(self, x):
         """SciPy's callback in a run of several."""
         if self.due:
             losses = self.evaluator.losses(x)
-            self.finish(x, losses)
+            self.finish_due(x, losses)
             if self.ended:
                 raise StopIteration
             self.keep(losses, x=x.copy())
@@ -109,15 +114,12 @@ def fmin_l_bfgs_b(
     loss: Callable[[np.ndarray], float],
     x: np.ndarray,
     fprime: Callable[[np.ndarray], np.ndarray],
-    bounds: tuple[np.ndarray, np.ndarray] | None = None,
+    bounds: np.ndarray | None = None,
     **options: Any,
 ) -> np.ndarray:
     """SciPy's `fmin_l_bfgs_b` with one thread of BLAS; evaluations have all. Returns the last x.
 
-    Args:
-        loss, x, fprime: as SciPy's.
-        bounds: (lowest, highest) value of each element of x, two flat vectors, or None.
-        **options: others of SciPy's.
+    Arguments are SciPy's.
     """
     import scipy.optimize  # a third of a second, which only those who use it should wait for
 
@@ -126,7 +128,7 @@ def fmin_l_bfgs_b(
             with_all_threads(loss),
             x,
             fprime=with_all_threads(fprime),
-            bounds=None if bounds is None else np.stack(bounds, axis=1),
+            bounds=bounds,
             **options,
         )
     return x
@@ -134,8 +136,8 @@ def fmin_l_bfgs_b(
 
 def flat_float64(
     x: np.ndarray, bounds: tuple[np.ndarray, np.ndarray] | tuple[()]
-) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
-    """What SciPy takes: x as a flat float64 vector, clipped, and a bound for each of its values.
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """What SciPy takes: x as a flat float64 vector, clipped, and (lowest, highest) of each value.
 
     Args:
         x: an array of any shape.
@@ -145,7 +147,7 @@ def flat_float64(
     if not bounds:
         return flat, None
     low, high = (np.broadcast_to(bound, x.shape).ravel() for bound in bounds)
-    return flat.clip(low, high), (low, high)
+    return flat.clip(low, high), np.stack([low, high], axis=1)
 
 
 @contextlib.contextmanager
@@ -178,7 +180,7 @@ def minimize_scipy(iterations: Iterations, x: np.ndarray, bounds: Any = None) ->
     Args:
         iterations: with the `Evaluator`.
         x: the start, a flat float64 vector.
-        bounds: (lowest, highest) value of each element of x, two flat vectors, or None.
+        bounds: (lowest, highest) value of each element of x, in rows, or None.
 
     Returns:
         The last x.
@@ -197,7 +199,9 @@ def minimize_scipy(iterations: Iterations, x: np.ndarray, bounds: Any = None) ->
         if iterations.ended:
             return x
         if iterations.evaluations_left <= 0:
-            iterations.finish(x, evaluator.losses(x))
+            iterations.finish_due(x, evaluator.losses(x))
+            if not iterations.ended:
+                iterations.finish(x, evaluator.losses(x))
             return x
     iterations.finish(x, evaluator.losses(x), "L-BFGS finds no lower point")
     return x
@@ -213,7 +217,7 @@ def minimize_lbfgs(
     exponent: float = 0.0,
     gains: np.ndarray | None = None,
 ) -> Any:
-    """Lowers the loss with `ProjectedLBFGS`, for which bounds cost next to nothing.
+    """Lowers the loss with a search of `SEARCHES`: our own, or PyTorch's.
 
     Args:
         iterations: with an `Evaluator` of a `LossAndGrads`. Where their `step` has a state, the
@@ -260,8 +264,7 @@ def minimize_lbfgs(
                 losses = evaluated
             if search.stopped:
                 iterations.finish(to_picture(search.x), losses, search.stopped)
-            while iterations.due and not iterations.ended:
-                iterations.finish(to_picture(search.x), losses)
+            iterations.finish_due(to_picture(search.x), losses)
             iterations.keep(losses, **search.state())
     if not iterations.ended:
         iterations.finish(to_picture(search.x), losses)

@@ -46,7 +46,8 @@ from stylize.backend.files import replacing
 from stylize.backend.machine import THREADS
 from stylize.backend.tensors import chosen_backend, keras
 from stylize.errors import InputError, is_full, one_line
-from stylize.parallel.ray_worker import Worker, input_files, state_path, versions
+from stylize.parallel.ray_worker import Worker, input_files, versions
+from stylize.runs.checkpoint import state_path
 from stylize.runs.job import Job
 from stylize.runs.memory import SHARE
 from stylize.vgg.weights import VGG19Weights
@@ -448,10 +449,9 @@ def _cause(error):
     return one_line(str(error).strip().splitlines()[-1])
 
 
-@contextlib.contextmanager
 def connect_for_tiles(
     job: Job, address: str, cores_each: int, on_death: Callable[[str], None]
-) -> Iterator[Cluster]:
+) -> contextlib.AbstractContextManager[Cluster]:
     """A cluster with workers for the tiles of one picture: paint the job with its `passes`.
 
     Args:
@@ -469,5 +469,4 @@ def connect_for_tiles(
             "give a folder, or a smaller --tile"
         )
     needed = max(job.needed_mib_at(stage) for stage in job.stages if stage.tile)
-    with connect(address, needed, cores_each, max(tiles), on_death) as cluster:
-        yield cluster
+    return connect(address, needed, cores_each, max(tiles), on_death)

@@ -18,7 +18,8 @@ import ray
 from stylize import __version__
 from stylize.backend.files import replacing
 from stylize.losses.tiled import TilePasses
-from stylize.runs.metadata import PICTURE_SETTINGS, WORDS
+from stylize.runs.checkpoint import state_path
+from stylize.runs.metadata import PICTURE_SETTINGS, WORDS, each
 from stylize.vgg.weights import VGG19Weights
 
 INPUTS = ("base", "style_reference", "styles", "like", *PICTURE_SETTINGS)  # may be files
@@ -73,7 +74,7 @@ class Worker:
                 state_path(prefix).write_bytes(state)
             options = vars(args) | {"result_prefix": str(prefix)}
             for name in INPUTS:
-                options[name] = _each(lambda path: own.get(path, path), options[name])
+                options[name] = each(lambda path: own.get(path, path), options[name])
             outcome = function(argparse.Namespace(**options), self._weights)
             written = {path.name: path.read_bytes() for path in Path(results).iterdir()}
         Path(own[args.base]).unlink()  # the others serve for all photos
@@ -125,11 +126,6 @@ def versions(backend: str) -> dict[str, str]:
     return found
 
 
-def state_path(prefix: Path) -> Path:
-    """Where a run with results of this prefix is kept, see `StateFile`."""
-    return prefix.with_name(f"{prefix.name}_state.npz")
-
-
 def input_files(args: argparse.Namespace) -> list[str]:
     """The paths of the files that options name."""
     paths: list[str] = []
@@ -137,8 +133,3 @@ def input_files(args: argparse.Namespace) -> list[str]:
         value = getattr(args, name)
         paths += value if isinstance(value, list) else [value]
     return [path for path in paths if path not in WORDS and Path(path).is_file()]
-
-
-def _each(function, value):
-    """`function` of a value, or of each in a list."""
-    return [function(item) for item in value] if isinstance(value, list) else function(value)

@@ -9,7 +9,7 @@ import math
 import os
 import time
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +23,12 @@ from stylize.losses.term import Term
 from stylize.optimize.lbfgs import UnitStepLBFGS
 from stylize.optimize.state import Losses, Step
 from stylize.runs import untrusted
-from stylize.runs.metadata import TILE, LossTable
+from stylize.runs.metadata import TILE, LossTable, changes
 from stylize.runs.progress import Checkpoint, Stage
 
 FORMAT = 4  # of the file; it goes up when an older one can no longer be read
 SIGN = '{"format": '.encode("utf-32-le")  # what comes first in it, as NumPy has text
 LONGEST_HEAD = 1000  # bytes in which the sign is
-ONE_PICTURE = (
-    "versions",
-    "machine",
-    "tiles",
-    "iteration",
-    "losses",
-)  # of records: not what was asked for
 ANEW = "run without --resume to start anew"
 whole = functools.partial(untrusted.number, whole=True)
 LOSSES = untrusted.fields(
@@ -77,6 +70,11 @@ class Damaged(InputError):
 
 class OtherRun(InputError):
     """A state is sound, but of another run, or of another version of this program."""
+
+
+def state_path(prefix: str | os.PathLike) -> Path:
+    """Where a run with results of this prefix is kept, see `StateFile`."""
+    return Path(f"{os.fspath(prefix)}_state.npz")
 
 
 class StateFile:
@@ -289,6 +287,8 @@ def _check_arrays(headers, stage, optimizer):
     if not headers:  # it had not begun
         return
     names, (count, _) = {*ARRAYS[optimizer]}, headers.get("products", ((2, 0, 0), 0))[0][1:]
+    if count > MOST_PAIRS:  # an array of no bytes may have any number
+        raise ValueError("too many pairs")
     names |= {f"{kind}_{index}" for kind in ("step", "change") for index in range(count)}
     if headers.keys() != names:
         raise ValueError("other arrays")
@@ -328,23 +328,3 @@ def _read(archive, name, empty=np.empty):
                 raise ValueError("too short")
             release(array)
     return array
-
-
-def made_alike(found: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
-    """Whether a picture with the record `found` was made as `record` says, whatever libraries."""
-    found, now = (
-        {name: value for name, value in made.items() if name not in ONE_PICTURE}
-        for made in (found, json.loads(json.dumps(record)))
-    )
-    return not changes(found, now)
-
-
-def changes(before: Any, now: Any, name: str = "") -> list[str]:
-    """What differs between two records: "strength: 0.5, now 0.6", one line for each value."""
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        return [
-            line
-            for key in sorted(before.keys() | now.keys())
-            for line in changes(before.get(key), now.get(key), f"{name} {key}".strip())
-        ]
-    return [] if before == now else [f"{name}: {before}, now {now}"]

@@ -8,7 +8,7 @@ from stylize.runs.level import Level
 from stylize.runs.progress import Checkpoint, Progress
 
 
-def follow(
+def iterations_at(
     evaluator: Any,
     level: Level,
     checkpoint: Checkpoint,

@@ -31,7 +31,7 @@ from stylize.runs.settings import (
     WEIGHTS,
     Settings,
 )
-from stylize.runs.validators import checked, whole_number
+from stylize.runs.validators import checked, is_word, whole_number
 
 MOST_EVALUATIONS = 10**6  # of an iteration
 STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
@@ -279,8 +279,8 @@ def _read_inputs(base, style_reference, settings):
         style_masks=[_read("style_masks", load_mask, mask) for mask in masks],
         content_mask=_read("content_mask", load_mask, settings.content_mask),
         keep_mask=_read("keep_mask", load_keep_mask, settings.keep_mask),
-        start=base if isinstance(init, str) and init in STARTS else _read("init", load_image, init),
-        noise=1.0 if isinstance(init, str) and init == "noise" else noise,
+        start=base if is_word(init, *STARTS) else _read("init", load_image, init),
+        noise=1.0 if is_word(init, "noise") else noise,
     )
 
 

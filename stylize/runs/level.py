@@ -41,6 +41,7 @@ from stylize.losses.style import Painting
 from stylize.losses.term import Canvas
 from stylize.runs.progress import Stage
 from stylize.runs.settings import Settings
+from stylize.runs.validators import is_word
 from stylize.vgg.preprocess import preprocess_image, rgb_values
 from stylize.vgg.weights import IMAGENET_MEAN_BGR
 
@@ -106,14 +107,14 @@ class Level:
         if self.previous is None:
             return self._kept(self._own_start())
         # Too few evaluations follow to paint over noise, or another picture.
-        own_colors = isinstance(self.settings.init, str) and self.settings.init == "base"
+        own_colors = is_word(self.settings.init, "base")
         photo = self._photo() if own_colors else self._recolored_photo
         return self._kept(self.previous.start(photo))
 
     def _own_start(self):
         """The same without a frame before."""
         init, inputs = self.settings.init, self.inputs
-        recolor = isinstance(init, str) and init == "recolored"
+        recolor = is_word(init, "recolored")
         if inputs.start is inputs.base:
             x = self._recolored_photo if recolor else self._photo()
         else:
@@ -177,7 +178,7 @@ class Level:
     def _without_finest(self, picture):
         """A style without the periods that would become a weave, unless its lines are as fine."""
         period = self.settings.finest_period
-        if period == 2 or self.stage.rows < self.last_rows or has_fine_lines(picture):
+        if period <= 2 or self.stage.rows < self.last_rows or has_fine_lines(picture):
             return picture
         return without_finest(picture, period, self.settings.resample)
 
@@ -194,7 +195,7 @@ class Level:
         x = enlarge(x, self.stage.rows, self.stage.cols)
         share = self.settings.handover * min(1.0, 2 * (1 - self.settings.strength))
         init = self.settings.init
-        from_photo = isinstance(init, str) and init in ("base", "recolored")
+        from_photo = is_word(init, "base", "recolored")
         if share and from_photo and self.settings.content_weight:
             without = enlarged_channels(before.base, self.stage.rows, self.stage.cols)
             for channel, enlarged in enumerate(without):  # one after another, for memory's sake

@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ from stylize.vgg.weights import VGG19Weights
 
 PICTURE_SETTINGS = ("init", "style_masks", "content_mask", "keep_mask")  # those that may name files
 WORDS = (None, "none", "base", "recolored", "noise")  # that these may have instead
+# Of a record: what was not asked for.
+ONE_PICTURE = ("versions", "machine", "tiles", "iteration", "losses")
 
 
 # ---------------------------------------------------------------------------------------------
@@ -82,7 +84,7 @@ def make_record(
     left_out = UNRECORDED if of_film else UNRECORDED + OF_FILMS
     settings = job.settings | {"precision": job.stages[-1].precision}
     used = {name: settings[name] for name in PICTURE_SETTINGS if names_file(settings[name])}
-    names = {name: _describe(files, _name_of) for name, files in used.items()}
+    names = {name: each(_name_of, files) for name, files in used.items()}
     own = {n: _as_json(value) for n, value in vars(settings).items() if n not in SETTINGS}
     return {
         "program": f"neural_style_transfer {__version__}",
@@ -93,7 +95,7 @@ def make_record(
         "base": describe_file(base, "base"),
         "styles": [describe_file(style, "styles") for style in styles],
         "style_boxes": [list(box) for box in job.inputs.style_boxes],
-        **{name: _describe(files, describe_file) for name, files in used.items()},
+        **{name: each(describe_file, files) for name, files in used.items()},
         "weights": {"sha256": weights.digest},
         "tiles": [stage.tile for stage in job.stages],
         "versions": {
@@ -165,9 +167,29 @@ def _kept_sha256(path, *_):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _describe(files, describe):
-    """`describe` of a path, or of each in a list."""
-    return [describe(file) for file in files] if isinstance(files, list) else describe(files)
+def each(function: Callable[[Any], Any], value: Any) -> Any:
+    """`function` of a value, or of each in a list."""
+    return [function(item) for item in value] if isinstance(value, list) else function(value)
+
+
+def made_alike(found: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    """Whether a picture with the record `found` was made as `record` says, whatever libraries."""
+    found, now = (
+        {name: value for name, value in made.items() if name not in ONE_PICTURE}
+        for made in (found, json.loads(json.dumps(record)))
+    )
+    return not changes(found, now)
+
+
+def changes(before: Any, now: Any, name: str = "") -> list[str]:
+    """What differs between two records: "strength: 0.5, now 0.6", one line for each value."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        return [
+            line
+            for key in sorted(before.keys() | now.keys())
+            for line in changes(before.get(key), now.get(key), f"{name} {key}".strip())
+        ]
+    return [] if before == now else [f"{name}: {before}, now {now}"]
 
 
 def to_text(record: Mapping[str, Any], **more: Any) -> str:

@@ -74,9 +74,15 @@ def plan_sizes(base: Image.Image, settings: Settings) -> list[tuple[int, int]]:
         ratios = [1 / growth**steps for steps in range(scales - 1, 0, -1)]
         if settings.scales == "auto":  # a panorama's short side may become too short
             ratios = [ratio for ratio in ratios if int(short * ratio) > SMALLEST_SIDE]
-    size = max(rows, cols) if longer_side else rows
+
+    def smaller_size(ratio):
+        if isinstance(settings.size, tuple):  # its aspect may be another than the photo's
+            return working_size(base, (round(rows * ratio), round(cols * ratio)))
+        size = max(rows, cols) if longer_side else rows
+        return working_size(base, round(size * ratio), longer_side)
+
     try:
-        smaller = [working_size(base, round(size * ratio), longer_side) for ratio in ratios]
+        smaller = [smaller_size(ratio) for ratio in ratios]
     except InputError:
         if settings.scales == "auto":
             raise

@@ -156,7 +156,7 @@ def factor(value):
 def fit_area_or_scales(value):
     """Returns "fit", "area", or `value`, a number or several, as a list of floats above 0."""
     values = _as_list(value)
-    if len(values) == 1 and _is_word(values[0], "fit", "area"):
+    if len(values) == 1 and is_word(values[0], "fit", "area"):
         return values[0]
     return [_or_word("fit or area", factor, scale) for scale in values]
 
@@ -164,7 +164,7 @@ def fit_area_or_scales(value):
 def shares(value):
     """Returns None for "none", else `value`, numbers of at least 0, as floats that add up to 1."""
     values = _as_list(value)
-    if len(values) == 1 and _is_word(values[0], "none"):
+    if len(values) == 1 and is_word(values[0], "none"):
         return None
     numbers = [weight(number) for number in values]
     if not math.isfinite(sum(numbers)):
@@ -194,7 +194,7 @@ def rows_or_own(value):
             remedy = SIZE_REMEDIES.get(unit, sides).format(first, second)
             raise InputError(f"{remedy}; received {shown(value)}")
         return f"{whole_number(first, SMALLEST_SIDE, LARGEST_SIDE)}x"
-    if _is_word(value, "own"):
+    if is_word(value, "own"):
         return value
     rows = functools.partial(whole_number, minimum=SMALLEST_SIDE, maximum=LARGEST_SIDE)
     return _or_word("own, or a number of columns such as 800x", rows, value)
@@ -205,14 +205,14 @@ def picture_or_word(value):
 
     Raises InputError: it is an empty name.
     """
-    if _is_word(value, ""):
+    if is_word(value, ""):
         raise InputError("must not be an empty name")
     return value
 
 
 def mask_or_none(value):
     """Returns None for "none", else `value`, as `picture_or_word` does."""
-    return None if _is_word(value, "none") else picture_or_word(value)
+    return None if is_word(value, "none") else picture_or_word(value)
 
 
 def masks_or_none(value):
@@ -225,18 +225,18 @@ def masks_or_none(value):
 def scale_count(value):
     """Returns "auto" or `value` as an int from 1 to `MOST_SCALES`. Raises InputError."""
     count = functools.partial(whole_number, maximum=MOST_SCALES)
-    return value if _is_word(value, "auto") else _or_word("auto", count, value)
+    return value if is_word(value, "auto") else _or_word("auto", count, value)
 
 
 def gibibytes(value):
     """Returns "auto" or `value` as a float above 0. Raises InputError."""
-    return value if _is_word(value, "auto") else _or_word("auto", positive, value)
+    return value if is_word(value, "auto") else _or_word("auto", positive, value)
 
 
 def tile_size(value):
     """Returns "auto", "off" or `value` as an int, at least `SMALLEST_SIDE`. Raises InputError."""
     side = functools.partial(whole_number, minimum=SMALLEST_SIDE)
-    return value if _is_word(value, "auto", "off") else _or_word("auto or off", side, value)
+    return value if is_word(value, "auto", "off") else _or_word("auto or off", side, value)
 
 
 def folder_or_auto(value):
@@ -255,7 +255,7 @@ def _as_list(value):
     return list(value) if several else [value]
 
 
-def _is_word(value, *words):
+def is_word(value, *words):
     """Whether a value is one of these words; arrays, too, may be asked."""
     return isinstance(value, str) and value in words
 
@@ -269,7 +269,7 @@ def yes_or_no(value):
 
 def rows_or_last(value):
     """Returns "last" or `value` as an int above 0. Raises InputError."""
-    return value if _is_word(value, "last") else _or_word("last", whole_number, value)
+    return value if is_word(value, "last") else _or_word("last", whole_number, value)
 
 
 def two(check):

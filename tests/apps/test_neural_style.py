@@ -23,6 +23,7 @@ def folder(tmp_path, photo, painting, weights_path, monkeypatch):
     """The tutorials' folder: pictures in examples/, and a network found by default."""
     monkeypatch.chdir(tmp_path)
     Path("examples").mkdir()
+    Path("folder.jpg").mkdir()
     Image.fromarray(photo).save("examples/cat.jpg", quality=95)
     Image.fromarray(painting).save("examples/a.jpg")
     Image.fromarray(painting[::-1]).save("examples/b.jpg")
@@ -224,6 +225,7 @@ def test_network_of_the_folder_else_imagenet(folder, monkeypatch):
         ),
         ("--output out.xyz", "out.xyz: no format for"),
         ("--output examples/b.jpg", "examples/b.jpg already exists; give --overwrite"),
+        ("--output folder.jpg --overwrite", "folder.jpg: is not a file, but a result needs"),
         ("--output examples/a.jpg/b.jpg", "cannot write in examples/a.jpg"),
         ("--pooling min", "--pooling: invalid choice: 'min'"),
     ],

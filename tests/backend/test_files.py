@@ -207,3 +207,17 @@ def test_a_disk_without_locks_keeps_nobody_out(tmp_path, monkeypatch):
         monkeypatch.setattr(files.fcntl, "flock", refuse)
     with alone(tmp_path / "photo"), alone(tmp_path / "photo"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("names", "without_equals"),
+    [
+        (["a", "b"], ["a", "b"]),
+        (["a", "a", "a"], ["a", "a_2", "a_3"]),
+        (["a", "A"], ["a", "A_2"]),  # some disks do not tell a from A
+        (["a_2", "a", "a"], ["a_2", "a", "a_3"]),
+        (["a", "a", "a_2"], ["a", "a_2", "a_2_2"]),
+    ],
+)
+def test_no_two_files_share_a_name(names, without_equals):
+    assert files.distinct(names) == without_equals

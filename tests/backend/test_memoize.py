@@ -4,8 +4,10 @@ import gc
 import weakref
 
 import numpy as np
+import pytest
 
-from stylize.backend.memoize import kept, remembered
+from stylize.backend import memoize
+from stylize.backend.memoize import remembered
 
 
 class Network:
@@ -72,11 +74,14 @@ def test_a_network_does_not_live_longer_for_being_remembered():
     assert reference() is None
 
 
-def counted_and_kept(firsts, number):
-    """A function whose results are kept, and the list of its calls."""
+@pytest.fixture
+def counted_and_kept(monkeypatch):
+    """A function of which two results are kept for two networks each, and the list of its calls."""
+    monkeypatch.setattr(memoize, "NETWORKS_KEPT", 2)
+    monkeypatch.setattr(memoize, "SHAPES_KEPT", 2)
     calls = []
 
-    @kept(firsts, number)
+    @memoize.kept
     def function(network, shape):
         calls.append((network, shape))
         return network, object()
@@ -84,8 +89,8 @@ def counted_and_kept(firsts, number):
     return function, calls
 
 
-def test_results_that_hold_their_network_are_kept_by_equality():
-    function, calls = counted_and_kept(1, 2)
+def test_results_that_hold_their_network_are_kept_by_equality(counted_and_kept):
+    function, calls = counted_and_kept
     first = function("a network", (4, 5))
     assert (
         function("".join(["a ", "network"]), tuple(map(int, "45"))) is first
@@ -94,9 +99,9 @@ def test_results_that_hold_their_network_are_kept_by_equality():
     assert len(calls) == 2
 
 
-def test_what_was_asked_for_longest_ago_is_no_longer_kept():
+def test_what_was_asked_for_longest_ago_is_no_longer_kept(counted_and_kept):
     """Of the shapes of a network, and of networks with all of theirs."""
-    function, calls = counted_and_kept(2, 2)
+    function, calls = counted_and_kept
     for shape in (1, 2, 1, 3, 1):
         function("first", shape)
     assert calls == [("first", 1), ("first", 2), ("first", 3)]
@@ -107,8 +112,8 @@ def test_what_was_asked_for_longest_ago_is_no_longer_kept():
     assert calls[5:] == [("second", 1)]
 
 
-def test_results_that_are_kept_can_be_let_go():
-    function, calls = counted_and_kept(1, 1)
+def test_results_that_are_kept_can_be_let_go(counted_and_kept):
+    function, calls = counted_and_kept
     function("a network", 1)
     function.cache_clear()
     function("a network", 1)

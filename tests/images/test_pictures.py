@@ -73,6 +73,14 @@ def test_float_pictures_are_taken_from_zero_to_one(tmp_path):
     )
 
 
+def test_places_without_data_leave_the_rest_as_it_is(tmp_path):
+    gray = np.linspace(0, 1, 400, dtype=np.float32).reshape(20, 20)
+    gray[0, :5] = np.nan
+    Image.fromarray(gray).save(tmp_path / "p.tiff")
+    loaded = np.asarray(reading.load_image(tmp_path / "p.tiff"))
+    assert (loaded[0, :5] == 0).all() and loaded.max() == 255
+
+
 @pytest.mark.parametrize("planarconfig", ["contig", "separate"])
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
 def test_float_colours_are_taken_from_zero_to_one(dtype, planarconfig, photo, tmp_path):
@@ -553,6 +561,7 @@ def test_picture_for_which_there_is_no_memory_is_not_decoded(photo_path, monkeyp
     [
         ({"picture": "photo.png"}, "picture must be a Pillow RGB image or an array of numbers"),
         ({"picture": np.zeros((20, 20))}, r"received float64 of shape \(20, 20\)"),
+        ({"description": "\u00e9", "bits": 16}, "description must be in ASCII there"),
         ({"picture": np.zeros((20, 20, 4), np.uint8)}, r"shape \(20, 20, 4\)"),
         ({"picture": np.full((20, 20, 3), np.nan)}, "values from 0 to 255, received nan"),
         ({"picture": np.full((20, 20, 3), 300.0)}, "values from 0 to 255, received 300"),

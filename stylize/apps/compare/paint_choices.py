@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import errno
 import functools
-import itertools
 import time
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -43,7 +42,7 @@ from stylize.apps.folder.pictures import check_ours
 from stylize.apps.options import PROGRAM, follow_record, parse_words, with_options
 from stylize.apps.words import spelled
 from stylize.backend import tensors
-from stylize.backend.files import alone
+from stylize.backend.files import alone, distinct
 from stylize.errors import InputError
 from stylize.images.masks import Surprise
 from stylize.images.reading import load_image
@@ -51,6 +50,7 @@ from stylize.images.resize import working_size
 from stylize.images.writing import save_image
 from stylize.parallel.pool import Crew, Demand, count_missing, kept_weights, require_jobs
 from stylize.runs import metadata
+from stylize.runs.checkpoint import state_path
 from stylize.runs.memory import allowed_mib
 from stylize.runs.progress import Stage
 from stylize.runs.recipes import DEFAULT_RECIPE, choose_settings
@@ -100,7 +100,7 @@ def survey(options: Sequence[argparse.Namespace]) -> ChoicesSurvey:
 
 def paint_choice(options: argparse.Namespace) -> Outcome:
     """Paints a picture, unless it is painted. Its `Outcome` has a record if it had to be."""
-    begun = photo.state_path(options).exists()
+    begun = state_path(options.result_prefix).exists()
     return paint_photo_again(options) if begun else paint_photo(options)
 
 
@@ -132,7 +132,8 @@ class Comparison:
             own["size"] = args.size or str(ROWS)
         shared = argparse.Namespace(**own)
         self.options = [choice.chosen(shared) for choice in self.choices]
-        for options, stem in zip(self.options, _unique(self.choices), strict=True):
+        stems = distinct(choice.stem for choice in self.choices)
+        for options, stem in zip(self.options, stems, strict=True):
             options.result_prefix = str(self.folder / stem)
         self.results = [photo.result_paths(options)[0] for options in self.options]
         check_writable(args.result_prefix, "_compare.html")
@@ -230,25 +231,12 @@ class Comparison:
         }
 
 
-def _unique(choices):
-    """What the files of choices are called: no two alike."""
-    taken, given = {choice.stem.casefold() for choice in choices}, set()
-    for choice in choices:
-        name = stem = choice.stem
-        if stem.casefold() in given:
-            numbered = (f"{stem}_{number}" for number in itertools.count(2))
-            name = next(name for name in numbered if name.casefold() not in taken)
-        given.add(stem.casefold())
-        taken.add(name.casefold())
-        yield name
-
-
 def without(words: Sequence[str], option: str) -> list[str]:
     """The words of a command without an option of one value, however that is spelled."""
     kept, rest = [], [*words]
     while rest and rest[0] != "--":
         name = spelled([word := rest.pop(0)])[0].partition("=")[0]
-        if not (len(name) > len("--s") and option.startswith(name)):
+        if not (len(name) > len("--") and option.startswith(name)):
             kept.append(word)
         elif "=" not in word:
             del rest[0]  # its value

@@ -157,7 +157,7 @@ def write_page(
     figures = "\n".join(
         FIGURE.format(
             shown=html.escape(each.error)
-            or PICTURE.format(address=_address(each.path, path.parent)),
+            or PICTURE.format(address=address_in(each.path.relative_to(path.parent))),
             label=html.escape(each.label),
             command=OPTION.sub(r"<span>\1</span>", html.escape(each.command)),
         )
@@ -168,17 +168,12 @@ def write_page(
     body = BODY.format(
         given="\n".join(linked_picture(picture, None, path.parent) for picture in given),
         advice=advice,
-        sheet=_address(sheet, path.parent),
+        sheet=address_in(Path(sheet.name)),
         figures=figures,
     )
     page = html_page(title, STYLE.format(columns=columns), body)
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
-
-
-def _address(path, folder):
-    """A file in a folder, or below it, as a page in that folder has it."""
-    return address_in(path.relative_to(folder))
 
 
 def address_in(path: Path) -> str:

@@ -374,10 +374,10 @@ def run(args: argparse.Namespace, console: FilmConsole) -> Path:
         args.fps = _rate_of(args.like)
     _check(args)
     _check_suffix(args.result_prefix)
-    check_kept(result_paths(args.result_prefix), [args.base])
+    film, finished = result_paths(args.result_prefix)
+    check_kept([film, finished], [args.base])
     clip = open_clip(args.base, args.frames, args.fps)
     console.length = clip.length
-    film, finished = result_paths(args.result_prefix)
     check_files([film])
     if finished.is_symlink():  # its name can be foreseen: anybody may have made it
         raise InputError(f"{finished}: is a link, but the film's frames are kept there; remove it")

@@ -20,7 +20,6 @@ from stylize.images.reading import load_image
 from stylize.images.resize import resize_image
 from stylize.images.writing import save_image
 from stylize.runs import metadata
-from stylize.runs.checkpoint import made_alike
 from stylize.runs.job import Job
 from stylize.vgg.preprocess import preprocess_image
 
@@ -122,9 +121,9 @@ def frames_to_paint(
 
     Args:
         job: of the film's first frame.
-        images: its frames, or, of the whole film, all.
+        images: the frames of the scene, in order.
         folder: of the results.
-        scene: that they are of.
+        scene: the part of the film to paint.
     """
     weight = job.settings.temporal_weight
     before: Image.Image | None = None
@@ -161,7 +160,7 @@ class FrameFolder:
         """Whether a frame is there, made as the record says."""
         path = self.file(index)
         with contextlib.suppress(InputError):
-            return path.exists() and made_alike(metadata.read_record(path), self._record)
+            return path.exists() and metadata.made_alike(metadata.read_record(path), self._record)
         return False
 
     def save(self, index: int, pixels: Any) -> None:

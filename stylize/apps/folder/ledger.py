@@ -139,7 +139,7 @@ class Ledger:
         what = FULL if outcome.full_disk else outcome.error
         if what not in self._errors:
             self._errors.add(what)
-            more = ": the same command paints what is left" if what is FULL else ""
+            more = ": the same command paints what is left" if outcome.full_disk else ""
             complain(f"{PROGRAM}: error: {outcome.error}{more}")
 
     @contextlib.contextmanager

@@ -53,7 +53,7 @@ from stylize.parallel.pool import (
 )
 from stylize.parallel.processes import processes
 from stylize.runs import metadata
-from stylize.runs.checkpoint import Damaged, StateFile, check_state
+from stylize.runs.checkpoint import Damaged, StateFile, check_state, state_path
 from stylize.runs.memory import allowed_mib
 from stylize.runs.progress import Stage
 from stylize.vgg.weights import VGG19Weights
@@ -124,7 +124,7 @@ def _waiting(args, record, job):
 def _is_resumable(args, record, job):
     """Whether there is a state of the very same run."""
     try:
-        StateFile(photo.state_path(args), record, job.stages).check()
+        StateFile(state_path(args.result_prefix), record, job.stages).check()
     except (InputError, OSError):
         return False
     return True
@@ -207,8 +207,8 @@ def _message(args, error):
 
 def _options(args, task):
     """The options that paint one task."""
-    photo, style, prefix = map(str, task)
-    own = {"base": photo, "style_reference": style, "result_prefix": prefix}
+    base, style, prefix = map(str, task)
+    own = {"base": base, "style_reference": style, "result_prefix": prefix}
     own |= {"final_only": not args.every_iteration}
     whole = {"ray": None, "quiet": True}  # a picture is painted in one place
     return argparse.Namespace(**vars(args) | own | whole)
@@ -394,7 +394,7 @@ def _paint_there(workers, args):
     try:
         check_writable(args.result_prefix)
         with alone(args.result_prefix):  # the worker's lock is only on its own copy
-            check_state(photo.state_path(args))  # this one is removed in the end
+            check_state(state_path(args.result_prefix))  # this one is removed in the end
             return workers.run(paint_photo, args, make_room)
     except ConnectionError:
         raise

@@ -9,7 +9,7 @@ import os
 import re
 import urllib.parse
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,21 +63,33 @@ def find_pictures(folder: str | os.PathLike, results: str | os.PathLike) -> list
     def fail(error):
         raise error
 
-    folder, results = Path(folder), os.path.realpath(results)
-    pictures = []
-    for path, folders, files in os.walk(folder, onerror=fail):
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and os.path.realpath(Path(path, name)) != results
-        ]
-        pictures += [Path(path, name) for name in files if not name.startswith(".")]
-    suffixes = picture_suffixes()
-    pictures = [path for path in pictures if path.suffix.lower() in suffixes and path.is_file()]
-    pictures = [path for path in pictures if not _is_ours(path)]
+    found = pictures_below(folder, results, fail)
+    pictures = [path for path in found if path.is_file() and not _is_ours(path)]
     if not pictures:
         raise InputError(f"{folder}: is a folder without pictures; check the path")
     return sorted(pictures)
+
+
+def pictures_below(
+    folder: str | os.PathLike,
+    results: str | os.PathLike,
+    on_error: Callable[[OSError], None] | None = None,
+) -> Iterator[Path]:
+    """Yields what has the name of a picture in a folder and below.
+
+    Hidden files are left out, and all that is in the folder `results`. `on_error`: as for
+    `os.walk`.
+    """
+    results, suffixes = os.path.realpath(results), picture_suffixes()
+    for path, folders, files in os.walk(os.fspath(folder), onerror=on_error):
+        folders[:] = [
+            name
+            for name in folders
+            if name[0] != "." and os.path.realpath(os.path.join(path, name)) != results
+        ]
+        for name in files:
+            if name[0] != "." and Path(name).suffix.lower() in suffixes:
+                yield Path(path, name)
 
 
 def _is_ours(path):

@@ -7,6 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from PIL import Image
+
 from stylize.apps.page.watch import Limit
 from stylize.errors import InputError, SettingError
 from stylize.images.clips import SUFFIXES, Clip, open_clip
@@ -56,12 +58,13 @@ class Allowance(NamedTuple):
         if len(photos) > 1 and any(map(is_clip, photos)):
             raise InputError("Give either one clip or photos.")
         if len(photos) > self.photos:
-            raise InputError(
-                f"{len(photos)} photos are too many: at most {self.photos} at once. Leave some out."
-            )
+            raise InputError(f"Too many photos: at most {self.photos} at once. Leave some out.")
 
-    def open_clip(self, path: str, limit: Limit) -> Clip:
-        """The clip of an upload. Raises InputError, also where it is too long; or Stopped."""
+    def open_clip(self, path: str, limit: Limit) -> tuple[Clip, Image.Image]:
+        """The clip of an upload, and its first frame.
+
+        Raises InputError, also where it is too long; or Stopped.
+        """
         require_opencv()
         try:
             clip = open_clip(path, most=self.frames + 1, max_pixels=self.pixels, ending=limit)
@@ -74,7 +77,11 @@ class Allowance(NamedTuple):
                 f"The clip has more than {self.frames} frames, the most that this page accepts; "
                 "give a shorter one."
             )
-        return clip
+        first = next(clip.frames(0, limit), None)
+        limit.check()
+        if first is None:
+            raise InputError("The clip has no frames that can be read.")
+        return clip, first
 
     def check_clip_settings(self, given: Mapping[str, Any]) -> None:
         """Raises InputError where a clip cannot be painted with settings."""

@@ -3,6 +3,7 @@
 They pass what the page's own button passes: the guard, the limits, and one queue with all visitors.
 """
 
+import html
 from collections.abc import Iterator
 from typing import Any
 
@@ -60,8 +61,8 @@ def add_endpoint(studio: Studio, max_size: int, **queue: Any) -> None:
             mask = None if keep_mask is None else _path(keep_mask, "keep_mask")
             asked = Asked([_path(photo, "photo")], _path(painting, "painting"), mask, given)
             for shown in studio.paint_for_program(asked):
-                yield shown.words, _file(shown.result)
-        except Exception as error:  # in plain words: programs show no HTML
+                yield html.unescape(shown.words), _file(shown.result)
+        except Exception as error:  # in plain words too: programs show no HTML
             named = f"{error.parameter}: " if isinstance(error, NotAllowed) else ""
             raise gr.Error(f"{named}{reason(error)}", print_exception=False) from None
 

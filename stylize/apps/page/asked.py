@@ -48,5 +48,5 @@ class Asked:
     def keep(self, path: str | os.PathLike, photo: str) -> None:
         """Keeps the result of a photo or a clip, for when the next one has taken its place."""
         names = f"{Path(photo).name} + {Path(self.style or '').name}"
-        self.results.append((str(path), f"{names}, strength {self.given['strength']:g}"))
+        self.results.append((str(path), f"{names}, strength {self.given['strength']}"))
         del self.results[:-MOST_KEPT]

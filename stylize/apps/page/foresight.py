@@ -85,15 +85,11 @@ class Foresight:
     def _look_at_clip(self, path, limit):
         """The same, found anew."""
         try:
-            clip = self._allowed.open_clip(path, limit)
-            first = next(clip.frames(0, limit), None)
-            limit.check()
+            clip, first = self._allowed.open_clip(path, limit)
         except Stopped:
             return None
         except OSError as error:
             raise InputError(reason(error)) from None
-        if first is None:
-            raise InputError("The clip has no frames that can be read.")
         return first.size, clip.length
 
     def seconds_of_choices(

@@ -101,13 +101,14 @@ class Guard:
 
         try:
             await self._pass_on(scope, receive, sending)
+            return
+        except _Refused as refused:
+            status, reason = refused.args
         except Exception as error:  # Gradio trips over much that no browser sends
-            not_taken = 400, _not_taken(scope["path"], str(error))
-            status, reason = error.args if isinstance(error, _Refused) else not_taken
-            if not isinstance(error, _Refused):
-                _log(scope, error)
-            if not started:
-                await PlainTextResponse(reason, status)(scope, receive, send)
+            _log(scope, error)
+            status, reason = 400, _not_taken(scope["path"], str(error))
+        if not started:
+            await PlainTextResponse(reason, status)(scope, receive, send)
 
     async def _pass_on(self, scope, receive, send):
         """Passes a request on. Raises _Refused, or whatever Gradio does."""

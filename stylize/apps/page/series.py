@@ -1,15 +1,14 @@
 """Several photos of a visitor: what has become of each, and their results together."""
 
 import html
-import itertools
 import os
 import re
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from stylize.apps.page.watch import Watch
-from stylize.backend.files import folded, replacing
+from stylize.backend.files import distinct, replacing
 
 LONGEST_NAME = 60  # characters of a download's
 
@@ -30,7 +29,9 @@ class Series:
     def __init__(self, folder: Path, photos: Sequence[str]):
         self._folder, self._names = folder, [Path(photo).name for photo in photos]
         self.places = [f"{i} of {len(photos)}: {name}" for i, name in enumerate(self._names, 1)]
-        self.paths = [folder / f"{name}.png" for name in result_names(photos)]
+        self.paths = [
+            folder / f"{name}.png" for name in distinct(Path(photo).stem for photo in photos)
+        ]
         self.gallery: list[tuple[str, str]] = []
         self._painted = 0
         self._remarks: dict[str, list[str]] = {}  # what is to be said -> of which photos
@@ -70,14 +71,3 @@ class Series:
 def download_name(photo: str | os.PathLike) -> str:
     """What the only result is called, without suffix: as the photo, but for odd characters."""
     return re.sub(r"[^\w-]+", "_", Path(photo).stem)[:LONGEST_NAME].strip("-_") or "painted"
-
-
-def result_names(photos: Iterable[str | os.PathLike]) -> list[str]:
-    """What the results of photos are called, without suffix: as the photos, but no two alike."""
-    names: list[str] = []
-    for photo in photos:
-        taken, stem = set(map(folded, names)), Path(photo).stem
-        numbered = (f"{stem}_{number}" for number in itertools.count(2))
-        free = (n for n in itertools.chain([stem], numbered) if folded(n) not in taken)
-        names.append(next(free))
-    return names

@@ -12,6 +12,7 @@ import functools
 import inspect
 import os
 import signal
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 
 from stylize.apps.page.allowance import Allowance
 from stylize.apps.page.api import DEFAULT_ROWS, add_endpoint
+from stylize.apps.page.asked import Asked
 from stylize.apps.page.choices import STRENGTHS
 from stylize.apps.page.guard import NOT_OURS, Guard, check_uploads, no_such_request, not_taken
 from stylize.apps.page.keeping import own_folder, remove_old_from
@@ -69,6 +71,7 @@ main.fillable { max-width: 1280px } /* and as wide as a narrower window */
 #result .image-container { padding-top: var(--size-7) } /* below the label */
 .grid-container { margin-top: var(--size-5) } /* the same */
 #gallery .grid-wrap, #earlier .grid-wrap { min-height: 0 } /* no empty rows */
+#earlier .caption-label { white-space: normal } /* the strength is at its end */
 .given .upload-wrapper { height: calc(100% - var(--size-10)) } /* leaves room for the sources */
 .given .gallery-item:only-child .thumbnail-item { height: 150px; aspect-ratio: auto } /* whole */
 .wrap:has(> .error) { display: none } /* the status says it; a badge stays on what is mended */
@@ -134,14 +137,22 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
     def paint_entered(request: gr.Request) -> Iterator[Shown]:
         yield from studio.paint(request.session_hash)
 
+    def as_asked(request: gr.Request, photos: Any, painting: Any, mask: Any, *values: Any) -> Asked:
+        """What a visitor asks for, which stays in memory, from what the browser sends of inputs."""
+        if not all(map(_is_plain, [request.session_hash, *values])):
+            raise complaint(NOT_OURS)
+        some = _paths(photos)[: studio.allowed.photos + 1]  # one too many says that they are
+        given = dict(zip(CONTROLS, values, strict=True))
+        return Asked(some, _last(painting), _last(mask), given)
+
     def enter(request: gr.Request, *sent: Any) -> str:
-        return studio.enter(request, *_as_asked(*sent))
+        return studio.enter(request, as_asked(request, *sent))
 
     def enter_for_choices(request: gr.Request, *sent: Any) -> str:
-        return studio.enter(request, *_as_asked(*sent), is_choice=True)
+        return studio.enter(request, as_asked(request, *sent), is_choice=True)
 
     def ready(request: gr.Request, *sent: Any) -> Any:
-        return studio.ready(request, *_as_asked(*sent))
+        return studio.ready(request, as_asked(request, *sent))
 
     def given(request: gr.Request, *sent: Any) -> tuple:
         words = ready(request, *sent)
@@ -183,7 +194,11 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
                     photos = _upload("Photos, or a clip", ["image", "video"], "photos")
                     painting = _upload("Painting", ["image"], "painting")
                 with gr.Row():
-                    strength, size = _strength(), _size(max_size)
+                    strength = gr.Slider(
+                        0, 1, DEFAULTS["strength"], label="Strength", info="photo ... painting"
+                    )
+                    rows = min(DEFAULT_ROWS, max_size)
+                    size = gr.Number(rows, label="Size", info="rows of the result", precision=0)
                 with gr.Row():
                     start = gr.Button("Paint", variant="primary", min_width=100, scale=2)
                     choices = gr.Button("Show me the choices", min_width=220, scale=3)
@@ -230,7 +245,6 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
             for event in (picture.select, button.click):
                 event(functools.partial(float, each), None, strength, **at_once)
         buttons = [button for _, button in offered]
-        strength.change(_marked, strength, buttons, trigger_mode="always_last", **at_once)
         looking: dict[str, Any] = {
             "concurrency_limit": 2,
             "concurrency_id": "looking",
@@ -239,8 +253,9 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
         photos.upload(show, photos, photos, **looking)
         for each in (painting, keep_mask):
             each.upload(show_last, each, each, **looking)
-        settings, last = inputs[3:], at_once | {"trigger_mode": "always_last"}
-        changed = last | {"preprocess": False}
+        settings = inputs[3:]
+        changed = at_once | {"trigger_mode": "always_last", "preprocess": False}
+        strength.change(_marked, strength, buttons, **changed)
         gr.on([each.change for each in settings], ready, inputs, words, **changed)
         pictures = [photos.change, painting.change, keep_mask.change]
         gr.on(pictures, given, inputs, [words, row], **changed)
@@ -314,15 +329,8 @@ def _paths(gallery):
     return [original(file["path"]) for file in files if file["path"]]
 
 
-def _as_asked(photos, painting, mask, *values):
-    """What the browser sends of the page's inputs, as `Studio.enter` takes it. Raises gr.Error."""
-    if not all(map(_is_plain, values)):
-        raise complaint(NOT_OURS)
-    return _paths(photos), _last(painting), _last(mask), *values
-
-
 def _is_plain(value):
-    """Whether a value may be that of a control; what is asked for stays in memory for a while."""
+    """Whether a value may be that of a control."""
     return (
         value is None
         or isinstance(value, int | float)
@@ -341,16 +349,6 @@ def _examples(label, names, component):
         samples = [[[str(EXAMPLES / f"{name}.jpg")]] for name in names]
         elem_id = f"{component.elem_id}_examples"
         return gr.Examples(samples, component, label=label, elem_id=elem_id)
-
-
-def _strength():
-    return gr.Slider(0, 1, DEFAULTS["strength"], label="Strength", info="photo ... painting")
-
-
-def _size(max_size):
-    return gr.Number(
-        min(DEFAULT_ROWS, max_size), label="Size", info="rows of the result", precision=0
-    )
 
 
 def _more_controls():
@@ -398,8 +396,25 @@ def _more_controls():
     return keep_mask, iterations, colours, content, style, smoothness, noise, seed, strokes
 
 
+def _check_port(host, port):
+    """Raises InputError, before anything takes time, where a page cannot be served."""
+    with contextlib.suppress(OSError):
+        for family, kind, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            with contextlib.suppress(OSError), socket.socket(family, kind) as tried:
+                if os.name != "nt":  # where it would let two have one port
+                    tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                tried.bind(address)
+                return
+    raise _no_port(host, port)
+
+
+def _no_port(host, port):
+    return InputError(f"--port {port}: cannot be used on {host}; choose another")
+
+
 def serve(args: argparse.Namespace) -> None:
     """Serves the page until Ctrl-C, with all that visitors leave in a temporary folder."""
+    _check_port(args.host, args.port)
     for number in stopping_signals():  # clean up then too
         signal.signal(number, signal.default_int_handler)
     with own_folder() as folder:
@@ -453,9 +468,7 @@ def serve(args: argparse.Namespace) -> None:
                     },
                 },
             )
-        except OSError:
-            raise InputError(
-                f"--port {args.port}: cannot be used on {args.host}; choose another"
-            ) from None
+        except OSError:  # another has taken it meanwhile
+            raise _no_port(args.host, args.port) from None
         print(f"The page is at {page.local_url} (Ctrl-C stops it)", flush=True)
         page.block_thread()

@@ -8,7 +8,7 @@ import contextlib
 import gc
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,9 @@ CONTROLS = (  # the settings on the page
     "seed",
     "style_scale",
 )
-MOST_ASKED = 200  # visitors whose wishes are remembered; Gradio's queue has room for fewer
+# Visitors whose wishes are remembered. Gradio's queue has room for fewer, but strangers may enter
+# under any number of names, and those that did so first are forgotten first.
+MOST_ASKED = 10_000
 
 
 class Studio:
@@ -73,12 +75,13 @@ class Studio:
         allowed: how much a visitor may ask for.
 
     Attributes:
+        allowed: as given.
         previews: show what browsers cannot.
         foresight: foresees how long painting will take.
     """
 
     def __init__(self, weights: VGG19Weights, folder: str, allowed: Allowance):
-        self._weights, self._folder, self._allowed = weights, folder, allowed
+        self._weights, self._folder, self.allowed = weights, folder, allowed
         self.previews = Previews(allowed.pixels)
         self.foresight = Foresight(weights, allowed, self.previews)
         self._asked: dict[str | None, Asked] = {}  # session -> what it asked for last
@@ -86,27 +89,17 @@ class Studio:
         self._running: dict[str | None, threading.Event] = {}  # session -> what stops its run
         self._reading = threading.Lock()
 
-    def enter(
-        self,
-        request: gr.Request,
-        photos: Sequence[str],
-        style: str | None,
-        keep_mask: str | None,
-        *values: Any,
-        is_choice: bool = False,
-    ) -> str:
+    def enter(self, request: gr.Request, asked: Asked, is_choice: bool = False) -> str:
         """A visitor asks for pictures, and waits from now on. Returns words that say so.
 
         What they asked for before, waiting or being painted, is dropped; their results stay.
 
         Args:
             request: whose it is.
-            photos, style, keep_mask: as in `Asked`.
-            values: those of `CONTROLS`, in their order.
-            is_choice: whether they ask for small ones to choose from.
+            asked: what they ask for.
+            is_choice: whether as small pictures to choose from.
         """
         self.stop(request)
-        asked = _what_is_asked(photos, style, keep_mask, values)
         asked.is_choice = is_choice
         with self._asking:
             if before := self._asked.pop(request.session_hash, None):
@@ -118,30 +111,26 @@ class Studio:
             self._asked[request.session_hash] = asked
         return "Waiting for your turn ..."
 
-    def ready(
-        self,
-        request: gr.Request,
-        photos: Sequence[str],
-        style: str | None,
-        keep_mask: str | None,
-        *values: Any,
-    ) -> Any:
-        """The words after a visitor has changed what is to be painted. Arguments: as of `enter`.
+    def ready(self, request: gr.Request, asked: Asked) -> Any:
+        """The words after a visitor has changed what is to be painted: that would be `asked` now.
 
         Earlier words are about something else and are replaced, except while a run shows its
         progress, or when a browser reports a change only after the answer to it has arrived.
         """
-        asked = self._asked.get(request.session_hash)
-        goes_on = request.session_hash in self._running or (asked and asked.waits)
-        is_answered = asked == _what_is_asked(photos, style, keep_mask, values)
-        return gr.skip() if goes_on or is_answered else READY
+        before = self._asked.get(request.session_hash)
+        goes_on = request.session_hash in self._running or (before and before.waits)
+        return gr.skip() if goes_on or asked == before else READY
 
     def paint(self, session: str | None) -> Iterator[Shown]:
         """Paints what a visitor asked for last, in their turn.
 
         Yields until all is painted, or was stopped. Raises gr.Error.
         """
-        yield from self._in_turn(session, False, self._paint_in_place, Shown)
+
+        def in_place(asked):
+            return in_place_of_earlier(self._paint_asked(asked), asked.results)
+
+        yield from self._in_turn(session, False, in_place, Shown)
 
     def paint_for_program(self, asked: Asked) -> Iterator[Shown]:
         """Paints for a program, which has its turn now. Closing the iterator stops it.
@@ -165,7 +154,7 @@ class Studio:
         asked for the other kind, which gets its own turn.
         """
         asked = self._asked.get(session)
-        if asked is None:  # or they left, and do not see it
+        if asked is None:  # see `MOST_ASKED`
             yield shown("Too many others have asked since; please ask again.")
             return
         if not asked.waits or asked.is_choice != is_choice:
@@ -184,10 +173,6 @@ class Studio:
             if self._running.get(session) is asked.stop:
                 del self._running[session]
 
-    def _paint_in_place(self, asked):
-        """Yields what is shown in place of the visitor's earlier results, which move below."""
-        yield from in_place_of_earlier(self._paint_asked(asked), asked.results)
-
     def _paint_asked(self, asked):
         """Yields what is shown of photos, or of a clip."""
         yield Shown("Getting ready ...")
@@ -204,11 +189,11 @@ class Studio:
         if is_clip(asked.photos[0]):
             raise InputError("The choices need a photo; give a frame of the clip instead.")
         yield Offered("Getting ready ...", gr.Row(visible=True), (None,) * len(STRENGTHS))
-        limit = Limit(asked.stop, self._allowed.seconds)
+        limit = Limit(asked.stop, self.allowed.seconds)
         try:
             photo = self._load(asked.photos[0], "the photo", limit)
             countdown = Countdown(self.foresight.seconds_of_choices(photo.size, asked.given))
-            each = settings_of_choices(asked.given, photo.size, self._allowed.size)
+            each = settings_of_choices(asked.given, photo.size, self.allowed.size)
             for index, own in enumerate(each):
                 countdown.begin_next()
                 watch = Watch(limit)
@@ -228,8 +213,8 @@ class Studio:
         """Raises InputError unless there is something to paint, and not too much of it."""
         if not (asked.photos and asked.style):
             raise InputError("Give a photo and a painting: drop them above, or choose an example.")
-        self._allowed.check_photos(asked.photos)
-        if bytes_in(self._folder) > self._allowed.bytes:
+        self.allowed.check_photos(asked.photos)
+        if bytes_in(self._folder) > self.allowed.bytes:
             raise InputError("The page has no room for this now; come back later.")
 
     def _paint_one(self, asked, folder):
@@ -276,7 +261,7 @@ class Studio:
 
         Yields what is shown. Returns the `Watch`; raises what ended the run, but for `Stopped`.
         """
-        limit = Limit(asked.stop, self._allowed.seconds)
+        limit = Limit(asked.stop, self.allowed.seconds)
         watch = Watch(limit)
         yield Shown(say(watch))
         try:
@@ -315,13 +300,11 @@ class Studio:
     def _paint_clip(self, asked, folder):
         """Yields what is shown of a clip. What is painted of it until it is stopped is a film."""
         (path,) = asked.photos
-        self._allowed.check_clip_settings(asked.given)
+        self.allowed.check_clip_settings(asked.given)
         yield Shown("Reading the clip ...")
-        limit = Limit(asked.stop, self._allowed.seconds)
+        limit = Limit(asked.stop, self.allowed.seconds)
         try:
-            clip = self._allowed.open_clip(path, limit)
-            first = next(clip.frames(0, limit), None)
-            limit.check()
+            clip, first = self.allowed.open_clip(path, limit)
             job = self._prepare(first, asked, asked.given, limit)
         except Stopped as error:
             yield Shown(f"{error}; no frame was finished".capitalize())
@@ -341,7 +324,7 @@ class Studio:
             if clip.sound:  # however long it is
                 seconds = float(len(files) / clip.rate)
                 clip = clip._replace(sound=(*clip.sound, "-t", str(seconds)))
-            writing = Limit(threading.Event(), self._allowed.seconds)  # Stop is to leave a film
+            writing = Limit(threading.Event(), self.allowed.seconds)  # Stop is to leave a film
             try:
                 with_sound = encode(film, files, clip, metadata.to_text(record), writing)
             except OSError:
@@ -359,8 +342,8 @@ class Studio:
         left = ""
         with contextlib.closing(clip.frames(0, limit)) as images:
             for frame in frames_to_paint(job, images, folder):
-                if frame.number >= self._allowed.frames:  # a header may say less than there is
-                    return f"stopped after {self._allowed.frames} frames, the most this page allows"
+                if frame.number >= self.allowed.frames:  # a header may say less than there is
+                    return f"stopped after {self.allowed.frames} frames, the most this page allows"
                 place = f"Frame {frame.number + 1} of {clip.length}"
 
                 def say(watch, place=place, left=left):
@@ -386,7 +369,7 @@ class Studio:
         load = load_keep_mask_apart if is_mask else load_image_apart
         # Gradio may begin the next event while one that was cancelled still reads.
         with held(self._reading, limit):
-            read = load(path, name, self._allowed.pixels, limit)
+            read = load(path, name, self.allowed.pixels, limit)
         limit.check()
         return read
 
@@ -396,9 +379,9 @@ class Studio:
         """The `Job` of a photo, whose settings are given. Raises InputError, or Stopped."""
         painting = self._load(asked.style, "the painting", limit)
         # Both sizes are checked before memory is planned, whose answer would say less.
-        settings, result = self._allowed.settings(given, photo.size)
+        settings, result = self.allowed.settings(given, photo.size)
         cropped = without_margins(painting).of(painting)
-        self._allowed.check_painting(cropped.size, settings, result)
+        self.allowed.check_painting(cropped.size, settings, result)
         mask = self._load_mask(asked, photo, limit)
         job = prepare(photo, painting, keep_mask=mask, **given)
         if job.inputs.style_boxes[0].is_cut:
@@ -442,8 +425,3 @@ class Studio:
         self.stop(request)
         if asked := self._asked.get(request.session_hash):
             asked.waits = False
-
-
-def _what_is_asked(photos, style, keep_mask, values):
-    """What a visitor asks for with the page's inputs: see `Studio.enter`."""
-    return Asked(photos, style, keep_mask, dict(zip(CONTROLS, values, strict=True)))

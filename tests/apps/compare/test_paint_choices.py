@@ -119,6 +119,11 @@ def test_a_size_is_found_however_it_is_spelled(size):
     ]
 
 
+@pytest.mark.parametrize("jobs", [["--jobs", "2"], ["--j=2"], ["--j", "2"]])
+def test_jobs_are_of_no_single_command(jobs):
+    assert without(["a", *jobs, "b"], "--jobs") == ["a", "b"]
+
+
 def test_without_values_six_choices_that_matter(simple_loss, command, tmp_path, painted):
     del command[5:7]  # --size
     assert nst.main([*command, "--compare"]) == 0
@@ -153,7 +158,7 @@ def test_numbers_make_no_name_that_another_choice_has(
         shutil.copy(command[1], style)
     compare = [*command, "--compare", f"style={','.join(styles)}"]
     assert nst.main(compare) == 0
-    assert painted == [f"style-{name}.png" for name in ("a", "a_3", "A_4", "a_2")]
+    assert painted == [f"style-{name}.png" for name in ("a", "a_2", "A_3", "a_2_2")]
     for name, style in zip(painted, styles, strict=True):
         record = metadata.read_record(tmp_path / "results" / "try_compare" / name)
         assert record["styles"][0]["name"] == Path(style).name

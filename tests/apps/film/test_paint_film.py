@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,22 +52,30 @@ def ffmpeg(*arguments):
     return subprocess.run(command, capture_output=True, text=True).stderr
 
 
-@pytest.fixture
-def silent(tmp_path):
-    """A video of four frames, 12 a second."""
-    writer = Mp4Writer(tmp_path / "silent.mp4", (64, 48), 12, ("-crf", "5"))
+@pytest.fixture(scope="module")
+def encoded(tmp_path_factory):
+    """A folder with a video of four frames, 12 a second, and with the same and a tone."""
+    folder = tmp_path_factory.mktemp("encoded")
+    silent, clip = folder / "silent.mp4", folder / "clip.mp4"
+    writer = Mp4Writer(silent, (64, 48), 12, ("-crf", "5"))
     for index in range(FRAMES):
         writer.write(frame(index), 1)
     writer.finish()
-    return tmp_path / "silent.mp4"
+    tone = ("-f", "lavfi", "-i", "sine=frequency=440:duration=0.5")
+    ffmpeg("-i", silent, *tone, "-c:v", "copy", "-c:a", "aac", clip)
+    return folder
 
 
 @pytest.fixture
-def clip(silent, tmp_path):
+def silent(encoded, tmp_path):
+    """The video without sound."""
+    return shutil.copy(encoded / "silent.mp4", tmp_path / "silent.mp4")
+
+
+@pytest.fixture
+def clip(encoded, tmp_path):
     """The same with a tone."""
-    tone = ("-f", "lavfi", "-i", "sine=frequency=440:duration=0.5")
-    ffmpeg("-i", silent, *tone, "-c:v", "copy", "-c:a", "aac", tmp_path / "clip.mp4")
-    return tmp_path / "clip.mp4"
+    return shutil.copy(encoded / "clip.mp4", tmp_path / "clip.mp4")
 
 
 @pytest.fixture
@@ -168,8 +177,10 @@ def test_hdr_that_an_ffmpeg_cannot_convert_is_refused(tmp_path, monkeypatch):
 
 def test_title_of_a_video_is_not_what_it_is(silent, tmp_path):
     said = "\n  Stream #0:0: Video: h264, yuv420p(bt2020nc/bt2020/smpte2084), 2 fps\n"
+    said += "  Stream #0:1: Audio: aac\n"
     ffmpeg("-i", silent, "-c", "copy", "-metadata", f"title={said}", tmp_path / "titled.mkv")
-    assert clips.open_clip(str(tmp_path / "titled.mkv")).rate == 12
+    clip = clips.open_clip(str(tmp_path / "titled.mkv"))
+    assert (clip.rate, clip.sound) == (12, ())
 
 
 def test_video_that_stands_still_is_refused_as_such(silent, tmp_path):
@@ -695,7 +706,7 @@ def test_link_in_the_place_of_the_frames_is_not_followed(command, tmp_path, caps
 
 def test_without_weight_frames_are_pictures(small_vgg19, painting, tmp_path):
     images = [frame(index) for index in range(2)]
-    settings = {"size": 32, "iterations": 1}
+    settings = {"size": 32, "iterations": 1, "evaluations_per_iteration": 3}
     job = prepare(images[0], painting, temporal_weight=0, **settings)
     results, _ = kept_frames(job, small_vgg19, images, tmp_path / "frames")
     for image, result in zip(images, results, strict=True):
@@ -760,10 +771,11 @@ def test_weight_is_in_proportion_to_the_loss_it_is_added_to(recipe, small_vgg19,
 
 def test_scenes_begin_anew(small_vgg19, painting, tmp_path):
     images = [frame(index) for index in range(CUT - 1, CUT + 2)]
-    job = prepare(images[0], painting, size=48, iterations=1)
+    settings = {"size": 48, "iterations": 1, "evaluations_per_iteration": 3}
+    job = prepare(images[0], painting, **settings)
     results, begins = kept_frames(job, small_vgg19, images, tmp_path / "frames")
     assert begins == [0, 1]
-    alone = nst.style_transfer(images[1], painting, weights=small_vgg19, size=48, iterations=1)
+    alone = nst.style_transfer(images[1], painting, weights=small_vgg19, **settings)
     np.testing.assert_array_equal(results[1], alone)
 
 

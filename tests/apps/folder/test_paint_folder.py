@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import alive, disk_full, own_group, smooth_picture
+from conftest import SHALLOW, alive, disk_full, own_group, smooth_picture
 from PIL import Image
 
 import neural_style_transfer as nst
@@ -491,7 +491,8 @@ def test_stopped_processes_end_and_keep_what_they_did(
     stop, whom, status, command, full_weights_path, tmp_path
 ):
     """All of them end, also where only the parent was told, or could not tell them."""
-    command += ["--iter", "100000", "--recipe", "keras", "--quiet"]  # no time to foresee
+    command += ["--iter", "100000", "--recipe", "keras", *SHALLOW]
+    command.append("--quiet")  # no time to foresee
     with start(command, full_weights_path) as run:
         deadline = time.monotonic() + 90
         while len(list((tmp_path / "results").glob("*_state.npz"))) < 2:

@@ -47,11 +47,11 @@ def nothing():
     pass
 
 
-def told(folder):
+def told(folder, *others):
     """How many changes there were until nothing more happened."""
     count = itertools.count()
     try:
-        for _ in watch.changes([str(folder)], str(folder / "results")):
+        for _ in watch.changes([str(folder), *map(str, others)], str(folder / "results")):
             next(count)
     except Stopped:
         return next(count)
@@ -74,6 +74,14 @@ def test_results_and_what_is_no_picture_do_not_count(folder, looks):
     looks += [(folder / name).touch for name in ("results/a.png", ".b.jpg", "c.txt")]
     looks += [nothing, nothing]
     assert told(folder) == 0
+
+
+def test_two_folders_are_waited_for(folder, looks, tmp_path):
+    """With none of either kind, there is nothing to paint."""
+    (tmp_path / "styles").mkdir()
+    (tmp_path / "styles" / "a.jpg").touch()
+    looks += [nothing, nothing, (folder / "b.jpg").touch, nothing, nothing]
+    assert told(folder, tmp_path / "styles", tmp_path / "no_folder.jpg") == 1
 
 
 def test_a_folder_may_be_empty_at_first_and_bad_pictures_do_not_end_it(

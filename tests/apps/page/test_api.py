@@ -149,6 +149,20 @@ def test_programs_see_one_endpoint(address, client):
         visitor.predict(api_name="/enter")
 
 
+def test_numbers_may_be_sent_as_text(client):
+    """As a form in a browser has them: what was painted is not lost for it."""
+    both = {"photo": uploaded(client), "painting": uploaded(client, "painting.jpg")}
+    *_, (event, said) = told(client, both | {"strength": "0.5", "size": "32", "iterations": 1})
+    assert event == "complete", said
+
+
+def test_notes_are_in_plain_text(client, cut_out_path):
+    mask = cut_out_path.rename("a&b.png")
+    both = {"photo": uploaded(client), "painting": uploaded(client, "painting.jpg")}
+    *_, (_, said) = told(client, both | {"keep_mask": uploaded(client, mask), "size": 32})
+    assert "mask a&b.png: a cut-out" in json.loads(said)[0]
+
+
 def test_what_cannot_be_painted_is_one_line(client):
     photo = uploaded(client)
     for asked, words in (

@@ -20,6 +20,7 @@ from PIL import Image
 
 import neural_style_transfer as nst
 from stylize.errors import InputError
+from stylize.images import apart
 from stylize.images.clips import open_clip
 from stylize.images.ffmpeg import Mp4Writer, find_ffmpeg
 from stylize.images.reading import load_image
@@ -30,9 +31,9 @@ from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES, choose_settings
 
 gr = pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 studios = pytest.importorskip("stylize.apps.page.studio")
-from stylize.apps.page import allowance, asked, choices  # noqa: E402
+from stylize.apps.page import allowance, asked, choices, previews  # noqa: E402
 from stylize.apps.page.allowance import Allowance  # noqa: E402
-from stylize.apps.page.series import Series, download_name, result_names  # noqa: E402
+from stylize.apps.page.series import Series, download_name  # noqa: E402
 
 VISITOR = SimpleNamespace(session_hash="a visitor")
 ENDLESS = 10_000  # iterations
@@ -40,7 +41,25 @@ UNCHANGED = [studios.Shown(gr.skip())]  # on the page
 
 
 @pytest.fixture
-def studio(small_vgg19, tmp_path):
+def read_here(monkeypatch):
+    """Uploads are read in this process: to start another takes longer than to paint them."""
+
+    def load_image_here(path, name, max_pixels, ending):
+        return load_image(path, name, max_pixels)
+
+    def load_keep_mask_here(path, name, max_pixels, ending):
+        return apart.Mask(*apart.READERS["keep_mask"](path, name, max_pixels))
+
+    def preview_here(path, name, max_pixels, ending, side):
+        return apart.Preview(*apart.READERS["preview"](path, name, max_pixels, side))
+
+    monkeypatch.setattr(studios, "load_image_apart", load_image_here)
+    monkeypatch.setattr(studios, "load_keep_mask_apart", load_keep_mask_here)
+    monkeypatch.setattr(previews, "preview_apart", preview_here)
+
+
+@pytest.fixture
+def studio(small_vgg19, tmp_path, read_here):
     """It may paint up to 64 pixels, for a minute, four photos at once, or a clip of four frames."""
     allowed = Allowance(size=64, seconds=60, photos=4, frames=4, pixels=10_000)
     (tmp_path / "page").mkdir()
@@ -61,8 +80,8 @@ def painting_of(studio, photo_path, painting_path):
         **more,
     ):
         given = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
-        values = (given | {"size": size, "iterations": iterations} | more).values()
-        studio.enter(VISITOR, photos, painting, mask, *values, is_choice=is_choice)
+        given |= {"size": size, "iterations": iterations} | more
+        studio.enter(VISITOR, asked.Asked(photos, painting, mask, given), is_choice)
         return studio.paint(VISITOR.session_hash)
 
     return ask
@@ -252,7 +271,7 @@ def test_time_of_a_clip_is_foreseen(studio, photo_path, tmp_path, monkeypatch):
     assert "would take about 2 min, but painting stops after 60s" in slow and "shorter" in slow
     assert "the limit here is 64" in said([clip], size=64)
     assert said([clip, photo_path]) == "Give either one clip or photos."
-    assert said([photo_path] * 5).startswith("5 photos are too many: at most 4 at once.")
+    assert said([photo_path] * 5).startswith("Too many photos: at most 4 at once.")
 
 
 def test_small_pictures_of_a_tall_photo_are_wide_enough():
@@ -408,8 +427,7 @@ def test_results_are_kept_for_their_visitor_and_not_without_end(studio, painting
     (own,) = studio._asked.values()
     assert len(own.results) == 2
     other = SimpleNamespace(session_hash="another visitor")
-    values = [own.given[name] for name in studios.CONTROLS]
-    studio.enter(other, own.photos, own.style, None, *values)
+    studio.enter(other, asked.Asked(own.photos, own.style, None, own.given))
     first = next(s for s in studio.paint(other.session_hash) if is_picture(s.picture))
     assert first.earlier == gr.skip()
 
@@ -421,8 +439,8 @@ def test_what_was_said_is_taken_back_when_something_else_is_given(
     default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
 
     def ready(**given):
-        values = (default | {"size": 24, "iterations": ENDLESS} | given).values()
-        return studio.ready(VISITOR, (photo_path,), painting_path, None, *values)
+        given = default | {"size": 24, "iterations": ENDLESS} | given
+        return studio.ready(VISITOR, asked.Asked((photo_path,), painting_path, None, given))
 
     assert ready() == "Ready."
     events = painting_of(ENDLESS)
@@ -529,7 +547,7 @@ def test_visitor_who_leaves_ends_the_series(studio, painting_of, three):
 
 
 def test_time_limit_holds_for_each_photo(studio, painting_of, three):
-    studio._allowed = studio._allowed._replace(seconds=0.5)
+    studio.allowed = studio.allowed._replace(seconds=0.5)
     first, limit = last_words(painting_of(ENDLESS, photos=three[1:])).split("\n\n", 1)
     assert first == "Done: 0 of 2 painted"
     assert "stopped by the time limit" in limit and "dog.png" in limit
@@ -682,7 +700,7 @@ def test_all_that_reads_an_upload_and_writes_a_film_has_a_limit(
 
 def test_full_page_paints_nothing_more(studio, painting_of, tmp_path):
     """Else results of the same upload, painted again and again, would fill the disk."""
-    studio._allowed = studio._allowed._replace(bytes=20_000)
+    studio.allowed = studio.allowed._replace(bytes=20_000)
     assert last_words(painting_of(1)) == "Done: 28x24 pixels"
     (tmp_path / "page" / "result.png").write_bytes(bytes(20_001))
     with pytest.raises(gr.Error, match="no room for this now; come back later"):
@@ -710,20 +728,6 @@ def test_clip_without_opencv_is_answered(painting_of, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(gr.Error, match="pip install opencv-python-headless"):
         list(painting_of(1, photos=["clip.mp4"]))
-
-
-@pytest.mark.parametrize(
-    ("photos", "names"),
-    [
-        (["a.jpg", "b.png"], ["a", "b"]),
-        (["1/a.jpg", "2/a.jpg", "3/a.png"], ["a", "a_2", "a_3"]),
-        (["a.jpg", "A.jpg"], ["a", "A_2"]),  # some disks do not tell a from A
-        (["a_2.jpg", "a.jpg", "a.png"], ["a_2", "a", "a_3"]),
-        (["a.jpg", "a.png", "a_2.jpg"], ["a", "a_2", "a_2_2"]),
-    ],
-)
-def test_no_two_results_share_a_name(photos, names):
-    assert result_names(photos) == names
 
 
 @pytest.mark.parametrize(
@@ -806,9 +810,13 @@ def test_choices_asked_for_while_a_picture_waits_take_its_place(studio, painting
     assert last_words(studio.offer(VISITOR.session_hash)).startswith("Choose the one")
 
 
-def test_visitors_who_wait_are_remembered_longer_than_those_who_were_served(studio, painting_of):
+def test_visitors_who_wait_are_remembered_longer_than_those_who_were_served(
+    studio, painting_of, monkeypatch
+):
+    monkeypatch.setattr(studios, "MOST_ASKED", 20)
+
     def enter(number):
-        studio.enter(SimpleNamespace(session_hash=number), None, None, None, *studios.CONTROLS)
+        studio.enter(SimpleNamespace(session_hash=number), asked.Asked([], None, None, {}))
 
     enter("waits")
     list(painting_of(1))
@@ -825,9 +833,10 @@ def test_stop_while_waiting(studio, painting_of):
     assert last_words(events) == "Stopped; no picture was finished"
 
 
-def test_those_who_ask_and_never_wait_are_forgotten_in_the_end(studio):
+def test_those_who_ask_and_never_wait_are_forgotten_in_the_end(studio, monkeypatch):
+    monkeypatch.setattr(studios, "MOST_ASKED", 20)
     for number in range(studios.MOST_ASKED + 2):
-        studio.enter(SimpleNamespace(session_hash=number), None, None, None, *studios.CONTROLS)
+        studio.enter(SimpleNamespace(session_hash=number), asked.Asked([], None, None, {}))
     assert len(studio._asked) == studios.MOST_ASKED
     assert last_words(studio.paint(0)) == "Too many others have asked since; please ask again."
     with pytest.raises(gr.Error, match="Give a photo and a painting"):
@@ -860,7 +869,7 @@ def test_page_that_is_closed_ends_the_run(studio, painting_of):
 
 
 def test_time_limit_stops_and_says_so(studio, painting_of):
-    studio._allowed = studio._allowed._replace(seconds=0.5)
+    studio.allowed = studio.allowed._replace(seconds=0.5)
     assert last_words(painting_of(ENDLESS)).startswith("Stopped by the time limit of 0s")
 
 
@@ -873,7 +882,7 @@ def test_time_limit_stops_and_says_so(studio, painting_of):
         ({"photos": []}, "Give a photo and a painting"),
         ({"painting": None}, "Give a photo and a painting"),
         ({"photos": ["none.png"]}, "the photo: no such file"),
-        ({"photos": ["a.png"] * 5}, "5 photos are too many: at most 4 at once. Leave some"),
+        ({"photos": ["a.png"] * 5}, "Too many photos: at most 4 at once. Leave some"),
     ],
 )
 def test_what_cannot_be_painted_is_answered_and_leaves_nothing(
@@ -910,8 +919,8 @@ def test_too_large_a_painting_is_answered_by_its_size_whatever_memory_there_is(
 
 def test_choices_are_small_pictures_of_three_strengths(studio, photo_path, painting_path):
     given = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
-    values = (given | {"size": 40}).values()
-    studio.enter(VISITOR, [photo_path], painting_path, None, *values, is_choice=True)
+    given |= {"size": 40}
+    studio.enter(VISITOR, asked.Asked([photo_path], painting_path, None, given), is_choice=True)
     shown = list(studio.offer(VISITOR.session_hash))
     last = {}
     for each in shown:
