@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -94,6 +95,14 @@ def set_up(notebook, folder):
     return Path(notebook.cells[-1].outputs[0].text.strip()).parent
 
 
+def said_by_first_cell(notebook, folder):
+    """What it raises, run without a kernel: it is plain Python."""
+    command = [sys.executable, "-c", notebook.cells[1].source]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert ended.returncode
+    return ended.stderr
+
+
 def test_outputs_are_stripped(notebook):
     for cell in notebook.cells:
         assert not cell.get("outputs") and not cell.get("execution_count")
@@ -128,8 +137,7 @@ def test_clones_a_repository(notebook, project, elsewhere):
     assert set_up(notebook, elsewhere) == elsewhere / "project"
 
 
-@pytest.mark.parametrize("kind", ["zip", "gztar"])
-@pytest.mark.parametrize("base_dir", [".", "neural-style-transfer"])
+@pytest.mark.parametrize(("kind", "base_dir"), [("zip", "neural-style-transfer"), ("gztar", ".")])
 def test_unpacks_an_uploaded_archive(notebook, project, elsewhere, colab, kind, base_dir):
     root = project if base_dir == "." else project.parent
     colab(shutil.make_archive(project.parent / "archive", kind, root, base_dir))
@@ -163,20 +171,17 @@ def test_uploads_that_are_not_the_project(
     with zipfile.ZipFile(photo_path.with_name("other.zip"), "w") as archive:
         archive.writestr("README.md", "Another project")
     colab(upload and photo_path.with_name(upload))
-    with pytest.raises(nbclient.exceptions.CellExecutionError, match=complaint):
-        set_up(notebook, elsewhere)
+    assert complaint in said_by_first_cell(notebook, elsewhere)
 
 
 def test_says_what_to_do_without_the_files(notebook, elsewhere):
-    with pytest.raises(nbclient.exceptions.CellExecutionError, match="fill in REPOSITORY"):
-        set_up(notebook, elsewhere)
+    assert "fill in REPOSITORY" in said_by_first_cell(notebook, elsewhere)
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="needs git")
 def test_says_what_to_do_where_git_cannot_clone(notebook, elsewhere):
     fill_in(notebook.cells[1], REPOSITORY=f"file://{elsewhere}/nowhere")
-    with pytest.raises(nbclient.exceptions.CellExecutionError, match="check the address"):
-        set_up(notebook, elsewhere)
+    assert "check the address" in said_by_first_cell(notebook, elsewhere)
 
 
 def test_installs_what_is_missing_only(notebook, project, elsewhere, tmp_path, monkeypatch):

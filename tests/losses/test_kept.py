@@ -65,6 +65,7 @@ def test_loss_is_that_of_the_photo_laid_over_and_the_gradient_fits(mask):
     np.testing.assert_allclose(found, gradient, rtol=1e-5)
 
 
+@pytest.mark.usefixtures("evaluated_once")
 @pytest.mark.parametrize(
     "options",
     [
@@ -157,6 +158,7 @@ def test_neighbors_are_looked_up_where_it_is_painted(
     assert terms["neighbors"] > 0 and not gradient[mask == 255].any()
 
 
+@pytest.mark.usefixtures("evaluated_once")
 def test_frames_keep_what_is_theirs(photo, painting, mask, small_vgg19):
     given = {"size": "own", "iterations": 1, "keep_mask": mask, "evaluations_per_iteration": 3}
     job = prepare(photo, painting, **given)
@@ -170,6 +172,7 @@ def test_frames_keep_what_is_theirs(photo, painting, mask, small_vgg19):
     assert (pixels[mask == 0] != frame[mask == 0]).any()
 
 
+@pytest.mark.usefixtures("evaluated_once")
 def test_speck_that_small_sizes_lose_is_painted_at_the_last(photo, painting):
     """Nothing is left to paint at the smaller sizes, and nothing fails there."""
     mask = np.full((80, 96), 255, np.uint8)

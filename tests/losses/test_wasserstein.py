@@ -7,6 +7,7 @@ import scipy.linalg
 from stylize.backend.tensors import ValueAndGrad, keras, with_gradient
 from stylize.losses import wasserstein
 
+pytestmark = pytest.mark.usefixtures("eagerly")  # each function is called once
 # JAX has no float64 unless told, and Keras with PyTorch rounds arrays to float32 on their way in.
 EXACT = pytest.param(
     "float64", marks=pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="float32")

@@ -117,6 +117,7 @@ def test_a_run_is_learned_from_where_pixels_count(size, each, evaluations, learn
     assert (after == pace) != learns
 
 
+@pytest.mark.usefixtures("evaluated_once")
 def test_real_evaluations_are_timed(small_vgg19):
     job = job_of(40)
     pace = forecast.measure(job, lambda stage: nst.stage_objective(job, small_vgg19, stage))

@@ -74,6 +74,7 @@ def test_its_gradient_is_its_adjoint(size, widths):
         assert abs(np.sum(gradient * direction) - wanted) < 1e-6 * scale
 
 
+@pytest.mark.usefixtures("evaluated_once")
 @pytest.mark.skipif(not TENSORFLOW, reason="others never use it")
 def test_the_network_is_the_plain_one_but_for_rounding(full_vgg19, monkeypatch):
     x = np.random.default_rng(0).normal(0, 60, (1, 33, 47, 3)).astype(np.float32)

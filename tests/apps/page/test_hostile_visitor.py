@@ -20,6 +20,7 @@ httpx = pytest.importorskip("httpx")
 from fuzz_page import fuzz_page  # noqa: E402
 
 from stylize.apps.page import guard, keeping, previews  # noqa: E402
+from stylize.errors import InputError  # noqa: E402
 
 LOOKS = ("show", "show_last", "mask_of", "foresee", "ready", "given")
 EXAMPLES = ("load_example", "load_example_1")
@@ -142,9 +143,21 @@ def elsewhere(tmp_path, photo_path, page):
     ]
 
 
-@pytest.mark.parametrize("more", [{}, {"meta": META}, {"meta": {}}, {"url": "/etc/passwd"}])
-def test_only_uploads_are_read(more, visitor, photo_of, elsewhere):
+BESIDE = [{}, {"meta": META}, {"meta": {}}, {"url": "/etc/passwd"}]  # a path
+
+
+@pytest.mark.parametrize("more", BESIDE)
+def test_only_what_was_uploaded_is_an_upload(more, elsewhere, page):
+    (own,) = page[1].glob("style_transfer_*")
     for path in elsewhere:
+        with pytest.raises(InputError, match=re.escape(ONLY_UPLOADS)):
+            guard.check_uploads([{"path": path, **more}], str(own))
+
+
+@pytest.mark.parametrize("more", BESIDE)
+def test_only_uploads_are_read(more, visitor, photo_of, elsewhere):
+    """Gradio reads a path without "meta" wherever it is; with it, a few paths tell enough."""
+    for path in elsewhere[::8] if more else elsewhere:
         file = {"path": path, **more}
         own, given = in_gallery(photo_of), in_gallery(file)
         for photos, painting, mask in (

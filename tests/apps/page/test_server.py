@@ -51,19 +51,20 @@ def address(full_weights_path, folder):
 
 @pytest.fixture(scope="module")
 def browser():
+    """What one person's browser keeps: the page's scripts are fetched and compiled once."""
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=BROWSER, args=list(QUIET))
-        yield browser
+        yield browser.new_context(accept_downloads=True)
         browser.close()
 
 
 @pytest.fixture
 def visit(browser, address):
-    """A function that opens the page as a new visitor."""
+    """A function that opens the page in a tab of its own, to the page a new visitor."""
     visitors = []
 
     def open_page():
-        page = browser.new_context(accept_downloads=True).new_page()
+        page = browser.new_page()
         page.set_default_timeout(SECONDS)
         outside = []
         page.on("request", lambda request: outside.append(request.url))
@@ -74,7 +75,7 @@ def visit(browser, address):
 
     yield open_page
     for page, requests in visitors:
-        page.context.close()
+        page.close()
         assert all(url.startswith((address, "data:", "blob:")) for url in requests)
 
 
@@ -108,7 +109,7 @@ def test_upload_paint_watch_and_download(visit, photo_path, painting_path, tmp_p
     seen = set()
     while "Done" not in page.locator("#status").inner_text():
         seen.add(shown(page))
-        page.wait_for_timeout(20)
+        page.wait_for_timeout(100)
     status(page, r"Done: 38x32 pixels")
     assert len(seen - {None}) >= 2  # the preview changed while it was painted
     expect(page.get_by_test_id("matplotlib")).to_be_hidden()  # until somebody asks for it
@@ -189,7 +190,9 @@ def test_terminal_says_that_it_starts_and_where_the_page_is(address, folder):
     assert last == f"The page is at {address}/ (Ctrl-C stops it)"
 
 
-def test_stop_keeps_what_is_there(visit, photo_path, painting_path):
+def test_stop_keeps_what_is_there_and_a_second_click_can_be_stopped(
+    visit, photo_path, painting_path
+):
     page = visit()
     give(page, photo_path, painting_path)
     paint(page, 20)
@@ -198,33 +201,31 @@ def test_stop_keeps_what_is_there(visit, photo_path, painting_path):
     status(page, "Stopped: 38x32 pixels")
     assert shown(page)
     expect(page.get_by_role("button", name="Download PNG")).to_be_enabled()
-
-
-def test_second_click_while_painting_can_be_stopped(visit, photo_path, painting_path):
-    page = visit()
-    give(page, photo_path, painting_path)
-    paint(page, 20)
-    page.locator("#result img").wait_for()
-    paint(page, 20)
-    status(page, "Painting at 38x32 pixels")
+    for _ in range(2):
+        paint(page, 20)
+        status(page, "Painting at 38x32 pixels")
     page.get_by_role("button", name="Stop").click()
     status(page, "Stopped")
     page.wait_for_timeout(500)
     status(page, "Stopped")
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [(b"hello", "not a picture that can be read"), (b"", "the file is empty")],
-)
-def test_corrupt_upload_is_answered(content, message, visit, painting_path, tmp_path):
+def test_corrupt_uploads_are_answered(visit, painting_path, tmp_path):
+    """Those too that cannot be shown before."""
     page = visit()
-    (tmp_path / "bad.png").write_bytes(content)
-    give(page, tmp_path / "bad.png", painting_path)
-    paint(page, 1)
-    status(page, f"the photo: {message}")
-    expect(page.get_by_test_id("toast-body")).to_contain_text(message)
-    assert shown(page) is None
+    for name, content, message in [
+        ("no_picture.png", b"hello", "not a picture that can be read"),
+        ("empty.png", b"", "the file is empty"),
+        ("bad.heic", b"\0\0\0\x18ftypheic" + bytes(99), "not a picture|damaged"),
+    ]:
+        (tmp_path / name).write_bytes(content)
+        give(page, tmp_path / name, painting_path)
+        paint(page, 1)
+        status(page, f"the photo: .*({message})")
+        toast = page.get_by_test_id("toast-body").filter(has_text=re.compile(message))
+        expect(toast.first).to_be_visible()
+        assert shown(page) is None
+        page.locator("#photos").get_by_label("Clear").click()
 
 
 def test_missing_and_too_large_pictures_are_answered(visit, photo_path, painting_path):
@@ -237,29 +238,17 @@ def test_missing_and_too_large_pictures_are_answered(visit, photo_path, painting
     status(page, "120x100 pixels; the limit here is 64")
 
 
-@pytest.fixture
-def two(visit, photo_path, painting_path):
-    """Two visitors: the first's picture is being painted, the second has given theirs."""
+def test_two_visitors_take_turns(visit, photo_path, painting_path):
+    """Stop while one waits gives the place up, and who leaves does not hold the next one up."""
     first, second = visit(), visit()
     for page in (first, second):
         give(page, photo_path, painting_path)
-    paint(first, 20)
-    first.locator("#result img").wait_for()
-    return first, second
 
+    def begin_first():
+        paint(first, 20)
+        status(first, "Painting at 38x32 pixels")
 
-def test_two_visitors_at_once_take_turns(two):
-    first, second = two
-    paint(second, 1)
-    expect(second.get_by_text(re.compile("queue: 1/1")).first).to_be_visible()
-    assert shown(second) is None
-    first.get_by_role("button", name="Stop").click()
-    status(first, "Stopped")
-    status(second, "Done: 38x32 pixels")
-
-
-def test_stop_while_waiting_gives_the_place_up(two):
-    first, second = two
+    begin_first()
     paint(second, 20)
     status(second, "Waiting for your turn")
     second.get_by_role("button", name="Stop").click()
@@ -267,11 +256,18 @@ def test_stop_while_waiting_gives_the_place_up(two):
     first.get_by_role("button", name="Stop").click()
     status(second, "Stopped; no picture was finished")
 
+    begin_first()
+    paint(second, 1)
+    expect(second.get_by_text(re.compile("queue: 1/1")).first).to_be_visible()
+    assert shown(second) is None
+    first.get_by_role("button", name="Stop").click()
+    status(first, "Stopped")
+    status(second, "Done: 38x32 pixels")
 
-def test_visitor_who_leaves_does_not_hold_the_next_up(two):
-    first, second = two
+    begin_first()
     first.goto("about:blank")
     paint(second, 1)
+    expect(second.locator("#earlier img")).to_have_count(1)  # the next is painted
     status(second, "Done: 38x32 pixels")
 
 
@@ -310,34 +306,26 @@ def test_example_goes_with_a_picture_of_ones_own(visit, own, photo_path, paintin
     assert names == expected[own]
 
 
-@pytest.mark.parametrize("suffix", [".heic", ".avif", ".tiff"])
-def test_picture_of_any_format_is_taken_shown_and_painted(visit, suffix, photo, painting, tmp_path):
+def test_pictures_of_any_format_are_taken_shown_and_painted(visit, photo, painting, tmp_path):
     pillow_heif = pytest.importorskip("pillow_heif")
     pillow_heif.register_heif_opener()
-    given = tmp_path / f"photo{suffix}", tmp_path / f"painting{suffix}"
-    for path, pixels in zip(given, (photo, painting), strict=True):
-        Image.fromarray(pixels).save(path)
     page = visit()
-    give(page, *given)
-    is_shown(page, "#photos")
-    is_shown(page, "#painting")
-    paint(page, 1)
-    status(page, "Done: 38x32 pixels")
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download PNG").click()
-    record = metadata.read_record(download.value.path())
-    assert record["base"] == metadata.describe_file(given[0])
-    assert record["styles"][0]["name"] == given[1].name
-
-
-def test_picture_that_cannot_be_shown_is_answered_when_it_is_painted(
-    visit, painting_path, tmp_path
-):
-    (tmp_path / "bad.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
-    page = visit()
-    give(page, tmp_path / "bad.heic", painting_path)
-    paint(page, 1)
-    status(page, "the photo: (not a picture|damaged)")
+    for suffix in (".heic", ".avif", ".tiff"):
+        given = tmp_path / f"photo{suffix}", tmp_path / f"painting{suffix}"
+        for path, pixels in zip(given, (photo, painting), strict=True):
+            Image.fromarray(pixels).save(path)
+        give(page, *given)
+        is_shown(page, "#photos")
+        is_shown(page, "#painting")
+        status(page, r"Ready\.")
+        paint(page, 1)
+        status(page, "Done: 38x32 pixels")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download PNG").click()
+        record = metadata.read_record(download.value.path())
+        assert record["base"] == metadata.describe_file(given[0])
+        assert record["styles"][0]["name"] == given[1].name
+        page.locator("#photos").get_by_label("Clear").click()
 
 
 def test_next_painting_takes_the_place_of_the_last(visit, photo_path, painting_path):
@@ -417,8 +405,9 @@ def test_an_error_covers_the_result_for_seconds_only(visit):
 
 
 def test_upload_boxes_say_what_they_take(visit):
+    page = visit()
     for place in ("#photos", "#painting"):
-        expect(visit().locator(place)).to_contain_text("Drop pictures here")
+        expect(page.locator(place)).to_contain_text("Drop pictures here")
 
 
 def test_what_is_read_to_the_blind_is_in_words(visit, photo_path, painting_path):
@@ -483,6 +472,7 @@ def test_page_takes_any_size_of_upload(visit, painting_path, tmp_path):
 
 
 def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path):
+    """The button of the strength that is set is marked; another photo hides the choices."""
     page = visit()
     page.set_viewport_size({"width": 1280, "height": 720})
     give(page, photo_path, painting_path)
@@ -490,7 +480,11 @@ def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path)
     status(page, "Choose the one that you like best")
     expect(page.get_by_role("button", name="Strength 0.3")).to_be_in_viewport(ratio=1)
     assert page.evaluate("scrollY") == 0
-    strength = page.get_by_label("number input for Strength")
+    strength, marked = (
+        page.get_by_label("number input for Strength"),
+        page.locator("#choices button.primary"),
+    )
+    expect(marked).to_have_text("Strength 0.5")
     expect(page.locator("#choices img")).to_have_count(3)
     small = page.locator("#choices img").first
     assert small.bounding_box()["width"] > 100  # of 64 pixels
@@ -498,28 +492,15 @@ def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path)
     expect(strength).to_have_value("0.3")
     page.get_by_role("button", name="Strength 0.7").click()
     expect(strength).to_have_value("0.7")
+    expect(marked).to_have_text("Strength 0.7")
+    for value in ("0.4", ""):  # it may be empty on the way to another one
+        strength.fill(value)
+        expect(marked).to_have_count(0)
+    strength.fill("0.7")
     status(page, r"Ready\.")
     paint(page, 1)
     status(page, "Done: 38x32 pixels")
-
-
-def test_the_button_of_the_strength_that_is_set_is_marked(visit, photo_path, painting_path):
-    page = visit()
-    give(page, photo_path, painting_path)
-    page.get_by_role("button", name="Show me the choices").click()
-    marked = page.locator("#choices button.primary")
-    expect(marked).to_have_text("Strength 0.5")
-    page.get_by_role("button", name="Strength 0.7").click()
-    expect(marked).to_have_text("Strength 0.7")
-    page.get_by_label("number input for Strength").fill("0.4")
-    expect(marked).to_have_count(0)
-
-
-def test_choices_of_another_photo_are_hidden(visit, photo_path, painting_path):
-    page = visit()
-    give(page, photo_path, painting_path)
-    page.get_by_role("button", name="Show me the choices").click()
-    status(page, "Choose the one that you like best")
+    expect(page.get_by_test_id("toast-body")).to_have_count(0)
     example(page, "photos", 1)
     expect(page.locator("#choices")).to_be_hidden()
     status(page, r"Ready\.")
@@ -561,17 +542,17 @@ def test_finished_picture_stays_until_the_next_is_there(visit, photo_path, paint
     assert reading.load_image(download.value.path()).size == (38, 32)
 
 
-@pytest.mark.parametrize("size", [(1280, 720), (1000, 800)])
-def test_labels_and_buttons_lie_over_no_picture(visit, size, photo_path, painting_path):
+def test_labels_and_buttons_lie_over_no_picture(visit, photo_path, painting_path):
     page = visit()
-    page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
     give(page, [photo_path, painting_path], painting_path)
     paint(page, 1)
     status(page, "Done")
-    for place in ("#photos", "#painting", "#result", "#gallery"):
-        is_decoded = "place => document.querySelector(`${place} img`)?.naturalWidth > 0"
-        page.wait_for_function(is_decoded, arg=place)
-        picture = page.locator(f"{place} img").first.bounding_box()
-        over = page.locator(f"{place} label, {place} .icon-button-wrapper")
-        for each in over.locator("visible=true").all():
-            assert each.bounding_box()["y"] + each.bounding_box()["height"] <= picture["y"] + 1
+    for width, height in ((1280, 720), (1000, 800)):
+        page.set_viewport_size({"width": width, "height": height})
+        for place in ("#photos", "#painting", "#result", "#gallery"):
+            is_decoded = "place => document.querySelector(`${place} img`)?.naturalWidth > 0"
+            page.wait_for_function(is_decoded, arg=place)
+            picture = page.locator(f"{place} img").first.bounding_box()
+            over = page.locator(f"{place} label, {place} .icon-button-wrapper")
+            for each in over.locator("visible=true").all():
+                assert each.bounding_box()["y"] + each.bounding_box()["height"] <= picture["y"] + 1
