@@ -9,6 +9,9 @@ a process of its own a turn, since memory that one has kept would serve the next
 least seconds of each, the least of the processor's time divided by the number of cores (on a
 machine that is busy with other things it tells more), and the peak memory. With `--losses`, whole
 pictures are painted by "memory kept" and "ours", and the losses that they end with are compared.
+With `--copies 5`, each pair is painted five times either way, each time from a photo of which
+another value is changed by one level: how far apart the losses of one way are says how much of the
+difference between the ways is chance.
 """
 
 import argparse
@@ -67,8 +70,11 @@ def measure(args):
 def paint(args):
     """Prints [evaluations, last loss] of a picture that is painted one way."""
     tensors.convolves_slowly = lambda: WAYS[args.way][0]
-    pair = [ROOT / "img" / f"{name}.jpg" for name in args.pairs[0].split("+")]
-    job = nst.prepare(*pair, args.recipes[0], size=args.rows, precision="float32")
+    photo, painting = (
+        np.array(nst.load_image(ROOT / "img" / f"{name}.jpg")) for name in args.pairs[0].split("+")
+    )
+    photo.flat[9999 * args.copy] ^= args.copy > 0  # the last bit; the first copy is as it is
+    job = nst.prepare(photo, painting, args.recipes[0], size=args.rows, precision="float32")
     last = nst.paint(job, load_weights(args.weights, quiet=True))
     print(json.dumps([last.evaluations, last.losses.total]))
 
@@ -84,13 +90,22 @@ def measured(way, recipe, args, *more):
 def compare_losses(recipe, args):
     """Prints a line for each pair."""
     for pair in args.pairs:
-        more = "--losses", "--pairs", pair
-        plain, ours = (measured(way, recipe, args, *more) for way in ("memory kept", "ours"))
+        more = "--losses", "--pairs", pair, "--copy"
+        painted = np.array(
+            [
+                [measured(way, recipe, args, *more, copy) for way in ("memory kept", "ours")]
+                for copy in range(args.copies)
+            ]
+        )  # (copies, ways, [evaluations, loss])
+        evaluations, (plain, ours) = painted[..., 0], painted[..., 1].T
         print(
-            f"{recipe:10} {pair:26} {plain[0]:4} evaluations {plain[1]:12.6g} "
-            f"{ours[0]:4} evaluations {ours[1]:12.6g} ({ours[1] / plain[1] - 1:+.2%})",
+            f"{recipe:10} {pair:26} {evaluations.min():.0f} to {evaluations.max():.0f} evaluations "
+            f"{plain.mean():12.6g} {ours.mean():12.6g} ({ours.mean() / plain.mean() - 1:+.2%})",
             flush=True,
         )
+        if args.copies > 1:
+            for name, losses in (("memory kept", plain), ("ours", ours)):
+                print(f"    {name:12}", *(f"{loss:.6g}" for loss in losses), flush=True)
 
 
 def compare(recipe, args):
@@ -124,7 +139,9 @@ def main(argv=None):
         "--losses", action="store_true", help="compare the losses of whole pictures, not times"
     )
     parser.add_argument("--pairs", nargs="+", default=PAIRS, help="PHOTO+PAINTING, for --losses")
+    parser.add_argument("--copies", type=int, default=1, help="of each pair, for --losses")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
+    parser.add_argument("--copy", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--gradient", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.way:
