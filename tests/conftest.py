@@ -31,7 +31,7 @@ SHALLOW = ("--content_layers", "block2_conv1", "--style_layers", "block1_conv1")
 
 # A key of our own to the clusters of these tests; Ray reads them when it is imported.
 os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex())
-# Programs that tests start find their modules compiled.
+# Programs that tests start find their modules compiled, in folders that Git ignores.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 

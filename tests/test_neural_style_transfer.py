@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras_example
 import numpy as np
@@ -57,8 +58,9 @@ evaluated_once = pytest.mark.usefixtures("evaluated_once")
 # --- Importing -----------------------------------------------------------------------------
 
 
-def test_importing_prints_nothing_and_loads_no_backend():
-    program = "import sys, neural_style_transfer; assert 'keras' not in sys.modules"
+def test_importing_prints_nothing_and_loads_no_backend_before_it_is_used():
+    program = "import sys, neural_style_transfer as nst; assert 'keras' not in sys.modules; "
+    program += "nst.keras.ops.zeros(())"
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True)
     assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
 
@@ -979,6 +981,23 @@ def test_last_iteration_is_reported_however_many_a_line_search_takes(each, lying
     for count in range(2, 40, 3):
         seen, _ = run_minimize(Rosenbrock(lying_below), count, each=each)
         assert len(seen) == count or seen[-1][2]
+
+
+def test_step_that_took_two_iterations_evaluations_does_not_end_the_run():
+    """The second of them gained nothing of its own."""
+    evaluator, seen = SimpleNamespace(evaluations=0), []
+
+    def on_iteration(x, losses, stopped):
+        seen.append(stopped)
+
+    iterations = Iterations(evaluator, 4, 5, on_iteration, tolerance=0.1)
+    iterations.start(Losses(9.0, {}))
+    evaluator.evaluations = 11
+    iterations.finish_due(None, Losses(6.0, {}))
+    assert seen == ["", ""]
+    evaluator.evaluations = 16
+    iterations.finish_due(None, Losses(5.9, {}))
+    assert seen[2].startswith("an iteration gained 1.67%")
 
 
 def test_bounds_are_kept():

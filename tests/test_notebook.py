@@ -137,7 +137,7 @@ def test_clones_a_repository(notebook, project, elsewhere):
     assert set_up(notebook, elsewhere) == elsewhere / "project"
 
 
-@pytest.mark.parametrize(("kind", "base_dir"), [("zip", "neural-style-transfer"), ("gztar", ".")])
+@pytest.mark.parametrize(("kind", "base_dir"), [("zip", "."), ("gztar", "neural-style-transfer")])
 def test_unpacks_an_uploaded_archive(notebook, project, elsewhere, colab, kind, base_dir):
     root = project if base_dir == "." else project.parent
     colab(shutil.make_archive(project.parent / "archive", kind, root, base_dir))

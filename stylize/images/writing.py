@@ -61,8 +61,8 @@ def save_image(
             .png with 8 bits.
 
     Raises:
-        InputError: an argument of another kind, no format has this suffix, or the format cannot
-            have so many `bits`.
+        InputError: an argument of another kind, no format has this suffix, the format cannot have
+            so many `bits`, or not this `description`.
         OSError: the folder cannot be written, or the disk is full.
     """
     require("path", path, str | os.PathLike, "a path")
@@ -74,7 +74,10 @@ def save_image(
         deep = " or ".join(f".{name}" for name in DEEP_FORMATS)
         raise InputError(f"{path}: {bits} bits per channel do not fit in it; name it {deep}")
     if not description.isascii() and (format, bits) != ("png", 8):
-        raise InputError(f"{path}: description must be in ASCII there, as JSON can be")
+        raise InputError(
+            f"{path}: description must be in ASCII, unless it is a .png of 8 bits; json.dumps "
+            "makes it so"
+        )
     pixels = quantize(_checked_pixels(picture, bits), bits)
     with replacing(path) as temporary:
         WRITERS[format, bits](pixels, temporary, description)

@@ -72,10 +72,13 @@ class Iterations:
         if not self.ended:
             self._on_step(Step(self.done, self.spent, self._loss, losses, state))
 
-    def finish(self, x, losses, stopped=""):
-        """Reports an iteration that ended at x; it is the last where `stopped` says why."""
+    def finish(self, x, losses, stopped="", stepped=True):
+        """Reports an iteration that ended at x; it is the last where `stopped` says why.
+
+        One in which no step was made, as the step before took its evaluations too, ends nothing.
+        """
         self.done += 1
-        if not stopped and self.done < self.count:
+        if stepped and not stopped and self.done < self.count:
             stopped = why_stop(self._loss, losses.total, self._tolerance)
         self._loss = losses.total
         self.ended = bool(stopped) or self.done == self.count
@@ -89,8 +92,10 @@ class Iterations:
 
     def finish_due(self, x, losses):
         """Reports the iterations whose evaluations are spent. One step may spend those of two."""
+        stepped = True
         while self.due and not self.ended:
-            self.finish(x, losses)
+            self.finish(x, losses, stepped=stepped)
+            stepped = False
 
     def after_step(self, x):
         """SciPy's callback in a run of several."""

@@ -105,8 +105,12 @@ def read_weights(path: str | os.PathLike) -> VGG19Weights:
     try:
         with warnings.catch_warnings(action="ignore"):  # what is damaged is found below
             weights = readers[path.suffix.lower()](path)
-    except (WeightsError, MemoryError):
+    except WeightsError:
         raise
+    except MemoryError:
+        raise WeightsError(
+            f"weights {path}: needs more memory than is left, or is damaged"
+        ) from None
     except Exception as error:  # the readers raise whatever a damaged file makes them trip over
         raise WeightsError(
             f"weights {path}: damaged, or not a {path.suffix} weight file ({one_line(error)})"

@@ -875,7 +875,7 @@ STOPPED = r".*: {}; the last picture is (.*\.png); resume with: \S*python\S* .* 
 
 @pytest.mark.parametrize(
     ("signal_sent", "status", "words"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGHUP, 143, "terminated")],
+    [(signal.SIGTERM, 143, "terminated"), (signal.SIGHUP, 143, "terminated")],
 )
 def test_stop_keeps_the_last_picture(
     signal_sent, status, words, simple_loss, command, tmp_path, monkeypatch, capsys
@@ -895,10 +895,8 @@ def test_stop_keeps_the_last_picture(
     assert "r_state.npz" in results(tmp_path)
 
 
-def test_program_that_is_ended_keeps_the_last_picture(
-    photo_path, painting_path, full_weights_path, tmp_path
-):
-    """As a user does it: the real command in a process of its own, ended while it paints."""
+def test_ctrl_c_keeps_the_last_picture(photo_path, painting_path, full_weights_path, tmp_path):
+    """As a user does it: the real command in a process of its own, stopped while it paints."""
     process = subprocess.Popen(
         [
             *(sys.executable, SCRIPT, photo_path, painting_path, tmp_path / "r", "--size", "24"),
@@ -913,12 +911,12 @@ def test_program_that_is_ended_keeps_the_last_picture(
         try:
             while process.poll() is None and not (tmp_path / "r_at_iteration_1.png").exists():
                 time.sleep(0.05)
-            process.terminate()
+            process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=30)
         finally:
             process.kill()
-    assert process.returncode == 143
-    nst.load_image(re.fullmatch(STOPPED.format("terminated"), err)[1])
+    assert process.returncode == 130
+    nst.load_image(re.fullmatch(STOPPED.format("interrupted"), err)[1])
     assert (tmp_path / "r_state.npz").exists()
     assert not list(tmp_path.glob(".*"))
 

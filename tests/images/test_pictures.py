@@ -561,7 +561,7 @@ def test_picture_for_which_there_is_no_memory_is_not_decoded(photo_path, monkeyp
     [
         ({"picture": "photo.png"}, "picture must be a Pillow RGB image or an array of numbers"),
         ({"picture": np.zeros((20, 20))}, r"received float64 of shape \(20, 20\)"),
-        ({"description": "\u00e9", "bits": 16}, "description must be in ASCII there"),
+        ({"description": "\u00e9", "bits": 16}, "description must be in ASCII, unless"),
         ({"picture": np.zeros((20, 20, 4), np.uint8)}, r"shape \(20, 20, 4\)"),
         ({"picture": np.full((20, 20, 3), np.nan)}, "values from 0 to 255, received nan"),
         ({"picture": np.full((20, 20, 3), 300.0)}, "values from 0 to 255, received 300"),

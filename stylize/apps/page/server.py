@@ -398,8 +398,9 @@ def _more_controls():
 
 def _check_port(host, port):
     """Raises InputError, before anything takes time, where a page cannot be served."""
-    with contextlib.suppress(OSError):
-        for family, kind, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+    name = host.removeprefix("[").removesuffix("]")  # an address of IPv6
+    with contextlib.suppress(OSError, UnicodeError):  # the latter where it cannot be a name
+        for family, kind, _, _, address in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
             with contextlib.suppress(OSError), socket.socket(family, kind) as tried:
                 if os.name != "nt":  # where it would let two have one port
                     tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -174,9 +174,10 @@ def test_clip_becomes_a_film(visit, photo_path, painting_path, tmp_path):
     assert [image.size for image in film.frames()] == [(38, 32)] * 3
 
 
-def test_port_in_use_is_answered_in_one_line(address, full_weights_path):
+def test_port_in_use_is_answered_in_one_line(address):
+    """Before the weights are read."""
     port = address.rpartition(":")[2]
-    command = [sys.executable, APP, "--port", port, "--weights", full_weights_path]
+    command = [sys.executable, APP, "--port", port, "--weights", "missing.h5"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert result.returncode == 2
     assert result.stderr == (
@@ -224,6 +225,7 @@ def test_corrupt_uploads_are_answered(visit, painting_path, tmp_path):
         status(page, f"the photo: .*({message})")
         toast = page.get_by_test_id("toast-body").filter(has_text=re.compile(message))
         expect(toast.first).to_be_visible()
+        expect(page.get_by_test_id("toast-body")).to_have_count(0)  # the next has its own
         assert shown(page) is None
         page.locator("#photos").get_by_label("Clear").click()
 
@@ -255,6 +257,7 @@ def test_two_visitors_take_turns(visit, photo_path, painting_path):
     second.wait_for_timeout(500)
     first.get_by_role("button", name="Stop").click()
     status(second, "Stopped; no picture was finished")
+    status(first, "Stopped: 38x32 pixels|Stopped; no picture")
 
     begin_first()
     paint(second, 1)
@@ -325,7 +328,9 @@ def test_pictures_of_any_format_are_taken_shown_and_painted(visit, photo, painti
         record = metadata.read_record(download.value.path())
         assert record["base"] == metadata.describe_file(given[0])
         assert record["styles"][0]["name"] == given[1].name
-        page.locator("#photos").get_by_label("Clear").click()
+        for place in ("#photos", "#painting"):
+            page.locator(place).get_by_label("Clear").click()
+            expect(page.locator(f"{place} img")).to_have_count(0)
 
 
 def test_next_painting_takes_the_place_of_the_last(visit, photo_path, painting_path):
@@ -497,10 +502,11 @@ def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path)
         strength.fill(value)
         expect(marked).to_have_count(0)
     strength.fill("0.7")
+    expect(marked).to_have_text("Strength 0.7")  # so the empty one was answered before
+    assert page.get_by_test_id("toast-body").count() == 0
     status(page, r"Ready\.")
     paint(page, 1)
     status(page, "Done: 38x32 pixels")
-    expect(page.get_by_test_id("toast-body")).to_have_count(0)
     example(page, "photos", 1)
     expect(page.locator("#choices")).to_be_hidden()
     status(page, r"Ready\.")
