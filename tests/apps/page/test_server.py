@@ -222,9 +222,9 @@ def test_corrupt_uploads_are_answered(visit, painting_path, tmp_path):
         (tmp_path / name).write_bytes(content)
         give(page, tmp_path / name, painting_path)
         paint(page, 1)
-        status(page, f"the photo: .*({message})")
         toast = page.get_by_test_id("toast-body").filter(has_text=re.compile(message))
-        expect(toast.first).to_be_visible()
+        expect(toast.first).to_be_visible()  # for seconds only; the status stays
+        status(page, f"the photo: .*({message})")
         expect(page.get_by_test_id("toast-body")).to_have_count(0)  # the next has its own
         assert shown(page) is None
         page.locator("#photos").get_by_label("Clear").click()
