@@ -123,7 +123,7 @@ def gram_matrix(features: Any) -> Any:
     """Returns how channels respond together: G = F^T F, (channels, channels), of (..., channels).
 
     Source: Gatys et al. 2015, eq. 3. The combination's is equal, but with half of the work for its
-    gradient: `half_gram` and `Style.slope_value` in `stylize/losses/style.py`; change all of them.
+    gradient, in `stylize/losses/style.py`: change `half_gram`, `Style.sums` and `slope_value`, too.
     """
     flat = keras.ops.reshape(features, (-1, features.shape[-1]))  # (rows*cols, channels)
     return keras.ops.matmul(keras.ops.transpose(flat), flat)

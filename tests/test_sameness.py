@@ -4,43 +4,21 @@ Below 200 rows TensorFlow rewrites no sums (see `stylize/backend/frameworks.py`)
 could fail.
 """
 
-import contextlib
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from conftest import random_weights, smooth_picture
 from PIL import Image
+from sameness import busy_cores
 
 import neural_style_transfer as nst
 import stylize.vgg.weights as vgg19
-from stylize.backend.machine import count_cores
 from stylize.images.writing import save_image
 from stylize.runs import checkpoint, metadata
 from stylize.runs.job import prepare
 from stylize.runs.settings import SETTINGS
 
 pytestmark = pytest.mark.timeout(600)  # half a minute of work, more where cores are busy
-BUSY = """
-import os, numpy
-a, parent = numpy.ones((300, 300)), os.getppid()
-while os.getppid() == parent:  # whatever ends it
-    a @ a
-"""
 ROWS = 400
-
-
-@contextlib.contextmanager
-def busy_cores():
-    """Keeps every core busy meanwhile."""
-    others = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(count_cores())]
-    try:
-        yield
-    finally:
-        for process in others:
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture

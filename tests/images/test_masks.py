@@ -114,3 +114,10 @@ def test_mask_of_another_shape_is_said_to_be_stretched(tmp_path):
 @pytest.mark.parametrize("mode", ["1", "L", "I;16"])
 def test_nothing_is_said_of_grays(mode, tmp_path):
     assert said_of(Image.linear_gradient("L").convert(mode), tmp_path) == []
+
+
+def test_mask_that_can_no_longer_be_read_is_called_by_its_name(tmp_path, monkeypatch):
+    """Not by its path, which on the page is that of the server's file."""
+    monkeypatch.setattr(masks, "load_image", lambda *given: Image.new("RGB", (20, 20)))
+    with pytest.raises(InputError, match=r"^mask a\.png: no such file"):
+        masks.load_mask(tmp_path / "a.png", "mask a.png")

@@ -546,6 +546,15 @@ def test_nothing_reachable_names_the_ways_out(storage, package_index, caplog):
     assert "\n" not in message
 
 
+def test_file_that_needs_too_much_memory_is_named(weights_path, monkeypatch):
+    def needs_more(path):
+        raise MemoryError
+
+    monkeypatch.setattr(weight_files, "_read_h5", needs_more)
+    with pytest.raises(WeightsError, match=r"small\.h5: needs more memory than is left, or is dam"):
+        load_weights(weights_path)
+
+
 def test_user_without_a_home_is_told_to_name_a_folder(monkeypatch):
     """As in a container whose user has no entry."""
     monkeypatch.delenv("KERAS_HOME")

@@ -10,6 +10,7 @@ import pytest
 from conftest import APP, served
 from PIL import Image
 
+from stylize.errors import InputError
 from stylize.images import reading
 from stylize.images.clips import open_clip
 from stylize.images.ffmpeg import Mp4Writer
@@ -17,6 +18,8 @@ from stylize.runs import metadata
 
 pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
+from stylize.apps.page import server  # noqa: E402
+
 expect = playwright.expect
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
@@ -183,6 +186,11 @@ def test_port_in_use_is_answered_in_one_line(address):
     assert result.stderr == (
         f"app.py: error: --port {port}: cannot be used on 127.0.0.1; choose another\n"
     )
+
+
+def test_host_that_cannot_be_a_name_is_answered():
+    with pytest.raises(InputError, match=r"--port 80: cannot be used on a\.\.b; choose another"):
+        server._check_port("a..b", 80)
 
 
 def test_terminal_says_that_it_starts_and_where_the_page_is(address, folder):
@@ -487,10 +495,8 @@ def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path)
     status(page, "Choose the one that you like best")
     expect(page.get_by_role("button", name="Strength 0.3")).to_be_in_viewport(ratio=1)
     assert page.evaluate("scrollY") == 0
-    strength, marked = (
-        page.get_by_label("number input for Strength"),
-        page.locator("#choices button.primary"),
-    )
+    strength = page.get_by_label("number input for Strength")
+    marked = page.locator("#choices button.primary")
     expect(marked).to_have_text("Strength 0.5")
     expect(page.locator("#choices img")).to_have_count(3)
     small = page.locator("#choices img").first
