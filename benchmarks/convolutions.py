@@ -10,8 +10,8 @@ least seconds of each, the least of the processor's time divided by the number o
 machine that is busy with other things it tells more), and the peak memory. With `--losses`, whole
 pictures are painted by "memory kept" and "ours", and the losses that they end with are compared.
 With `--copies 5`, each pair is painted five times either way, each time from a photo of which
-another value is changed by one level: how far apart the losses of one way are says how much of the
-difference between the ways is chance.
+other values, one in a hundred, are changed by one level: how far apart the losses of one way are
+says how much of the difference between the ways is chance.
 """
 
 import argparse
@@ -73,7 +73,8 @@ def paint(args):
     photo, painting = (
         np.array(nst.load_image(ROOT / "img" / f"{name}.jpg")) for name in args.pairs[0].split("+")
     )
-    photo.flat[9999 * args.copy] ^= args.copy > 0  # the last bit; the first copy is as it is
+    if args.copy:  # the first is as it is
+        photo ^= np.random.default_rng(args.copy).random(photo.shape) < 0.01  # the last bit
     job = nst.prepare(photo, painting, args.recipes[0], size=args.rows, precision="float32")
     last = nst.paint(job, load_weights(args.weights, quiet=True))
     print(json.dumps([last.evaluations, last.losses.total]))

@@ -44,7 +44,7 @@ MOST_USED = (  # what --help has room for: what is typed, what it does
     ("--iter N", "iterations: more make finer work; default {iterations}"),
     ("--style_scale SCALE", "below 1, finer strokes; above, coarser"),
     ("--styles STYLE ...", "blend further paintings with the first"),
-    ("--keep_mask MASK", "keep the photo where this gray picture is white"),
+    ("--keep_mask MASK", "keep the photo where this grey picture is white"),
     ("--preserve_colors METHOD", "keep the photo's colours: luma, linear or histogram"),
     ("--recipe NAME", "start from the settings of pyramid, keras, gatys ..."),
     ("--like RESULT", "use the settings of an earlier result"),

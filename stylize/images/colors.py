@@ -124,7 +124,7 @@ def match_mean_and_covariance(style: Pixels, content: Pixels, cholesky: bool = F
         style, content: Pillow RGB images or arrays (rows, cols, 3), RGB, 0..255.
         cholesky: take A = L_c L_s^-1 of the Cholesky factors, else A = C_c^(1/2) C_s^(-1/2) of the
             symmetric roots, which turns no colour into another without need. Where the style's
-            covariance is singular (a gray picture), only the symmetric roots can be had; a colour
+            covariance is singular (a grey picture), only the symmetric roots can be had; a colour
             that does not vary there stays as it is.
 
     Returns:

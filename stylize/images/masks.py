@@ -1,4 +1,4 @@
-"""Masks: gray pictures, or cut-outs, that say where something applies."""
+"""Masks: grey pictures, or cut-outs, that say where something applies."""
 
 import math
 import os
@@ -131,7 +131,7 @@ def _is_drawn(image, opacity):
 
 
 def _colored(image):
-    """Where an RGB image, made small, is no gray: a boolean array."""
+    """Where an RGB image, made small, is no grey: a boolean array."""
     return np.ptp(np.asarray(_small(image)), axis=2) > COLORFUL
 
 

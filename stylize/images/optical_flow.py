@@ -117,7 +117,7 @@ def find_motion(before: Image.Image, after: Image.Image) -> Motion | None:
 
 
 def optical_flow(gray: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The flow from one gray picture to another, both uint8 (rows, cols)."""
+    """The flow from one grey picture to another, both uint8 (rows, cols)."""
     cv2 = require_opencv()
     return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(gray, other, None)
 
@@ -213,7 +213,7 @@ def is_cut(
     A pixel is followed where the flow is reliable and leads to about the same brightness.
 
     Args:
-        before, after: the frames, gray, uint8 (rows, cols).
+        before, after: the frames, grey, uint8 (rows, cols).
         backward: the flow from `after` to `before`.
         reliable: from `reliable_pixels`.
     """

@@ -75,12 +75,12 @@ def _upright(image):
 
 
 def _is_deep(image):
-    """Whether a Pillow image has grays of more than 8 bits, which are all opaque."""
+    """Whether a Pillow image has greys of more than 8 bits, which are all opaque."""
     return image.mode[0] in "IF"
 
 
 def _to_rgb(image):
-    """Any Pillow mode to RGB: 16-bit grays scaled down, transparency composited on white.
+    """Any Pillow mode to RGB: 16-bit greys scaled down, transparency composited on white.
 
     Colours of another space than sRGB, as phones and cameras write them, are converted.
     """

@@ -57,7 +57,7 @@ class Inputs(NamedTuple):
     style_boxes: list[Box]  # the part of each style's picture that is the style
     style_scales: list[float | str]  # for each style: a number, "fit" or "area"
     style_shares: list[float]
-    style_masks: list[Image.Image | None]  # for each style, gray
+    style_masks: list[Image.Image | None]  # for each style, grey
     content_mask: Image.Image | None
     keep_mask: Image.Image | None
     start: Image.Image

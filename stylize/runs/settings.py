@@ -294,7 +294,7 @@ class Settings(Recipe):
         masks_or_none,
         "MASK",
         "look",
-        "one gray picture per style: white where that style goes in the result; none: everywhere",
+        "one grey picture per style: white where that style goes in the result; none: everywhere",
         nargs="+",
     )
     content_mask: Any = _setting(
@@ -303,7 +303,7 @@ class Settings(Recipe):
         mask_or_none,
         "MASK",
         "look",
-        "a gray picture: where faithfulness to the photo counts, from fully (white) to "
+        "a grey picture: where faithfulness to the photo counts, from fully (white) to "
         "not at all (black, left to the style); all of it is painted; none: no mask",
     )
     keep_mask: Any = _setting(
@@ -312,7 +312,7 @@ class Settings(Recipe):
         mask_or_none,
         "MASK",
         "look",
-        "a gray picture: white where the photo stays as it is, black where it is painted, soft in "
+        "a grey picture: white where the photo stays as it is, black where it is painted, soft in "
         "between; in a film the same for every frame; none: no mask",
     )
     content_layers: Mapping[str, float] = _setting(
