@@ -98,8 +98,8 @@ def test_api_page_is_up_to_date(monkeypatch):
 
 
 def test_examples_of_the_page_are_in_the_package():
-    web = pytest.importorskip("stylize.apps.page.server")
-    pictures = {f"{name}.jpg" for name in (*web.PHOTOS, *web.PAINTINGS)}
+    layout = pytest.importorskip("stylize.apps.page.layout")
+    pictures = {f"{name}.jpg" for name in (*layout.PHOTOS, *layout.PAINTINGS)}
     assert set(DATA["stylize.img"]) == pictures | {"README.md"}
 
 

@@ -1,0 +1,171 @@
+"""What happens on the page when a visitor gives something, changes it or clicks."""
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from stylize.apps.page.asked import Asked
+from stylize.apps.page.choices import STRENGTHS
+from stylize.apps.page.guard import NOT_OURS
+from stylize.apps.page.layout import Layout, marked
+from stylize.apps.page.previews import SECONDS, original
+from stylize.apps.page.shown import READY, Shown, complaint
+from stylize.apps.page.studio import CONTROLS, Studio
+from stylize.apps.page.watch import Limit
+
+# Ways to answer, as options of Gradio's events: one painting after the other, for all visitors.
+IN_TURN: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "painting"}
+# Else a second click would only stop the first.
+_EACH_IN_TURN = IN_TURN | {"trigger_mode": "multiple"}
+_AT_ONCE: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
+# As the browser sends it: `load_image` and `prepare` say what is wrong.
+_AS_SENT = _AT_ONCE | {"preprocess": False}
+_CHANGED = _AS_SENT | {"trigger_mode": "always_last"}
+_LOOKING: dict[str, Any] = {
+    "concurrency_limit": 2,
+    "concurrency_id": "looking",
+    "preprocess": False,
+}
+
+
+class Answers:
+    """What the page answers to a visitor."""
+
+    def __init__(self, studio: Studio):
+        self.studio = studio
+
+    def enter(self, request: gr.Request, *sent: Any) -> str:
+        """A picture is asked for, see `Studio.enter`."""
+        return self.studio.enter(request, self._asked(request, *sent))
+
+    def enter_for_choices(self, request: gr.Request, *sent: Any) -> str:
+        """Small pictures to choose from are asked for."""
+        return self.studio.enter(request, self._asked(request, *sent), is_choice=True)
+
+    def paint(self, request: gr.Request) -> Iterator[Shown]:
+        """What was asked for is painted."""
+        yield from self.studio.paint(request.session_hash)
+
+    def offer(self, request: gr.Request) -> Iterator[tuple]:
+        """The small pictures that were asked for are painted."""
+        for shown in self.studio.offer(request.session_hash):
+            yield shown.words, shown.row, *shown.pictures
+
+    def ready(self, request: gr.Request, *sent: Any) -> Any:
+        """A setting has changed, see `Studio.ready`."""
+        return self.studio.ready(request, self._asked(request, *sent))
+
+    def given(self, request: gr.Request, *sent: Any) -> tuple:
+        """Another picture is given."""
+        words = self.ready(request, *sent)
+        return words, gr.Row(visible=False) if words == READY else gr.skip()  # choices of others
+
+    def foresee(self, photos: Any, painting: Any, *values: Any) -> str:
+        """How long it will take, in words."""
+        given = dict(zip(CONTROLS, values, strict=True))
+        return self.studio.foresight.words(_paths(photos), _last(painting), given)
+
+    def show(self, photos: Any) -> Any:
+        """Uploads as any browser can show them."""
+        return self._shown_instead(_paths(photos))
+
+    def show_last(self, pictures: Any) -> Any:
+        """The last of them: only one is taken."""
+        return self._shown_instead(_paths(pictures), last=1)
+
+    def _asked(self, request, photos, painting, mask, *values):
+        """What a visitor asks for, which stays in memory, from what the browser sends of inputs."""
+        if not all(map(_is_plain, [request.session_hash, *values])):
+            raise complaint(NOT_OURS)
+        some = _paths(photos)[: self.studio.allowed.photos + 1]  # one too many says that they are
+        given = dict(zip(CONTROLS, values, strict=True))
+        return Asked(some, _last(painting), _last(mask), given)
+
+    def _shown_instead(self, paths, last=0):
+        limit = Limit(max_seconds=SECONDS)
+        shown = [self.studio.previews.shown(path, limit) for path in paths[-last:]]
+        # Sending back what has not changed could overwrite a newer upload.
+        return gr.skip() if shown == paths else shown
+
+
+def connect(page: Layout, answers: Answers) -> None:
+    """Says which answer each event of the page has, within the `gr.Blocks` that is being built."""
+    _paint(page, answers)
+    _offer_choices(page, answers)
+    _show_uploads(page, answers)
+    _follow_changes(page, answers)
+    page.stop.click(answers.studio.stop, queue=False)
+
+
+def _paint(page, answers):
+    """*Paint*. Earlier results stay in sight meanwhile."""
+    words, *_ = page.outputs
+    entered = page.start.click(answers.enter, page.inputs, words, **_AS_SENT)
+    waiting = {"show_progress_on": page.outputs[:-1]}
+    entered.then(answers.paint, None, page.outputs, **waiting, **_EACH_IN_TURN)
+
+
+def _offer_choices(page, answers):
+    """*Show me the choices*, and a click on one of them."""
+    words, *_ = page.outputs
+    small = [words, page.offer, *(picture for picture, _ in page.offered)]
+    asked = page.choices.click(answers.enter_for_choices, page.inputs, words, **_AS_SENT)
+    asked.then(answers.offer, None, small, **_EACH_IN_TURN)
+    strength, *_ = page.settings
+    for each, (picture, button) in zip(STRENGTHS, page.offered, strict=True):
+        for event in (picture.select, button.click):
+            event(functools.partial(float, each), None, strength, **_AT_ONCE)
+    buttons = [button for _, button in page.offered]
+    strength.change(marked, strength, buttons, **_CHANGED)
+
+
+def _show_uploads(page, answers):
+    """What is given is shown as a browser can show it."""
+    page.photos.upload(answers.show, page.photos, page.photos, **_LOOKING)
+    for each in (page.painting, page.keep_mask):
+        each.upload(answers.show_last, each, each, **_LOOKING)
+
+
+def _follow_changes(page, answers):
+    """What is given or set anew may be ready to be painted, and takes another time."""
+    words, *_ = page.outputs
+    given = answers.given, page.inputs, [words, page.offer]
+    foreseen = answers.foresee, [page.photos, page.painting, *page.settings], page.expected
+    settings = [each.change for each in page.settings]
+    pictures = [page.photos.change, page.painting.change]
+    looking = _LOOKING | {"show_progress": "hidden"}
+    gr.on(settings, answers.ready, page.inputs, words, **_CHANGED)
+    gr.on([*pictures, page.keep_mask.change], *given, **_CHANGED)
+    page.photos.change(_mask_of, page.photos, page.keep_mask, **_CHANGED)
+    gr.on([*pictures, *settings], *foreseen, trigger_mode="always_last", **looking)
+    # Gradio sees no change in it.
+    for each in page.examples:
+        each.load_input_event.then(*given, **_AS_SENT)
+        each.load_input_event.then(*foreseen, **looking)
+
+
+def _mask_of(photos):
+    """A mask goes with the photos that it was for."""
+    return gr.skip() if _paths(photos) else None
+
+
+def _paths(gallery):
+    """Those of the pictures and videos in what the browser sends of a gallery."""
+    files = [each.get("video") or each.get("image") for each in gallery or ()]
+    return [original(file["path"]) for file in files if file["path"]]
+
+
+def _last(gallery):
+    """The path of the last of them; None: there is none."""
+    return next(reversed(_paths(gallery)), None)
+
+
+def _is_plain(value):
+    """Whether a value may be that of a control."""
+    return (
+        value is None
+        or isinstance(value, int | float)
+        or (isinstance(value, str) and len(value) < 100)
+    )

@@ -1,0 +1,272 @@
+"""What the page looks like: its components, from top to bottom."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from stylize.apps.page.api import DEFAULT_ROWS
+from stylize.apps.page.choices import STRENGTHS
+from stylize.apps.page.shown import DOWNLOAD, READY
+from stylize.images.colors import COLOR_METHODS
+from stylize.images.formats import picture_suffixes
+from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
+
+DEFAULTS = RECIPES[DEFAULT_RECIPE]
+PACKAGE = Path(__file__).parents[2]
+# The wheel has the examples in the package, a checkout beside it.
+EXAMPLES = next(path for path in (PACKAGE / "img", PACKAGE.parent / "img") if path.is_dir())
+PHOTOS = ("astronaut", "hopper", "temple", "cat", "flower", "coffee")
+PAINTINGS = (
+    "swirling_night",
+    "impasto",
+    "woodcut",
+    "pointillism",
+    "watercolour",
+    "stained_glass",
+)
+STROKES = [  # words -> `style_scale`
+    ("finest", 0.3),
+    ("finer", 0.6),
+    ("as in the painting", "area"),
+    ("coarser", 1.5),
+    ("coarsest", 2.0),
+]
+CSS = """
+#head .prose { display: flex; flex-wrap: wrap; align-items: baseline; column-gap: 1em }
+#head .prose * { margin: 0 } /* with one row less, the choices are on the first screen */
+#choices .column { gap: 4px }
+main.fillable { max-width: 1280px } /* and as wide as a narrower window */
+#result img, #choices img { width: 100%; height: 100%; object-fit: contain } /* small sizes too */
+#result .image-container { padding-top: var(--size-7) } /* below the label */
+.grid-container { margin-top: var(--size-5) } /* the same */
+#gallery .grid-wrap, #earlier .grid-wrap { min-height: 0 } /* no empty rows */
+#earlier .caption-label { white-space: normal } /* the strength is at its end */
+.given .upload-wrapper { height: calc(100% - var(--size-10)) } /* leaves room for the sources */
+.given .gallery-item:only-child .thumbnail-item { height: 150px; aspect-ratio: auto } /* whole */
+.wrap:has(> .error) { display: none } /* the status says it; a badge stays on what is mended */
+"""
+# Folded away once it is there: what an accordion shows that was never open, Gradio loses.
+FOLD_LOSSES = """() => {
+    const watcher = new MutationObserver(() => {
+        const button = document.querySelector("#losses button");
+        if (button) { watcher.disconnect(); button.click(); }
+    });
+    watcher.observe(document.body, {childList: true, subtree: true});
+}"""
+WORDS = gr.I18n(
+    en={
+        "upload_text.drop_gallery": "Drop pictures here",  # else "Media"
+        "common.complete": "Done",  # read to the blind; Gradio has no words for it
+    }
+)
+# No fonts from elsewhere: the page works where only this computer can be reached.
+THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The components that do something.
+
+    Attributes:
+        photos, painting, keep_mask: what a visitor gives.
+        settings: a component for each of `CONTROLS`, in order; the strength is the first.
+        examples: `gr.Examples` of photos and of paintings.
+        start, choices, stop: the buttons.
+        expected: how long a picture is expected to take.
+        offer: the row of small pictures to choose from.
+        offered: a small picture and its button, for each of `STRENGTHS`.
+        outputs: what a painting changes, in the order of `Shown`; the first says how it goes, the
+            last shows earlier results.
+    """
+
+    photos: gr.Gallery
+    painting: gr.Gallery
+    keep_mask: gr.Gallery
+    settings: list[Any]
+    examples: list[Any]
+    start: gr.Button
+    choices: gr.Button
+    stop: gr.Button
+    expected: gr.Markdown
+    offer: gr.Row
+    offered: list[tuple[gr.Image, gr.Button]]
+    outputs: list[Any]
+
+    @property
+    def inputs(self) -> list[Any]:
+        """All that a visitor gives and sets."""
+        return [self.photos, self.painting, self.keep_mask, *self.settings]
+
+
+def lay_out(max_size: int) -> Layout:
+    """Lays out the page within the `gr.Blocks` that is being built.
+
+    Args:
+        max_size: pixels of a result's longer side.
+    """
+    gr.Markdown(
+        "# Neural style transfer\n"
+        "A photo, or several, or a short clip, painted in the style of a picture.",
+        elem_id="head",
+    )
+    with gr.Row():
+        with gr.Column():
+            with gr.Row():
+                photos = _upload("Photos, or a clip", ["image", "video"], "photos")
+                painting = _upload("Painting", ["image"], "painting")
+            with gr.Row():
+                strength = gr.Slider(
+                    0, 1, DEFAULTS["strength"], label="Strength", info="photo ... painting"
+                )
+                rows = min(DEFAULT_ROWS, max_size)
+                size = gr.Number(rows, label="Size", info="rows of the result", precision=0)
+            with gr.Row():
+                start = gr.Button("Paint", variant="primary", min_width=100, scale=2)
+                choices = gr.Button("Show me the choices", min_width=220, scale=3)
+                stop = gr.Button("Stop", min_width=100, scale=1)
+            expected = gr.Markdown(elem_id="expected")
+            with gr.Row(visible=False, elem_id="choices") as offer:
+                offered = [_choice(each) for each in STRENGTHS]
+            with gr.Row():
+                examples = [
+                    _examples("Example photos", PHOTOS, photos),
+                    _examples("Example paintings", PAINTINGS, painting),
+                ]
+            keep_mask, *more = _more_controls()
+        with gr.Column():
+            outputs = _outputs()
+    return Layout(
+        photos,
+        painting,
+        keep_mask,
+        [strength, size, *more],
+        examples,
+        start,
+        choices,
+        stop,
+        expected,
+        offer,
+        offered,
+        outputs,
+    )
+
+
+def _more_controls():
+    """The mask, and a component for each of `CONTROLS` but the strength and the size, in order."""
+    with gr.Row():
+        iterations = gr.Slider(
+            1,
+            20,
+            DEFAULTS["iterations"],
+            step=1,
+            label="Iterations",
+            info="more of them give finer work, but take longer",
+        )
+        colours = gr.Dropdown(
+            COLOR_METHODS,
+            value="none",
+            label="Keep the photo's colours",
+            info="luma changes only the brightness; linear and histogram recolour the "
+            "painting first",
+        )
+    with gr.Accordion("More settings", open=False):
+        keep_mask = _upload("Keep a part of the photo: a mask", ["image"], "keep_mask")
+        gr.Markdown(
+            "White parts of the mask stay as they are in the photo, black parts are painted. In a "
+            "cut-out, with a transparent background, opaque parts stay."
+        )
+        with gr.Row():
+            strokes = gr.Dropdown(
+                STROKES, value=DEFAULTS["style_scale"], label="Strokes", info="their size"
+            )
+            smoothness = gr.Number(
+                DEFAULTS["tv_weight"], label="Smoothness", info="weight of total variation"
+            )
+        with gr.Row():
+            content = gr.Number(
+                DEFAULTS["content_weight"], label="Content weight", info="the photo's forms"
+            )
+            style = gr.Number(
+                DEFAULTS["style_weight"], label="Style weight", info="colours and textures"
+            )
+        with gr.Row():
+            noise = gr.Slider(0, 1, 0, label="Noise", info="its share of the starting picture")
+            seed = gr.Number(0, label="Seed", info="of the noise", precision=0)
+        gr.Markdown("The command line also takes several paintings at once (`--styles`).")
+    return keep_mask, iterations, colours, content, style, smoothness, noise, seed, strokes
+
+
+def _outputs():
+    """What a painting changes, in the order of `Shown`."""
+    result = gr.Image(
+        label="Result",
+        format="png",
+        interactive=False,
+        buttons=["fullscreen"],
+        height=420,
+        elem_id="result",
+    )
+    words = gr.Markdown(READY, elem_id="status")
+    gallery = _results("Results", "gallery")  # of several photos, or the film
+    download = gr.DownloadButton(DOWNLOAD, interactive=False)
+    with gr.Accordion("Losses", elem_id="losses"):
+        plot = gr.Plot(show_label=False)
+    earlier = _results("Earlier results (kept until you leave the page)", "earlier")
+    return [words, result, plot, download, gallery, earlier]
+
+
+def _choice(strength):
+    """A small picture, and the button that takes its strength, as a click on it does."""
+    with gr.Column(min_width=120):
+        picture = gr.Image(show_label=False, interactive=False, buttons=[], height=146)
+        return picture, gr.Button(
+            f"Strength {strength}", variant=_mark(strength, DEFAULTS["strength"]), size="sm"
+        )
+
+
+def marked(chosen: float) -> list[gr.Button]:
+    """How the choices' buttons look where a strength is set."""
+    return [gr.Button(variant=_mark(each, chosen)) for each in STRENGTHS]
+
+
+def _mark(strength, chosen):
+    return "primary" if strength == chosen else "secondary"
+
+
+def _results(label, elem_id):
+    """A gallery of results, to look at and download; hidden while empty."""
+    return gr.Gallery(
+        label=label,
+        columns=3,
+        fit_columns=False,
+        object_fit="contain",
+        interactive=False,
+        visible=False,
+        buttons=["download", "fullscreen"],
+        elem_id=elem_id,
+    )
+
+
+def _upload(label, file_types, elem_id):
+    """Takes pictures or videos. A single one fills its place."""
+    return gr.Gallery(
+        label=label,
+        sources=["upload", "clipboard"],
+        file_types=[*file_types, *sorted(picture_suffixes())],  # no browser knows all as pictures
+        height=200,
+        columns=3,
+        object_fit="contain",
+        buttons=[],
+        elem_id=elem_id,
+        elem_classes="given",
+    )
+
+
+def _examples(label, names, component):
+    """Pictures of ours to try, photos or paintings: either goes with what a visitor has given."""
+    with gr.Column(min_width=200):
+        samples = [[[str(EXAMPLES / f"{name}.jpg")]] for name in names]
+        elem_id = f"{component.elem_id}_examples"
+        return gr.Examples(samples, component, label=label, elem_id=elem_id)
