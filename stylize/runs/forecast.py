@@ -85,7 +85,7 @@ def _trial(job, side):
     last = job.stages[-1]
     times = min(1.0, side / math.sqrt(last.rows * last.cols))
     rows, cols = (max(SMALLEST_SIDE, round(each * times)) for each in (last.rows, last.cols))
-    small = last._replace(rows=rows, cols=cols, tile=None, in_files=False, cost=1.0, refines=False)
+    small = last._replace(rows=rows, cols=cols, tile=None, in_files=False, cost=1.0)
     return small._replace(preparation=preparation(small, job.settings))
 
 

@@ -142,10 +142,6 @@ class Job(NamedTuple):
         ]
         return max(files for files, _ in needed), max(state for _, state in needed)
 
-    def has_neighbors(self, stage: Stage) -> bool:
-        """Whether the loss has a term of neighbours at this stage."""
-        return bool(self.settings.neighbor_weight)
-
     def level(self, stage: Stage) -> Level:
         """Returns the pictures that one of the stages needs, each made once."""
         return Level(self.settings, self.inputs, stage, self.stages[-1].rows, self.previous)

@@ -23,10 +23,9 @@ class Stage(NamedTuple):
     """A part of a run: so many iterations at one size and precision.
 
     `tile` is how many rows and columns the network sees at once, without margins; None: all.
-    `refines` says whether it only refines what smaller sizes have painted, `in_files` whether the
-    optimiser's arrays are in files instead of memory. `cost` is how long an evaluation takes, as a
-    multiple of one without tiles and files; `preparation` is how many evaluations could be made in
-    the time before the first one.
+    `in_files` says whether the optimiser's arrays are in files instead of memory. `cost` is how
+    long an evaluation takes, as a multiple of one without tiles and files; `preparation` is how
+    many evaluations could be made in the time before the first one.
     """
 
     rows: int
@@ -35,7 +34,6 @@ class Stage(NamedTuple):
     evaluations_per_iteration: int
     precision: str
     tile: int | None = None
-    refines: bool = False
     in_files: bool = False
     cost: float = 1.0
     preparation: float = 0.0

@@ -40,10 +40,10 @@ def plan_stages(
     for index, size in enumerate(sizes):
         coarse = 1 - index / (painting - 1) if index + 1 < painting else 0.0  # 1 at the first
         effort = at_last + (at_first - at_last) * coarse
-        if refines := index >= painting:
+        if index >= painting:
             effort = settings.refine_effort
         evaluations = max(1, round(evaluations_per_iteration * effort))
-        stage = Stage(*size, settings.iterations, evaluations, precision, refines=refines)
+        stage = Stage(*size, settings.iterations, evaluations, precision)
         stages.append(stage._replace(preparation=preparation(stage, settings)))
     return stages
 

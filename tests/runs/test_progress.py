@@ -71,7 +71,7 @@ def on_a_machine(job, rng):
         seen = math.prod(with_margins(side, stage.tile) for side in stage[:2]) / 1e6
         each = 0.02 + 2.4 * seen * (1.5 if stage.tile else 1)
         searched = 3 * megapixels + 9 * megapixels**2 if megapixels < 0.26 else 2.5 * each
-        search = searched if job.has_neighbors(stage) else 0
+        search = searched if job.settings.neighbor_weight else 0
         taken = each * rng.uniform(0.9, 1.1, stage.total_evaluations)
         taken[0] += 0.8 + each + search
         yield taken
