@@ -38,6 +38,31 @@ def sigterm_raises() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Has signals that stop the program, Ctrl-C too, act only afterwards.
+
+    An exception amid an import may leave half a module, or be lost in C++ code that cannot pass it
+    on: the program would go on as if nobody had stopped it.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only it may set handlers
+        yield
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in (signal.SIGINT, *stopping_signals())
+        if signal.getsignal(number) is not None  # else it could not be set again
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)
+
+
+@contextlib.contextmanager
 def told_of_stops(tell: Callable[[], None], patience: float = 1.0) -> Iterator[None]:
     """Calls `tell` where the program goes on for long after a signal that should stop it.
 

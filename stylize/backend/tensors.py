@@ -20,6 +20,7 @@ import numpy as np
 
 from stylize.backend import machine
 from stylize.backend.frameworks import FRAMEWORKS, Framework
+from stylize.backend.signals import held_back
 from stylize.errors import InputError, one_line
 
 FILE_ERRORS = (AttributeError, OSError, RecursionError, TypeError, ValueError)  # of Keras's file
@@ -42,7 +43,7 @@ class _Keras:
 
     def __getattr__(self, name: str) -> Any:
         if not self._started:
-            with self._lock:
+            with self._lock, held_back():
                 import_keras()
                 self._start_devices()
         return getattr(sys.modules["keras"], name)
@@ -68,7 +69,7 @@ def import_keras() -> None:
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     machine.keep_freed_memory()
-    with _silenced_stderr():
+    with held_back(), _silenced_stderr():
         _import_keras()
     # It would warn that a function is traced anew at each size, as it must be.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

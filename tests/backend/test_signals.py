@@ -3,10 +3,11 @@
 import os
 import signal
 import threading
+import time
 
 import pytest
 
-from stylize.backend.signals import told_of_stops
+from stylize.backend.signals import Terminated, held_back, sigterm_raises, told_of_stops
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="os.kill ends a process there")
 
@@ -44,6 +45,18 @@ def test_other_signals_are_not_stops():
         os.kill(os.getpid(), signal.SIGUSR1)
         assert not told.wait(0.2)
     signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_that_comes_amid_an_import_acts_after_it(number):
+    """It could leave half a module, or be lost in C++ code."""
+    finished = False
+    with pytest.raises((KeyboardInterrupt, Terminated)), sigterm_raises(), held_back():
+        os.kill(os.getpid(), number)
+        time.sleep(0.01)
+        finished = True
+    assert finished
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_it_is_left_alone_in_other_threads():
