@@ -21,7 +21,7 @@ from stylize.backend.signals import (
     INTERRUPTED,
     TERMINATED,
     Terminated,
-    sigterm_raises,
+    stops_raise,
     told_of_stops,
 )
 from stylize.errors import InputError, NonFiniteLoss, WeightsError, is_full, printable
@@ -307,7 +307,7 @@ def exit_status(
 
     make_printable()
     try:
-        with sigterm_raises(), told_of_stops(_tell_of_stop), warnings.catch_warnings():
+        with stops_raise(), told_of_stops(_tell_of_stop), warnings.catch_warnings():
             # They are for the libraries' developers, and would come with a line of source.
             if not sys.warnoptions:
                 warnings.simplefilter("ignore")

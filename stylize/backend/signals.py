@@ -13,6 +13,9 @@ class Terminated(BaseException):
     """SIGTERM or SIGHUP asks the program to stop, as Ctrl-C does."""
 
 
+_stopped_by: list[type[BaseException]] = []  # what signals have raised
+
+
 def stopping_signals() -> list[int]:
     """Returns SIGTERM, and SIGHUP where there is one: not on Windows, and not under `nohup`."""
     numbers = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
@@ -20,21 +23,38 @@ def stopping_signals() -> list[int]:
 
 
 @contextlib.contextmanager
-def sigterm_raises() -> Iterator[None]:
-    """Raises `Terminated` where such a signal comes, so that files are finished or removed."""
+def stops_raise() -> Iterator[None]:
+    """Raises `Terminated` where such a signal comes, so that files are finished or removed.
 
-    def terminate(*_):
-        raise Terminated
+    See `stop_again` for what comes of it, or of Ctrl-C, where an exception is lost.
+    """
+
+    def stop(number, _):
+        _stopped_by.append(KeyboardInterrupt if number == signal.SIGINT else Terminated)
+        raise _stopped_by[-1]
 
     if threading.current_thread() is not threading.main_thread():  # only it may set handlers
         yield
         return
-    before = {number: signal.signal(number, terminate) for number in stopping_signals()}
+    numbers = stopping_signals()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # as Python has it
+        numbers.append(signal.SIGINT)
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        _stopped_by.clear()
+
+
+def stop_again() -> None:
+    """Raises what a signal within `stops_raise` has raised before, if the program goes on.
+
+    C++ code that calls Python, as a backend's does, may not pass an exception on.
+    """
+    if _stopped_by:
+        raise _stopped_by[-1]
 
 
 @contextlib.contextmanager

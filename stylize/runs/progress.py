@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from stylize.backend.signals import stop_again
 from stylize.errors import require
 from stylize.optimize.state import NO_STEP, Losses, Step
 
@@ -234,6 +235,7 @@ class Progress:
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
         """An evaluation was made."""
+        stop_again()
         assert self.stage
         self.evaluations += 1
         self._done += self.stage.work_each

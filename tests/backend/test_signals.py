@@ -1,5 +1,6 @@
 """Stopping while something is being computed that Python cannot interrupt."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -7,7 +8,14 @@ import time
 
 import pytest
 
-from stylize.backend.signals import Terminated, held_back, sigterm_raises, told_of_stops
+from stylize.backend.signals import (
+    Terminated,
+    held_back,
+    stop_again,
+    stops_raise,
+    told_of_stops,
+)
+from stylize.runs.progress import Progress
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="os.kill ends a process there")
 
@@ -51,12 +59,26 @@ def test_other_signals_are_not_stops():
 def test_a_stop_that_comes_amid_an_import_acts_after_it(number):
     """It could leave half a module, or be lost in C++ code."""
     finished = False
-    with pytest.raises((KeyboardInterrupt, Terminated)), sigterm_raises(), held_back():
+    with pytest.raises((KeyboardInterrupt, Terminated)), stops_raise(), held_back():
         os.kill(os.getpid(), number)
         time.sleep(0.01)
         finished = True
     assert finished
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize(
+    ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
+)
+def test_a_stop_that_was_lost_acts_at_the_next_evaluation(number, raised):
+    """What calls Python from C++ may not pass an exception on."""
+    progress = Progress()
+    with pytest.raises(raised), stops_raise():
+        with contextlib.suppress(raised):
+            os.kill(os.getpid(), number)
+            time.sleep(1)
+        progress.on_evaluation(None)
+    stop_again()  # the next run is not stopped
 
 
 def test_it_is_left_alone_in_other_threads():

@@ -39,7 +39,7 @@ from stylize.apps.options import PROGRAM, follow_record
 from stylize.apps.photo_console import PhotoConsole
 from stylize.backend import tensors
 from stylize.backend.files import alone
-from stylize.backend.signals import INTERRUPTED, TERMINATED, Terminated, sigterm_raises
+from stylize.backend.signals import INTERRUPTED, TERMINATED, Terminated, stops_raise
 from stylize.errors import InputError, is_full, one_line
 from stylize.images.masks import KIND, Surprise
 from stylize.images.reading import load_image
@@ -143,7 +143,7 @@ def paint_photo(args: argparse.Namespace, weights: VGG19Weights | None = None) -
     started = time.monotonic()
     console = PhotoConsole(args.result_prefix, quiet=True)
     try:
-        with sigterm_raises(), contextlib.closing(console):
+        with stops_raise(), contextlib.closing(console):
             _paint_from_state(args, console, weights or kept_weights(args.weights))
     except Terminated:
         os._exit(TERMINATED)  # its state is kept, and whoever waits for it wants the process to end
