@@ -27,7 +27,7 @@ from stylize.images.masks import Surprise, surprises_of
 from stylize.images.writing import LARGEST_SIDES, check_bits
 from stylize.parallel.pool import CORES_EACH, import_cluster
 from stylize.runs import memory, metadata
-from stylize.runs.checkpoint import StateFile, check_state, state_path
+from stylize.runs.checkpoint import Damaged, OtherRun, StateFile, check_state, state_path
 from stylize.runs.job import Job, prepare
 from stylize.runs.progress import Checkpoint
 from stylize.runs.recipes import DEFAULT_RECIPE
@@ -45,22 +45,38 @@ ON_THE_WAY = re.compile(r"_at_iteration_([0-9]{1,9})$")  # how the names of such
 def find_checkpoint(
     state: StateFile, args: argparse.Namespace, job: Job, console: PhotoConsole
 ) -> Checkpoint | None:
-    """The checkpoint to resume from, None to start anew. Raises InputError."""
-    if not args.resume:
-        if state.path.exists():
-            console.warn(f"{state.path} belongs to an unfinished run and will be replaced")
-        return None
+    """The checkpoint to resume from, None to start anew. Raises InputError.
+
+    Without --resume, a run goes on where its files will be those that it would have anew.
+    """
     if not state.path.exists():
-        console.print(f"There is no {state.path} to resume from; starting from the beginning")
+        if args.resume:
+            console.print(f"There is no {state.path} to resume from; starting from the beginning")
         return None
-    checkpoint = state.load()
+    differences = _differences_if_resumed(args, job)
+    checkpoint = None
+    if args.resume or not (differences or args.overwrite):
+        with contextlib.nullcontext() if args.resume else contextlib.suppress(Damaged, OtherRun):
+            checkpoint = state.load()
+    if not checkpoint:
+        console.warn(f"{state.path} belongs to an unfinished run and will be replaced")
+        return None
     stage = job.stages[checkpoint.stage]
-    console.print(f"Resuming at {stage.cols}x{stage.rows} pixels")
-    if job.settings.optimizer == "scipy" and not job.settings.restart:
-        console.warn("SciPy's L-BFGS starts afresh, so the picture will differ a little")
-    if args.gif or args.mp4:
-        console.warn("the film of the growing picture begins here, not at the start of the run")
+    anew = "" if args.resume else "; --overwrite starts anew"
+    console.print(f"Resuming at {stage.cols}x{stage.rows} pixels{anew}")
+    for line in differences:
+        console.warn(line)
     return checkpoint
+
+
+def _differences_if_resumed(args, job):
+    """What of a resumed run's files is not as it would be anew, in lines."""
+    lines = []
+    if job.settings.optimizer == "scipy" and not job.settings.restart:
+        lines.append("SciPy's L-BFGS starts afresh, so the picture will differ a little")
+    if args.gif or args.mp4:
+        lines.append("the film of the growing picture begins here, not at the start of the run")
+    return lines
 
 
 def plan(args: argparse.Namespace) -> tuple[Job, dict]:

@@ -385,9 +385,10 @@ def stop_at(monkeypatch, evaluation, error):
     monkeypatch.setattr(PhotoConsole, "on_evaluation", stopping)
 
 
+@pytest.mark.parametrize("more", [["--resume"], []], ids=["resume", "the same command"])
 @pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, 130), (MemoryError, 1)])
 def test_stopped_run_says_how_to_resume_it_and_does(
-    whole, command, tmp_path, monkeypatch, capsys, error, status
+    whole, command, tmp_path, monkeypatch, capsys, error, status, more
 ):
     picture, table = whole
     with monkeypatch.context() as patch:
@@ -395,12 +396,36 @@ def test_stopped_run_says_how_to_resume_it_and_does(
         assert nst.main(command) == status
     assert capsys.readouterr().err.endswith(" --resume\n")
     assert not (tmp_path / "r.png").exists()
-    assert nst.main([*command, "--resume"]) == 0
+    assert nst.main([*command, *more]) == 0
     assert "Resuming at 48x40 pixels" in capsys.readouterr().out
     assert (tmp_path / "r.png").read_bytes() == picture
     assert not (tmp_path / "r_state.npz").exists()
     again = (tmp_path / "r_losses.csv").read_text().splitlines()
     assert [row.split(",")[3:] for row in again] == [row.split(",")[3:] for row in table]
+
+
+SCIPY = ["--optimizer", "scipy", "--recipe", "pyramid"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ([], ["--overwrite"]),
+        ([], ["--strength", "0.7"]),  # another run
+        (["--gif"], ["--gif"]),  # the film would begin in the middle
+        (SCIPY, SCIPY),
+    ],
+    ids=["overwrite", "strength", "gif", "scipy"],
+)
+def test_stopped_run_begins_anew_where_its_files_would_be_others(
+    command, monkeypatch, capsys, before, now
+):
+    with monkeypatch.context() as patch:
+        stop_at(patch, LATE, KeyboardInterrupt)
+        assert nst.main([*command, *before]) == nst.main([*command, *now]) == 130
+    out, err = capsys.readouterr()
+    assert "r_state.npz belongs to an unfinished run and will be replaced" in err
+    assert "Resuming" not in out
 
 
 def test_run_that_is_stopped_again_names_the_picture_of_the_first_time(
