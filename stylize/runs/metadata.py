@@ -39,6 +39,7 @@ from stylize.vgg.weights import VGG19Weights
 PICTURE_SETTINGS = ("init", "style_masks", "content_mask", "keep_mask")  # those that may name files
 WORDS = (None, "none", "base", "recolored", "noise")  # that these may have instead
 # Of a record: what was not asked for.
+GIVEN = ("base", "styles")  # pictures that each has
 ONE_PICTURE = ("versions", "machine", "tiles", "iteration", "losses")
 
 
@@ -173,12 +174,21 @@ def each(function: Callable[[Any], Any], value: Any) -> Any:
 
 
 def made_alike(found: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
-    """Whether a picture with the record `found` was made as `record` says, whatever libraries."""
-    found, now = (
-        {name: value for name, value in made.items() if name not in ONE_PICTURE}
-        for made in (found, json.loads(json.dumps(record)))
-    )
+    """Whether a picture with the record `found` was made as `record` says.
+
+    Whatever libraries, and whatever the names of pictures: what is in them counts.
+    """
+    found, now = map(_what_counts, (found, json.loads(json.dumps(record))))
     return not changes(found, now)
+
+
+def _what_counts(record):
+    """Of a record, what makes another picture, apart from versions, machines and tiles."""
+    files = {n: _digests(record[n]) for n in (*GIVEN, *PICTURE_SETTINGS) if n in record}
+    named = [name for name in PICTURE_SETTINGS if name in record]  # in the settings, by name
+    settings = {n: v for n, v in record.get("settings", {}).items() if n not in named}
+    kept = {name: value for name, value in record.items() if name not in ONE_PICTURE}
+    return kept | files | {"settings": settings}
 
 
 def changes(before: Any, now: Any, name: str = "") -> list[str]:

@@ -190,9 +190,22 @@ def unique_names(paths: Sequence[Path]) -> list[Path]:
 
 
 def append_line(path: str | os.PathLike, **entry: object) -> None:
-    """Adds an entry to a log of JSON lines. Raises OSError."""
-    with naming(path), open(path, "a", encoding="utf-8") as file:
-        file.write(json.dumps(entry) + "\n")
+    """Adds an entry to a log of JSON lines. Raises OSError.
+
+    A line that is not whole, as after a power cut, is left as it is.
+    """
+    text = {name: _as_text(value) for name, value in entry.items()}
+    line = json.dumps(text).encode()
+    with naming(path), open(path, "ab+") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        broken_off = file.read(1) not in (b"", b"\n")
+        file.write(b"\n" * broken_off + line + b"\n")
+
+
+def _as_text(value):
+    """A value; of a name that is no text, the rest as Python writes it: no reader needs to know."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def check_ours(index: Path, log: Path | None = None) -> None:
@@ -203,7 +216,10 @@ def check_ours(index: Path, log: Path | None = None) -> None:
         with path.open(encoding="utf-8", errors="replace") as file:
             head = file.read(LONGEST_HEAD)
         if head and sign not in head:
-            raise InputError(f"{path}: was not written by this program; choose another folder")
+            raise InputError(
+                f"{path}: was not written by this program; rename or remove it, or choose another "
+                "folder"
+            )
 
 
 def write_index(path: str | os.PathLike, rows: Iterable[tuple[Path, Path, Path | str]]) -> None:

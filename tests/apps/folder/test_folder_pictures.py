@@ -190,6 +190,19 @@ def test_log_has_an_object_a_line(tmp_path):
     ]
 
 
+def test_line_of_the_log_that_was_broken_off_spoils_no_other(tmp_path):
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"time": "12:00"}\n{"ti')
+    pictures.append_line(log, photo="a")
+    assert log.read_text() == '{"time": "12:00"}\n{"ti\n{"photo": "a"}\n'
+
+
+def test_name_that_is_no_text_is_one_in_the_log(tmp_path):
+    """Not every reader takes lone surrogates, as Python has such names."""
+    pictures.append_line(tmp_path / "log.jsonl", photo="m\udcfcnz")
+    assert (tmp_path / "log.jsonl").read_bytes() == rb'{"photo": "m\\udcfcnz"}' + b"\n"
+
+
 @pytest.mark.parametrize(
     ("names", "may_be"),
     [

@@ -126,6 +126,10 @@ def test_every_try_is_kept_unless_it_is_to_be_overwritten(one_process, command, 
     assert not list(folder.rglob("*_at_iteration_*"))
 
 
+def rename_style(command):
+    command[1] = str(Path(command[1]).rename(f"{command[1]}_renamed.png"))
+
+
 @pytest.mark.parametrize(
     ("change", "again"),
     [
@@ -136,8 +140,9 @@ def test_every_try_is_kept_unless_it_is_to_be_overwritten(one_process, command, 
         (lambda folder, command: (folder / "results/b.png").write_bytes(b"edited"), {"b"}),
         (lambda folder, command: (folder / "results/b_state.npz").touch(), {"b"}),
         (lambda folder, command: (folder / "results/sub/c.png").unlink(), {"c"}),
+        (lambda folder, command: rename_style(command), set()),
     ],
-    ids=["settings", "film", "style", "photo", "edited", "killed at its end", "removed"],
+    ids=["settings", "film", "style", "photo", "edited", "killed at its end", "removed", "name"],
 )
 def test_what_has_changed_is_painted_again(one_process, change, again, command, tmp_path):
     assert nst.main(command) == 0
@@ -538,7 +543,9 @@ def test_a_page_or_log_of_the_user_is_left_alone(
     path.parent.mkdir(parents=True)
     path.write_text(text)
     assert nst.main(command) == 2
-    assert f"{name}: was not written by this program; choose another" in capsys.readouterr().err
+    assert (
+        f"{name}: was not written by this program; rename or remove it" in capsys.readouterr().err
+    )
     assert path.read_text() == text
 
 
