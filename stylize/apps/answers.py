@@ -150,13 +150,18 @@ def _of_sheet(record, path):
 
 def _without_option(record):
     """Says what Python was given that no option can say, in lines."""
+    had = []
     number = record.get("evaluations_per_iteration", EVALUATIONS_PER_ITERATION)
-    if number == EVALUATIONS_PER_ITERATION:
-        return []
-    return [
-        f"It had {number} evaluations per iteration instead of {EVALUATIONS_PER_ITERATION}, for "
-        "which there is no option; --like follows it"
-    ]
+    if number != EVALUATIONS_PER_ITERATION:
+        had.append(f"{number} evaluations per iteration instead of {EVALUATIONS_PER_ITERATION}")
+    if _is_exact_size("size", size := record["settings"].get("size")):
+        had.append("exactly {1}x{0} pixels".format(*size))
+    return [f"It had {listed(had, ' and ')}: --like follows that, no option does"] * bool(had)
+
+
+def _is_exact_size(name, value):
+    """Whether a setting is rows and columns, which are given from Python, or by neural_style.py."""
+    return name == "size" and isinstance(value, list)
 
 
 def _summary(record):
@@ -164,8 +169,10 @@ def _summary(record):
     total = record["losses"].get("total") if isinstance(record.get("losses"), dict) else None
     iteration, versions = record.get("iteration"), record["versions"]
     backend = next((name for name in FRAMEWORKS if name in versions), "")
+    strength = record.get("settings", {}).get("strength")
     words = [
         f"recipe {record['recipe']}",
+        f"strength {strength:g}" if isinstance(strength, int | float) else "",
         f"iteration {iteration}" if isinstance(iteration, int) else "",
         f"loss {total:.6g}" if isinstance(total, int | float) else "",
         record["program"].replace(" ", " version ", 1),
@@ -188,8 +195,9 @@ def command_like(record: Mapping[str, Any], path: str) -> str:
     if "rate" in record and Path(photo).suffix.lower() not in clips.SUFFIXES:  # of a folder
         words += ["--frames", "--fps", f"{float(Fraction(record['rate'])):.10g}"]
     words += ["--styles", *others] if others else []
-    ours = {name: value for name, value in record["settings"].items() if name in SETTINGS}
-    for name, value in ours.items():
+    for name, value in record["settings"].items():
+        if name not in SETTINGS or _is_exact_size(name, value):
+            continue
         own = _plain(recipe[name])
         if value != own and own != "auto":  # a precision that is left to the machine, it chose
             named += [SETTINGS[name].flag, *_words(value)]
@@ -214,7 +222,10 @@ def _prefix(path):
     whole, suffix = os.path.splitext(path)
     prefix = ON_THE_WAY.sub("", whole)
     later = KEPT.sub("", prefix)
-    return later if os.path.exists(f"{later}{suffix}") else prefix
+    prefix = later if os.path.exists(f"{later}{suffix}") else prefix
+    # Of `cat.jpg`, beside `cat.png`, a folder's result is `cat.jpg.png`.
+    is_whole = Path(prefix).suffix.lower().removeprefix(".") in FORMATS
+    return prefix + suffix if is_whole else prefix
 
 
 def _not_found(record):

@@ -86,8 +86,8 @@ def test_answer_is_short_and_names_where_all_is(folder, capsys):
     save("my r.png", program="neural_style_transfer 1.2", **more, **about)
     *_, summary, rest = shown(capsys, "my r").splitlines()
     assert summary == (
-        "Made with: recipe neighbors, iteration 1, loss 1234.5, neural_style_transfer version 1.2, "
-        "jax 0.9, on a GPU"
+        "Made with: recipe neighbors, strength 0.3, iteration 1, loss 1234.5, "
+        "neural_style_transfer version 1.2, jax 0.9, on a GPU"
     )
     assert rest.endswith(" --show_record 'my r.png'")
     with pytest.raises(SystemExit, match="0"):
@@ -126,6 +126,7 @@ def test_command_has_the_weights_format_and_bits_that_are_recorded():
         ("me.2_at_iteration_1.png", ["me.png"], "me"),
         ("v0.5.png", ["me.png"], "v0.5"),  # a name that somebody gave
         ("me.2.png", ["me.jpg"], "me.2"),
+        ("cat.jpg.png", [], "cat.jpg.png"),  # `cat.jpg` would be another file
     ],
 )
 def test_prefix_of_an_earlier_result_is_what_it_was_painted_with(path, there, prefix, folder):
@@ -180,10 +181,12 @@ def test_what_no_command_can_say_is_said(folder, capsys):
     args = options.parse(["photo.png", "painting.png", "r", "--like", "mine.png"])
     with pytest.raises(InputError, match="mine.png: was made from Python .*; pass that recipe to"):
         options.follow_record(args.like, args)
-    save("five.png", evaluations_per_iteration=5)
-    assert (
-        "It had 5 evaluations per iteration instead of 20, for which there is no option"
-        in shown(capsys, "five.png")
+    save("five.png", evaluations_per_iteration=5, settings={"size": [95, 144], "tv_weight": 2.0})
+    command, _, line, *_ = shown(capsys, "five.png").splitlines()
+    assert command.endswith("photo.png painting.png five --tv_weight 2.0")
+    assert line == (
+        "It had 5 evaluations per iteration instead of 20 and exactly 144x95 pixels: "
+        "--like follows that, no option does"
     )
 
 
