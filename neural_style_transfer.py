@@ -359,15 +359,15 @@ def paint(
 
     From one size to the next, the picture is enlarged and gets the photo's detail of that size;
     targets and neighbours are found anew, and the optimiser starts anew. A run resumes from
-    `checkpoint`, if given, and calls `keep` with every checkpoint it reaches.
+    `checkpoint`, if given, and calls `keep` with every checkpoint it reaches. Raises InputError.
     """
     require("job", job, Job, "a Job, from prepare")
     require("weights", weights, VGG19Weights, "a VGG19Weights, from load_weights")
     progress = Progress() if progress is None else progress
     require("progress", progress, Progress, "a Progress")
     progress.start_run(job.stages, callback)
-    resumed = checkpoint = checkpoint and checkpoint.copy()
-    first = checkpoint.stage if checkpoint else 0
+    resumed = checkpoint = job.resumed(checkpoint)
+    key, first = job.key, checkpoint.stage if checkpoint else 0
     level: Level | None = None
     x: Any = None
     with tensors.out_of_memory_as_memory_error():
@@ -375,9 +375,9 @@ def paint(
             before, level = level, job.level(stage)
             if before:
                 x = level.enlarged(x, before)
-                checkpoint = Checkpoint(index, x, progress.evaluations, progress.seconds)
+                checkpoint = Checkpoint(index, x, progress.evaluations, progress.seconds, run=key)
                 keep(checkpoint)
-            checkpoint = checkpoint or Checkpoint(index, level.start)
+            checkpoint = checkpoint or Checkpoint(index, level.start, run=key)
             progress.begin_stage(index, level.to_pixels, resumed if index == first else None)
             objective = stage_objective(job, weights, stage, checkpoint.start, level)
             level.release()  # what only targets are made of

@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import json
 import logging
+import math
 import os
 import sys
 import threading
@@ -215,13 +216,27 @@ class LossAndGrads:
         self._value_and_grad, self._others = ValueAndGrad(losses), to_tensors(others)
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        values, gradient = self.on_device(np.asarray(x, np.float32).reshape(self.shape))
+        values, gradient = self.on_device(as_combination(x, self.shape))
         values, gradient = map(keras.ops.convert_to_numpy, (values, gradient))
         return values.astype(np.float64), gradient.astype(np.float64).ravel()
 
     def on_device(self, combination: Any) -> tuple[Any, Any]:
         """The same for and in the backend's tensors: (1, rows, cols, 3) to (losses, gradient)."""
         return self._value_and_grad(combination, *self._others)
+
+
+def as_combination(x: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns x, (rows, cols, 3) or flat, as float32 of the shape (1, rows, cols, 3).
+
+    Raises InputError: another shape, or integers, which pixels are before `preprocess_image`.
+    """
+    x = np.asarray(x)
+    if x.shape not in (shape, shape[1:], (math.prod(shape),)) or x.dtype.kind != "f":
+        raise InputError(
+            f"x must be floats of shape {shape[1:]}, {shape} or flat, as preprocess_image makes "
+            f"them, received {x.dtype} of shape {x.shape}"
+        )
+    return x.astype(np.float32, copy=False).reshape(shape)
 
 
 def to_tensors(nested: Any) -> Any:

@@ -17,6 +17,7 @@ import numpy as np
 
 from stylize.backend.tensors import (
     ValueAndGrad,
+    as_combination,
     compiled,
     keras,
     to_numpy,
@@ -131,7 +132,7 @@ class TiledLossAndGrads:
         ]
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        picture = np.asarray(x, np.float32).reshape(self.shape[1:])
+        picture = as_combination(x, self.shape)[0]
         values, slopes = self._values_and_slopes(picture)
         terms: Any = 0.0
         gradient = np.zeros_like(picture)

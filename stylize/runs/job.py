@@ -1,6 +1,8 @@
 """A run, prepared once: settings chosen, pictures read and checked, sizes and memory planned."""
 
 import functools
+import hashlib
+import json
 import math
 import numbers
 import os
@@ -21,13 +23,14 @@ from stylize.losses.style import Painting
 from stylize.losses.tiled import TilePasses
 from stylize.runs import memory
 from stylize.runs.level import Inputs, Level, seen_size
-from stylize.runs.progress import Stage
+from stylize.runs.progress import Checkpoint, Stage
 from stylize.runs.pyramid import plan_stages
 from stylize.runs.recipes import DEFAULT_RECIPE, choose_settings, name_of
 from stylize.runs.settings import (
     EVALUATIONS_PER_ITERATION,
     OF_ADAM,
     SETTINGS,
+    UNRECORDED,
     WEIGHTS,
     Settings,
 )
@@ -65,6 +68,32 @@ class Job(NamedTuple):
         if self.settings.neighbor_weight:
             layers += HYPERCOLUMN_LAYERS
         return tuple(dict.fromkeys(layers))
+
+    @property
+    def key(self) -> str:
+        """What tells this run from others: settings, sizes and, at a glance, pictures."""
+        inputs = self.inputs
+        masks = inputs.content_mask, inputs.keep_mask, *inputs.style_masks
+        pictures = [inputs.base, inputs.start, *inputs.styles, *filter(None, masks)]
+        glances = [each.resize((32, 32), Image.Resampling.NEAREST).tobytes() for each in pictures]
+        settings = {n: value for n, value in vars(self.settings).items() if n not in UNRECORDED}
+        known = json.dumps([settings, [stage[:5] for stage in self.stages]], default=_as_json)
+        return hashlib.sha256(b"".join([known.encode(), *glances])).hexdigest()
+
+    def resumed(self, checkpoint: Checkpoint | None) -> Checkpoint | None:
+        """Returns a copy of a checkpoint to resume from. Raises InputError: it is of another run.
+
+        One that does not say of which run it is, as `Checkpoint(stage, start)` to begin with a
+        picture of one's own, is only to have the size of its stage.
+        """
+        if checkpoint is None:
+            return None
+        require("checkpoint", checkpoint, Checkpoint, "a Checkpoint, as `keep` is given")
+        index, stages = checkpoint.stage, self.stages
+        fits = 0 <= index < len(stages) and np.shape(checkpoint.start) == (*stages[index][:2], 3)
+        if not fits or checkpoint.run not in ("", self.key):
+            raise InputError("checkpoint must be of this run; it is of another job")
+        return checkpoint.copy()
 
     def with_tiles(self, tiles: Sequence[int | None]) -> "Job":
         """The same job, with the tile size given for each stage. Raises InputError: no room."""
@@ -144,6 +173,7 @@ class Job(NamedTuple):
 
     def level(self, stage: Stage) -> Level:
         """Returns the pictures that one of the stages needs, each made once."""
+        require("stage", stage, Stage, "a Stage, one of job.stages")
         return Level(self.settings, self.inputs, stage, self.stages[-1].rows, self.previous)
 
     def start(self, stage: Stage) -> np.ndarray:
@@ -206,6 +236,11 @@ def prepare(
     return job.within(memory.allowed_mib(settings))
 
 
+def _as_json(value):
+    """A value that JSON has no word for: layers with their shares, or what is known by its kind."""
+    return dict(value) if isinstance(value, Mapping) else type(value).__name__
+
+
 def _refuse_idle(settings, given):
     """Raises SettingError where a setting that was given would change nothing."""
     if settings.style_turns and not settings.neighbor_weight:
@@ -214,6 +249,9 @@ def _refuse_idle(settings, given):
         )
     if not any(settings[name] for name in WEIGHTS):
         raise SettingError("--style_weight", "and all other weights are 0: nothing would change")
+    has_noise = settings.noise_blend or is_word(settings.init, "noise")
+    if given.get("seed") is not None and settings.seed and not has_noise:
+        raise SettingError("--seed", "needs noise: a --noise_blend above 0, or --init noise")
     for name in OF_ADAM:
         if given.get(name) is not None and settings.optimizer != "adam":
             raise SettingError(SETTINGS[name].flag, "needs --optimizer adam, or recipe athalye")

@@ -70,6 +70,7 @@ class Checkpoint(NamedTuple):
         evaluations: made at all stages.
         seconds: since the run started.
         step: of the optimiser.
+        run: whose it is, see `Job.key`; "": not known.
     """
 
     stage: int
@@ -77,6 +78,7 @@ class Checkpoint(NamedTuple):
     evaluations: int = 0
     seconds: float = 0.0
     step: Step = NO_STEP
+    run: str = ""
 
     @property
     def x(self) -> Any:

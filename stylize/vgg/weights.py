@@ -78,6 +78,12 @@ class VGG19Weights:
     def __hash__(self) -> int:
         return hash(self.digest)
 
+    def __repr__(self) -> str:
+        """Without the numbers, of which there are twenty million."""
+        return (
+            f"<VGG19Weights, {len(self.layers)} convolutions: {self.source or 'no source given'}>"
+        )
+
 
 def read_weights(path: str | os.PathLike) -> VGG19Weights:
     """Reads a VGG19 weight file by its suffix: Keras .h5, .hdf5 and .weights.h5, MatConvNet .mat.

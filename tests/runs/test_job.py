@@ -15,6 +15,7 @@ from stylize.images.margins import Box, without_margins
 from stylize.runs import level as levels
 from stylize.runs import memory
 from stylize.runs.job import prepare
+from stylize.runs.progress import Checkpoint
 from stylize.runs.recipes import RECIPES
 from stylize.vgg import preprocess
 
@@ -534,6 +535,35 @@ def test_pictures_in_memory_are_called_by_their_arguments(photo, painting):
     ]:
         with pytest.raises(InputError, match=f"^{said}"):
             prepare(*given)
+
+
+def test_checkpoint_of_another_run_is_refused(photo, painting):
+    """It would go on with losses and steps that are not those of this run."""
+    job = prepare(photo, painting, "keras", size=24)
+    own = Checkpoint(0, job.start(job.stages[0]), run=job.key)
+    again = prepare(photo, painting, "keras", size=24, memory=10)
+    assert again.resumed(own).start is own.start
+    assert job.resumed(own._replace(run="")).start is own.start  # a start of one's own
+    for other in [
+        prepare(photo, painting, "keras", size=24, content_weight=1),
+        prepare(photo, painting, "keras", size=24, optimizer="adam"),
+        prepare(painting, photo, "keras", size=24),
+    ]:
+        with pytest.raises(InputError, match="checkpoint must be of this run"):
+            other.resumed(own)
+    for wrong in (own._replace(stage=3), own._replace(start=own.start[:9], run="")):
+        with pytest.raises(InputError, match="checkpoint must be of this run"):
+            job.resumed(wrong)
+    with pytest.raises(InputError, match="checkpoint must be a Checkpoint, .* received str"):
+        job.resumed("foo")
+
+
+@pytest.mark.parametrize("recipe", ["keras", "neighbors"])
+def test_seed_without_noise_is_refused(recipe, photo, painting):
+    with pytest.raises(InputError, match="seed needs noise: a noise_blend above 0, or init noise"):
+        prepare(photo, painting, recipe, size=24, seed=1)
+    for noisy in ({"noise_blend": 0.1}, {"init": "noise"}):
+        assert prepare(photo, painting, recipe, size=24, seed=1, **noisy).settings.seed == 1
 
 
 def test_memory_that_is_no_number_is_named(photo, painting):
