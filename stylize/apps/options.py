@@ -321,7 +321,7 @@ def too_many(given: Sequence[str], compares: bool, by_option: bool = False) -> s
         return f"the result is named twice, {others[0]} and {last}; leave one out"
     said = f"{len(given)} names are given; a photo, a painting and a result are expected"
     if compares:
-        return f"{said}; give --compare its values as in strength=0.3,0.5,0.7"
+        return f"{said}; give --compare its values without spaces, as in strength=0.3,0.5"
     folder = in_shell([os.path.dirname(first) or ".", given[-2], last])
     if len(given) > 5 or last.endswith(("/", os.sep)) or Path(last).is_dir():
         return f"{said}; for several photos, give their folder: {folder}"

@@ -150,7 +150,7 @@ def why_missing(path: str | os.PathLike, look_around: bool = True) -> str:
 
 
 def _most_alike(name, others):
-    """The one of `others` that is called as `name` is but for capitals, a suffix, a slip, or "".
+    """The one of `others` called as `name` is but for capitals, a suffix, a slip or the end; "".
 
     But for capitals alone it may be any file, else it must be a picture.
     """
@@ -167,7 +167,9 @@ def _most_alike(name, others):
         for each in difflib.get_close_matches(stem, pictures, cutoff=0.8)
         if re.findall(r"\d+", each) == re.findall(r"\d+", stem)  # else it is another picture
     )
-    return next((pictures[each] for each in (stem, wanted, *slips) if each in pictures), "")
+    longer = [each for each in pictures if each.startswith(stem)]  # as it begins
+    begun = longer if len(longer) == 1 and len(stem) > 3 else []
+    return next((pictures[each] for each in (stem, wanted, *slips, *begun) if each in pictures), "")
 
 
 def _check_size(name, max_pixels, size):

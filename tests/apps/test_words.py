@@ -115,7 +115,10 @@ def fails(argv, message, capsys, status=2):
             ["--content", "a.jpg", "--style", "b.jpg"],
             "--content: pictures are given without an option: .*photo",
         ),
-        ([*THREE, "--compare", "strength", "1"], "give --compare its values as in strength=0.3"),
+        (
+            [*THREE, "--compare", "strength", "1"],
+            "give --compare its values without spaces, as in strength=0.3",
+        ),
         (["a.jpg", "https://a.org/b.jpg", "x"], "is an address, not a file; download it and give"),
         (["https://a.org/b.mp4", *THREE[1:]], "is an address, not a file|OpenCV"),
         ([*THREE[:2], "x.gif"], "x.gif: no result can be a .gif; name it x.png, with --gif or"),

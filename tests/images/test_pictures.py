@@ -380,6 +380,7 @@ def test_bad_pictures_are_named_with_the_remedy(kind, tmp_path):
         ("a.v2", "a.v2.png", "no such file; there is a.v2.png"),
         ("a.jpg", "a.txt", "no such file; check the path"),
         ("astronut.jpg", "astronaut.jpg", "no such file; there is astronaut.jpg"),
+        ("swirling.jpg", "swirling_night.jpg", "no such file; there is swirling_night.jpg"),
         ("astronut.png", "Astronaut.JPG", "no such file; there is Astronaut.JPG"),
         ("astronut.jpg", "astronaut.txt", "no such file; check the path"),
         ("photo2.jpg", "photo1.jpg", "no such file; check the path"),

@@ -28,6 +28,7 @@ img {{ display: block; max-width: 100% }}
 code {{ display: block; padding: .3rem; background: #eee }}
 code {{ user-select: all; overflow-wrap: anywhere }}
 code span {{ white-space: nowrap }}
+main img {{ width: 100%; max-height: 80vh; object-fit: contain; object-position: left }}
 header {{ display: flex; flex-wrap: wrap; gap: 1rem; margin-bottom: 1rem }}
 header img {{ max-height: 10rem }}
 @media (max-width: 40rem) {{ main {{ display: block }} }}

@@ -44,8 +44,8 @@ class Answers:
         """Small pictures to choose from are asked for."""
         return self.studio.enter(request, self._asked(request, *sent), is_choice=True)
 
-    def paint(self, request: gr.Request) -> Iterator[Shown]:
-        """What was asked for is painted."""
+    def paint_asked(self, request: gr.Request) -> Iterator[Shown]:
+        """What was asked for is painted. (The endpoint for programs is called `paint`.)"""
         yield from self.studio.paint(request.session_hash)
 
     def offer(self, request: gr.Request) -> Iterator[tuple]:
@@ -104,7 +104,7 @@ def _paint(page, answers):
     words, *_ = page.outputs
     entered = page.start.click(answers.enter, page.inputs, words, **_AS_SENT)
     waiting = {"show_progress_on": page.outputs[:-1]}
-    entered.then(answers.paint, None, page.outputs, **waiting, **_EACH_IN_TURN)
+    entered.then(answers.paint_asked, None, page.outputs, **waiting, **_EACH_IN_TURN)
 
 
 def _offer_choices(page, answers):

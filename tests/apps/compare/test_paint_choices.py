@@ -107,7 +107,9 @@ def test_a_size_that_was_for_the_small_pictures_is_left_out(simple_loss, command
     assert commands(tmp_path)[0][-4:] == ["--iter", "1", "--strength", "0.3"]  # nor --jobs
     page = tmp_path / "results" / "try_compare.html"
     assert "it paints at 400 rows; add --size to it for another size." in page.read_text()
-    assert nst.main([*command, "--height=420", "--recipe", "keras", "--compare", "seed=1"]) == 0
+    assert (
+        nst.main([*command, "--height=420", "--recipe", "keras", "--compare", "tv_weight=1"]) == 0
+    )
     assert "--height=420" in commands(tmp_path)[0]  # more than keras paints without it
     assert "it paints at 420 rows; add" in page.read_text()
 
@@ -228,20 +230,23 @@ def test_a_comparison_of_something_else_moves_aside(simple_loss, command, tmp_pa
     sheet, picture = results / "try_compare.png", results / "try_compare" / "strength-0.3.png"
     before = sheet.read_bytes(), picture.read_bytes()
     capsys.readouterr()
-    assert nst.main([*command, "--compare", "seed=1"]) == 0
+    assert nst.main([*command, "--compare", "tv_weight=1"]) == 0
     assert capsys.readouterr().out.startswith(
         f"The earlier {sheet} is kept as {results}/try_compare.1.png, with its page and its "
         "pictures\n1 picture to choose from\n"
     )
-    assert names(tmp_path) == ["seed-1.png"]
+    assert names(tmp_path) == ["tv_weight-1.png"]
     moved = results / "try_compare.1.png", results / "try_compare.1" / "strength-0.3.png"
     assert tuple(path.read_bytes() for path in moved) == before
-    for name, pictures in (("try_compare.1", "strength-0.3.png"), ("try_compare", "seed-1.png")):
+    for name, pictures in (
+        ("try_compare.1", "strength-0.3.png"),
+        ("try_compare", "tv_weight-1.png"),
+    ):
         links = re.findall(r'(?:src|href)="(.+?)"', (results / f"{name}.html").read_text())
         assert {f"{name}.png", f"{name}/{pictures}"} <= {*links}
         assert all((results / link).exists() for link in links)
-    assert nst.main([*command, "--iter", "2", "--compare", "seed=1"]) == 0
-    assert os.listdir(results / "try_compare.2") == ["seed-1.png"]
+    assert nst.main([*command, "--iter", "2", "--compare", "tv_weight=1"]) == 0
+    assert os.listdir(results / "try_compare.2") == ["tv_weight-1.png"]
 
 
 def test_a_sheet_that_another_program_has_saved_is_kept(
@@ -263,14 +268,14 @@ def test_a_sheet_that_another_program_has_saved_is_kept(
     assert {p.name for p in results.iterdir()} >= {"try_compare", "try_compare.html", sheet.name}
     assert metadata.read_record(sheet)["pictures"]
     sheet.write_bytes(mine)  # an edited one of another comparison moves with its pictures
-    assert nst.main([*command, "--compare", "seed=1"]) == 0
+    assert nst.main([*command, "--compare", "tv_weight=1"]) == 0
     assert f"{sheet} is kept as {results}/try_compare.2.png, with" in capsys.readouterr().out
 
 
 def test_a_comparison_stays_where_it_is_used(simple_loss, command, tmp_path, capsys):
     assert nst.main([*command, "--compare", "strength=0.3"]) == 0
     picture = tmp_path / "results" / "try_compare" / "strength-0.3.png"
-    like = [*command, "--like", str(picture), "--compare", "seed=1"]
+    like = [*command, "--like", str(picture), "--compare", "tv_weight=1"]
     capsys.readouterr()
     fails(like, f"{picture}: is a picture of an earlier comparison, and .*; choose ano", capsys)
     assert picture.exists()
@@ -280,8 +285,8 @@ def test_overwriting_leaves_nothing_of_the_earlier_comparison(simple_loss, comma
     assert nst.main([*command, "--compare", "strength=0.3"]) == 0
     mine = tmp_path / "results" / "try_compare" / "mine.png"
     Image.new("RGB", (20, 20)).save(mine)
-    assert nst.main([*command, "--overwrite", "--compare", "seed=1"]) == 0
-    assert names(tmp_path) == ["mine.png", "seed-1.png"]
+    assert nst.main([*command, "--overwrite", "--compare", "tv_weight=1"]) == 0
+    assert names(tmp_path) == ["mine.png", "tv_weight-1.png"]
     assert sorted(os.listdir(tmp_path / "results")) == [
         *("try_compare", "try_compare.html", "try_compare.png")
     ]
@@ -314,7 +319,7 @@ def test_the_time_is_told_before_where_there_is_much_to_paint(
 ):
     monkeypatch.setattr(foretold, "MUCH", 0)
     monkeypatch.setattr(forecast, "measure", lambda *_: forecast.Pace(0, 1200, 1200))
-    compare = [*command, "--jobs", "1", "--compare", "seed=1,2"]
+    compare = [*command, "--jobs", "1", "--compare", "tv_weight=1,2"]
     assert nst.main(compare) == 0
     assert "2 pictures to choose from, about 40 min\n" in capsys.readouterr().out
     assert nst.main(compare) == 0
@@ -324,7 +329,7 @@ def test_the_time_is_told_before_where_there_is_much_to_paint(
 def test_first_line_comes_before_the_processes_on_a_terminal(
     simple_loss, command, monkeypatch, capsys
 ):
-    compare = [*command, "--compare", "seed=1"]
+    compare = [*command, "--compare", "tv_weight=1"]
     assert nst.main(compare) == 0
     assert capsys.readouterr().out.startswith("1 picture to choose from\n")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
@@ -346,13 +351,13 @@ def test_page_shows_what_the_pictures_are_made_of(simple_loss, command, tmp_path
 
 def test_result_in_the_format_of_another(simple_loss, command, tmp_path):
     assert nst.main([*command, "--format", "jpg"]) == 0
-    like = ["--like", str(tmp_path / "results" / "try.jpg"), "--compare", "seed=1"]
+    like = ["--like", str(tmp_path / "results" / "try.jpg"), "--compare", "tv_weight=1"]
     assert nst.main([*command, *like]) == 0
-    assert names(tmp_path) == ["seed-1.jpg"]
+    assert names(tmp_path) == ["tv_weight-1.jpg"]
 
 
 def test_masks_that_are_read_otherwise_than_they_look_are_told_of(simple_loss, command, capsys):
-    assert nst.main([*command, "--content_mask", command[0], "--compare", "seed=1,2"]) == 0
+    assert nst.main([*command, "--content_mask", command[0], "--compare", "tv_weight=1,2"]) == 0
     assert re.fullmatch("warning: mask .* its colours count .*\n", capsys.readouterr().err)
 
 
