@@ -1,8 +1,8 @@
 # The program and its page, on the processor:
 #     docker build -t neural-style-transfer .
 #     docker run --rm -p 127.0.0.1:7860:7860 -v style-weights:/weights neural-style-transfer
-#     docker run --rm -v style-weights:/weights -v "$PWD:/work" neural-style-transfer \
-#         neural-style-transfer photo.jpg painting.jpg results/painted
+#     docker run --rm --user "$(id -u)" -v style-weights:/weights -v "$PWD:/work" \
+#         neural-style-transfer neural-style-transfer photo.jpg painting.jpg results/painted
 # Options for the page, memory and a password: see docs/install.md.
 # What it is built from is the same, to the byte, on every day: see CONTRIBUTING.md.
 FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
