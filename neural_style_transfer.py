@@ -19,10 +19,10 @@ style reference S. L-BFGS changes C until the loss is small, at one size after a
 
 F are VGG19's features after the ReLU: a row for each position, a column for each channel. Layers
 and their shares, which add up to 1, are settings. G(S) is scaled from S's number of positions to
-C's. Recipe `keras` has the first three terms, as they are here. Recipe `neighbors`, the default,
-has the first four: content divided by the sum of F(B)^2, style by that of G(S)^2, and total
-variation by the number of pixels (docs/recipes/neighbors.md). `RECIPES` and `FORMULAS` say what
-differs between recipes; every default is in `stylize/runs/settings.py`. The method is that of
+C's. Recipe `keras` has the first three terms as they are. Recipe `neighbors`, the default, has the
+first four: content divided by the sum of F(B)^2, style by that of G(S)^2, and total variation by
+the number of pixels, with powers of the size (docs/recipes/neighbors.md). `RECIPES` and `FORMULAS`
+say what differs between recipes; defaults are in `stylize/runs/settings.py`. The method is that of
 Gatys, Ecker and Bethge (2015, arXiv:1508.06576), with neighbours after Kolkin et al. (2022,
 arXiv:2203.13215) and total variation after Mahendran and Vedaldi (2014, arXiv:1412.0035).
 
@@ -89,7 +89,7 @@ def build_network(
     Args:
         weights: of the convolutions, and so their numbers of channels.
         layers: the Keras layer names whose outputs, after the ReLU, are wanted.
-        precision, pooling, pool_padding, edges: as for `vgg19_layers`.
+        precision, pooling, pool_padding, edges: as for `vgg19_layers`, in `stylize/vgg/layers.py`.
         data_format: "channels_last" or "channels_first": how it computes, not what goes in and
             comes out. None: as Keras is configured.
 

@@ -62,6 +62,20 @@ losses, gradient = objective(x.ravel())
 print(dict(zip(objective.names, losses, strict=True)), gradient.reshape(x.shape).std())
 
 
+# An optimiser of your own, such as SciPy's, on the losses of the Keras example
+from PIL import Image
+from scipy.optimize import fmin_l_bfgs_b
+
+job = nst.prepare("img/coffee.jpg", "img/ink.jpg", "keras", size=200)
+(stage,) = job.stages  # recipes that paint at several sizes have more
+objective = nst.stage_objective(job, weights, stage)
+evaluator = nst.Evaluator(objective, lambda losses, x: print(losses.total, losses.terms))
+x = job.start(stage).ravel().astype(float)
+x, loss, _ = fmin_l_bfgs_b(evaluator.loss, x, evaluator.grads, maxfun=20)
+optimised = Image.fromarray(job.to_pixels(stage)(x, 8))
+print(f"{evaluator.evaluations} evaluations, loss {loss:.4g}, {optimised.size}")
+
+
 # A folder of photos, two at a time; pictures that an earlier call painted are kept
 from stylize.apps.functions import paint_folder
 

@@ -1,6 +1,7 @@
 """Writes docs/api.md from the docstrings: `python docs/make_api.py`."""
 
 import inspect
+import re
 import sys
 import textwrap
 from pathlib import Path
@@ -10,17 +11,31 @@ sys.path.insert(0, str(ROOT))
 
 import neural_style_transfer as nst
 from stylize.apps import functions, options
+from stylize.backend import tensors
 from stylize.runs import metadata, progress
+from stylize.vgg import preprocess
 
 SECTIONS = {
     "The run": "style_transfer prepare paint Job",
     "Following a run": "Progress Evaluation Iterate Losses Stage Checkpoint",
-    "Pictures and weights": "load_image save_image load_weights",
+    "Pictures and weights": "load_image save_image load_weights VGG19Weights build_network",
+    "What the network sees, in `stylize.vgg.preprocess`": "preprocess_image rgb_values",
     "How a picture was made, in `stylize.runs.metadata`": "make_record to_text read_record",
     "Losses": "gram_matrix style_loss content_loss total_variation_loss neighbor_loss "
-    "mean_square_variation loss_terms stage_objective",
+    "mean_square_variation loss_terms stage_objective LossAndGrads Evaluator",
     "Folders and films, in `stylize.apps.functions`": "paint_folder paint_film Outcome",
     "Errors": "InputError WeightsError NonFiniteLoss",
+}
+NOTES = {
+    "Losses": """\
+`stage_objective` returns a `LossAndGrads`, in `stylize.backend.tensors`, or, for a stage in tiles,
+what is called in the same way. Its losses are weighted, as those in `Losses.terms` are: they add up
+to the total.
+
+`precision="auto"`, the default of recipes `neighbors` and `pyramid`, is bfloat16 with TensorFlow on
+a processor that computes in it, else float32. Give `precision="float32"` to compare losses between
+machines, or to check gradients. Losses are sums in float32, in which the effect of a single pixel
+is lost: compare the gradient with the difference of two losses along it, not pixel by pixel.""",
 }
 HEAD = """# From Python
 
@@ -31,13 +46,19 @@ From other languages and machines, there is the web page [over HTTP](http.md).""
 RECIPES_HEAD = """## `SETTINGS` and `RECIPES`
 
 An empty cell is as in `{}`, the default. [Other names](options.md) of options and of their values,
-such as `neighbours`, are for the command line only."""
+such as `neighbours`, are for the command line only.
+
+`size` may also be a pair, `(rows, cols)`: the result has exactly these, and the photo is stretched
+to fit them."""
 
 
 def stub(thing):
     """The head of a function or a class as its source has it, and its docstring."""
     head = textwrap.dedent(inspect.getsource(thing).partition('"""')[0]).rstrip()
     fields = f"\n({', '.join(thing._fields)})\n" if hasattr(thing, "_fields") else ""
+    if "__init__" in vars(thing) and "\nArgs:" in inspect.getdoc(thing):
+        signature = re.sub(r"[a-z.]+\.(?=[A-Z])", "", str(inspect.signature(thing)))
+        fields = f"\n{textwrap.fill(signature, 92)}\n"
     return head + textwrap.indent(f"{fields}\n{inspect.getdoc(thing)}", "    ")
 
 
@@ -51,7 +72,7 @@ def members(cls):
 
 def entry(name):
     """The Markdown of a public name."""
-    modules = nst, progress, functions, metadata
+    modules = nst, progress, functions, metadata, preprocess, tensors
     (thing,) = {vars(module)[name] for module in modules if name in vars(module)}
     stubs = [stub(thing)]
     if inspect.isclass(thing):
@@ -85,7 +106,8 @@ def api():
     """All of docs/api.md."""
     parts = [HEAD, "## Examples", *examples()]
     for title, names in SECTIONS.items():
-        parts += [f"## {title}", *map(entry, names.split())]
+        note = [NOTES[title]] if title in NOTES else []
+        parts += [f"## {title}", *note, *map(entry, names.split())]
     return "\n\n".join([*parts, RECIPES_HEAD.format(nst.DEFAULT_RECIPE), settings()]) + "\n"
 
 

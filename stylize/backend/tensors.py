@@ -202,6 +202,10 @@ class LossAndGrads:
         rows, cols: of the picture.
         names: of the n losses.
         others: the further arguments, as `ValueAndGrad` takes them.
+
+    Attributes:
+        shape: of the combination, (1, rows, cols, 3).
+        names: as given.
     """
 
     def __init__(

@@ -353,7 +353,7 @@ class Settings(Recipe):
         functools.partial(whole_number, minimum=0, maximum=2**64 - 1),
         "N",
         "optimisation",
-        "seed of the noise",
+        "seed of the noise; no effect unless the start has some (noise_blend, or init noise)",
     )
     optimizer: str = _setting(
         "scipy",
