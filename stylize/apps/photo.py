@@ -74,6 +74,8 @@ def _differences_if_resumed(args, job):
     lines = []
     if job.settings.optimizer == "scipy" and not job.settings.restart:
         lines.append("SciPy's L-BFGS starts afresh, so the picture will differ a little")
+    if job.stages[-1].precision == "float16":
+        lines.append("float16 scales gradients anew, so the picture may differ by rounding")
     if args.gif or args.mp4:
         lines.append("the film of the growing picture begins here, not at the start of the run")
     return lines
