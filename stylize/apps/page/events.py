@@ -44,7 +44,7 @@ class Answers:
         """Small pictures to choose from are asked for."""
         return self.studio.enter(request, self._asked(request, *sent), is_choice=True)
 
-    def paint_asked(self, request: gr.Request) -> Iterator[Shown]:
+    def paint_entered(self, request: gr.Request) -> Iterator[Shown]:
         """What was asked for is painted. (The endpoint for programs is called `paint`.)"""
         yield from self.studio.paint(request.session_hash)
 
@@ -104,7 +104,7 @@ def _paint(page, answers):
     words, *_ = page.outputs
     entered = page.start.click(answers.enter, page.inputs, words, **_AS_SENT)
     waiting = {"show_progress_on": page.outputs[:-1]}
-    entered.then(answers.paint_asked, None, page.outputs, **waiting, **_EACH_IN_TURN)
+    entered.then(answers.paint_entered, None, page.outputs, **waiting, **_EACH_IN_TURN)
 
 
 def _offer_choices(page, answers):
@@ -138,7 +138,7 @@ def _follow_changes(page, answers):
     looking = _LOOKING | {"show_progress": "hidden"}
     gr.on(settings, answers.ready, page.inputs, words, **_CHANGED)
     gr.on([*pictures, page.keep_mask.change], *given, **_CHANGED)
-    page.photos.change(_mask_of, page.photos, page.keep_mask, **_CHANGED)
+    page.photos.change(mask_of, page.photos, page.keep_mask, **_CHANGED)
     gr.on([*pictures, *settings], *foreseen, trigger_mode="always_last", **looking)
     # Gradio sees no change in it.
     for each in page.examples:
@@ -146,7 +146,7 @@ def _follow_changes(page, answers):
         each.load_input_event.then(*foreseen, **looking)
 
 
-def _mask_of(photos):
+def mask_of(photos):
     """A mask goes with the photos that it was for."""
     return gr.skip() if _paths(photos) else None
 
