@@ -11,14 +11,11 @@ import gradio as gr
 
 from stylize.apps.page.allowance import NotAllowed
 from stylize.apps.page.asked import Asked
+from stylize.apps.page.controls import CONTROLS, DEFAULT_ROWS, DEFAULTS
 from stylize.apps.page.previews import original
 from stylize.apps.page.shown import reason
-from stylize.apps.page.studio import CONTROLS, Studio
+from stylize.apps.page.studio import Studio
 from stylize.errors import InputError
-from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
-
-DEFAULTS = RECIPES[DEFAULT_RECIPE]
-DEFAULT_ROWS = 256  # of a result, where nothing else is asked for
 
 
 def add_endpoint(studio: Studio, max_size: int, **queue: Any) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stylize.apps.page.controls import in_caption
+
 MOST_KEPT = 24  # of a visitor's results
 
 
@@ -48,5 +50,6 @@ class Asked:
     def keep(self, path: str | os.PathLike, photo: str) -> None:
         """Keeps the result of a photo or a clip, for when the next one has taken its place."""
         names = f"{Path(photo).name} + {Path(self.style or '').name}"
-        self.results.append((str(path), f"{names}, strength {self.given['strength']}"))
+        mask = ", mask" if self.keep_mask else ""
+        self.results.append((str(path), f"{names}, {in_caption(self.given)}{mask}"))
         del self.results[:-MOST_KEPT]

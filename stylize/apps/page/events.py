@@ -8,11 +8,12 @@ import gradio as gr
 
 from stylize.apps.page.asked import Asked
 from stylize.apps.page.choices import STRENGTHS
+from stylize.apps.page.controls import CONTROLS
 from stylize.apps.page.guard import NOT_OURS
 from stylize.apps.page.layout import Layout, marked
 from stylize.apps.page.previews import SECONDS, original
 from stylize.apps.page.shown import READY, Shown, complaint
-from stylize.apps.page.studio import CONTROLS, Studio
+from stylize.apps.page.studio import Studio
 from stylize.apps.page.watch import Limit
 
 # Ways to answer, as options of Gradio's events: one painting after the other, for all visitors.

@@ -6,14 +6,12 @@ from typing import Any
 
 import gradio as gr
 
-from stylize.apps.page.api import DEFAULT_ROWS
 from stylize.apps.page.choices import STRENGTHS
+from stylize.apps.page.controls import DEFAULT_ROWS, DEFAULTS, STROKES
 from stylize.apps.page.shown import DOWNLOAD, READY
 from stylize.images.colors import COLOR_METHODS
 from stylize.images.formats import picture_suffixes
-from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
 
-DEFAULTS = RECIPES[DEFAULT_RECIPE]
 PACKAGE = Path(__file__).parents[2]
 # The wheel has the examples in the package, a checkout beside it.
 EXAMPLES = next(path for path in (PACKAGE / "img", PACKAGE.parent / "img") if path.is_dir())
@@ -26,13 +24,6 @@ PAINTINGS = (
     "watercolour",
     "stained_glass",
 )
-STROKES = [  # words -> `style_scale`
-    ("finest", 0.3),
-    ("finer", 0.6),
-    ("as in the painting", "area"),
-    ("coarser", 1.5),
-    ("coarsest", 2.0),
-]
 CSS = """
 #head .prose { display: flex; flex-wrap: wrap; align-items: baseline; column-gap: 1em }
 #head .prose * { margin: 0 } /* with one row less, the choices are on the first screen */
@@ -42,7 +33,7 @@ main.fillable { max-width: 1280px } /* and as wide as a narrower window */
 #result .image-container { padding-top: var(--size-7) } /* below the label */
 .grid-container { margin-top: var(--size-5) } /* the same */
 #gallery .grid-wrap, #earlier .grid-wrap { min-height: 0 } /* no empty rows */
-#earlier .caption-label { white-space: normal } /* the strength is at its end */
+#earlier .caption-label { white-space: normal } /* the settings are at its end */
 .given .upload-wrapper { height: calc(100% - var(--size-10)) } /* leaves room for the sources */
 .given .gallery-item:only-child .thumbnail-item { height: 150px; aspect-ratio: auto } /* whole */
 .wrap:has(> .error) { display: none } /* the status says it; a badge stays on what is mended */

@@ -49,18 +49,6 @@ from stylize.runs import metadata
 from stylize.runs.job import Job, prepare
 from stylize.vgg.weights import VGG19Weights
 
-CONTROLS = (  # the settings on the page
-    "strength",
-    "size",
-    "iterations",
-    "preserve_colors",
-    "content_weight",
-    "style_weight",
-    "tv_weight",
-    "noise_blend",
-    "seed",
-    "style_scale",
-)
 # Visitors whose wishes are remembered. Gradio's queue has room for fewer, but strangers may enter
 # under any number of names, and those that did so first are forgotten first.
 MOST_ASKED = 10_000

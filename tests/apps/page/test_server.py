@@ -157,6 +157,8 @@ def test_several_photos_fill_a_gallery_and_come_as_one_download(
     expect(page.get_by_role("button", name="Download PNG")).to_be_enabled()
     expect(page.locator("#gallery")).to_be_hidden()
     expect(page.locator("#earlier img")).to_have_count(2)  # the others are below
+    caption = page.locator("#earlier .caption-label").last
+    expect(caption).to_have_text("photo.png + painting.png, strength 0.5, size 32, iterations 3")
 
 
 def test_clip_becomes_a_film(visit, photo_path, painting_path, tmp_path):

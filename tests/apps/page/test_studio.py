@@ -27,16 +27,18 @@ from stylize.images.reading import load_image
 from stylize.runs import forecast, memory, metadata
 from stylize.runs.forecast import Pace
 from stylize.runs.job import prepare
-from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES, choose_settings
+from stylize.runs.recipes import choose_settings
 
 gr = pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 studios = pytest.importorskip("stylize.apps.page.studio")
 from stylize.apps.page import allowance, asked, choices, previews  # noqa: E402
 from stylize.apps.page.allowance import Allowance  # noqa: E402
+from stylize.apps.page.controls import CONTROLS, DEFAULT_ROWS, DEFAULTS  # noqa: E402
 from stylize.apps.page.series import Series, download_name  # noqa: E402
 
 VISITOR = SimpleNamespace(session_hash="a visitor")
 ENDLESS = 10_000  # iterations
+SMALL = "size 24, iterations 1"  # what `painting_of(1)` sets, as captions have it
 UNCHANGED = [studios.Shown(gr.skip())]  # on the page
 
 
@@ -79,7 +81,7 @@ def painting_of(studio, photo_path, painting_path):
         is_choice=False,
         **more,
     ):
-        given = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
+        given = {name: DEFAULTS[name] for name in CONTROLS}
         given |= {"size": size, "iterations": iterations} | more
         studio.enter(VISITOR, asked.Asked(photos, painting, mask, given), is_choice)
         return studio.paint(VISITOR.session_hash)
@@ -132,7 +134,7 @@ def test_painting_ends_with_a_picture_that_says_how_it_was_made(studio, painting
 
 def test_time_is_foreseen_by_the_pace_of_the_machine(studio, photo_path, tmp_path):
     """A unit of work is a pixel of an evaluation; reading takes three seconds."""
-    default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
+    default = {name: DEFAULTS[name] for name in CONTROLS}
 
     def said(photos=(photo_path,), **given):
         words = studio.foresight.words(
@@ -166,7 +168,7 @@ def test_time_is_foreseen_by_the_pace_of_the_machine(studio, photo_path, tmp_pat
 
 
 def test_uploads_that_cannot_be_read_are_named_beforehand(studio, photo_path, tmp_path):
-    default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
+    default = {name: DEFAULTS[name] for name in CONTROLS}
     studio.foresight._pace = Pace(1e-4, 1.0, 0.5)
     empty, text = tmp_path / "<empty>.png", tmp_path / "text.jpg"
     empty.touch()
@@ -191,7 +193,7 @@ def test_strokes_that_are_too_coarse_are_refused_beforehand(
     studio, painting_of, photo_path, tmp_path
 ):
     studio.foresight._pace = Pace(1e-5, 1.0, 0.5)
-    default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
+    default = {name: DEFAULTS[name] for name in CONTROLS}
     Image.new("RGB", (16, 300)).save(tall := tmp_path / "tall.png")
     given = default | {"size": 48, "style_scale": 2.0}
     words = studio.foresight.words([photo_path], tall, given)
@@ -217,7 +219,7 @@ def test_size_that_cannot_be_names_those_that_fit_the_photo(
 ):
     """An empty field too: it is asked for, both beforehand and when painting."""
     studio.foresight._pace = Pace(1e-5, 1.0, 0.5)
-    default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
+    default = {name: DEFAULTS[name] for name in CONTROLS}
     Image.new("RGB", (25, 50)).save(tmp_path / "upright.png")
     for photo, least, most in ((photo_path, 16, 54), (tmp_path / "upright.png", 32, 64)):
         expected = (
@@ -236,7 +238,7 @@ def test_size_that_is_wrong_for_one_of_several_photos_names_those_that_fit_all(
     studio, photo_path, tmp_path
 ):
     studio.foresight._pace = Pace(1e-5, 1.0, 0.5)
-    default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
+    default = {name: DEFAULTS[name] for name in CONTROLS}
     upright = tmp_path / "upright.png"
     Image.new("RGB", (25, 50)).save(upright)
     for photos in ([photo_path, upright], [upright, photo_path]):
@@ -251,7 +253,7 @@ def test_size_that_is_wrong_for_one_of_several_photos_names_those_that_fit_all(
 def test_time_of_a_clip_is_foreseen(studio, photo_path, tmp_path, monkeypatch):
     """Each frame after the first takes a few evaluations at the last size."""
     clip, long = (write_clip(tmp_path / f"{n}.mp4", n) for n in (3, 5))
-    default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
+    default = {name: DEFAULTS[name] for name in CONTROLS}
 
     def said(photos, **given):
         return studio.foresight.words(photos, None, default | {"size": 32, "iterations": 5} | given)
@@ -280,7 +282,7 @@ def test_small_pictures_of_a_tall_photo_are_wide_enough():
 
 
 def test_time_of_the_choices_is_foreseen_whatever_the_size(studio, photo_path):
-    default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
+    default = {name: DEFAULTS[name] for name in CONTROLS}
     studio.foresight._pace = Pace(1e-5, 1.0, 0.5)
     for size, more in ((48, ""), (16, ""), (999, "the limit here is 64")):
         words = studio.foresight.words([photo_path], None, default | {"size": size})
@@ -401,10 +403,12 @@ def test_earlier_results_move_below_the_next_one(studio, painting_of, three):
     assert earlier(first) == []
     (*_, last) = first
     several = painting_of(1, photos=three, strength=0.25)
-    assert earlier(several) == ["photo.png + painting.png, strength 0.5"]
+    of_first = f"photo.png + painting.png, strength 0.5, {SMALL}"
+    assert earlier(several) == [of_first]
     list(several)
-    of_several = [f"{name}.png + painting.png, strength 0.25" for name in ("dog", "cat", "cat")]
-    assert earlier(painting_of(1)) == [*of_several, "photo.png + painting.png, strength 0.5"]
+    named = (f"{name}.png + painting.png" for name in ("dog", "cat", "cat"))
+    of_several = [f"{names}, strength 0.25, {SMALL}" for names in named]
+    assert earlier(painting_of(1)) == [*of_several, of_first]
     os.unlink(last.result)
     studio.leave(VISITOR)  # for a moment: their connection was broken
     assert earlier(painting_of(1)) == of_several
@@ -417,7 +421,26 @@ def test_stopped_run_that_ends_late_is_among_the_earlier_results(studio, paintin
     events = painting_of(1)
     list(late)
     moved = next(s.earlier for s in events if is_picture(s.picture))
-    assert [each["caption"] for each in moved.value] == ["photo.png + painting.png, strength 0.5"]
+    (late_one,) = (each["caption"] for each in moved.value)
+    assert late_one == "photo.png + painting.png, strength 0.5, size 24, iterations 10000"
+
+
+def caption_of(given, mask=None):
+    """That of a result, as an earlier one."""
+    own = asked.Asked(["in/cat.jpg"], "in/impasto.jpg", mask, given)
+    own.keep("result.png", "in/cat.jpg")
+    ((_, caption),) = own.results
+    return caption
+
+
+def test_caption_tells_what_differs_from_what_the_page_opens_with():
+    """In the words of the page."""
+    opens_with = {name: DEFAULTS[name] for name in CONTROLS} | {"size": DEFAULT_ROWS}
+    assert caption_of(opens_with) == "cat.jpg + impasto.jpg, strength 0.5"
+    other = {"strength": 0.3, "size": 300, "preserve_colors": "luma", "style_scale": 0.3}
+    assert caption_of(opens_with | other, mask="in/mask.png") == (
+        "cat.jpg + impasto.jpg, strength 0.3, size 300, colours luma, strokes finest, mask"
+    )
 
 
 def test_results_are_kept_for_their_visitor_and_not_without_end(studio, painting_of, monkeypatch):
@@ -436,7 +459,7 @@ def test_what_was_said_is_taken_back_when_something_else_is_given(
     studio, painting_of, photo_path, painting_path
 ):
     """But not while a run goes on, nor by a browser that tells late of what was asked for."""
-    default = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
+    default = {name: DEFAULTS[name] for name in CONTROLS}
 
     def ready(**given):
         given = default | {"size": 24, "iterations": ENDLESS} | given
@@ -918,7 +941,7 @@ def test_too_large_a_painting_is_answered_by_its_size_whatever_memory_there_is(
 
 
 def test_choices_are_small_pictures_of_three_strengths(studio, photo_path, painting_path):
-    given = {name: RECIPES[DEFAULT_RECIPE][name] for name in studios.CONTROLS}
+    given = {name: DEFAULTS[name] for name in CONTROLS}
     given |= {"size": 40}
     studio.enter(VISITOR, asked.Asked([photo_path], painting_path, None, given), is_choice=True)
     shown = list(studio.offer(VISITOR.session_hash))

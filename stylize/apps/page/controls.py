@@ -1,0 +1,41 @@
+"""The settings on the page: the words for them, and the values that it opens with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
+
+DEFAULTS = RECIPES[DEFAULT_RECIPE]
+DEFAULT_ROWS = 256  # of a result, where nothing else is asked for
+CONTROLS = {  # setting -> what a caption calls it
+    "strength": "strength",
+    "size": "size",
+    "iterations": "iterations",
+    "preserve_colors": "colours",
+    "content_weight": "content weight",
+    "style_weight": "style weight",
+    "tv_weight": "smoothness",
+    "noise_blend": "noise",
+    "seed": "seed",
+    "style_scale": "strokes",
+}
+STROKES = [  # words -> `style_scale`
+    ("finest", 0.3),
+    ("finer", 0.6),
+    ("as in the painting", "area"),
+    ("coarser", 1.5),
+    ("coarsest", 2.0),
+]
+
+
+def in_caption(given: Mapping[str, Any]) -> str:
+    """The strength, and whatever else differs from what the page opens with, in words."""
+    opens_with = {name: DEFAULTS[name] for name in CONTROLS} | {"size": DEFAULT_ROWS}
+    told = (name for name in CONTROLS if name == "strength" or given[name] != opens_with[name])
+    return ", ".join(f"{CONTROLS[name]} {_in_words(name, given[name])}" for name in told)
+
+
+def _in_words(name, value):
+    """A value as the page calls it."""
+    words = STROKES if name == "style_scale" else []
+    return next((label for label, own in words if own == value), value)
