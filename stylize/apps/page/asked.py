@@ -47,9 +47,10 @@ class Asked:
             if text not in self.notes:
                 self.notes.append(text)
 
-    def keep(self, path: str | os.PathLike, photo: str) -> None:
+    def keep(self, path: str | os.PathLike, photo: str, is_stopped: bool = False) -> None:
         """Keeps the result of a photo or a clip, for when the next one has taken its place."""
         names = f"{Path(photo).name} + {Path(self.style or '').name}"
         mask = ", mask" if self.keep_mask else ""
-        self.results.append((str(path), f"{names}, {in_caption(self.given)}{mask}"))
+        stopped = ", stopped" if is_stopped else ""
+        self.results.append((str(path), f"{names}, {in_caption(self.given)}{mask}{stopped}"))
         del self.results[:-MOST_KEPT]

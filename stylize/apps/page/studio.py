@@ -214,7 +214,7 @@ class Studio:
         if watch.last is None:
             yield Shown(words)
             return
-        asked.keep(path, photo)
+        asked.keep(path, photo, is_stopped=bool(watch.error))
         download = gr.DownloadButton(value=str(path), interactive=True)
         yield Shown(words, download=download)
 
@@ -235,7 +235,7 @@ class Studio:
                 continue
             series.add(index, watch)
             if watch.last:
-                asked.keep(series.paths[index], photo)
+                asked.keep(series.paths[index], photo, is_stopped=bool(watch.error))
                 yield Shown(gr.skip(), gallery=gr.Gallery(list(series.gallery), visible=True))
         words = series.summary("Stopped" if asked.stop.is_set() else "Done")
         if not series.gallery:
@@ -320,7 +320,7 @@ class Studio:
                     raise InputError("Writing the film took too long.") from None
                 raise
             silent = "" if with_sound else ", without sound, which could not be converted"
-        asked.keep(film, path)
+        asked.keep(film, path, is_stopped=ended != "done")
         gallery = gr.Gallery([(str(film), Path(path).name)], visible=True)
         download = gr.DownloadButton(DOWNLOAD_FILM, value=str(film), interactive=True)
         yield Shown(f"{words}{silent}", download=download, gallery=gallery)

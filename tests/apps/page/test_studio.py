@@ -422,7 +422,7 @@ def test_stopped_run_that_ends_late_is_among_the_earlier_results(studio, paintin
     list(late)
     moved = next(s.earlier for s in events if is_picture(s.picture))
     (late_one,) = (each["caption"] for each in moved.value)
-    assert late_one == "photo.png + painting.png, strength 0.5, size 24, iterations 10000"
+    assert late_one == "photo.png + painting.png, strength 0.5, size 24, iterations 10000, stopped"
 
 
 def caption_of(given, mask=None):
@@ -635,6 +635,8 @@ def test_stopped_clip_becomes_a_film_of_what_is_painted(studio, painting_of, tmp
         if is_text(last.words) and last.words.startswith("Frame 3"):
             studio.stop(VISITOR)
     assert last.words == "Stopped: 2 of 4 frames"
+    ((_, caption),) = studio._asked[VISITOR.session_hash].results
+    assert caption == f"clip.mp4 + painting.png, strength 0.5, {SMALL}, stopped"
     film = last.download.value["path"]
     assert open_clip(film).length == 2
     said = subprocess.run([find_ffmpeg(film), "-i", film], capture_output=True, text=True).stderr
