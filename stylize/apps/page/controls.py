@@ -19,6 +19,13 @@ CONTROLS = {  # setting -> what a caption calls it
     "seed": "seed",
     "style_scale": "strokes",
 }
+COLOURS = [  # words -> `preserve_colors`, in brackets as in captions
+    ("no", "none"),
+    ("yes: paint only brightness (luma)", "luma"),
+    ("yes: recolour the painting (linear)", "linear"),
+    ("yes: the same otherwise (linear_cholesky)", "linear_cholesky"),
+    ("yes: recolour by channel (histogram)", "histogram"),
+]
 STROKES = [  # words -> `style_scale`
     ("finest", 0.3),
     ("finer", 0.6),

@@ -7,9 +7,8 @@ from typing import Any
 import gradio as gr
 
 from stylize.apps.page.choices import STRENGTHS
-from stylize.apps.page.controls import DEFAULT_ROWS, DEFAULTS, STROKES
+from stylize.apps.page.controls import COLOURS, DEFAULT_ROWS, DEFAULTS, STROKES
 from stylize.apps.page.shown import DOWNLOAD, READY
-from stylize.images.colors import COLOR_METHODS
 from stylize.images.formats import picture_suffixes
 
 PACKAGE = Path(__file__).parents[2]
@@ -156,11 +155,10 @@ def _more_controls():
             info="more of them give finer work, but take longer",
         )
         colours = gr.Dropdown(
-            COLOR_METHODS,
-            value="none",
+            COLOURS,
+            value=DEFAULTS["preserve_colors"],
             label="Keep the photo's colours",
-            info="luma changes only the brightness; linear and histogram recolour the "
-            "painting first",
+            info="instead of the painting's",
         )
     with gr.Accordion("More settings", open=False):
         keep_mask = _upload("Keep a part of the photo: a mask", ["image"], "keep_mask")

@@ -22,6 +22,7 @@ import neural_style_transfer as nst
 from stylize.errors import InputError
 from stylize.images import apart
 from stylize.images.clips import open_clip
+from stylize.images.colors import COLOR_METHODS
 from stylize.images.ffmpeg import Mp4Writer, find_ffmpeg
 from stylize.images.reading import load_image
 from stylize.runs import forecast, memory, metadata
@@ -33,7 +34,7 @@ gr = pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 studios = pytest.importorskip("stylize.apps.page.studio")
 from stylize.apps.page import allowance, asked, choices, previews  # noqa: E402
 from stylize.apps.page.allowance import Allowance  # noqa: E402
-from stylize.apps.page.controls import CONTROLS, DEFAULT_ROWS, DEFAULTS  # noqa: E402
+from stylize.apps.page.controls import COLOURS, CONTROLS, DEFAULT_ROWS, DEFAULTS  # noqa: E402
 from stylize.apps.page.series import Series, download_name  # noqa: E402
 
 VISITOR = SimpleNamespace(session_hash="a visitor")
@@ -441,6 +442,10 @@ def test_caption_tells_what_differs_from_what_the_page_opens_with():
     assert caption_of(opens_with | other, mask="in/mask.png") == (
         "cat.jpg + impasto.jpg, strength 0.3, size 300, colours luma, strokes finest, mask"
     )
+
+
+def test_every_way_to_keep_the_colours_is_on_the_page():
+    assert [value for _, value in COLOURS] == list(COLOR_METHODS)
 
 
 def test_results_are_kept_for_their_visitor_and_not_without_end(studio, painting_of, monkeypatch):
