@@ -12,7 +12,7 @@ from stylize.apps.page.controls import CONTROLS
 from stylize.apps.page.guard import NOT_OURS
 from stylize.apps.page.layout import Layout, marked
 from stylize.apps.page.previews import SECONDS, original
-from stylize.apps.page.shown import READY, Shown, complaint
+from stylize.apps.page.shown import Shown, complaint
 from stylize.apps.page.studio import Studio
 from stylize.apps.page.watch import Limit
 
@@ -61,7 +61,8 @@ class Answers:
     def given(self, request: gr.Request, *sent: Any) -> tuple:
         """Another picture is given."""
         words = self.ready(request, *sent)
-        return words, gr.Row(visible=False) if words == READY else gr.skip()  # choices of others
+        row = gr.Row(visible=False) if isinstance(words, str) else gr.skip()  # choices of others
+        return words, row
 
     def foresee(self, photos: Any, painting: Any, *values: Any) -> str:
         """How long it will take, in words."""

@@ -8,7 +8,7 @@ import gradio as gr
 
 from stylize.apps.page.choices import STRENGTHS
 from stylize.apps.page.controls import COLOURS, DEFAULT_ROWS, DEFAULTS, STROKES
-from stylize.apps.page.shown import DOWNLOAD, READY
+from stylize.apps.page.shown import DOWNLOAD, MISSING
 from stylize.images.formats import picture_suffixes
 
 PACKAGE = Path(__file__).parents[2]
@@ -197,7 +197,7 @@ def _outputs():
         height=420,
         elem_id="result",
     )
-    words = gr.Markdown(READY, elem_id="status")
+    words = gr.Markdown(MISSING, elem_id="status")
     gallery = _results("Results", "gallery")  # of several photos, or the film
     download = gr.DownloadButton(DOWNLOAD, interactive=False)
     with gr.Accordion("Losses", elem_id="losses"):

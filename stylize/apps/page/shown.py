@@ -12,7 +12,7 @@ from stylize.apps.page.choices import STRENGTHS
 from stylize.errors import InputError, NoMemory, NonFiniteLoss
 from stylize.runs.job import Job
 
-READY = "Ready."
+MISSING, READY = "Choose a photo and a painting.", "Ready: press *Paint*."
 DOWNLOAD, DOWNLOAD_ALL, DOWNLOAD_FILM = "Download PNG", "Download all (ZIP)", "Download MP4"
 STOPPING = "Stopping ..."
 COMPLAINS_FOR = 4  # seconds; it lies over the result, and the status says the same

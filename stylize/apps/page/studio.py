@@ -28,6 +28,7 @@ from stylize.apps.page.series import Series, download_name
 from stylize.apps.page.shown import (
     DOWNLOAD_ALL,
     DOWNLOAD_FILM,
+    MISSING,
     READY,
     STOPPING,
     Offered,
@@ -107,7 +108,9 @@ class Studio:
         """
         before = self._asked.get(request.session_hash)
         goes_on = request.session_hash in self._running or (before and before.waits)
-        return gr.skip() if goes_on or asked == before else READY
+        if goes_on or asked == before:
+            return gr.skip()
+        return READY if asked.photos and asked.style else MISSING
 
     def paint(self, session: str | None) -> Iterator[Shown]:
         """Paints what a visitor asked for last, in their turn.

@@ -72,7 +72,7 @@ def visit(browser, address):
         outside = []
         page.on("request", lambda request: outside.append(request.url))
         page.goto(address)
-        expect(page.locator("#status")).to_contain_text("Ready", timeout=SECONDS)
+        expect(page.locator("#status")).to_contain_text("Choose a photo", timeout=SECONDS)
         visitors.append((page, outside))
         return page
 
@@ -332,7 +332,7 @@ def test_pictures_of_any_format_are_taken_shown_and_painted(visit, photo, painti
         give(page, *given)
         is_shown(page, "#photos")
         is_shown(page, "#painting")
-        status(page, r"Ready\.")
+        status(page, "Ready: press Paint")
         paint(page, 1)
         status(page, "Done: 38x32 pixels")
         with page.expect_download() as download:
@@ -514,12 +514,12 @@ def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path)
     strength.fill("0.7")
     expect(marked).to_have_text("Strength 0.7")  # so the empty one was answered before
     assert page.get_by_test_id("toast-body").count() == 0
-    status(page, r"Ready\.")
+    status(page, "Ready: press Paint")
     paint(page, 1)
     status(page, "Done: 38x32 pixels")
     example(page, "photos", 1)
     expect(page.locator("#choices")).to_be_hidden()
-    status(page, r"Ready\.")
+    status(page, "Ready: press Paint")
 
 
 def test_what_is_said_of_other_settings_is_taken_back(visit, photo_path, painting_path):
@@ -527,16 +527,16 @@ def test_what_is_said_of_other_settings_is_taken_back(visit, photo_path, paintin
     page.get_by_role("button", name="Paint", exact=True).click()
     status(page, "Give a photo and a painting")
     give(page, photo_path, painting_path)
-    status(page, r"Ready\.")
+    status(page, "Ready: press Paint")
     page.get_by_label("Size").fill("1")
     page.get_by_role("button", name="Paint", exact=True).click()
     status(page, "The size, the rows of the result, must be")
     page.get_by_label("Size").fill("32")
-    status(page, r"Ready\.")
+    status(page, "Ready: press Paint")
     paint(page, 1)
     status(page, "Done")
     example(page, "painting", 1)
-    status(page, r"Ready\.")
+    status(page, "Ready: press Paint")
 
 
 def test_finished_picture_stays_until_the_next_is_there(visit, photo_path, painting_path):

@@ -466,18 +466,19 @@ def test_what_was_said_is_taken_back_when_something_else_is_given(
     """But not while a run goes on, nor by a browser that tells late of what was asked for."""
     default = {name: DEFAULTS[name] for name in CONTROLS}
 
-    def ready(**given):
+    def ready(photos=(photo_path,), painting=painting_path, **given):
         given = default | {"size": 24, "iterations": ENDLESS} | given
-        return studio.ready(VISITOR, asked.Asked((photo_path,), painting_path, None, given))
+        return studio.ready(VISITOR, asked.Asked(photos, painting, None, given))
 
-    assert ready() == "Ready."
+    assert ready() == "Ready: press *Paint*."
+    assert ready(photos=()) == ready(painting=None) == "Choose a photo and a painting."
     events = painting_of(ENDLESS)
     assert ready(strength=0.1) == gr.skip()
     until_picture(events)
     assert ready(strength=0.1) == gr.skip()
     events.close()
     assert ready() == gr.skip()
-    assert ready(strength=0.1) == "Ready."
+    assert ready(strength=0.1) == "Ready: press *Paint*."
 
 
 def test_one_photo_has_no_gallery(painting_of):
