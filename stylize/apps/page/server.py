@@ -8,6 +8,7 @@ page stops.
 
 import argparse
 import contextlib
+import errno
 import inspect
 import os
 import signal
@@ -88,18 +89,28 @@ def build_page(studio: Studio, folder: str, max_size: int) -> Page:
 def _check_port(host, port):
     """Raises InputError, before anything takes time, where a page cannot be served."""
     name = host.removeprefix("[").removesuffix("]")  # an address of IPv6
+    is_taken = False
     with contextlib.suppress(OSError, UnicodeError):  # the latter where it cannot be a name
         for family, kind, _, _, address in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
-            with contextlib.suppress(OSError), socket.socket(family, kind) as tried:
-                if os.name != "nt":  # where it would let two have one port
-                    tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                tried.bind(address)
-                return
-    raise _no_port(host, port)
+            try:
+                with socket.socket(family, kind) as tried:
+                    if os.name != "nt":  # where it would let two have one port
+                        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    tried.bind(address)
+                    return
+            except OSError as error:
+                is_taken |= error.errno == errno.EADDRINUSE
+    raise _no_port(host, port, is_taken)
 
 
-def _no_port(host, port):
-    return InputError(f"--port {port}: cannot be used on {host}; choose another")
+def _no_port(host, port, is_taken):
+    """The error where nothing can be served; `is_taken`: as somebody listens there already."""
+    choose = f"choose another, such as --port {7862 if port == 7861 else 7861}"
+    if not is_taken:
+        return InputError(f"port {port} cannot be used on {host}; {choose}")
+    url = f"http://{'localhost' if host == '0.0.0.0' else host}:{port}"  # as Gradio says it
+    open_already = f"perhaps the page is open already at {url}"
+    return InputError(f"port {port} is in use on {host}: {open_already}; else {choose}")
 
 
 def serve(args: argparse.Namespace) -> None:
@@ -159,6 +170,6 @@ def serve(args: argparse.Namespace) -> None:
                 },
             )
         except OSError:  # another has taken it meanwhile
-            raise _no_port(args.host, args.port) from None
+            raise _no_port(args.host, args.port, is_taken=True) from None
         print(f"The page is at {page.local_url} (Ctrl-C stops it)", flush=True)
         page.block_thread()

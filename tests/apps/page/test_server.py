@@ -186,12 +186,14 @@ def test_port_in_use_is_answered_in_one_line(address):
     result = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert result.returncode == 2
     assert result.stderr == (
-        f"app.py: error: --port {port}: cannot be used on 127.0.0.1; choose another\n"
+        f"app.py: error: port {port} is in use on 127.0.0.1: perhaps the page is open already at "
+        f"{address}; else choose another, such as --port 7861\n"
     )
 
 
 def test_host_that_cannot_be_a_name_is_answered():
-    with pytest.raises(InputError, match=r"--port 80: cannot be used on a\.\.b; choose another"):
+    message = r"port 80 cannot be used on a\.\.b; choose another, such as --port 7861$"
+    with pytest.raises(InputError, match=message):
         server._check_port("a..b", 80)
 
 
