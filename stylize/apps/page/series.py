@@ -42,7 +42,7 @@ class Series:
             stopped = f", {watch.error}" if watch.error else ""
             self.gallery.append((str(self.paths[index]), f"{self._names[index]}{stopped}"))
         if watch.error:
-            self.remark(index, watch.ending)
+            self.remark(index, watch.ending.replace(":", " at"))  # one colon is after the name
         else:
             self._painted += 1
 

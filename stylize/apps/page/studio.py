@@ -26,6 +26,7 @@ from stylize.apps.page.guard import bytes_in
 from stylize.apps.page.previews import Previews
 from stylize.apps.page.series import Series, download_name
 from stylize.apps.page.shown import (
+    DOWNLOAD,
     DOWNLOAD_ALL,
     DOWNLOAD_FILM,
     MISSING,
@@ -75,7 +76,8 @@ class Studio:
         self.foresight = Foresight(weights, allowed, self.previews)
         self._asked: dict[str | None, Asked] = {}  # session -> what it asked for last
         self._asking = threading.Lock()  # held to change that
-        self._running: dict[str | None, threading.Event] = {}  # session -> what stops its run
+        # session -> what stops its run; that of a program is under no visitor's name
+        self._running: dict[Any, threading.Event] = {}
         self._reading = threading.Lock()
 
     def enter(self, request: gr.Request, asked: Asked, is_choice: bool = False) -> str:
@@ -98,7 +100,7 @@ class Studio:
                 waits = {session: each.waits for session, each in self._asked.items()}
                 del self._asked[min(waits, key=lambda session: waits[session])]
             self._asked[request.session_hash] = asked
-        return "Waiting for your turn ..."
+        return "Waiting for your turn ..." if self._running else "Getting ready ..."
 
     def ready(self, request: gr.Request, asked: Asked) -> Any:
         """The words after a visitor has changed what is to be painted: that would be `asked` now.
@@ -128,9 +130,13 @@ class Studio:
 
         Yields until it is painted. Raises InputError: nothing came of it; or see `reason`.
         """
-        self._check(asked)
-        for shown in with_notes(self._paint_asked(asked), asked.notes):
-            yield shown
+        self._running[asked.stop] = asked.stop
+        try:
+            self._check(asked)
+            for shown in with_notes(self._paint_asked(asked), asked.notes):
+                yield shown
+        finally:
+            del self._running[asked.stop]
         if not shown.result:
             raise InputError(shown.words)
 
@@ -244,7 +250,9 @@ class Studio:
         if not series.gallery:
             yield Shown(words)
             return
-        download = gr.DownloadButton(DOWNLOAD_ALL, value=series.pack(), interactive=True)
+        (only, _), *more = series.gallery
+        label, path = (DOWNLOAD_ALL, series.pack()) if more else (DOWNLOAD, only)
+        download = gr.DownloadButton(label, value=path, interactive=True)
         yield Shown(words, download=download)
 
     def _paint_photo(self, asked, photo, path, say):

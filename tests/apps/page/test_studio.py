@@ -527,6 +527,26 @@ def test_photo_that_cannot_be_painted_is_named_and_the_rest_goes_on(painting_of,
     assert [path.name for path in packed(last, tmp_path / "unpacked")] == ["cat.png", "dog.png"]
 
 
+def test_only_picture_of_a_series_is_no_archive(painting_of, three):
+    for bad in three[1:]:
+        bad.write_text("hello")
+    *_, last = painting_of(1, photos=three)
+    assert last.words.startswith("Done: 1 of 3 painted")
+    assert last.download.label == "Download PNG"
+    assert load_image(last.result).size == (28, 24)
+
+
+def test_how_large_a_stopped_picture_of_a_series_is_follows_its_name_and_one_colon(tmp_path):
+    series = Series(tmp_path, ["in/cat.heic", "in/dog.jpg"])
+    watch = studios.Watch(studios.Limit())
+    watch.error, watch.last = (
+        studios.Stopped("stopped"),
+        SimpleNamespace(image=Image.new("L", (9, 8))),
+    )
+    series.add(0, watch)
+    assert series.summary("Stopped").endswith("\n\ncat.heic: stopped at 9x8 pixels")
+
+
 def test_what_is_wrong_with_all_photos_is_said_once(painting_of, three):
     *_, last = painting_of(1, photos=three, size=1)
     first, wrong = last.words.split("\n\n")
@@ -872,6 +892,23 @@ def test_those_who_ask_and_never_wait_are_forgotten_in_the_end(studio, monkeypat
     assert last_words(studio.paint(0)) == "Too many others have asked since; please ask again."
     with pytest.raises(gr.Error, match="Give a photo and a painting"):
         list(studio.paint(studios.MOST_ASKED))
+
+
+def test_only_those_who_wait_for_others_are_told_so(studio, painting_of, photo_path, painting_path):
+    """For other visitors, or for a program."""
+
+    def told():
+        other = SimpleNamespace(session_hash="another visitor")
+        return studio.enter(other, asked.Asked([], None, None, {}))
+
+    given = {name: DEFAULTS[name] for name in CONTROLS} | {"size": 24, "iterations": ENDLESS}
+    program = studio.paint_for_program(asked.Asked([photo_path], painting_path, None, given))
+    for events in (painting_of(ENDLESS), program):
+        assert told() == "Getting ready ..."
+        until_picture(events)
+        assert told() == "Waiting for your turn ..."
+        events.close()
+    assert told() == "Getting ready ..."
 
 
 def test_visitor_who_leaves_while_waiting_is_not_painted_for(studio, painting_of):
