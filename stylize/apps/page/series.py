@@ -10,7 +10,7 @@ from pathlib import Path
 from stylize.apps.page.watch import Watch
 from stylize.backend.files import distinct, replacing
 
-LONGEST_NAME = 60  # characters of a download's
+LONGEST_NAME = 29  # characters of a photo's or a painting's in that of a download
 
 
 class Series:
@@ -68,6 +68,8 @@ class Series:
         return str(archive)
 
 
-def download_name(photo: str | os.PathLike) -> str:
-    """What the only result is called, without suffix: as the photo, but for odd characters."""
-    return re.sub(r"[^\w-]+", "_", Path(photo).stem)[:LONGEST_NAME].strip("-_") or "painted"
+def download_name(photo: str | os.PathLike, painting: str | os.PathLike) -> str:
+    """What the only result is called, without suffix: as its pictures, but for odd characters."""
+    names = (re.sub(r"[^\w-]+", "_", Path(each).stem) for each in (photo, painting))
+    kept = (name[:LONGEST_NAME].strip("-_") for name in names)
+    return "_".join(filter(None, kept)) or "painted"

@@ -217,7 +217,7 @@ class Studio:
     def _paint_one(self, asked, folder):
         """Yields what is shown of the only photo."""
         (photo,) = asked.photos
-        path = folder / f"{download_name(photo)}.png"
+        path = folder / f"{download_name(photo, asked.style)}.png"
         watch = yield from self._paint_photo(asked, photo, path, lambda watch: watch.painting)
         words = watch.ending.capitalize()
         if watch.last is None:
@@ -319,7 +319,7 @@ class Studio:
                 yield Shown(words)
                 return
             yield Shown(f"{words}; writing the film ...")
-            film = folder / f"{download_name(path)}.mp4"
+            film = folder / f"{download_name(path, asked.style)}.mp4"
             if clip.sound:  # however long it is
                 seconds = float(len(files) / clip.rate)
                 clip = clip._replace(sound=(*clip.sound, "-t", str(seconds)))

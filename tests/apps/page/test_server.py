@@ -120,7 +120,7 @@ def test_upload_paint_watch_and_download(visit, photo_path, painting_path, tmp_p
     expect(page.get_by_test_id("matplotlib")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download PNG").click()
-    assert download.value.suggested_filename == "photo.png"
+    assert download.value.suggested_filename == "photo_painting.png"
     download.value.save_as(tmp_path / "painted.png")
     assert reading.load_image(tmp_path / "painted.png").size == (38, 32)
     record = metadata.read_record(tmp_path / "painted.png")

@@ -485,7 +485,7 @@ def test_one_photo_has_no_gallery(painting_of):
     shown = list(painting_of(1))
     galleries = [s.gallery for s in shown if isinstance(s.gallery, gr.Gallery)]
     assert not any(gallery.visible for gallery in galleries)
-    assert shown[-1].download.value["orig_name"] == "photo.png"
+    assert shown[-1].download.value["orig_name"] == "photo_painting.png"
 
 
 def test_several_photos_are_painted_in_turn_and_downloaded_together(painting_of, three, tmp_path):
@@ -647,7 +647,7 @@ def test_clip_is_painted_frame_by_frame_and_becomes_a_film(studio, painting_of, 
     assert (clip.rate, clip.length) == (12, 3)
     assert next(clip.frames()).size == (32, 24)
     assert len({s.picture.tobytes() for s in shown if is_picture(s.picture)}) >= 3
-    assert [path.name for path in files_in(tmp_path / "page")] == ["clip.mp4"]
+    assert [path.name for path in files_in(tmp_path / "page")] == ["clip_painting.mp4"]
 
 
 def files_in(folder):
@@ -668,7 +668,7 @@ def test_stopped_clip_becomes_a_film_of_what_is_painted(studio, painting_of, tmp
     said = subprocess.run([find_ffmpeg(film), "-i", film], capture_output=True, text=True).stderr
     assert "Audio: aac" in said
     assert float(re.search(r"Duration: 00:00:([\d.]+)", said)[1]) < 0.4
-    assert [path.name for path in files_in(tmp_path / "page")] == ["clip.mp4"]
+    assert [path.name for path in files_in(tmp_path / "page")] == ["clip_painting.mp4"]
 
 
 def test_film_whose_sound_cannot_be_kept_is_silent(painting_of, tmp_path, monkeypatch):
@@ -782,17 +782,17 @@ def test_clip_without_opencv_is_answered(painting_of, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("photo", "name"),
+    ("photo", "painting", "name"),
     [
-        ("in/My cat (2).jpg", "My_cat_2"),
-        ("köln-1.jpeg", "köln-1"),
-        ("...", "painted"),
-        ("-<b>.png", "b"),
-        ("x" * 99 + ".png", "x" * 60),
+        ("in/My cat (2).jpg", "in/impasto.jpg", "My_cat_2_impasto"),
+        ("köln-1.jpeg", "...", "köln-1"),
+        ("...", "...", "painted"),
+        ("-<b>.png", "../i.png", "b_i"),
+        ("x" * 99 + ".png", "y" * 99 + ".png", "x" * 29 + "_" + "y" * 29),
     ],
 )
-def test_download_is_called_as_the_photo_but_for_odd_characters(photo, name):
-    assert download_name(photo) == name
+def test_download_is_called_as_its_pictures_but_for_odd_characters(photo, painting, name):
+    assert download_name(photo, painting) == name
 
 
 def test_archive_is_made_without_the_pictures_in_memory(tmp_path):
