@@ -596,7 +596,7 @@ def test_visitor_who_leaves_ends_the_series(studio, painting_of, three):
 
 
 def test_time_limit_holds_for_each_photo(studio, painting_of, three):
-    studio.allowed = studio.allowed._replace(seconds=0.5)
+    studio.allowed = studio.allowed._replace(seconds=0.1)
     first, limit = last_words(painting_of(ENDLESS, photos=three[1:])).split("\n\n", 1)
     assert first == "Done: 0 of 2 painted"
     assert "stopped by the time limit" in limit and "dog.png" in limit
@@ -937,7 +937,7 @@ def test_page_that_is_closed_ends_the_run(studio, painting_of):
 
 
 def test_time_limit_stops_and_says_so(studio, painting_of):
-    studio.allowed = studio.allowed._replace(seconds=0.5)
+    studio.allowed = studio.allowed._replace(seconds=0.1)
     assert last_words(painting_of(ENDLESS)).startswith("Stopped by the time limit of 0s")
 
 
