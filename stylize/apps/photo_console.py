@@ -174,7 +174,8 @@ class PhotoConsole(Progress):
             try:
                 state.keep(checkpoint)
             except OSError as error:
-                self.warn(f"{state.path}: {error.strerror or error}; --resume will not work here")
+                lost = "a stop loses what is painted from here on"
+                self.warn(f"{state.path}: {error.strerror or error}; {lost}")
 
         return keep
 

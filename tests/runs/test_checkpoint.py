@@ -502,7 +502,10 @@ def test_disk_that_takes_pictures_but_no_state_costs_only_the_state(command, tmp
     """The system refuses what is larger than a limit, as it would on a full disk."""
     with largest_file(20_000):
         assert nst.main(command) == 0
-    assert "r_state.npz: File too large; --resume will not work here" in capsys.readouterr().err
+    assert (
+        "r_state.npz: File too large; a stop loses what is painted from here on"
+        in capsys.readouterr().err
+    )
     expected = ["photo.png", "painting.png", "small.h5", "r.png", "r_losses.csv"]
     expected += [f"r_at_iteration_{i}.png" for i in range(3)]
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted(expected)

@@ -67,7 +67,7 @@ class Ledger:
         self._tasks, self.results, self._folder, self._quiet = tasks, results, folder, quiet
         self._errors: set[str] = set()
         self._work = 0.0
-        self._painted = 0.0, 0.0  # (seconds, work) of the pictures painted so far
+        self._painted: list[tuple[float, float]] = []  # (seconds, work) of each picture so far
         self._since: dict[int, float] = {}  # start times of the tasks being painted
         self._bar = progress_bar(quiet)
 
@@ -100,8 +100,7 @@ class Ledger:
             self._fail(outcome)
         elif outcome.status == "painted":
             if not before.resumable:  # else only a part of the work was left
-                seconds, work = self._painted
-                self._painted = seconds + outcome.seconds, work + before.work
+                self._painted.append((outcome.seconds, before.work))
             done, result = self.count("finished", "painted"), self.results[index]
             resumed = ", resumed" if before.resumable else ""
             self.print(
@@ -158,10 +157,13 @@ class Ledger:
 
     def time_left(self) -> float | None:
         """Seconds, at the pace so far; None: no picture is painted yet, or none is left."""
-        (seconds, work), waiting = self._painted, self.count("waiting")
+        waiting = self.count("waiting")
+        # The first picture of each process took longer, as its functions were compiled then.
+        telling = self._painted[self.at_once :] or self._painted
+        work = sum(work for _, work in telling)
         if not work or not waiting:
             return None
-        each, now = seconds / work, time.monotonic()
+        each, now = sum(seconds for seconds, _ in telling) / work, time.monotonic()
         spent = sum(
             min(now - since, each * self.outcomes[index].work)
             for index, since in self._since.items()

@@ -75,6 +75,15 @@ def test_failures_and_killed_processes_say_nothing_about_the_time_left(ledger, c
     assert ledger.time_left() == pytest.approx((10 + 20) / 2)
 
 
+def test_first_pictures_of_the_processes_do_not_count_once_there_are_others(ledger, clock):
+    """They are compiled for."""
+    for index in (0, 1):
+        ledger.add(index, Outcome("painted", seconds=30))
+    assert ledger.time_left() == pytest.approx((30 + 60) / 2)
+    ledger.add(2, Outcome("painted", seconds=10))
+    assert ledger.time_left() == pytest.approx(20)
+
+
 def test_last_picture_is_painted_alone(ledger, clock):
     for index in (0, 1, 2):
         ledger.add(index, Outcome("painted", seconds=10))
