@@ -17,7 +17,7 @@ from stylize.images import clips
 from stylize.images.writing import FORMATS
 from stylize.runs import metadata
 from stylize.runs.recipes import DEFAULT_RECIPE, OWN_RECIPE, RECIPES
-from stylize.runs.settings import EVALUATIONS_PER_ITERATION, SETTINGS
+from stylize.runs.settings import EVALUATIONS_PER_ITERATION, PICTURE_SETTINGS, SETTINGS
 from stylize.vgg.download import MIRROR_NUMBERS_SHA256
 
 ON_THE_WAY = re.compile(r"_at_iteration_[0-9]+$")  # at the end of such a picture's name
@@ -49,7 +49,7 @@ MOST_USED = (  # what --help has room for: what is typed, what it does
     ("--recipe NAME", "start from the settings of pyramid, keras, gatys ..."),
     ("--like RESULT", "use the settings of an earlier result"),
     ("--show RESULT ...", "print how earlier results were made"),
-    ("--resume", "resume where the same command was stopped"),
+    ("--overwrite", "start anew, and replace an earlier result"),
     ("--quiet", "print nothing but errors"),
 )
 
@@ -223,16 +223,15 @@ def _prefix(path):
     prefix = ON_THE_WAY.sub("", whole)
     later = KEPT.sub("", prefix)
     prefix = later if os.path.exists(f"{later}{suffix}") else prefix
-    # Of `cat.jpg`, beside `cat.png`, a folder's result is `cat.jpg.png`.
-    is_whole = Path(prefix).suffix.lower().removeprefix(".") in FORMATS
-    return prefix + suffix if is_whole else prefix
+    # Of `cat.jpg`, beside `cat.png`, a folder's result is `cat.jpg.png`: `cat.jpg` would be a name.
+    return prefix + suffix if Path(prefix).suffix else prefix
 
 
 def _not_found(record):
     """The lines that say which pictures of a command are not files, or not found as they stand."""
     styles, base = record.get("styles") or [{}], record["base"]
     pictures = [*zip(_pictures(record), (base, *styles), strict=True)]
-    for name in metadata.PICTURE_SETTINGS:
+    for name in PICTURE_SETTINGS:
         if (value := record["settings"].get(name)) not in metadata.WORDS:
             words, about = _words(value), record.get(name, {"name": ""})
             about = about if isinstance(about, list) else [about] * len(words)

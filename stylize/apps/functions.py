@@ -18,8 +18,8 @@ from stylize.apps.folder import paint_folder as folder
 from stylize.apps.folder.ledger import Outcome
 from stylize.apps.options import build_parser, parse_words
 from stylize.errors import InputError, require
-from stylize.runs.metadata import PICTURE_SETTINGS, names_file
-from stylize.runs.settings import SETTINGS
+from stylize.runs.metadata import names_file
+from stylize.runs.settings import PICTURE_SETTINGS, SETTINGS
 from stylize.runs.validators import checked, meant, one_of, shown
 
 Named = str | os.PathLike

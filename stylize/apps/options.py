@@ -178,8 +178,8 @@ def _add_output(add):
     add(
         "--resume",
         action="store_true",
-        help="resume a photo where the same command was stopped or killed, even if its files will "
-        "differ from those of a whole run; without it a run resumes only if they will not",
+        help="resume a photo where the same command was stopped or killed, even if the picture "
+        "may then differ (see docs/troubleshooting.md); else the same command resumes without it",
     )
     add(
         "--show",

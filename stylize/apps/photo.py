@@ -27,7 +27,14 @@ from stylize.images.masks import Surprise, surprises_of
 from stylize.images.writing import LARGEST_SIDES, check_bits
 from stylize.parallel.pool import CORES_EACH, import_cluster
 from stylize.runs import memory, metadata
-from stylize.runs.checkpoint import Damaged, OtherRun, StateFile, check_state, state_path
+from stylize.runs.checkpoint import (
+    ANEW,
+    Damaged,
+    OtherRun,
+    StateFile,
+    check_state,
+    state_path,
+)
 from stylize.runs.job import Job, prepare
 from stylize.runs.progress import Checkpoint
 from stylize.runs.recipes import DEFAULT_RECIPE
@@ -47,19 +54,22 @@ def find_checkpoint(
 ) -> Checkpoint | None:
     """The checkpoint to resume from, None to start anew. Raises InputError.
 
-    Without --resume, a run goes on where its files will be those that it would have anew.
+    Without --resume, a run goes on where that makes the same picture as starting anew.
     """
     if not state.path.exists():
         if args.resume:
             console.print(f"There is no {state.path} to resume from; starting from the beginning")
         return None
     differences = _differences_if_resumed(args, job)
-    checkpoint = None
-    if args.resume or not (differences or args.overwrite):
-        with contextlib.nullcontext() if args.resume else contextlib.suppress(Damaged, OtherRun):
-            checkpoint = state.load()
-    if not checkpoint:
-        console.warn(f"{state.path} belongs to an unfinished run and will be replaced")
+    if not args.resume and (why := _why_anew(state, args, differences)):
+        console.warn(f"{state.path} of an unfinished run will be replaced, since {why}")
+        return None
+    try:
+        checkpoint = state.load()
+    except Damaged:
+        if args.resume:
+            raise
+        console.warn(f"{state.path} of an unfinished run is damaged and will be replaced")
         return None
     stage = job.stages[checkpoint.stage]
     anew = "" if args.resume else "; --overwrite starts anew"
@@ -67,6 +77,17 @@ def find_checkpoint(
     for line in differences:
         console.warn(line)
     return checkpoint
+
+
+def _why_anew(state, args, differences):
+    """Why a run that was not told to resume is not to do so; "": it is."""
+    if args.overwrite:
+        return "--overwrite is given"
+    try:
+        differences = [*differences, *state.differences()]
+    except (Damaged, OtherRun) as error:
+        return f"it {str(error).removeprefix(f'{state.path}: ').removesuffix(f'; {ANEW}')}"
+    return f"{differences[0]} (--resume goes on all the same)" if differences else ""
 
 
 def _differences_if_resumed(args, job):
@@ -248,7 +269,7 @@ def needs(job: Job) -> str:
 
 
 def surprises(job: Job, styles: Iterable[Any]) -> list[str]:
-    """What may surprise about the size that a photo will have, and its paintings, in lines.
+    """What may surprise about the size that a photo will have, and other settings, in lines.
 
     Args:
         job: that paints it.
@@ -270,6 +291,8 @@ def surprises(job: Job, styles: Iterable[Any]) -> list[str]:
             f"the photo is {long:.1f} times as {shape}, so the result has {sides} and takes "
             f"long; {option} {longer} takes less time"
         )
+    if job.settings.seed and not job.inputs.noise:
+        lines.append("--seed changes nothing, as the start has no noise (--noise_blend)")
     return lines + [
         f"{style}: is one plain colour; there is nothing to paint with"
         for style, picture in zip(styles, job.inputs.styles, strict=True)

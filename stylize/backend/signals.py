@@ -13,7 +13,14 @@ class Terminated(BaseException):
     """SIGTERM or SIGHUP asks the program to stop, as Ctrl-C does."""
 
 
-_stopped_by: list[type[BaseException]] = []  # what signals have raised
+class _Stop:
+    """What acts on signals that stop the program: it raises an exception, and knows that it did."""
+
+    raised: type[BaseException] | None = None
+
+    def __call__(self, number, frame):
+        self.raised = KeyboardInterrupt if number == signal.SIGINT else Terminated
+        raise self.raised
 
 
 def stopping_signals() -> list[int]:
@@ -29,14 +36,10 @@ def stops_raise() -> Iterator[None]:
     See `stop_again` for what comes of it, or of Ctrl-C, where an exception is lost.
     """
 
-    def stop(number, _):
-        _stopped_by.append(KeyboardInterrupt if number == signal.SIGINT else Terminated)
-        raise _stopped_by[-1]
-
     if threading.current_thread() is not threading.main_thread():  # only it may set handlers
         yield
         return
-    numbers = stopping_signals()
+    numbers, stop = stopping_signals(), _Stop()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # as Python has it
         numbers.append(signal.SIGINT)
     before = {number: signal.signal(number, stop) for number in numbers}
@@ -45,7 +48,6 @@ def stops_raise() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        _stopped_by.clear()
 
 
 def stop_again() -> None:
@@ -53,8 +55,12 @@ def stop_again() -> None:
 
     C++ code that calls Python, as a backend's does, may not pass an exception on.
     """
-    if _stopped_by:
-        raise _stopped_by[-1]
+    if threading.current_thread() is not threading.main_thread():  # it is not for others to stop
+        return
+    for number in (signal.SIGINT, *stopping_signals()):
+        handler = signal.getsignal(number)
+        if isinstance(handler, _Stop) and handler.raised:
+            raise handler.raised
 
 
 @contextlib.contextmanager
@@ -71,14 +77,14 @@ def held_back() -> Iterator[None]:
     before = {
         number: signal.signal(number, lambda number, _: came.append(number))
         for number in (signal.SIGINT, *stopping_signals())
-        if signal.getsignal(number) is not None  # else it could not be set again
+        if signal.getsignal(number) not in (None, signal.SIG_IGN)  # None could not be set again
     }
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for number in came[:1]:
+        for number in came:
             signal.raise_signal(number)
 
 

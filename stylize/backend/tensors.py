@@ -234,8 +234,8 @@ def as_combination(x: Any, shape: tuple[int, ...]) -> np.ndarray:
 
     Raises InputError: another shape, or integers, which pixels are before `preprocess_image`.
     """
-    x = np.asarray(x)
-    if x.shape not in (shape, shape[1:], (math.prod(shape),)) or x.dtype.kind != "f":
+    x = to_numpy(x)
+    if x.shape not in (shape, shape[1:], (math.prod(shape),)) or x.dtype.kind in "iub":
         raise InputError(
             f"x must be floats of shape {shape[1:]}, {shape} or flat, as preprocess_image makes "
             f"them, received {x.dtype} of shape {x.shape}"

@@ -167,7 +167,8 @@ def _most_alike(name, others):
         for each in difflib.get_close_matches(stem, pictures, cutoff=0.8)
         if re.findall(r"\d+", each) == re.findall(r"\d+", stem)  # else it is another picture
     )
-    longer = [each for each in pictures if each.startswith(stem)]  # as it begins
+    # As it begins, if there is one such; `photo1` is no part of `photo10`.
+    longer = [n for n in pictures if n.startswith(stem) and not n[len(stem) :][:1].isdigit()]
     begun = longer if len(longer) == 1 and len(stem) > 3 else []
     return next((pictures[each] for each in (stem, wanted, *slips, *begun) if each in pictures), "")
 

@@ -19,7 +19,8 @@ from stylize import __version__
 from stylize.backend.files import replacing
 from stylize.losses.tiled import TilePasses
 from stylize.runs.checkpoint import state_path
-from stylize.runs.metadata import PICTURE_SETTINGS, WORDS, each
+from stylize.runs.metadata import WORDS, each
+from stylize.runs.settings import PICTURE_SETTINGS
 from stylize.vgg.weights import VGG19Weights
 
 INPUTS = ("base", "style_reference", "styles", "like", *PICTURE_SETTINGS)  # may be files

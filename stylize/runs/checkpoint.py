@@ -23,7 +23,7 @@ from stylize.losses.term import Term
 from stylize.optimize.lbfgs import UnitStepLBFGS
 from stylize.optimize.state import Losses, Step
 from stylize.runs import untrusted
-from stylize.runs.metadata import TILE, LossTable, changes
+from stylize.runs.metadata import TILE, LossTable, changes, without_names
 from stylize.runs.progress import Checkpoint, Stage
 
 FORMAT = 4  # of the file; it goes up when an older one can no longer be read
@@ -112,8 +112,21 @@ class StateFile:
 
     def check(self) -> None:
         """Raises InputError as `load` does, but does not read the arrays."""
+        self.differences()
+
+    def differences(self) -> list[str]:
+        """Returns what the earlier run rounds by that this one does not, in words.
+
+        Raises InputError as `load` does, but does not read the arrays.
+        """
         with self._opened() as archive:
-            self._read_about(archive)
+            about = self._read_about(archive)
+        lines = (
+            ["it was begun in other tiles"] if about["tiles"] != self.record.get("tiles") else []
+        )
+        if about["machine"] != json.loads(json.dumps(self.record.get("machine"))):
+            lines.append("it was begun on another processor, or with other threads")
+        return lines
 
     def load(self) -> Checkpoint:
         """The checkpoint in the file; its losses are put into the table.
@@ -158,9 +171,11 @@ class StateFile:
             raise OtherRun(f"{self.path}: was written by another version; {ANEW}")
         ABOUT(about)
         about["tiles"] = about["record"].pop("tiles")
-        about["record"].pop("machine", None)  # a run may resume on another, but for the last bits
+        # A run may resume on another machine, but for the last bits.
+        about["machine"] = about["record"].pop("machine", None)
         now = {n: value for n, value in self.record.items() if n not in ("tiles", "machine")}
-        if changed := changes(about["record"], json.loads(json.dumps(now))):
+        before, now = map(without_names, (about["record"], json.loads(json.dumps(now))))
+        if changed := changes(before, now):
             told = listed(changed, "; ")
             raise OtherRun(f"{self.path}: is of another run: {told}; {ANEW}")
         self._check_place(about)

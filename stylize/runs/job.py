@@ -29,6 +29,7 @@ from stylize.runs.recipes import DEFAULT_RECIPE, choose_settings, name_of
 from stylize.runs.settings import (
     EVALUATIONS_PER_ITERATION,
     OF_ADAM,
+    PICTURE_SETTINGS,
     SETTINGS,
     UNRECORDED,
     WEIGHTS,
@@ -76,9 +77,11 @@ class Job(NamedTuple):
         masks = inputs.content_mask, inputs.keep_mask, *inputs.style_masks
         pictures = [inputs.base, inputs.start, *inputs.styles, *filter(None, masks)]
         glances = [each.resize((32, 32), Image.Resampling.NEAREST).tobytes() for each in pictures]
-        settings = {n: value for n, value in vars(self.settings).items() if n not in UNRECORDED}
-        known = json.dumps([settings, [stage[:5] for stage in self.stages]], default=_as_json)
-        return hashlib.sha256(b"".join([known.encode(), *glances])).hexdigest()
+        left_out = UNRECORDED + PICTURE_SETTINGS
+        settings = {n: value for n, value in vars(self.settings).items() if n not in left_out}
+        known = [settings, [stage[:5] for stage in self.stages]]
+        text = json.dumps(known, default=_as_json, sort_keys=True)
+        return hashlib.sha256(b"".join([text.encode(), *glances])).hexdigest()
 
     def resumed(self, checkpoint: Checkpoint | None) -> Checkpoint | None:
         """Returns a copy of a checkpoint to resume from. Raises InputError: it is of another run.
@@ -249,9 +252,6 @@ def _refuse_idle(settings, given):
         )
     if not any(settings[name] for name in WEIGHTS):
         raise SettingError("--style_weight", "and all other weights are 0: nothing would change")
-    has_noise = settings.noise_blend or is_word(settings.init, "noise")
-    if given.get("seed") is not None and settings.seed and not has_noise:
-        raise SettingError("--seed", "needs noise: a --noise_blend above 0, or --init noise")
     for name in OF_ADAM:
         if given.get(name) is not None and settings.optimizer != "adam":
             raise SettingError(SETTINGS[name].flag, "needs --optimizer adam, or recipe athalye")

@@ -32,14 +32,13 @@ from stylize.optimize.state import Losses
 from stylize.runs import untrusted
 from stylize.runs.job import Job
 from stylize.runs.recipes import OWN_RECIPE
-from stylize.runs.settings import OF_ADAM, OF_FILMS, SETTINGS, UNRECORDED
+from stylize.runs.settings import OF_ADAM, OF_FILMS, PICTURE_SETTINGS, SETTINGS, UNRECORDED
 from stylize.runs.validators import checked, one_of
 from stylize.vgg.weights import VGG19Weights
 
-PICTURE_SETTINGS = ("init", "style_masks", "content_mask", "keep_mask")  # those that may name files
 WORDS = (None, "none", "base", "recolored", "noise")  # that these may have instead
+GIVEN = ("base", "styles")  # of a record: pictures that each has
 # Of a record: what was not asked for.
-GIVEN = ("base", "styles")  # pictures that each has
 ONE_PICTURE = ("versions", "machine", "tiles", "iteration", "losses")
 
 
@@ -178,17 +177,19 @@ def made_alike(found: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
 
     Whatever libraries, and whatever the names of pictures: what is in them counts.
     """
-    found, now = map(_what_counts, (found, json.loads(json.dumps(record))))
+    found, now = (
+        {name: value for name, value in without_names(made).items() if name not in ONE_PICTURE}
+        for made in (found, json.loads(json.dumps(record)))
+    )
     return not changes(found, now)
 
 
-def _what_counts(record):
-    """Of a record, what makes another picture, apart from versions, machines and tiles."""
+def without_names(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a record with pictures by what is in them, whatever they are called."""
     files = {n: _digests(record[n]) for n in (*GIVEN, *PICTURE_SETTINGS) if n in record}
     named = [name for name in PICTURE_SETTINGS if name in record]  # in the settings, by name
     settings = {n: v for n, v in record.get("settings", {}).items() if n not in named}
-    kept = {name: value for name, value in record.items() if name not in ONE_PICTURE}
-    return kept | files | {"settings": settings}
+    return {**record, **files, "settings": settings}
 
 
 def changes(before: Any, now: Any, name: str = "") -> list[str]:

@@ -478,6 +478,7 @@ CHECKS: dict[str, Callable] = {  # of every value, those that only a recipe says
 }
 MAY_BE_NONE = {field.name for field in dataclasses.fields(Settings) if field.default is None}
 UNRECORDED = ("memory", "scratch", "tile")  # of the machine; a record has the tiles
+PICTURE_SETTINGS = ("init", "style_masks", "content_mask", "keep_mask")  # those that may name files
 OF_FILMS = ("temporal_weight",)  # a photo is painted the same whatever they are
 OF_ADAM = ("learning_rate", "beta1", "beta2", "epsilon")
 WEIGHTS = (  # of a photo's terms

@@ -124,9 +124,9 @@ def test_command_has_the_weights_format_and_bits_that_are_recorded():
         ("me.png", [], "me"),
         ("me.2.png", ["me.png"], "me"),
         ("me.2_at_iteration_1.png", ["me.png"], "me"),
-        ("v0.5.png", ["me.png"], "v0.5"),  # a name that somebody gave
-        ("me.2.png", ["me.jpg"], "me.2"),
-        ("cat.jpg.png", [], "cat.jpg.png"),  # `cat.jpg` would be another file
+        ("v0.5.png", ["me.png"], "v0.5.png"),  # a name that somebody gave
+        ("me.2.png", ["me.jpg"], "me.2.png"),
+        ("cat.jpeg.png", [], "cat.jpeg.png"),  # `cat.jpeg` would be another file
     ],
 )
 def test_prefix_of_an_earlier_result_is_what_it_was_painted_with(path, there, prefix, folder):

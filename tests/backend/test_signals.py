@@ -55,11 +55,14 @@ def test_other_signals_are_not_stops():
     signal.signal(signal.SIGUSR1, before)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_that_comes_amid_an_import_acts_after_it(number):
+STOPS = [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
+
+
+@pytest.mark.parametrize(("number", "raised"), STOPS)
+def test_a_stop_that_comes_amid_an_import_acts_after_it(number, raised):
     """It could leave half a module, or be lost in C++ code."""
     finished = False
-    with pytest.raises((KeyboardInterrupt, Terminated)), stops_raise(), held_back():
+    with pytest.raises(raised), stops_raise(), held_back(), held_back():
         os.kill(os.getpid(), number)
         time.sleep(0.01)
         finished = True
@@ -67,9 +70,19 @@ def test_a_stop_that_comes_amid_an_import_acts_after_it(number):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-@pytest.mark.parametrize(
-    ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
-)
+def test_ctrl_c_that_is_ignored_keeps_no_other_stop_from_acting():
+    """As in a process of ours: Ctrl-C in a terminal reaches it too, then it is told to end."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(Terminated), stops_raise(), held_back():
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(("number", "raised"), STOPS)
 def test_a_stop_that_was_lost_acts_at_the_next_evaluation(number, raised):
     """What calls Python from C++ may not pass an exception on."""
     progress = Progress()
@@ -77,6 +90,9 @@ def test_a_stop_that_was_lost_acts_at_the_next_evaluation(number, raised):
         with contextlib.suppress(raised):
             os.kill(os.getpid(), number)
             time.sleep(1)
+        in_a_thread = threading.Thread(target=stop_again)  # what paints there has its own way
+        in_a_thread.start()
+        in_a_thread.join(10)
         progress.on_evaluation(None)
     stop_again()  # the next run is not stopped
 

@@ -384,6 +384,7 @@ def test_bad_pictures_are_named_with_the_remedy(kind, tmp_path):
         ("astronut.png", "Astronaut.JPG", "no such file; there is Astronaut.JPG"),
         ("astronut.jpg", "astronaut.txt", "no such file; check the path"),
         ("photo2.jpg", "photo1.jpg", "no such file; check the path"),
+        ("photo1.jpg", "photo10.jpg", "no such file; check the path"),
         ("coffee.jpg", "astronaut.jpg", "no such file; check the path"),
         ("a.jpg", "{0}/b.png", "no such file; check the path"),
         ("folder/a.jpg", "a.jpg", "no such file, as there is no folder {folder}; check the path"),

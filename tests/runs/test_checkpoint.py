@@ -408,24 +408,36 @@ SCIPY = ["--optimizer", "scipy", "--recipe", "pyramid"]
 
 
 @pytest.mark.parametrize(
-    ("before", "now"),
+    ("before", "now", "why"),
     [
-        ([], ["--overwrite"]),
-        ([], ["--strength", "0.7"]),  # another run
-        (["--gif"], ["--gif"]),  # the film would begin in the middle
-        (SCIPY, SCIPY),
+        ([], ["--overwrite"], "--overwrite is given"),
+        ([], ["--strength", "0.7"], "it is of another run: settings strength: 0.5, now 0.7"),
+        ([], ["--tile", "32"], "it was begun in other tiles (--resume goes on all the same)"),
+        (["--gif"], ["--gif"], "the film of the growing picture begins here, not at the start"),
+        (["--precision", "float16"], ["--precision", "float16"], "float16 scales gradients anew"),
+        (SCIPY, SCIPY, "SciPy's L-BFGS starts afresh"),
     ],
-    ids=["overwrite", "strength", "gif", "scipy"],
+    ids=["overwrite", "strength", "tiles", "gif", "float16", "scipy"],
 )
-def test_stopped_run_begins_anew_where_its_files_would_be_others(
-    command, monkeypatch, capsys, before, now
+def test_stopped_run_begins_anew_where_it_would_not_be_the_same(
+    command, monkeypatch, capsys, before, now, why
 ):
     with monkeypatch.context() as patch:
         stop_at(patch, LATE, KeyboardInterrupt)
-        assert nst.main([*command, *before]) == nst.main([*command, *now]) == 130
+        assert nst.main([*command, *before]) == 130
+        stop_at(patch, 1, KeyboardInterrupt)
+        assert nst.main([*command, *now]) == 130
     out, err = capsys.readouterr()
-    assert "r_state.npz belongs to an unfinished run and will be replaced" in err
+    assert f"r_state.npz of an unfinished run will be replaced, since {why}" in err
     assert "Resuming" not in out
+
+
+def test_stopped_run_begins_anew_with_other_threads(command, monkeypatch, capsys):
+    stop_at(monkeypatch, LATE, KeyboardInterrupt)
+    assert nst.main(command) == 130
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert nst.main(command) == 130
+    assert "it was begun on another processor, or with other threads" in capsys.readouterr().err
 
 
 def test_run_that_is_stopped_again_names_the_picture_of_the_first_time(
@@ -583,7 +595,7 @@ def test_resume_of_a_finished_run_paints_nothing(command, tmp_path, monkeypatch,
 def test_unfinished_run_is_not_replaced_silently(command, tmp_path, capsys):
     np.savez(tmp_path / "r_state.npz", about='{"format": 1}')  # as the first version had it
     assert nst.main([*command, "--iter", "1", "--scales", "1"]) == 0  # too short to keep a state
-    assert "r_state.npz belongs to an unfinished run" in capsys.readouterr().err
+    assert "r_state.npz of an unfinished run will be replaced, since it " in capsys.readouterr().err
     assert not (tmp_path / "r_state.npz").exists()
 
 

@@ -558,14 +558,6 @@ def test_checkpoint_of_another_run_is_refused(photo, painting):
         job.resumed("foo")
 
 
-@pytest.mark.parametrize("recipe", ["keras", "neighbors"])
-def test_seed_without_noise_is_refused(recipe, photo, painting):
-    with pytest.raises(InputError, match="seed needs noise: a noise_blend above 0, or init noise"):
-        prepare(photo, painting, recipe, size=24, seed=1)
-    for noisy in ({"noise_blend": 0.1}, {"init": "noise"}):
-        assert prepare(photo, painting, recipe, size=24, seed=1, **noisy).settings.seed == 1
-
-
 def test_memory_that_is_no_number_is_named(photo, painting):
     with pytest.raises(InputError, match="^mib must be a number, received str$"):
         prepare(photo, painting).within("a")

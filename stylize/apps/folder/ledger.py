@@ -68,12 +68,13 @@ class Ledger:
         self._errors: set[str] = set()
         self._work = 0.0
         self._painted: list[tuple[float, float]] = []  # (seconds, work) of each picture so far
+        self._firsts = 1  # of these, as many as there are processes
         self._since: dict[int, float] = {}  # start times of the tasks being painted
         self._bar = progress_bar(quiet)
 
     def begin(self, at_once: int) -> None:
         """Painting begins, with so many pictures at once."""
-        self._work, self.at_once = self._work_left(), at_once
+        self._work, self.at_once, self._firsts = self._work_left(), at_once, at_once
 
     def start(self, index: int) -> None:
         """Painting of a task begins."""
@@ -159,7 +160,7 @@ class Ledger:
         """Seconds, at the pace so far; None: no picture is painted yet, or none is left."""
         waiting = self.count("waiting")
         # The first picture of each process took longer, as its functions were compiled then.
-        telling = self._painted[self.at_once :] or self._painted
+        telling = self._painted[self._firsts :] or self._painted
         work = sum(work for _, work in telling)
         if not work or not waiting:
             return None

@@ -204,7 +204,7 @@ def append_line(path: str | os.PathLike, **entry: object) -> None:
 
 
 def _as_text(value):
-    """A value; of a name that is no text, the rest as Python writes it: no reader needs to know."""
+    """A value; in a name that is no UTF-8, odd bytes are written as in Python's literals."""
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
@@ -215,7 +215,8 @@ def check_ours(index: Path, log: Path | None = None) -> None:
             continue
         with path.open(encoding="utf-8", errors="replace") as file:
             head = file.read(LONGEST_HEAD)
-        if head and sign not in head:
+        begun = log == path and sign.startswith(head)  # its first line was broken off
+        if head and sign not in head and not begun:
             raise InputError(
                 f"{path}: was not written by this program; rename or remove it, or choose another "
                 "folder"

@@ -32,7 +32,7 @@ main.fillable { max-width: 1280px } /* and as wide as a narrower window */
 #result .image-container { padding-top: var(--size-7) } /* below the label */
 .grid-container { margin-top: var(--size-5) } /* the same */
 #gallery .grid-wrap, #earlier .grid-wrap { min-height: 0 } /* no empty rows */
-#earlier .caption-label { white-space: normal; max-width: 100% } /* all that was set */
+#earlier .caption-label { white-space: normal; overflow-wrap: anywhere; max-width: 100% }
 .given .upload-wrapper { height: calc(100% - var(--size-10)) } /* leaves room for the sources */
 .given .gallery-item:only-child .thumbnail-item { height: 150px; aspect-ratio: auto } /* whole */
 .wrap:has(> .error) { display: none } /* the status says it; a badge stays on what is mended */

@@ -169,7 +169,8 @@ def serve(args: argparse.Namespace) -> None:
                     },
                 },
             )
-        except OSError:  # another has taken it meanwhile
-            raise _no_port(args.host, args.port, is_taken=True) from None
+        except OSError as error:  # another may have taken it meanwhile
+            is_taken = error.errno in (None, errno.EADDRINUSE)  # Gradio's own has no number
+            raise _no_port(args.host, args.port, is_taken) from None
         print(f"The page is at {page.local_url} (Ctrl-C stops it)", flush=True)
         page.block_thread()
