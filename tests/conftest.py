@@ -37,7 +37,15 @@ sys.dont_write_bytecode = False
 
 
 def pytest_configure(config):
-    """Imports Keras and its backend once, silently, before the first test, where tests run."""
+    """Imports Keras and its backend once, silently, before the first test, where tests run.
+
+    Signals stop what is tested as in a terminal, even where the tests are started by `nohup` or in
+    the background of a script, which have them ignored.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if os.name != "nt" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         keras.backend.backend()
 
