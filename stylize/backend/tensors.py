@@ -69,6 +69,9 @@ def import_keras() -> None:
     # programs nothing.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    # Else PyTorch's threads wait for each other in loops, and on a busy machine take a core that
+    # one of them needs: up to six times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     machine.keep_freed_memory()
     with held_back(), _silenced_stderr():
         _import_keras()

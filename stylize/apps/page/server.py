@@ -173,4 +173,12 @@ def serve(args: argparse.Namespace) -> None:
             is_taken = error.errno in (None, errno.EADDRINUSE)  # Gradio's own has no number
             raise _no_port(args.host, args.port, is_taken) from None
         print(f"The page is at {page.local_url} (Ctrl-C stops it)", flush=True)
+
+        def end(*_):
+            studio.stop_all()  # else what is being painted would be waited for
+            raise KeyboardInterrupt
+
+        for number in (signal.SIGINT, *stopping_signals()):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, end)
         page.block_thread()

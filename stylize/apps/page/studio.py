@@ -416,6 +416,11 @@ class Studio:
         if stop := self._running.get(request.session_hash):
             stop.set()
 
+    def stop_all(self) -> None:
+        """Stops what is being painted, as the page ends."""
+        for stop in [*self._running.values()]:
+            stop.set()
+
     def leave(self, request: gr.Request) -> None:
         """Stops the run of a visitor who closes the page, or their waiting.
 

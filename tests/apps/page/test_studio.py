@@ -928,6 +928,14 @@ def test_visitor_who_leaves_while_uploads_are_decoded(studio, painting_of, monke
     assert last_words(painting_of(ENDLESS)) == "Stopped; no picture was finished"
 
 
+def test_page_that_ends_stops_what_is_painted(studio, painting_of):
+    """It would be waited for."""
+    events = painting_of(ENDLESS)
+    until_picture(events)
+    studio.stop_all()
+    assert last_words(events).startswith("Stopped")
+
+
 def test_page_that_is_closed_ends_the_run(studio, painting_of):
     """Gradio closes the generator of a visitor who is gone; nothing goes on in the background."""
     events = painting_of(ENDLESS)
