@@ -216,6 +216,7 @@ def test_stop_keeps_what_is_there_and_a_second_click_can_be_stopped(
     expect(page.get_by_role("button", name="Download PNG")).to_be_enabled()
     for _ in range(2):
         paint(page, 20)
+        page.wait_for_timeout(1000)  # else what is told may be of the picture before
         status(page, "Painting at 38x32 pixels")
     page.get_by_role("button", name="Stop").click()
     status(page, "Stopped")
