@@ -62,7 +62,7 @@ def find_checkpoint(
         return None
     differences = _differences_if_resumed(args, job)
     if not args.resume and (why := _why_anew(state, args, differences)):
-        console.warn(f"{state.path} of an unfinished run will be replaced, since {why}")
+        console.warn(f"{state.path} of an unfinished run will be replaced: {why}")
         return None
     try:
         checkpoint = state.load()
@@ -87,7 +87,7 @@ def _why_anew(state, args, differences):
         differences = [*differences, *state.differences()]
     except (Damaged, OtherRun) as error:
         return f"it {str(error).removeprefix(f'{state.path}: ').removesuffix(f'; {ANEW}')}"
-    return f"{differences[0]} (--resume goes on all the same)" if differences else ""
+    return f"--resume goes on with it, but {differences[0]}" if differences else ""
 
 
 def _differences_if_resumed(args, job):

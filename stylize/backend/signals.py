@@ -35,7 +35,6 @@ def stops_raise() -> Iterator[None]:
 
     See `stop_again` for what comes of it, or of Ctrl-C, where an exception is lost.
     """
-
     if threading.current_thread() is not threading.main_thread():  # only it may set handlers
         yield
         return

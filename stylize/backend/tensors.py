@@ -233,7 +233,8 @@ class LossAndGrads:
 
 
 def as_combination(x: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Returns x, (rows, cols, 3) or flat, as float32 of the shape (1, rows, cols, 3).
+    """Returns x as float32 of the shape (1, rows, cols, 3), which it has already, or without the 1,
+    or flat.
 
     Raises InputError: another shape, or integers, which pixels are before `preprocess_image`.
     """

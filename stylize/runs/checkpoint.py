@@ -121,9 +121,9 @@ class StateFile:
         """
         with self._opened() as archive:
             about = self._read_about(archive)
-        lines = (
-            ["it was begun in other tiles"] if about["tiles"] != self.record.get("tiles") else []
-        )
+        lines = []
+        if about["tiles"] != self.record.get("tiles"):
+            lines.append("it was begun in other tiles")
         if about["machine"] != json.loads(json.dumps(self.record.get("machine"))):
             lines.append("it was begun on another processor, or with other threads")
         return lines

@@ -412,10 +412,14 @@ SCIPY = ["--optimizer", "scipy", "--recipe", "pyramid"]
     [
         ([], ["--overwrite"], "--overwrite is given"),
         ([], ["--strength", "0.7"], "it is of another run: settings strength: 0.5, now 0.7"),
-        ([], ["--tile", "32"], "it was begun in other tiles (--resume goes on all the same)"),
-        (["--gif"], ["--gif"], "the film of the growing picture begins here, not at the start"),
-        (["--precision", "float16"], ["--precision", "float16"], "float16 scales gradients anew"),
-        (SCIPY, SCIPY, "SciPy's L-BFGS starts afresh"),
+        ([], ["--tile", "32"], "--resume goes on with it, but it was begun in other tiles"),
+        (["--gif"], ["--gif"], "--resume goes on with it, but the film of the growing"),
+        (
+            ["--precision", "float16"],
+            ["--precision", "float16"],
+            "--resume goes on with it, but float16 scales",
+        ),
+        (SCIPY, SCIPY, "--resume goes on with it, but SciPy's L-BFGS starts"),
     ],
     ids=["overwrite", "strength", "tiles", "gif", "float16", "scipy"],
 )
@@ -428,7 +432,7 @@ def test_stopped_run_begins_anew_where_it_would_not_be_the_same(
         stop_at(patch, 1, KeyboardInterrupt)
         assert nst.main([*command, *now]) == 130
     out, err = capsys.readouterr()
-    assert f"r_state.npz of an unfinished run will be replaced, since {why}" in err
+    assert f"r_state.npz of an unfinished run will be replaced: {why}" in err
     assert "Resuming" not in out
 
 
@@ -595,7 +599,7 @@ def test_resume_of_a_finished_run_paints_nothing(command, tmp_path, monkeypatch,
 def test_unfinished_run_is_not_replaced_silently(command, tmp_path, capsys):
     np.savez(tmp_path / "r_state.npz", about='{"format": 1}')  # as the first version had it
     assert nst.main([*command, "--iter", "1", "--scales", "1"]) == 0  # too short to keep a state
-    assert "r_state.npz of an unfinished run will be replaced, since it " in capsys.readouterr().err
+    assert "r_state.npz of an unfinished run will be replaced: it " in capsys.readouterr().err
     assert not (tmp_path / "r_state.npz").exists()
 
 

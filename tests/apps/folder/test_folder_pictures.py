@@ -195,6 +195,8 @@ def test_line_of_the_log_that_was_broken_off_spoils_no_other(tmp_path):
     log.write_text('{"time": "12:00"}\n{"ti')
     pictures.append_line(log, photo="a")
     assert log.read_text() == '{"time": "12:00"}\n{"ti\n{"photo": "a"}\n'
+    log.write_text('{"ti')  # the first line
+    pictures.check_ours(tmp_path / "index.html", log)
 
 
 def test_name_that_is_no_text_is_one_in_the_log(tmp_path):
