@@ -20,7 +20,7 @@ from stylize.images.colors import (
     within_range,
 )
 from stylize.images.detail import detail_map
-from stylize.images.fineness import has_fine_lines, without_finest
+from stylize.images.fineness import has_fine_detail, without_finest
 from stylize.images.margins import Box
 from stylize.images.masks import resize_mask
 from stylize.images.optical_flow import Previous
@@ -176,9 +176,9 @@ class Level:
         return styles
 
     def _without_finest(self, picture):
-        """A style without the periods that would become a weave, unless its lines are as fine."""
+        """A style without periods that would become a weave, unless it is drawn with such."""
         period = self.settings.finest_period
-        if period <= 2 or self.stage.rows < self.last_rows or has_fine_lines(picture):
+        if period <= 2 or self.stage.rows < self.last_rows or has_fine_detail(picture):
             return picture
         return without_finest(picture, period, self.settings.resample)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylize.images.fineness import has_fine_lines, without_finest
+from stylize.images.fineness import has_fine_detail, without_finest
 
 LANCZOS = Image.Resampling.LANCZOS
 
@@ -24,12 +24,32 @@ def blurred_noise(radius):
 
 @pytest.mark.parametrize(("period", "fine"), [(3, True), (4.6, False), (9, False)])
 def test_lines_are_fine_where_they_are_three_pixels_apart(period, fine):
-    assert has_fine_lines(lines(period)) == fine
+    assert has_fine_detail(lines(period)) == fine
+
+
+def with_spectrum(share, low):
+    """Noise with so much power below 2.5 pixels, beside a part of 1 from `low` to 10 pixels."""
+    rng, shape = np.random.default_rng(2), (120, 150)
+    frequency = np.hypot.outer(np.fft.fftfreq(shape[0]), np.fft.rfftfreq(shape[1]))
+    spectrum = np.fft.rfft2(rng.normal(size=shape))
+    fine, coarse = frequency >= 0.42, (frequency > 0.1) & (frequency < 1 / low)
+    power = [np.square(np.abs(spectrum[part])).sum() for part in (fine, coarse)]
+    spectrum[fine] *= np.sqrt(share / power[0])
+    spectrum[coarse] /= np.sqrt(power[1])
+    spectrum[~(fine | coarse)] = 0
+    values = np.fft.irfft2(spectrum, shape)
+    return Image.fromarray(np.uint8(np.clip(128 + 30 * values / values.std(), 0, 255)))
+
+
+@pytest.mark.parametrize(("share", "fine"), [(0.2, False), (0.5, True)])
+def test_dots_are_fine_where_more_than_a_fifth_of_all_detail_is(share, fine):
+    """As in newspaper print, over larger forms."""
+    assert has_fine_detail(with_spectrum(share, low=5)) == fine
 
 
 @pytest.mark.parametrize("image", [blurred_noise(2), blurred_noise(4), Image.new("RGB", (40, 40))])
 def test_paint_and_plain_surfaces_have_none(image):
-    assert not has_fine_lines(image)
+    assert not has_fine_detail(image)
 
 
 def test_without_finest_leaves_what_is_longer():
