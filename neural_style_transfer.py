@@ -7,28 +7,29 @@
 The result, or combination C, starts as the photo, or base B, in the colours of the painting, or
 style reference S. L-BFGS changes C until the loss is small, at one size after another:
 
-    loss            = content + style + total variation + neighbors + laplacian + temporal
+    loss = content + style + total variation + neighbors + similarity + laplacian + temporal
     content         = content_weight * sum over `--content_layers` of share * sum (F(B) - F(C))^2
     style           = style_weight * sum over `--style_layers` of share * sum (G(S) - G(C))^2
                       / (4 * 3^2 * (rows * cols)^2),      G = F^T F, rows and cols the picture's
     total variation = tv_weight * sum ((C[i,j] - C[i+1,j])^2 + (C[i,j] - C[i,j+1])^2)^1.25
     neighbors       = neighbor_weight * mean over positions of 1 - cosine of C's features and those
                       of S's position that is most similar to B's there (mostly), found once a size
+    similarity      = similarity_weight * mean |E(C) - E(B)|, E: distances of cells, by their mean
     laplacian       = laplacian_weight * mean (D(C) - D(B))^2, D: Laplacian, at two scales; optional
     temporal        = temporal_weight * mean h (C - frame before, moved)^2, h 0..1: trust; in films
 
 F are VGG19's features after the ReLU: a row for each position, a column for each channel. Layers
 and their shares, which add up to 1, are settings. G(S) is scaled from S's number of positions to
 C's. Recipe `keras` has the first three terms as they are. Recipe `neighbors`, the default, has the
-first four: content divided by the sum of F(B)^2, style by that of G(S)^2, and total variation by
+first five: content divided by the sum of F(B)^2, style by that of G(S)^2, and total variation by
 the number of pixels, with powers of the size (docs/recipes/neighbors.md). `RECIPES` and `FORMULAS`
-say what differs between recipes; defaults are in `stylize/runs/settings.py`. The method is that of
-Gatys, Ecker and Bethge (2015, arXiv:1508.06576), with neighbours after Kolkin et al. (2022,
-arXiv:2203.13215) and total variation after Mahendran and Vedaldi (2014, arXiv:1412.0035).
+say what differs between recipes. The method is that of Gatys, Ecker and Bethge (2015,
+arXiv:1508.06576), with total variation after Mahendran and Vedaldi (2014, arXiv:1412.0035), and
+neighbours and similarity after Kolkin et al. (2022, arXiv:2203.13215; 2019, arXiv:1904.12785).
 
-A `Job` is a run as planned: settings, pictures, and a `Stage` for each size. A `Level` makes the
-pictures of a stage, a `Canvas` is C as the network sees it, whole or in tiles, and a `Term` of the
-loss has targets, computed once a size. A run can resume from a `Checkpoint`.
+A `Job` is a run as planned: settings (`stylize/runs/settings.py` has their defaults), pictures, and
+a `Stage` for each size. A `Level` makes a stage's pictures, a `Canvas` is C as the network sees it,
+whole or in tiles, and a `Term` has targets, computed once a size. Runs resume from `Checkpoint`s.
 """
 
 import functools
@@ -54,6 +55,7 @@ from stylize.losses.formulas import FORMULAS
 from stylize.losses.laplacian import Laplacian
 from stylize.losses.neighbors import Neighbors
 from stylize.losses.roughness import mean_square_variation as mean_square_variation
+from stylize.losses.similarity import SelfSimilarity
 from stylize.losses.style import Style
 from stylize.losses.temporal import Temporal
 from stylize.losses.term import Canvas, Term
@@ -195,6 +197,8 @@ def loss_terms(canvas: Canvas, level: Level, neighbors: Sequence | None) -> list
     ]
     if neighbors is not None:
         terms.append(Neighbors(neighbor_loss, canvas, neighbors, s.neighbor_weight * s.to_painting))
+    if weight := level.similarity_weight(canvas.network):
+        terms.append(SelfSimilarity(canvas, level.base, weight, level.painted))
     if weight := s.laplacian_weight * s.to_photo:
         terms.append(Laplacian(content_loss, canvas, level.base, weight))
     if level.previous is not None:

@@ -195,11 +195,12 @@ def command_like(record: Mapping[str, Any], path: str) -> str:
     if "rate" in record and Path(photo).suffix.lower() not in clips.SUFFIXES:  # of a folder
         words += ["--frames", "--fps", f"{float(Fraction(record['rate'])):.10g}"]
     words += ["--styles", *others] if others else []
-    for name, value in record["settings"].items():
+    for name, value in metadata.settings_of(record).items():
         if name not in SETTINGS or _is_exact_size(name, value):
             continue
         own = _plain(recipe[name])
-        if value != own and own != "auto":  # a precision that is left to the machine, it chose
+        chosen_here = name == "precision" and own == "auto"  # by the machine that painted
+        if value != own and not chosen_here:
             named += [SETTINGS[name].flag, *_words(value)]
     if "rate" not in record:  # a film has one format
         for name, default in (("format", "png"), ("bits", 8)):

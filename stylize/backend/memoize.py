@@ -16,17 +16,17 @@ NETWORKS_KEPT = 2  # with what is compiled for each
 SHAPES_KEPT = 16
 
 
-def kept(function: Callable) -> Callable:
+def kept(function: Callable, shapes: int = SHAPES_KEPT) -> Callable:
     """Makes a function return the same object for equal arguments, as `functools.lru_cache` does.
 
     Use it for results that hold their first argument, as compiled functions hold their network:
     `remembered` would never forget them. Arguments must be positional and hashable. Of
-    `NETWORKS_KEPT` first arguments, `SHAPES_KEPT` results each are kept.
+    `NETWORKS_KEPT` first arguments, so many results each are kept.
     """
 
     @functools.lru_cache(NETWORKS_KEPT)
     def of_first(first):
-        return functools.lru_cache(SHAPES_KEPT)(functools.partial(function, first))
+        return functools.lru_cache(shapes)(functools.partial(function, first))
 
     @functools.wraps(function)
     def call(first, *others):

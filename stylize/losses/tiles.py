@@ -5,14 +5,17 @@ the network's coarsest step, so that pooling sees the same pixels as in the whol
 picture's own border a tile ends, and is padded, where the picture does.
 """
 
+import functools
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from stylize.backend.memoize import kept
+from stylize.backend.memoize import SHAPES_KEPT, kept
 from stylize.backend.tensors import compiled, keras, to_numpy
+
+FEATURES_KEPT = 3 * SHAPES_KEPT  # of each shape, for content and for similarity; and of paintings
 
 
 class Span(NamedTuple):
@@ -214,7 +217,7 @@ def features_by_tile(
         yield tile, {layer: to_numpy(values) for layer, values in features.items()}
 
 
-@kept
+@functools.partial(kept, shapes=FEATURES_KEPT)
 def _features_of(network, layers, shape):
     """The function from pictures of a shape to features, compiled.
 

@@ -19,6 +19,7 @@ from stylize.images.masks import load_keep_mask, load_mask
 from stylize.images.optical_flow import Previous
 from stylize.images.reading import load_image
 from stylize.losses.hypercolumns import HYPERCOLUMN_LAYERS
+from stylize.losses.similarity import LAYERS as SIMILARITY_LAYERS
 from stylize.losses.style import Painting
 from stylize.losses.tiled import TilePasses
 from stylize.runs import memory
@@ -68,6 +69,8 @@ class Job(NamedTuple):
         layers = [*self.settings.content_layers, *self.settings.style_layers]
         if self.settings.neighbor_weight:
             layers += HYPERCOLUMN_LAYERS
+        if self.settings.similarity_weight:
+            layers += SIMILARITY_LAYERS
         return tuple(dict.fromkeys(layers))
 
     @property

@@ -34,6 +34,7 @@ from stylize.images.resize import (
     strips,
 )
 from stylize.images.writing import quantize
+from stylize.losses import similarity
 from stylize.losses.hypercolumns import BEYOND
 from stylize.losses.kept import KeptLossAndGrads, KeptPhoto
 from stylize.losses.matching import find_neighbors
@@ -315,6 +316,23 @@ class Level:
             where,
             self.settings.scratch_folder,
         )
+
+    def similarity_weight(self, network: Any) -> float:
+        """Returns the weight of the term of similarity, 0 if the loss has none.
+
+        Args:
+            network: gives the features.
+        """
+        weight = self.settings.similarity_weight * self.settings.to_photo
+        if not weight:
+            return 0.0
+        varieties = []
+        for image in self.inputs.styles:
+            factor = math.sqrt(similarity.MEASURED / (image.width * image.height))
+            size = scaled_size(image, min(1.0, factor))
+            picture = preprocess_image(resize_image(image, *size, Image.Resampling.LANCZOS))
+            varieties.append(similarity.variety(network, picture))
+        return weight * float(np.average(varieties, weights=self.inputs.style_shares))
 
     def canvas(self, network: Any, neighbors: Sequence | None) -> Canvas:
         """Returns the combination as the network sees it: whole, or in tiles as the stage says."""

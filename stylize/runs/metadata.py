@@ -37,6 +37,7 @@ from stylize.runs.validators import checked, one_of
 from stylize.vgg.weights import VGG19Weights
 
 WORDS = (None, "none", "base", "recolored", "noise")  # that these may have instead
+BEFORE = {"style_crop": "none", "similarity_weight": 0.0}  # what versions without them did
 GIVEN = ("base", "styles")  # of a record: pictures that each has
 # Of a record: what was not asked for.
 ONE_PICTURE = ("versions", "machine", "tiles", "iteration", "losses")
@@ -283,6 +284,12 @@ _check_record = untrusted.fields(
 )
 
 
+def settings_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings of a record. Those that its version did not have yet are off."""
+    is_ours = record.get("program", "unknown") != "unknown"
+    return (BEFORE if is_ours else {}) | record["settings"]
+
+
 def settings_like(
     record: Mapping[str, Any], given: Mapping[str, Any], path: str | os.PathLike
 ) -> dict[str, Any]:
@@ -291,8 +298,7 @@ def settings_like(
     Raises:
         InputError: it was made with pictures (masks, say) that are not given.
     """
-    recorded = {name: value for name, value in record["settings"].items() if name in SETTINGS}
-    recorded.setdefault("style_crop", "none")  # earlier versions left no margins out
+    recorded = {name: value for name, value in settings_of(record).items() if name in SETTINGS}
     before_1_0 = record["program"].startswith("neural_style_transfer 0.")
     if before_1_0 and recorded.get("optimizer") == "lbfgs":
         recorded["optimizer"] = "scipy"  # its name since then

@@ -11,9 +11,10 @@ from stylize.losses.search import MANY
 from stylize.runs.progress import Stage
 from stylize.runs.settings import Settings
 
-# Preparation of a size, in evaluations, as found from runs' tables of losses: the targets; the
-# search for neighbours; and how much that grows with each megapixel, until blocks are compared.
-TARGETS, SEARCH, SEARCH_BY_MEGAPIXEL = 1.0, 2.5, 2.0
+# Preparation of a size, in evaluations, as found from runs' tables of losses: the targets; those of
+# similarity, another pass of the photo; the search for neighbours; and how much that grows with
+# each megapixel, until blocks are compared.
+TARGETS, SIMILARITY, SEARCH, SEARCH_BY_MEGAPIXEL = 1.0, 0.25, 2.5, 2.0
 
 
 def plan_stages(
@@ -50,10 +51,11 @@ def plan_stages(
 
 def preparation(stage: Stage, settings: Settings) -> float:
     """How many evaluations could be made in the time before the first of a stage."""
+    targets = TARGETS + SIMILARITY * bool(settings.similarity_weight)
     if not settings.neighbor_weight:
-        return TARGETS
+        return targets
     compared = min(stage.rows * stage.cols, 16 * MANY) / 1e6  # places, one by one
-    return TARGETS + SEARCH + SEARCH_BY_MEGAPIXEL * compared
+    return targets + SEARCH + SEARCH_BY_MEGAPIXEL * compared
 
 
 def plan_sizes(base: Image.Image, settings: Settings) -> list[tuple[int, int]]:

@@ -106,6 +106,7 @@ RECIPES["crowson"] = RECIPES["keras"] | {
 RECIPES["neighbors"] = RECIPES["pyramid"] | {
     "content_weight": 2500.0,
     "neighbor_weight": 1e4,
+    "similarity_weight": 7e3,
     "tv_weight": 0.02,
     "temporal_weight": 5.0,
     "style_scale": "area",

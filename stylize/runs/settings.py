@@ -207,6 +207,15 @@ class Settings(Recipe):
         "look",
         "how closely edges follow the photo's; 0: they are free (docs/recipes/laplacian.md)",
     )
+    similarity_weight: float = _setting(
+        0.0,
+        "--similarity_weight",
+        weight,
+        "W",
+        "look",
+        "how strongly parts that are alike in the photo, such as those of a sky, are kept alike; "
+        "0: not at all",
+    )
     # A thousandth of the whole loss of a photo, or up to a hundredth. Those of recipes athalye,
     # johnson and crowson are scaled to that, not judged by eye.
     temporal_weight: float = _setting(
@@ -483,4 +492,5 @@ OF_FILMS = ("temporal_weight",)  # a photo is painted the same whatever they are
 OF_ADAM = ("learning_rate", "beta1", "beta2", "epsilon")
 WEIGHTS = (  # of a photo's terms
     *("content_weight", "style_weight", "neighbor_weight", "tv_weight", "laplacian_weight"),
+    "similarity_weight",
 )

@@ -109,6 +109,13 @@ def test_film_of_frames_is_made_of_frames_again(name, rate, words):
     assert command[command.index("r") + 1 :] == [*words, "--strength", "0.3"]
 
 
+def test_command_of_an_earlier_version_leaves_out_what_came_later():
+    record = RECORD | {"program": "neural_style_transfer 1.0.0"}
+    words = command_like(record, "r.png").split()
+    assert {"--similarity_weight", "--style_crop", "none"} <= {*words}
+    assert words[words.index("--similarity_weight") + 1] == "0.0"
+
+
 def test_command_has_the_weights_format_and_bits_that_are_recorded():
     assert words_like("r.png", weights={"sha256": "another"}) == words_like("r.png")
     mirror = words_like("r.png", weights={"sha256": MIRROR_NUMBERS_SHA256})

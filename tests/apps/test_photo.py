@@ -425,6 +425,7 @@ def test_losses_are_tabled(command, tmp_path):
             "style",
             "tv",
             "neighbors",
+            "similarity",
             "total",
             "size",
         )
@@ -434,7 +435,8 @@ def test_losses_are_tabled(command, tmp_path):
         *(("20", "0"), ("20", "1"), ("40", "0"), ("40", "1")),
     }
     for row in rows:
-        terms = (float(row[name]) for name in ("content", "style", "tv", "neighbors"))
+        names = "content", "style", "tv", "neighbors", "similarity"
+        terms = (float(row[name]) for name in names)
         assert sum(terms) == pytest.approx(float(row["total"]))
 
 

@@ -67,7 +67,7 @@ def differ(whole, tiled):
     return max(*by_term, np.linalg.norm(own_gradient - gradient) / length)
 
 
-TERMS = ("content", "style", "tv", "neighbor", "laplacian", "temporal")
+TERMS = ("content", "style", "tv", "neighbor", "similarity", "laplacian", "temporal")
 
 
 def weights_of(term, recipe):

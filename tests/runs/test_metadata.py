@@ -225,12 +225,17 @@ def test_record_says_what_part_of_a_style_was_used(record, painting):
     assert record["style_boxes"] == [[0, 0, cols, rows]]
 
 
-def test_margins_count_in_pictures_of_earlier_versions(record):
+@pytest.mark.parametrize(
+    ("name", "now", "before"), [("style_crop", "auto", "none"), ("similarity_weight", 7000, 0)]
+)
+def test_what_earlier_versions_did_not_have_is_off_in_their_pictures(record, name, now, before):
     given = NOTHING_GIVEN | {"init": "base", "content_mask": "none"}
-    assert metadata.settings_like(record, given, "r.png")["style_crop"] == "auto"
-    earlier = {name: value for name, value in record["settings"].items() if name != "style_crop"}
-    old = record | {"settings": earlier}
-    assert metadata.settings_like(old, given, "r.png")["style_crop"] == "none"
+    record["settings"][name] = now
+    assert metadata.settings_of(record)[name] == now
+    assert metadata.settings_like(record, given, "r.png")[name] == now
+    del record["settings"][name]
+    assert metadata.settings_of(record)[name] == before
+    assert metadata.settings_like(record, given, "r.png")[name] == before
 
 
 def test_differences_name_another_machine_but_not_in_records_that_do_not_say(record):

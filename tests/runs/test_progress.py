@@ -73,7 +73,8 @@ def on_a_machine(job, rng):
         searched = 3 * megapixels + 9 * megapixels**2 if megapixels < 0.26 else 2.5 * each
         search = searched if job.settings.neighbor_weight else 0
         taken = each * rng.uniform(0.9, 1.1, stage.total_evaluations)
-        taken[0] += 0.8 + each + search
+        targets = each * (1.25 if job.settings.similarity_weight else 1)
+        taken[0] += 0.8 + targets + search
         yield taken
 
 
