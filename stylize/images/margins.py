@@ -53,6 +53,8 @@ def without_margins(image: Image.Image) -> Box:
     small = image.convert("RGB").resize(
         [max(1, round(side / factor)) for side in image.size], Image.Resampling.BOX
     )
+    if min(small.size) < SMALLEST_SIDE:  # a ribbon
+        return Box.whole(image)
     pixels = np.asarray(small, np.int16)
     box = Box.whole(small)
     for _ in range(NESTED):

@@ -90,3 +90,9 @@ def test_plain_edges_of_a_painting_are_no_margin(name):
     values = 20 + 200 * np.asarray(WITHOUT_MARGINS[name], float)[..., np.newaxis] + noise
     image = as_jpeg(Image.fromarray(values.clip(0, 255).astype(np.uint8)))
     assert without_margins(image) == Box.whole(image)
+
+
+@pytest.mark.parametrize("size", [(20000, 16), (16, 20000)])
+def test_ribbons_are_left_whole(size):
+    image = Image.new("RGB", size, "white")
+    assert without_margins(image) == Box.whole(image)
