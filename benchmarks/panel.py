@@ -14,7 +14,7 @@ A recipe is a name in RECIPES, with settings of its own after colons: `pyramid:i
 files named like the pairs: `name=folder`.
 
 The pairs come from img/, and the defaults were chosen by looking at them. With `--held_out` they
-are sixteen others, on which nothing was tuned; whoever tunes on them ends that.
+are sixteen others, on which no weight was tuned; whoever tunes on them ends that.
 """
 
 import argparse
@@ -168,7 +168,9 @@ def main(argv=None):
     parser.add_argument("action", choices=("paint", "count"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pairs", nargs="+", metavar="PHOTO+STYLE", help="default: all")
-    parser.add_argument("--held_out", action="store_true", help="take pairs that nobody tuned on")
+    parser.add_argument(
+        "--held_out", action="store_true", help="take pairs that no weight was tuned on"
+    )
     parser.add_argument("--recipes", nargs="+", default=["pyramid", "neighbors"])
     parser.add_argument("--rows", type=int, default=256, help="default: %(default)s")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop each run then")

@@ -1,9 +1,9 @@
 """Paints the pictures of docs/ and the README.
 
-    python docs/contact_sheets.py triptych gallery portraits six
+    python docs/contact_sheets.py triptych gallery portraits lettering six
     python docs/contact_sheets.py recipes programs compare
     python docs/contact_sheets.py strength style_scale styles iterations colours
-    python docs/contact_sheets.py extended                          (docs/defaults.md)
+    python docs/contact_sheets.py extended alike                    (docs/defaults.md)
     python docs/contact_sheets.py keep content style                (kinds of masks)
 
 Those that are there already are left alone: delete one to have it painted anew. `--weights mirror`
@@ -33,7 +33,14 @@ GALLERY = (  # each photo and each style at least once
     *("stairs+ink", "coffee+impasto", "flower+stained_glass", "flower+watercolour"),
     *("cat+pointillism", "raccoon+engraving", "coins+stained_glass", "coffee+pointillism"),
 )
-PORTRAITS = ("astronaut+impasto", "hopper+swirling_night", "luispedro+impasto")
+PORTRAITS = (
+    *("astronaut+impasto", "hopper+swirling_night", "luispedro+impasto"),
+    *("douglass+watercolour", "apollo+impasto"),
+)
+LETTERING = (
+    *("poster+pointillism", "whiteboard+impasto", "bakery+watercolour"),
+    *("label+woodcut", "book+ink"),
+)
 SIX = (  # of the gallery, for the README
     *("temple+woodcut", "rocket+swirling_night", "flower+watercolour"),
     *("coffee+impasto", "coins+stained_glass", "temple+ink"),
@@ -159,6 +166,19 @@ def extended(weights):
     )
 
 
+def alike(weights):
+    """Forms of the painting in plain areas: above without the similarity term, below with it."""
+    pairs = "temple+woodcut", "douglass+swirling_night"
+    return below(
+        [
+            side_by_side(
+                [paint(pair, weights, size=300, similarity_weight=weight) for pair in pairs], 300
+            )
+            for weight in (0, nst.RECIPES["neighbors"].similarity_weight)
+        ]
+    )
+
+
 def iterations(weights):
     """What more iterations at each size bring."""
     return swept("temple+swirling_night", weights, "iter", (1, 2, 5, 10), 4)
@@ -266,6 +286,7 @@ SHEETS = {
     ROOT / "docs/dials/strength.jpg": strength,
     ROOT / "docs/dials/style_scale.jpg": style_scale,
     ROOT / "docs/extended.jpg": extended,
+    ROOT / "docs/alike.jpg": alike,
     ROOT / "docs/dials/styles.jpg": styles,
     ROOT / "docs/dials/iterations.jpg": iterations,
     ROOT / "docs/dials/colours.jpg": colours,
@@ -273,7 +294,7 @@ SHEETS = {
     ROOT / "docs/masks/content.jpg": content,
     ROOT / "docs/masks/style.jpg": style,
 }
-FOLDERS = {"gallery": GALLERY, "portraits": PORTRAITS}
+FOLDERS = {"gallery": GALLERY, "portraits": PORTRAITS, "lettering": LETTERING}
 
 
 def in_folder(folder, pair, weights):
