@@ -14,7 +14,7 @@ style reference S. L-BFGS changes C until the loss is small, at one size after a
     total variation = tv_weight * sum ((C[i,j] - C[i+1,j])^2 + (C[i,j] - C[i,j+1])^2)^1.25
     neighbors       = neighbor_weight * mean over positions of 1 - cosine of C's features and those
                       of S's position that is most similar to B's there (mostly), found once a size
-    similarity      = similarity_weight * mean |E(C) - E(B)|, E: distances of cells, by their mean
+    similarity      = similarity_weight * variety of S * mean |E(C) - E(B)|, E: cells' distances
     laplacian       = laplacian_weight * mean (D(C) - D(B))^2, D: Laplacian, at two scales; optional
     temporal        = temporal_weight * mean h (C - frame before, moved)^2, h 0..1: trust; in films
 

@@ -41,7 +41,7 @@ PICTURES = {"8K": (4320, 7680), "32K": (17280, 30720)}
 MACHINES = (1, 2, 4, 8, 16, 32, 64)
 LINKS = (1, 10)  # Gbit/s of the machine that is asked
 EVALUATIONS = 10  # of the default recipe at a large size
-TERMS = 3  # of the loss at a large size, as of recipe pyramid's at any
+TERMS = 3  # of recipe pyramid, whose bytes are compared
 
 
 class Counting:
@@ -153,7 +153,7 @@ def seconds_of_sums(objective, picture, sums):
         def map(self, name, picture, *others):
             for tile in objective.tiles:
                 part = np.ascontiguousarray(picture[tile.outer])
-                answers = {"sums": sums, "losses": (np.zeros(TERMS), part)}
+                answers = {"sums": sums, "losses": (np.zeros(len(objective.names)), part)}
                 yield [answer.copy() for answer in answers[name]]
 
     objective._passes, x = Answered(), picture.ravel()

@@ -27,7 +27,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 import neural_style_transfer as nst
 from stylize.apps.compare.sheet import Cell, draw_sheet
 
-GALLERY = (  # each photo and each style at least once
+GALLERY = (  # each style at least once
     *("astronaut+swirling_night", "hopper+impasto", "temple+woodcut", "camera+engraving"),
     *("luispedro+watercolour", "temple+ink", "rocket+swirling_night", "rocket+woodcut"),
     *("stairs+ink", "coffee+impasto", "flower+stained_glass", "flower+watercolour"),

@@ -1,4 +1,4 @@
-"""Sixteen pairs on which nothing was tuned: photos from OpenCV's samples, styles of our own.
+"""Sixteen pairs on which no weight was tuned: photos from OpenCV's samples, styles of our own.
 
 `gather` lays them into a folder. The photos come from an archive that anybody can fetch, so that
 they need no place here; paint_styles.py paints the styles.

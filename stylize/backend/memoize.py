@@ -21,7 +21,7 @@ def kept(function: Callable, shapes: int = SHAPES_KEPT) -> Callable:
 
     Use it for results that hold their first argument, as compiled functions hold their network:
     `remembered` would never forget them. Arguments must be positional and hashable. Of
-    `NETWORKS_KEPT` first arguments, so many results each are kept.
+    `NETWORKS_KEPT` first arguments, `shapes` results each are kept.
     """
 
     @functools.lru_cache(NETWORKS_KEPT)

@@ -14,10 +14,11 @@ def has_fine_detail(image: Image.Image) -> bool:
     """Whether drawn lines or dots are about 3 pixels apart or closer, as in an engraving.
 
     They are if periods of about 3 pixels have more than half the power of longer ones (1.4 times as
-    much in img/engraving.jpg at 400 x 300 pixels; a halftone 0.9, a mosaic 0.8), or if periods
-    below 2.5 have more than a fifth of that of all periods below 10 (0.29 in the same engraving
-    at 256 x 192, a mosaic 0.36). In the other paintings of img/, both numbers are below 0.4 and
-    0.21 from 200 x 200 to 800 x 800 pixels. A very grainy scan counts as drawn, too.
+    much in img/engraving.jpg with as many pixels as 400 x 300, in a halftone 0.9, in a mosaic 0.8),
+    or if periods below 2.5 have more than a fifth of that of all periods below 10 (0.29 in the same
+    engraving with as many as 256 x 192, in the mosaic 0.36). In the other paintings of img/, both
+    numbers are below 0.4 and 0.21 from 200 x 200 to 800 x 800 pixels. A very grainy scan counts as
+    drawn, too.
 
     Args:
         image: of any mode, with at least `SMALLEST_SIDE` pixels a side.

@@ -23,8 +23,7 @@ CELLS = 400  # of the picture, about: what is smaller than one is left to the pa
 SMALL = 0.03  # differences of E below this hardly count, so the loss has no corner at the start
 LEAST = 1e-3  # a cell's mean distance from all counts as at least this, as where all are alike
 
-
-PAINTINGS_KEPT = 64  # for the next size, photo or frame
+PAINTINGS_KEPT = 64  # their variety, for the next size, photo or frame
 PARTS = 12  # of a painting, each large enough for a form
 MEASURED = 76_800  # pixels that a painting has when its parts are compared
 VARIED = 0.14  # the mean distance of parts at which the weight is as given
@@ -127,9 +126,8 @@ def variety(network: Any, picture: np.ndarray) -> float:
 
     Only in a varied painting is there something that would be out of place in a sky. It is the
     square of how far apart `PARTS` parts of the painting are on average (from themselves, too),
-    1 at `VARIED`: 0.02 for
-    img/stained_glass.jpg and 0.5 for swirling_night.jpg, which look the same all over, 1.3 for
-    engraving.jpg, 2 for woodcut.jpg.
+    1 at `VARIED`: 0.02 for img/stained_glass.jpg and 0.5 for swirling_night.jpg, which look the
+    same all over, 1.3 for engraving.jpg, 2 for woodcut.jpg.
 
     Args:
         network: gives features of `LAYERS`.

@@ -318,7 +318,9 @@ class Level:
         )
 
     def similarity_weight(self, network: Any) -> float:
-        """Returns the weight of the term of similarity, 0 if the loss has none.
+        """Returns the weight of the term of similarity, times the mean variety of the paintings.
+
+        It is 0 if the loss has no such term.
 
         Args:
             network: gives the features.

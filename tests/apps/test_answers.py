@@ -109,7 +109,7 @@ def test_film_of_frames_is_made_of_frames_again(name, rate, words):
     assert command[command.index("r") + 1 :] == [*words, "--strength", "0.3"]
 
 
-def test_command_of_an_earlier_version_leaves_out_what_came_later():
+def test_command_of_an_earlier_version_turns_off_what_came_later():
     record = RECORD | {"program": "neural_style_transfer 1.0.0"}
     words = command_like(record, "r.png").split()
     assert {"--similarity_weight", "--style_crop", "none"} <= {*words}
