@@ -13,13 +13,13 @@ import numpy as np
 from stylize.backend.memoize import remembered
 from stylize.backend.tensors import keras
 from stylize.images.masks import layer_mask
+from stylize.losses.hypercolumns import GRID_LAYER
 from stylize.losses.search import unit
 from stylize.losses.term import Canvas, TermOfSums
 from stylize.losses.tiles import Tile, features_by_tile, whole_picture
 
 LAYERS = "block2_conv1", "block3_conv1", "block4_conv1"
-GRID_LAYER = "block3_conv1"  # in a small picture, each of its positions is a cell
-CELLS = 400  # of the picture, about: what is smaller than one is left to the painting
+CELLS = 400  # of the picture, at most: what is smaller than one is left to the painting
 SMALL = 0.03  # differences of E below this hardly count, so the loss has no corner at the start
 LEAST = 1e-3  # a cell's mean distance from all counts as at least this, as where all are alike
 
@@ -33,11 +33,11 @@ MOST = 2.0  # times the weight, for the most varied of paintings
 class SelfSimilarity(TermOfSums):
     """How far distances between the combination's cells are from those between the photo's.
 
-    The picture is cut into about `CELLS` cells, or fewer if it is small. A cell's features are its
-    means of all `LAYERS`. E_ij is the cosine distance of cells i and j, divided by the mean
-    distance of cell j from all. The term is the mean over all pairs of |E_ij(C) - E_ij(B)|,
-    smoothed below `SMALL`, times its weight. It fixes which cells look alike, not what any of them
-    looks like: that is left to the painting.
+    The picture is cut into `CELLS` cells at most, none smaller than a position of `GRID_LAYER`. A
+    cell's features are its means of all `LAYERS`. E_ij is the cosine distance of cells i and j,
+    divided by the mean distance of cell j from all. The term is the mean over all pairs of
+    |E_ij(C) - E_ij(B)|, smoothed below `SMALL`, times its weight. It fixes which cells look alike,
+    not what any of them looks like: that is left to the painting.
 
     Args:
         canvas: the picture that is painted.
@@ -55,13 +55,10 @@ class SelfSimilarity(TermOfSums):
     def __init__(
         self, canvas: Canvas, base: np.ndarray, weight: float, mask: np.ndarray | None = None
     ):
-        shapes = {layer: canvas.shapes[layer][1:3] for layer in LAYERS}
-        self._cells = cells_of(*shapes[GRID_LAYER])
+        _, rows, cols, _ = canvas.shapes[GRID_LAYER]
+        self._cells = cells_of(rows, cols)
         self._channels = sum(canvas.shapes[layer][-1] for layer in LAYERS)
-        shares = {
-            layer: [means(size, cells) for size, cells in zip(shape, self._cells, strict=True)]
-            for layer, shape in shapes.items()
-        }
+        shares = _shares_by_layer(canvas.shapes, self._cells)
         self.targets = canvas.keep(
             {layer: _own_shares(tile, layer, *shares[layer]) for layer in LAYERS}
             for tile in canvas.tiles
@@ -88,14 +85,8 @@ class SelfSimilarity(TermOfSums):
 
     def sums(self, features: Mapping[str, Any], tile: Tile, targets: Any) -> Any:
         """Returns what the tile's positions add to the features of all cells, a vector."""
-        sums = []
-        for layer in LAYERS:
-            down, across = targets[layer]
-            own = tile.own(features[layer], layer)[0]  # (rows, cols, channels)
-            own = keras.ops.tensordot(down, own, axes=(1, 0))  # (cells down, cols, channels)
-            own = keras.ops.matmul(across, own)  # (cells down, cells across, channels)
-            sums.append(keras.ops.reshape(own, (math.prod(self._cells), own.shape[-1])))
-        return keras.ops.ravel(keras.ops.concatenate(sums, axis=-1))
+        own = {layer: tile.own(features[layer], layer) for layer in LAYERS}
+        return keras.ops.ravel(_features_by_cell(own, targets))
 
     def value_of_sums(self, sums: Any, shared: Any) -> Any:
         weight, distances, counts = shared
@@ -137,16 +128,29 @@ def variety(network: Any, picture: np.ndarray) -> float:
     whole = [whole_picture(*picture.shape[:2])]
     ((_, features),) = features_by_tile(network, LAYERS, picture, whole)
     _, rows, cols, _ = features[GRID_LAYER].shape
-    down, across = cells_of(rows, cols, PARTS)
-    parts = []
-    for layer in LAYERS:
-        own = features[layer][0]
-        own = np.tensordot(means(own.shape[0], down), own, axes=1)
-        own = means(own.shape[1], across) @ own
-        parts.append(own.reshape(down * across, -1))
-    directions = keras.ops.convert_to_numpy(unit(np.concatenate(parts, axis=-1)))
-    apart = 1 - float((directions @ directions.T).mean())
+    parts, shapes = cells_of(rows, cols, PARTS), {n: x.shape for n, x in features.items()}
+    by_part = _features_by_cell(features, _shares_by_layer(shapes, parts))
+    apart = float(keras.ops.mean(_cosine_distances(by_part)))
     return min(MOST, (apart / VARIED) ** 2)
+
+
+def _shares_by_layer(shapes, cells):
+    """Layer name -> `means` of its rows and of its columns; shapes: as `Canvas` has them."""
+    return {
+        layer: [means(size, own) for size, own in zip(shapes[layer][1:3], cells, strict=True)]
+        for layer in LAYERS
+    }
+
+
+def _features_by_cell(features, shares):
+    """The features of cells, (cells, channels), from those of layers, (1, rows, cols, channels)."""
+    by_layer = []
+    for layer in LAYERS:
+        down, across = shares[layer]
+        x = keras.ops.tensordot(down, features[layer][0], axes=(1, 0))  # (down, cols, channels)
+        x = keras.ops.matmul(across, x)  # (down, across, channels)
+        by_layer.append(keras.ops.reshape(x, (down.shape[0] * across.shape[0], x.shape[-1])))
+    return keras.ops.concatenate(by_layer, axis=-1)
 
 
 def _own_shares(tile, layer, down, across):
@@ -162,10 +166,15 @@ def _own_shares(tile, layer, down, across):
 
 def _distances(cells: Any, counts: Any) -> Any:
     """E of `cells` (cells, channels), weighted by `counts` (cells,), whose mean is 1."""
-    directions = unit(cells)
-    distances = 1.0 - keras.ops.matmul(directions, keras.ops.transpose(directions))
+    distances = _cosine_distances(cells)
     mean = keras.ops.mean(keras.ops.expand_dims(counts, 1) * distances, axis=0)
     return distances / keras.ops.maximum(mean, LEAST)
+
+
+def _cosine_distances(cells):
+    """Those of every two cells, (cells, cells), of their features (cells, channels)."""
+    directions = unit(cells)
+    return 1.0 - keras.ops.matmul(directions, keras.ops.transpose(directions))
 
 
 def means(size: int, cells: int) -> np.ndarray:
