@@ -106,7 +106,7 @@ def _paint(page, answers):
     words, *_ = page.outputs
     entered = page.start.click(answers.enter, page.inputs, words, **_AS_SENT)
     waiting = {"show_progress_on": page.outputs[:-1]}
-    entered.then(answers.paint_entered, None, page.outputs, **waiting, **_EACH_IN_TURN)
+    entered.success(answers.paint_entered, None, page.outputs, **waiting, **_EACH_IN_TURN)
 
 
 def _offer_choices(page, answers):
@@ -114,7 +114,7 @@ def _offer_choices(page, answers):
     words, *_ = page.outputs
     small = [words, page.offer, *(picture for picture, _ in page.offered)]
     asked = page.choices.click(answers.enter_for_choices, page.inputs, words, **_AS_SENT)
-    asked.then(answers.offer, None, small, **_EACH_IN_TURN)
+    asked.success(answers.offer, None, small, **_EACH_IN_TURN)
     strength, *_ = page.settings
     for each, (picture, button) in zip(STRENGTHS, page.offered, strict=True):
         for event in (picture.select, button.click):

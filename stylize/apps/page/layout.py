@@ -35,16 +35,31 @@ main.fillable { max-width: 1280px } /* and as wide as a narrower window */
 #earlier .caption-label { white-space: normal; overflow-wrap: anywhere; max-width: 100% }
 .given .upload-wrapper { height: calc(100% - var(--size-10)) } /* leaves room for the sources */
 .given .gallery-item:only-child .thumbnail-item { height: 150px; aspect-ratio: auto } /* whole */
+#draw_mask { margin: auto; padding: var(--spacing-xl); border-radius: var(--radius-lg) }
+#draw_mask div { position: relative; width: fit-content; margin: var(--spacing-lg) auto }
+#draw_mask img { display: block; max-width: 80vw; max-height: 65vh }
+#draw_mask canvas {
+    position: absolute; inset: 0; width: 100%; height: 100%;
+    opacity: 0.55; cursor: crosshair; touch-action: none;
+}
+#draw_mask form { display: flex; gap: 2em; align-items: center }
+#draw_mask button { padding: 0.3em 1em; border: 1px solid; border-radius: var(--radius-md) }
 .wrap:has(> .error) { display: none } /* the status says it; a badge stays on what is mended */
 """
-# Folded away once it is there: what an accordion shows that was never open, Gradio loses.
-FOLD_LOSSES = """() => {
+# The losses are folded away once they are there: what an accordion shows that was never open,
+# Gradio loses. And a browser asks before it leaves a page that has results.
+ON_LOAD = """() => {
+    const results = "#result img, #gallery img, #gallery video, #earlier img, #earlier video";
+    window.addEventListener("beforeunload", event => {
+        if (document.querySelector(results)) event.preventDefault();
+    });
     const watcher = new MutationObserver(() => {
         const button = document.querySelector("#losses button");
         if (button) { watcher.disconnect(); button.click(); }
     });
     watcher.observe(document.body, {childList: true, subtree: true});
 }"""
+DRAW_MASK = Path(__file__).with_name("draw_mask.js").read_text("utf-8")
 WORDS = gr.I18n(
     en={
         "upload_text.drop_gallery": "Drop pictures here",  # else "Media"
@@ -162,6 +177,8 @@ def _more_controls():
         )
     with gr.Accordion("More settings", open=False):
         keep_mask = _upload("Keep a part of the photo: a mask", ["image"], "keep_mask")
+        draw = gr.Button("Draw it on the photo", size="sm")
+        draw.click(None, js=DRAW_MASK)  # the browser alone does it
         gr.Markdown(
             "White parts of the mask stay as they are in the photo, black parts are painted. In a "
             "cut-out, with a transparent background, opaque parts stay."

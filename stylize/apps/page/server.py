@@ -27,7 +27,7 @@ from stylize.apps.page.api import add_endpoint
 from stylize.apps.page.events import IN_TURN, Answers, connect
 from stylize.apps.page.guard import NOT_OURS, Guard, check_uploads, no_such_request, not_taken
 from stylize.apps.page.keeping import own_folder, remove_old_from
-from stylize.apps.page.layout import CSS, FOLD_LOSSES, THEME, WORDS, lay_out
+from stylize.apps.page.layout import CSS, ON_LOAD, THEME, WORDS, lay_out
 from stylize.apps.page.shown import complaint
 from stylize.apps.page.studio import Studio
 from stylize.apps.page.uploads import take_files_only
@@ -155,7 +155,7 @@ def serve(args: argparse.Namespace) -> None:
                 prevent_thread_lock=True,
                 theme=THEME,
                 css=CSS,
-                js=FOLD_LOSSES,
+                js=ON_LOAD,
                 i18n=WORDS,
                 footer_links=[],
                 max_file_size="50mb",

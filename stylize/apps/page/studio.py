@@ -8,6 +8,7 @@ import contextlib
 import gc
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,9 +90,15 @@ class Studio:
             request: whose it is.
             asked: what they ask for.
             is_choice: whether as small pictures to choose from.
+
+        Raises:
+            gr.Error: just that is being painted for them, as after a double click.
         """
-        self.stop(request)
         asked.is_choice = is_choice
+        if self._is_painting(request, asked):
+            raise complaint("This is being painted already; Stop ends it.")
+        has_own = request.session_hash in self._running
+        self.stop(request)
         with self._asking:
             if before := self._asked.pop(request.session_hash, None):
                 before.stop.set()  # it may have got its turn just now
@@ -100,7 +107,17 @@ class Studio:
                 waits = {session: each.waits for session, each in self._asked.items()}
                 del self._asked[min(waits, key=lambda session: waits[session])]
             self._asked[request.session_hash] = asked
+        if has_own:
+            return "Stopping what was being painted for you ..."
         return "Waiting for your turn ..." if self._running else "Getting ready ..."
+
+    def _is_painting(self, request, asked):
+        """Whether just that is being painted for a visitor, and nobody has stopped it."""
+        stop = self._running.get(request.session_hash)
+        before = self._asked.get(request.session_hash)
+        if before is None or stop is None or stop.is_set():
+            return False
+        return asked == before and asked.is_choice == before.is_choice
 
     def ready(self, request: gr.Request, asked: Asked) -> Any:
         """The words after a visitor has changed what is to be painted: that would be `asked` now.
@@ -293,6 +310,7 @@ class Studio:
             before = iterate.image
             yield Shown(words, picture, watch.table.figure())
         gc.collect()  # frees what was compiled for this picture alone, whose parts hold each other
+        _log(watch)
         if watch.error and not isinstance(watch.error, Stopped):
             raise watch.error
 
@@ -429,3 +447,9 @@ class Studio:
         self.stop(request)
         if asked := self._asked.get(request.session_hash):
             asked.waits = False
+
+
+def _log(watch):
+    """Says in a line what has become of a picture, for whoever runs the page; not whose it was."""
+    now = time.strftime("%Y-%m-%d %H:%M:%S")
+    print(f"{now} {watch.ending}, {watch.seconds:.0f} s", flush=True)

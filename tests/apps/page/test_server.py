@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 
+import numpy as np
 import pytest
 from conftest import APP, served
 from PIL import Image
@@ -177,6 +178,51 @@ def test_clip_becomes_a_film(visit, photo_path, painting_path, tmp_path):
     download.value.save_as(tmp_path / "painted.mp4")
     film = open_clip(str(tmp_path / "painted.mp4"))
     assert [image.size for image in film.frames()] == [(38, 32)] * 3
+
+
+def test_browser_asks_before_it_leaves_results(visit, photo_path, painting_path):
+    page = visit()
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.reload()
+    status(page, "Choose a photo")
+    assert not asked
+    give(page, photo_path, painting_path)
+    paint(page, 1)
+    status(page, "Done")
+    with page.expect_download():
+        page.get_by_role("button", name="Download PNG").click()
+    assert not asked
+    page.reload()
+    status(page, "Choose a photo")
+    assert asked == ["beforeunload"]
+
+
+def test_mask_is_drawn_on_the_photo(visit, photo_path, painting_path):
+    page = visit()
+    page.get_by_role("button", name="More settings").click()
+    draw = page.get_by_role("button", name="Draw it on the photo")
+    give(page, photo_path, painting_path)
+    is_shown(page, "#photos")
+    for _ in range(2):  # the second mask takes the place of the first
+        draw.click()
+        box = page.locator("#draw_mask canvas").bounding_box()
+        page.get_by_label("Brush").fill("25")
+        page.mouse.move(box["x"] + box["width"] / 4, box["y"] + 1)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] - 1, steps=5)
+        page.mouse.up()
+        page.get_by_role("button", name="Keep this").click()
+        is_shown(page, "#keep_mask")
+    paint(page, 1)
+    status(page, "Done: 38x32 pixels")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download PNG").click()
+    painted = np.asarray(Image.open(download.value.path()), float)
+    as_given = np.asarray(Image.open(photo_path).resize((38, 32)), float)
+    changed = np.abs(painted - as_given).mean((0, 2))  # of each column
+    assert changed[9] < 5 < changed[25:].mean()
+    assert metadata.read_record(download.value.path())["settings"]["keep_mask"] == "drawn_mask.png"
 
 
 def test_port_in_use_is_answered_in_one_line(address):

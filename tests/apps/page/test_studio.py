@@ -829,10 +829,10 @@ def test_stop_while_the_network_gets_ready_is_heard_at_once(studio, painting_of,
     events.close()
 
 
-def test_second_click_starts_anew_and_stop_stops_that(studio, painting_of):
+def test_click_with_other_settings_starts_anew_and_stop_stops_that(studio, painting_of):
     first = painting_of(ENDLESS)
     until_picture(first)
-    second = painting_of(ENDLESS)
+    second = painting_of(ENDLESS, seed=1)
     assert last_words(first) == "Stopped: 28x24 pixels"
     until_picture(second)
     studio.stop(VISITOR)
@@ -882,6 +882,37 @@ def test_stop_while_waiting(studio, painting_of):
     events = painting_of(ENDLESS)
     studio.stop(VISITOR)
     assert last_words(events) == "Stopped; no picture was finished"
+
+
+def test_double_click_changes_nothing(painting_of):
+    events = painting_of(ENDLESS)
+    until_picture(events)
+    with pytest.raises(gr.Error, match="This is being painted already; Stop ends it."):
+        painting_of(ENDLESS)
+    until_picture(events)
+
+
+def test_other_request_of_the_same_visitor_stops_what_is_being_painted(studio, painting_of):
+    before = painting_of(ENDLESS)
+    until_picture(before)
+    words = studio.enter(VISITOR, asked.Asked([], None, None, {}))
+    assert words == "Stopping what was being painted for you ..."
+    assert last_words(before).startswith("Stopped: ")
+
+
+def test_stopped_request_may_be_made_again_at_once(studio, painting_of):
+    before = painting_of(ENDLESS)
+    until_picture(before)
+    studio.stop(VISITOR)
+    after = painting_of(2)
+    assert last_words(before).startswith("Stopped: ")
+    assert last_words(after) == "Done: 28x24 pixels"
+
+
+def test_log_has_a_line_for_each_picture_but_nobodys_name(painting_of, capsys):
+    list(painting_of(1))
+    line = capsys.readouterr().out
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d done: 28x24 pixels, \d+ s\n", line)
 
 
 def test_those_who_ask_and_never_wait_are_forgotten_in_the_end(studio, monkeypatch):
