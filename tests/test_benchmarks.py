@@ -18,6 +18,7 @@ import optimizers
 import panel
 import peers
 import pytest
+import sizes
 import startup
 import weave
 from conftest import numpy_cosines
@@ -97,6 +98,25 @@ def test_weave_counts_where_the_photo_is_plain():
     on_plain = weave.weave(Image.fromarray(painted), Image.fromarray(detailed))
     on_detail = weave.weave(Image.fromarray(painted[:, ::-1]), Image.fromarray(detailed))
     assert on_plain > 3 * on_detail
+
+
+def test_sizes_are_compared_with_the_smallest(simple_loss, tmp_path, capfd, full_weights_path):
+    arguments = ["--pairs", "cat+ink", "--sides", "48", "64", "--weights", str(full_weights_path)]
+    assert sizes.main([str(tmp_path), *arguments]) == 0
+    *_, row, mean = capfd.readouterr().out.splitlines()
+    gram, pixels = map(float, row.removeprefix("cat+ink").split())
+    assert 0 < gram < 1 and 0 < pixels < 1  # nearer than the photo
+    assert mean.split()[1:] == row.split()[1:]
+    key = json.loads((tmp_path / "key.json").read_text())
+    assert sorted(key["cat+ink"].values()) == [48, 64]
+    assert (tmp_path / "cat+ink_sheet.png").exists()
+
+
+def test_same_picture_is_at_no_distance_and_the_photo_at_one(full_vgg19):
+    network = nst.build_network(full_vgg19, sizes.LAYERS)
+    photo, painted = (Image.effect_noise((64, 48), sigma).convert("RGB") for sigma in (20, 90))
+    same, as_photo = sizes.compare(network, photo, [painted, painted, photo])
+    assert same == pytest.approx([0, 0], abs=1e-6) and as_photo == pytest.approx([1, 1])
 
 
 def test_panel_tells_the_weave_of_each_recipe(simple_loss, tmp_path, capfd, full_weights_path):
