@@ -102,10 +102,9 @@ class Ledger:
         elif outcome.status == "painted":
             if not before.resumable:  # else only a part of the work was left
                 self._painted.append((outcome.seconds, before.work))
-            done, result = self.count("finished", "painted"), self.results[index]
             resumed = ", resumed" if before.resumable else ""
             self.print(
-                f"{done} of {len(self._tasks)}: {result} in {outcome.seconds:.0f}s{resumed}"
+                f"{self._ended()}: {self.results[index]} in {outcome.seconds:.0f}s{resumed}"
                 f"{self._left()}"
             )
         if outcome.status != "finished":
@@ -184,8 +183,11 @@ class Ledger:
         """Draws the progress line anew."""
         if self._work:
             self._bar.n = 1 - self._work_left() / self._work
-        ended = self.count("finished", "painted", "failed")
-        self._bar.set_postfix_str(f"{ended} of {len(self._tasks)} pictures{self._left()}")
+        self._bar.set_postfix_str(f"{self._ended()} pictures{self._left()}")
+
+    def _ended(self):
+        """How many tasks have ended, those that failed too: "2 of 9"."""
+        return f"{self.count('finished', 'painted', 'failed')} of {len(self._tasks)}"
 
     def count(self, *statuses: str) -> int:
         """How many tasks have one of these statuses."""

@@ -174,6 +174,12 @@ def test_bad_picture_is_named_and_does_not_stop_the_rest(one_process, command, p
         )
 
 
+def test_what_failed_counts_as_done_with(one_process, command, photos, capsys):
+    (photos / "a_bad.png").write_text("hello")
+    assert nst.main(command) == 1
+    assert re.findall(r"^\d of \d(?=: )", capsys.readouterr().out, re.MULTILINE)[-1] == "4 of 4"
+
+
 def test_picture_that_all_need_is_looked_at_first(one_process, command, photos, tmp_path, capsys):
     (tmp_path / "bad.png").write_text("hello")
     for pictures, message in (
