@@ -276,10 +276,7 @@ class Evaluator:
 
 
 def minimize_keras(iterations: minimize.Iterations, x: np.ndarray, bounds: Any = None) -> Any:
-    """Lowers the loss as the Keras example does: L-BFGS, started anew in each iteration.
-
-    Arguments and result are those of `minimize_scipy`.
-    """
+    """As `minimize_scipy`, but as the Keras example does: L-BFGS starts anew in each iteration."""
     evaluator, maxfun = iterations.evaluator, iterations.evaluations_each
     iterations.start(evaluator.losses(x))
     while not iterations.ended:

@@ -51,11 +51,30 @@ record = metadata.make_record(job, weights, base, styles)
 nst.save_image(iterate.image, "results/told.png", description=metadata.to_text(record))
 
 
+# A picture made again from its record, that of a recipe of one's own too
+record = metadata.read_record("results/told.png")
+name, own = record["recipe"], record.get("own_recipe", {})  # own functions are recorded by name
+recipe = nst.RECIPES["keras" if own else name] | own | record["settings"]
+again = nst.style_transfer(base, styles, recipe=recipe, weights=weights)
+print(again == iterate.image)
+
+
+# A run that another process can resume: its last checkpoint in a file
+import pickle
+from pathlib import Path
+
+kept = Path("results/run.pickle")  # read only what you have written yourself: pickles can run code
+nst.paint(job, weights, keep=lambda checkpoint: kept.write_bytes(pickle.dumps(checkpoint)))
+resumed = nst.paint(job, weights, checkpoint=pickle.loads(kept.read_bytes()))
+
+
 # The loss of a finished picture of the job's size, term by term, in a recipe of your own
 from stylize.vgg.preprocess import preprocess_image
 
 recipe = nst.RECIPES["keras"] | {"formula": "gatys"}
 job = nst.prepare("img/coffee.jpg", "img/ink.jpg", recipe, size=200)
+# In recipes with neighbours, give the start of the last size too (`Checkpoint.start`): a run keeps
+# the neighbours of that, not those of its result.
 objective = nst.stage_objective(job, weights, job.stages[-1])
 x = preprocess_image(nst.load_image("results/coffee.jpg"))  # (rows, cols, 3), BGR less the mean
 losses, gradient = objective(x.ravel())

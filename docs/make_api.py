@@ -13,6 +13,7 @@ import neural_style_transfer as nst
 from stylize.apps import functions, options
 from stylize.backend import tensors
 from stylize.runs import metadata, progress
+from stylize.runs.settings import Recipe
 from stylize.vgg import preprocess
 
 SECTIONS = {
@@ -49,7 +50,12 @@ An empty cell is as in `{}`, the default. [Other names](options.md) of options a
 such as `neighbours`, are for the command line only.
 
 `size` may also be a pair, `(rows, cols)`: the result has exactly these, and the photo is stretched
-to fit them."""
+to fit them; so is a picture that is `init`. Layers with their shares are a dictionary, or as the
+command line has them: `"block4_conv1:3 block5_conv1"`."""
+OWN_HEAD = """### What only recipes say
+
+A recipe of your own has other values of these: `RECIPES["neighbors"] | {{"bounded": False}}`, given
+as `recipe`. An empty cell is as in `{}`."""
 
 
 def stub(thing):
@@ -82,16 +88,50 @@ def entry(name):
 
 def settings():
     """The Markdown table of `SETTINGS` and what the recipes make of them."""
-    default, others = nst.RECIPES[nst.DEFAULT_RECIPE], nst.RECIPES.keys() - {nst.DEFAULT_RECIPE}
-    recipes = [nst.DEFAULT_RECIPE, *(name for name in nst.RECIPES if name in others)]
-    rows = [["setting", "values", "what it is", *recipes], ["---"] * (3 + len(recipes))]
+    default, names = nst.RECIPES[nst.DEFAULT_RECIPE], recipes()
+    rows = [["setting", "values", "what it is", *names], ["---"] * (3 + len(names))]
     for name, setting in nst.SETTINGS.items():
         row = [f"`{name}`", f"`{setting.metavar}`", setting.help, options.as_typed(default[name])]
-        for recipe in recipes[1:]:
+        for recipe in names[1:]:
             value = nst.RECIPES[recipe][name]
             row.append("" if value == default[name] else options.as_typed(value))
         rows.append([str(cell).replace("|", r"\|") for cell in row])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def own_values():
+    """The Markdown table of what only recipes say, explained by the comments in its source."""
+    default, *others = recipes()
+    rows = [["value", "what it is", default, *others], ["---"] * (3 + len(others))]
+    for name, comment in comments(inspect.getsource(Recipe)).items():
+        values = [shown(nst.RECIPES[recipe][name]) for recipe in (default, *others)]
+        own = ["" if value == values[0] else value for value in values[1:]]
+        rows.append([f"`{name}`", comment, values[0], *own])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def comments(source):
+    """name -> the comment above or beside each field of a class."""
+    found, above = {}, []
+    for line in source.splitlines():
+        if line.strip().startswith("#"):
+            above.append(line.strip("# "))
+        elif field := re.match(r" {4}(\w+): .*?= _value\(.*?\)(?:  # (.*))?$", line):
+            name, beside = field.groups()
+            found[name] = " ".join([*above, *filter(None, [beside])])
+            above = []
+    return found
+
+
+def shown(value):
+    """A value of a recipe as Python has it: of a function or a filter, its name."""
+    name = getattr(value, "__name__", None) or getattr(value, "name", None)
+    return f"`{name or repr(value)}`"
+
+
+def recipes():
+    """The names of the recipes, the default first."""
+    return [nst.DEFAULT_RECIPE, *(name for name in nst.RECIPES if name != nst.DEFAULT_RECIPE)]
 
 
 def examples():
@@ -108,7 +148,8 @@ def api():
     for title, names in SECTIONS.items():
         note = [NOTES[title]] if title in NOTES else []
         parts += [f"## {title}", *note, *map(entry, names.split())]
-    return "\n\n".join([*parts, RECIPES_HEAD.format(nst.DEFAULT_RECIPE), settings()]) + "\n"
+    parts += [RECIPES_HEAD.format(nst.DEFAULT_RECIPE), settings()]
+    return "\n\n".join([*parts, OWN_HEAD.format(nst.DEFAULT_RECIPE), own_values()]) + "\n"
 
 
 if __name__ == "__main__":

@@ -116,8 +116,10 @@ def test_examples_of_the_api(
         "coffee.jpg",
         "cat.jpg",
         "told.png",
+        "run.pickle",
         "ink",
     }
+    assert made["again"] == made["iterate"].image == made["resumed"].image
     assert [outcome.status for outcome in made["outcomes"].values()] == ["painted"]
     assert made["image"].height == 24 and made["pixels"].shape == (24, 32, 3)
     assert re.search(r"^100%, loss [\d.e+]+$", capsys.readouterr().out, re.M)

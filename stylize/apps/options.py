@@ -233,7 +233,8 @@ def _add_machine(add):
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """The options, with the `command` that they are from and the `resume_command`.
+    """The options, with the `command` that they are from, and others made of it: `resume_command`
+    resumes a photo, `rest_command` paints what is left of several pictures.
 
     Args:
         argv: the arguments; None: those of the process.
@@ -250,6 +251,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args.command = in_shell([*started_as(), *argv])
     again = argv if args.resume else with_options(argv, ["--resume"])
     args.resume_command = in_shell([*started_as(), *again])
+    rest = [word for word in argv if word != "--overwrite"]  # which would paint all of them again
+    args.rest_command = in_shell([*started_as(), *rest])
     return args
 
 
@@ -411,7 +414,7 @@ def follow_record(path: str, args: argparse.Namespace) -> dict:
     if record["recipe"] == OWN_RECIPE:
         raise InputError(
             f"{path}: was made from Python with a recipe of its own, which no option can give; "
-            "pass that recipe to style_transfer"
+            "docs/api.md shows how to make it again from its record"
         )
     given = {name: getattr(args, name) for name in SETTINGS}
     vars(args).update(metadata.settings_like(record, given, path))

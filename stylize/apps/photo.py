@@ -37,7 +37,7 @@ from stylize.runs.checkpoint import (
 )
 from stylize.runs.job import Job, prepare
 from stylize.runs.progress import Checkpoint
-from stylize.runs.recipes import DEFAULT_RECIPE
+from stylize.runs.recipes import DEFAULT_RECIPE, choose_settings
 from stylize.runs.settings import EVALUATIONS_PER_ITERATION, SETTINGS, Settings
 from stylize.vgg.download import load_weights
 from stylize.vgg.weights import VGG19Weights
@@ -109,14 +109,24 @@ def plan(args: argparse.Namespace) -> tuple[Job, dict]:
     """
     followed = follow_record(args.like, args) if args.like else {}
     _refuse_without_styles(args)
-    given = {name: getattr(args, name) for name in SETTINGS}
     evaluations = followed.get("evaluations_per_iteration", EVALUATIONS_PER_ITERATION)
     recipe = args.recipe or DEFAULT_RECIPE
-    job = prepare(args.base, _styles(args), recipe, evaluations, **given)
+    job = prepare(args.base, _styles(args), recipe, evaluations, **_given(args))
     if job.settings.scratch == "auto":  # whether the result's folder can be written shows later
         beside = existing_folder(args.result_prefix)
         job = job._replace(settings=job.settings | {"scratch": beside})
     return job, followed
+
+
+def check_settings(args: argparse.Namespace) -> None:
+    """Checks what the options set, whatever the pictures. Raises InputError."""
+    _refuse_without_styles(args)
+    choose_settings(args.recipe or DEFAULT_RECIPE, **_given(args))
+
+
+def _given(args):
+    """The settings that the options name; None: not given."""
+    return {name: getattr(args, name) for name in SETTINGS}
 
 
 def _refuse_without_styles(args):

@@ -93,15 +93,15 @@ def open_clip(
         return _open_video(path, most, max_pixels, ending)
     if not Path(path).is_dir():
         raise SettingError("--frames", f"needs a folder of numbered frames, received {path}")
-    paths = numbered_frames(path)
+    paths = list(numbered_frames(path))
     load = functools.partial(_load_frames, paths)
     return Clip(load, frame_rate(rate or DEFAULT_RATE), len(paths))
 
 
-def numbered_frames(folder: str | Path) -> list[Path]:
-    """The pictures in a folder by the last number in their names. Raises InputError.
+def numbered_frames(folder: str | Path) -> dict[Path, int]:
+    """The pictures in a folder, in order, each with the last number in its name.
 
-    Hidden files and folders are left out.
+    Hidden files and folders are left out. Raises InputError.
     """
     suffixes = picture_suffixes()
     numbers = {
@@ -114,7 +114,17 @@ def numbered_frames(folder: str | Path) -> list[Path]:
         raise InputError(f"{folder}: has no numbered frames, such as frame_0001.png")
     if others := [path for path in numbers if not path.is_file()]:
         raise InputError(f"{min(others)}: is named like a frame, and is no file; remove it")
-    return sorted(numbers, key=lambda path: (numbers[path], path))
+    return {path: numbers[path] for path in sorted(numbers, key=lambda path: (numbers[path], path))}
+
+
+def missing_frames(folder: str | Path) -> list[int]:
+    """The numbers between those of a folder's frames that none of them has. Raises InputError.
+
+    Where more are missing than there are, every tenth frame may be meant, say: then none count.
+    """
+    numbers = set(numbered_frames(folder).values())
+    every = range(min(numbers), max(numbers))
+    return sorted(set(every) - numbers) if len(every) < 2 * len(numbers) else []
 
 
 def _load_frames(paths, first=0, stop=None):

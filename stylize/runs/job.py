@@ -46,7 +46,7 @@ class Job(NamedTuple):
     """All that is known of a run before its first evaluation, except the weights.
 
     Attributes:
-        recipe: the name of the recipe, "custom" for one of the caller's own.
+        recipe: the name of the recipe that has the same values but for settings, "custom" if none.
         settings: a value for everything that decides how the picture comes out.
         inputs: the pictures.
         stages: from the coarsest to the result.
@@ -96,9 +96,11 @@ class Job(NamedTuple):
             return None
         require("checkpoint", checkpoint, Checkpoint, "a Checkpoint, as `keep` is given")
         index, stages = checkpoint.stage, self.stages
-        fits = 0 <= index < len(stages) and np.shape(checkpoint.start) == (*stages[index][:2], 3)
-        if not fits or checkpoint.run not in ("", self.key):
+        if checkpoint.run not in ("", self.key) or not 0 <= index < len(stages):
             raise InputError("checkpoint must be of this run; it is of another job")
+        wanted, shape = (*stages[index][:2], 3), np.shape(checkpoint.start)
+        if shape != wanted:
+            raise InputError(f"checkpoint's start must be {wanted} at stage {index}, not {shape}")
         return checkpoint.copy()
 
     def with_tiles(self, tiles: Sequence[int | None]) -> "Job":

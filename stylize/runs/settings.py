@@ -122,9 +122,10 @@ class Recipe:
     # border: the result would imitate that, in colours that no painting has.
     extend_styles: bool = _value(False, yes_or_no)
     # Pixels of the shortest period that a painting keeps at the last size, unless it is drawn with
-    # lines or dots as fine, see `has_fine_detail`. Shorter ones become a weave where the photo is
-    # plain: Gram matrices ask for their power, and not where it belongs.
-    finest_period: float = _value(2.0, positive)  # all that pixels can show
+    # lines or dots as fine, see `has_fine_detail`; 2 is all that pixels can show. Shorter ones
+    # become a weave where the photo is plain: Gram matrices ask for their power, and not where it
+    # belongs.
+    finest_period: float = _value(2.0, positive)
     # Standard deviation of the noise to start from, around the mean pixel.
     noise: float = _value(0.256, weight)
 

@@ -328,13 +328,14 @@ def layer_weights(value):
 
     Args:
         value: {"block4_conv2": 0.6, ...}, or ["block4_conv2:0.6", "block5_conv2", ...], where a
-            layer without a number counts 1; numbers are relative.
+            layer without a number counts 1, or the same as one text with spaces between; numbers
+            are relative.
 
     Raises:
         InputError: an unknown layer, or shares that add up to 0.
     """
     if not isinstance(value, dict):
-        value = value if isinstance(value, (list, tuple)) else [value]
+        value = value if isinstance(value, (list, tuple)) else str(value).split()
         pairs = [str(item).partition(":") for item in value]
         value = {name: share or 1 for name, _, share in pairs}
     unknown = [name for name in value if name not in CONVOLUTIONS]

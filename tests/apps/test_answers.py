@@ -186,7 +186,7 @@ def test_what_no_command_can_say_is_said(folder, capsys):
     save("mine.png", recipe="custom", own_recipe={"noise": 0.1})
     assert "can repeat; the record has its values\n" in shown(capsys, "mine.png")
     args = options.parse(["photo.png", "painting.png", "r", "--like", "mine.png"])
-    with pytest.raises(InputError, match="mine.png: was made from Python .*; pass that recipe to"):
+    with pytest.raises(InputError, match="mine.png: was made from Python .*docs/api.md shows how"):
         options.follow_record(args.like, args)
     save("five.png", evaluations_per_iteration=5, settings={"size": [95, 144], "tv_weight": 2.0})
     command, _, line, *_ = shown(capsys, "five.png").splitlines()

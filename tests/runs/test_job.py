@@ -551,8 +551,11 @@ def test_checkpoint_of_another_run_is_refused(photo, painting):
     ]:
         with pytest.raises(InputError, match="checkpoint must be of this run"):
             other.resumed(own)
-    for wrong in (own._replace(stage=3), own._replace(start=own.start[:9], run="")):
-        with pytest.raises(InputError, match="checkpoint must be of this run"):
+    for wrong, message in [
+        (own._replace(stage=3), "checkpoint must be of this run"),
+        (own._replace(start=own.start[:9], run=""), r"start must be \(24, 28, 3\) at stage 0, not"),
+    ]:
+        with pytest.raises(InputError, match=message):
             job.resumed(wrong)
     with pytest.raises(InputError, match="checkpoint must be a Checkpoint, .* received str"):
         job.resumed("foo")

@@ -43,14 +43,14 @@ class Choice(NamedTuple):
     def label(self) -> list[str]:
         """The lines to write below its picture."""
         return [f"{name} {' '.join(map(_short, words))}" for name, words in self.values] or [
-            "as it is"
+            "as typed"
         ]
 
     @property
     def stem(self) -> str:
         """What its file is called."""
         parts = ["-".join([name, *map(_short, words)]) for name, words in self.values]
-        return re.sub(r"[^\w.+-]+", "-", "_".join(parts))[:100] or "as_it_is"
+        return re.sub(r"[^\w.+-]+", "-", "_".join(parts))[:100] or "as_typed"
 
     @property
     def options(self) -> list[str]:
@@ -73,8 +73,8 @@ MATTERING = (  # what a person who has named nothing sees: each differs from the
     Choice(),
     Choice((("strength", ("0.3",)),)),
     Choice((("strength", ("0.7",)),)),
-    Choice((("style_scale", ("0.5",)),)),
-    Choice((("preserve_colors", ("linear",)),)),
+    Choice((("style_scale", ("2",)),)),
+    Choice((("preserve_colors", ("luma",)),)),
     Choice((("recipe", ("pyramid",)),)),
 )
 

@@ -335,4 +335,4 @@ def main(args: argparse.Namespace) -> int:
     Args:
         args: from `parse`.
     """
-    return exit_status(PROGRAM, lambda: run(args), lambda: f"resume with: {args.command}")
+    return exit_status(PROGRAM, lambda: run(args), lambda: f"resume with: {args.rest_command}")

@@ -43,7 +43,15 @@ from stylize.apps.options import PROGRAM
 from stylize.backend import machine, tensors
 from stylize.backend.files import alone, remove_leftovers
 from stylize.errors import InputError, SettingError
-from stylize.images.clips import FASTEST, SLOWEST, SUFFIXES, Clip, encode, open_clip
+from stylize.images.clips import (
+    FASTEST,
+    SLOWEST,
+    SUFFIXES,
+    Clip,
+    encode,
+    missing_frames,
+    open_clip,
+)
 from stylize.images.formats import picture_suffixes
 from stylize.images.optical_flow import Previous, require_opencv
 from stylize.parallel.pool import (
@@ -378,6 +386,9 @@ def run(args: argparse.Namespace, console: FilmConsole) -> Path:
     check_kept([film, finished], [args.base])
     clip = open_clip(args.base, args.frames, args.fps)
     console.length = clip.length
+    if args.frames and (missing := missing_frames(args.base)):
+        several = f" and {n} more" if (n := len(missing) - 1) else ""
+        console.warn(f"{args.base}: has no frame {missing[0]}{several}; the film goes on without")
     check_files([film])
     if finished.is_symlink():  # its name can be foreseen: anybody may have made it
         raise InputError(f"{finished}: is a link, but the film's frames are kept there; remove it")

@@ -12,7 +12,6 @@ from stylize.apps.options import PROGRAM
 from stylize.errors import is_full
 
 LOG, INDEX = "log.jsonl", "index.html"
-FULL = "a full disk"  # among the errors that were said
 
 
 class Outcome(NamedTuple):
@@ -134,10 +133,9 @@ class Ledger:
         )
 
     def _fail(self, outcome):
-        """Says what went wrong, once: a style, or a full disk, may spoil all photos."""
-        what = FULL if outcome.full_disk else outcome.error
-        if what not in self._errors:
-            self._errors.add(what)
+        """Says what went wrong, once: a style may spoil all photos."""
+        if outcome.error not in self._errors:
+            self._errors.add(outcome.error)
             more = ": the same command paints what is left" if outcome.full_disk else ""
             complain(f"{PROGRAM}: error: {outcome.error}{more}")
 

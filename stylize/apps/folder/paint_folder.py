@@ -240,6 +240,7 @@ def _find_tasks(args):
     require_jobs(args.jobs)
     if args.like:
         follow_record(args.like, args)
+    photo.check_settings(args)  # else each photo would fail, one after another
     folder = Path(args.result_prefix)
     tasks = plan_tasks(args.base, args.style_reference, folder, args.pairs)
     masks = photo.masks_given(args)
@@ -409,7 +410,7 @@ def main(args: argparse.Namespace) -> int:
         args: from `parse`.
     """
     action = paint_what_comes if args.watch else paint_once
-    return exit_status(PROGRAM, lambda: action(args), lambda: f"resume with: {args.command}")
+    return exit_status(PROGRAM, lambda: action(args), lambda: f"resume with: {args.rest_command}")
 
 
 def paint_once(args: argparse.Namespace) -> int:

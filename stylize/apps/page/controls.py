@@ -21,10 +21,10 @@ CONTROLS = {  # setting -> what a caption calls it
 }
 COLOURS = [  # words -> `preserve_colors`, in brackets as in captions
     ("no", "none"),
-    ("yes: only brightness (luma)", "luma"),
-    ("yes: recolour (linear)", "linear"),
-    ("yes: recolour (linear_cholesky)", "linear_cholesky"),
-    ("yes: recolour (histogram)", "histogram"),
+    ("yes: paint only brightness (luma)", "luma"),
+    ("yes: recolour the painting first (linear)", "linear"),
+    ("the same, with Cholesky factors (linear_cholesky)", "linear_cholesky"),
+    ("the same, channel by channel (histogram)", "histogram"),
 ]
 STROKES = [  # words -> `style_scale`
     ("finest", 0.3),

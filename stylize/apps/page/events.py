@@ -60,14 +60,19 @@ class Answers:
 
     def given(self, request: gr.Request, *sent: Any) -> tuple:
         """Another picture is given."""
-        words = self.ready(request, *sent)
-        row = gr.Row(visible=False) if isinstance(words, str) else gr.skip()  # choices of others
-        return words, row
+        asked = self._asked(request, *sent)
+        is_of_others = self.studio.is_of_others(request, asked)
+        choices = gr.Row(visible=False) if is_of_others else gr.skip()
+        return self.studio.ready(request, asked), choices
 
-    def foresee(self, photos: Any, painting: Any, *values: Any) -> str:
+    def foresee(self, photos: Any, painting: Any, mask: Any, *values: Any) -> str:
         """How long it will take, in words."""
         given = dict(zip(CONTROLS, values, strict=True))
-        return self.studio.foresight.words(_paths(photos), _last(painting), given)
+        words = self.studio.foresight.words(_paths(photos), _last(painting), given)
+        if _paths(mask):  # which may be out of sight
+            whose = "of each photo" if len(_paths(photos)) > 1 else "of the photo"
+            words = f"{words} A mask keeps a part {whose}.".strip()
+        return words
 
     def show(self, photos: Any) -> Any:
         """Uploads as any browser can show them."""
@@ -134,13 +139,15 @@ def _follow_changes(page, answers):
     """What is given or set anew may be ready to be painted, and takes another time."""
     words, *_ = page.outputs
     given = answers.given, page.inputs, [words, page.offer]
-    foreseen = answers.foresee, [page.photos, page.painting, *page.settings], page.expected
+    foreseen = answers.foresee, page.inputs, page.expected
     settings = [each.change for each in page.settings]
-    pictures = [page.photos.change, page.painting.change]
+    pictures = [page.photos.change, page.painting.change, page.keep_mask.change]
     looking = _LOOKING | {"show_progress": "hidden"}
     gr.on(settings, answers.ready, page.inputs, words, **_CHANGED)
-    gr.on([*pictures, page.keep_mask.change], *given, **_CHANGED)
-    page.photos.change(mask_of, page.photos, page.keep_mask, **_CHANGED)
+    gr.on(pictures, *given, **_CHANGED)
+    masks = [page.keep_mask, page.masked]
+    page.keep_mask.change(masked_by, [page.photos, page.keep_mask], page.masked, **_CHANGED)
+    page.photos.change(mask_of, [page.photos, *masks], masks, **_CHANGED)
     gr.on([*pictures, *settings], *foreseen, trigger_mode="always_last", **looking)
     # Gradio sees no change in it.
     for each in page.examples:
@@ -148,9 +155,16 @@ def _follow_changes(page, answers):
         each.load_input_event.then(*foreseen, **looking)
 
 
-def mask_of(photos):
-    """A mask goes with the photos that it was for."""
-    return gr.skip() if _paths(photos) else None
+def masked_by(photos: Any, mask: Any) -> str | None:
+    """The path of the photo that a new mask is for: the first. None: there is no mask, or photo."""
+    return next(iter(_paths(photos)), None) if _paths(mask) else None
+
+
+def mask_of(photos: Any, mask: Any, masked: Any) -> tuple[Any, str | None]:
+    """A mask goes with the photo that it was for. Returns the mask, and the first photo's path."""
+    first = next(iter(_paths(photos)), None)
+    is_kept = first and masked in (None, "", first)  # it may be given before the photo
+    return gr.skip() if is_kept or not _paths(mask) else None, first
 
 
 def _paths(gallery):

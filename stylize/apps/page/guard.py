@@ -11,7 +11,6 @@ import ipaddress
 import os
 import re
 import socket
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stylize.apps.page.log import log
 from stylize.errors import InputError, one_line
 
 API = "/gradio_api"
@@ -241,8 +241,7 @@ def _refusing_unknown(scope: Scope, receive: Receive, send: Send) -> Send:
 
 def _log(scope, error):
     """Says in a line which request was not understood."""
-    about = f"{type(error).__name__}: {one_line(error)}"
-    print(one_line(f"{about} ({scope['method']} {scope['path']})"), file=sys.stderr, flush=True)
+    log(f"not understood: {scope['method']} {scope['path']}: {type(error).__name__}: {error}")
 
 
 async def no_such_request(request: Request, error: Exception) -> Response:

@@ -27,6 +27,7 @@ CSS = """
 #head .prose { display: flex; flex-wrap: wrap; align-items: baseline; column-gap: 1em }
 #head .prose * { margin: 0 } /* with one row less, the choices are on the first screen */
 #choices .column { gap: 4px }
+#expected { min-height: 3em } /* what is below stays where it is */
 main.fillable { max-width: 1280px } /* and as wide as a narrower window */
 #result img, #choices img { width: 100%; height: 100%; object-fit: contain } /* small sizes too */
 #result .image-container { padding-top: var(--size-7) } /* below the label */
@@ -42,8 +43,9 @@ main.fillable { max-width: 1280px } /* and as wide as a narrower window */
     position: absolute; inset: 0; width: 100%; height: 100%;
     opacity: 0.55; cursor: crosshair; touch-action: none;
 }
-#draw_mask form { display: flex; gap: 2em; align-items: center }
+#draw_mask form { display: flex; flex-wrap: wrap; gap: 0.5em 1em; align-items: center }
 #draw_mask button { padding: 0.3em 1em; border: 1px solid; border-radius: var(--radius-md) }
+#draw_mask .primary { color: white; background: var(--color-accent) }
 .wrap:has(> .error) { display: none } /* the status says it; a badge stays on what is mended */
 """
 # The losses are folded away once they are there: what an accordion shows that was never open,
@@ -76,6 +78,7 @@ class Layout:
 
     Attributes:
         photos, painting, keep_mask: what a visitor gives.
+        masked: the path of the photo that the mask is for, unseen.
         settings: a component for each of `CONTROLS`, in order; the strength is the first.
         examples: `gr.Examples` of photos and of paintings.
         start, choices, stop: the buttons.
@@ -89,6 +92,7 @@ class Layout:
     photos: gr.Gallery
     painting: gr.Gallery
     keep_mask: gr.Gallery
+    masked: gr.Textbox
     settings: list[Any]
     examples: list[Any]
     start: gr.Button
@@ -146,6 +150,7 @@ def lay_out(max_size: int) -> Layout:
         photos,
         painting,
         keep_mask,
+        gr.Textbox(visible=False),
         [strength, size, *more],
         examples,
         start,

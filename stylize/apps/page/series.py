@@ -68,8 +68,11 @@ class Series:
         return str(archive)
 
 
-def download_name(photo: str | os.PathLike, painting: str | os.PathLike) -> str:
-    """What the only result is called, without suffix: as its pictures, but for odd characters."""
+def download_name(photo: str | os.PathLike, painting: str | os.PathLike, strength: object) -> str:
+    """What the only result is called, without suffix: its pictures, its strength.
+
+    Odd characters are left out; the strength is not checked yet.
+    """
     names = (re.sub(r"[^\w-]+", "_", Path(each).stem) for each in (photo, painting))
-    kept = (name[:LONGEST_NAME].strip("-_") for name in names)
-    return "_".join(filter(None, kept)) or "painted"
+    kept = [name for each in names if (name := each[:LONGEST_NAME].strip("-_"))]
+    return "_".join([*(kept or ["painted"]), re.sub(r"[^\w.]+", "", str(strength))[:8]])

@@ -12,7 +12,7 @@ from stylize.apps.page.choices import STRENGTHS
 from stylize.errors import InputError, NoMemory, NonFiniteLoss
 from stylize.runs.job import Job
 
-MISSING, READY = "Choose a photo and a painting.", "Ready: press *Paint*."
+MISSING, READY = "Choose a photo and a painting.", "Press *Paint* to begin."
 DOWNLOAD, DOWNLOAD_ALL, DOWNLOAD_FILM = "Download PNG", "Download all (ZIP)", "Download MP4"
 STOPPING = "Stopping ..."
 COMPLAINS_FOR = 4  # seconds; it lies over the result, and the status says the same
@@ -74,6 +74,16 @@ def in_place_of_earlier(
             begins = not (begun or _is_left(shown.picture))
             begun |= begins
             yield shown.in_place_of(earlier) if begins else shown
+
+
+def with_caption(events: Generator[Shown], results: Sequence[tuple[str, str]]) -> Iterator[Shown]:
+    """Yields events. The caption of the last result is below the words about it."""
+    with contextlib.closing(events):
+        for shown in events:
+            if shown.result:
+                _, caption = results[-1]
+                shown = shown._replace(words=f"{shown.words}\n\n{html.escape(caption)}")
+            yield shown
 
 
 def painting_as_used(job: Job, words: str) -> Iterator[Shown]:

@@ -8,7 +8,6 @@ import contextlib
 import gc
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from stylize.apps.page.asked import Asked
 from stylize.apps.page.choices import STRENGTHS, Countdown, settings_of_choices
 from stylize.apps.page.foresight import Foresight
 from stylize.apps.page.guard import bytes_in
+from stylize.apps.page.log import log
 from stylize.apps.page.previews import Previews
 from stylize.apps.page.series import Series, download_name
 from stylize.apps.page.shown import (
@@ -39,6 +39,7 @@ from stylize.apps.page.shown import (
     in_place_of_earlier,
     painting_as_used,
     reason,
+    with_caption,
     with_notes,
 )
 from stylize.apps.page.watch import Limit, Stopped, Watch, held
@@ -119,6 +120,11 @@ class Studio:
             return False
         return asked == before and asked.is_choice == before.is_choice
 
+    def is_of_others(self, request: gr.Request, asked: Asked) -> bool:
+        """Whether what a visitor asked for last was of other pictures than those of `asked`."""
+        before = self._asked.get(request.session_hash)
+        return before is not None and (before.photos, before.style) != (asked.photos, asked.style)
+
     def ready(self, request: gr.Request, asked: Asked) -> Any:
         """The words after a visitor has changed what is to be painted: that would be `asked` now.
 
@@ -138,7 +144,10 @@ class Studio:
         """
 
         def in_place(asked):
-            return in_place_of_earlier(self._paint_asked(asked), asked.results)
+            events = self._paint_asked(asked)
+            if len(asked.photos) == 1:  # the results of several have theirs
+                events = with_caption(events, asked.results)
+            return in_place_of_earlier(events, asked.results)
 
         yield from self._in_turn(session, False, in_place, Shown)
 
@@ -152,10 +161,15 @@ class Studio:
             self._check(asked)
             for shown in with_notes(self._paint_asked(asked), asked.notes):
                 yield shown
+            if asked.stop.is_set():  # what came of it is gone with the page
+                raise InputError("The page was stopped before this was painted.")
+            if not shown.result:
+                raise InputError(shown.words)
+        except Exception as error:
+            log(f"failed: {reason(error)}")
+            raise
         finally:
             del self._running[asked.stop]
-        if not shown.result:
-            raise InputError(shown.words)
 
     def offer(self, session: str | None) -> Iterator[Offered]:
         """Paints the visitor's photo small, once for each of `STRENGTHS`. The rest: see `paint`."""
@@ -180,6 +194,7 @@ class Studio:
             self._check(asked)
             yield from with_notes(events_of(asked), asked.notes)
         except Exception as error:
+            log(f"failed: {reason(error)}")
             failure = complaint(reason(error))
             yield shown(failure.message)
             raise failure from None
@@ -234,7 +249,7 @@ class Studio:
     def _paint_one(self, asked, folder):
         """Yields what is shown of the only photo."""
         (photo,) = asked.photos
-        path = folder / f"{download_name(photo, asked.style)}.png"
+        path = folder / f"{download_name(photo, asked.style, asked.given['strength'])}.png"
         watch = yield from self._paint_photo(asked, photo, path, lambda watch: watch.painting)
         words = watch.ending.capitalize()
         if watch.last is None:
@@ -257,6 +272,7 @@ class Studio:
             try:
                 watch = yield from self._paint_photo(asked, photo, series.paths[index], say)
             except Exception as error:
+                log(f"failed: {reason(error)}")
                 series.remark(index, reason(error).removeprefix("the photo: "))
                 continue
             series.add(index, watch)
@@ -299,18 +315,21 @@ class Studio:
 
     def _follow(self, job, watch, say):
         """Paints a job. Yields what is shown; raises what ended the run, but for `Stopped`."""
-        before = None
-        for iterate in watch.follow(lambda w: nst.paint(job, self._weights, w)):
-            words = STOPPING if watch.is_stopping else say(watch)
-            if iterate is None:
-                yield Shown(words)
-                continue
-            # The same one again, Gradio would write over the file that the browser still reads.
-            picture = gr.skip() if iterate.image == before else iterate.image
-            before = iterate.image
-            yield Shown(words, picture, watch.table.figure())
+        before, ending = None, "given up"  # where the visitor goes
+        try:
+            for iterate in watch.follow(lambda w: nst.paint(job, self._weights, w)):
+                words = STOPPING if watch.is_stopping else say(watch)
+                if iterate is None:
+                    yield Shown(words)
+                    continue
+                # The same again, Gradio would write over the file that the browser still reads.
+                picture = gr.skip() if iterate.image == before else iterate.image
+                before = iterate.image
+                yield Shown(words, picture, watch.table.figure())
+            ending = watch.ending
+        finally:
+            log(f"{ending}, {watch.seconds:.0f} s")
         gc.collect()  # frees what was compiled for this picture alone, whose parts hold each other
-        _log(watch)
         if watch.error and not isinstance(watch.error, Stopped):
             raise watch.error
 
@@ -337,7 +356,7 @@ class Studio:
                 yield Shown(words)
                 return
             yield Shown(f"{words}; writing the film ...")
-            film = folder / f"{download_name(path, asked.style)}.mp4"
+            film = folder / f"{download_name(path, asked.style, asked.given['strength'])}.mp4"
             if clip.sound:  # however long it is
                 seconds = float(len(files) / clip.rate)
                 clip = clip._replace(sound=(*clip.sound, "-t", str(seconds)))
@@ -447,9 +466,3 @@ class Studio:
         self.stop(request)
         if asked := self._asked.get(request.session_hash):
             asked.waits = False
-
-
-def _log(watch):
-    """Says in a line what has become of a picture, for whoever runs the page; not whose it was."""
-    now = time.strftime("%Y-%m-%d %H:%M:%S")
-    print(f"{now} {watch.ending}, {watch.seconds:.0f} s", flush=True)

@@ -142,7 +142,11 @@ class Watch(Progress):
             return self.left.capitalize()
         last = self.stages[-1]
         at, size = (" at", "") if self.stage is last else (", first at", f" of {_size(last)}")
-        return f"Painting{at} {_size(self.stage)}{size} pixels: {self.fraction:.0%}, {self.left}"
+        words = f"Painting{at} {_size(self.stage)}{size} pixels: {self.fraction:.0%}, {self.left}"
+        so_far = self.last and "{}x{}".format(*self.last.image.size)
+        if so_far and so_far != _size(last):
+            words += f" (*Stop* would leave {so_far} pixels)"
+        return words
 
     @property
     def ending(self) -> str:

@@ -130,7 +130,7 @@ def test_without_values_six_choices_that_matter(simple_loss, command, tmp_path, 
     del command[5:7]  # --size
     assert nst.main([*command, "--compare"]) == 0
     assert len(painted) == len(names(tmp_path)) == 6
-    record = metadata.read_record(tmp_path / "results" / "try_compare" / "as_it_is.png")
+    record = metadata.read_record(tmp_path / "results" / "try_compare" / "as_typed.png")
     assert record["settings"]["size"] == 200
     assert "--size" not in commands(tmp_path)[0]  # at the recipe's size
 

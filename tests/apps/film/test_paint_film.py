@@ -496,6 +496,22 @@ def test_numbered_frames_become_a_film(command, tmp_path, capfd):
     assert (film.rate, film.length, film.sound) == (12, 2, ())
 
 
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ((8, 9, 10), ""),
+        ((8, 10, 11), "has no frame 9; the film goes on without"),
+        ((1, 4, 5, 6), "has no frame 2 and 1 more; the film goes on without"),
+        ((10, 20, 30), ""),  # as it is meant
+        ((1, 10**12), ""),
+    ],
+)
+def test_missing_frame_is_named(numbers, said, command, tmp_path, capfd):
+    folder = save_frames(tmp_path / "frames", [f"shot_{number}.png" for number in numbers])
+    assert nst.main([str(folder), *command[1:], "--frames", "--size", "16"]) == 0
+    assert capfd.readouterr().err == (said and f"warning: {folder}: {said}\n")
+
+
 @pytest.mark.skipif(not files.fcntl, reason="Windows has no such locks")
 def test_two_films_with_one_name_do_not_mix(command, tmp_path, capsys):
     (tmp_path / "results").mkdir()

@@ -174,6 +174,22 @@ def test_bad_picture_is_named_and_does_not_stop_the_rest(one_process, command, p
         )
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (("--strength", "50"), "--strength must be from 0 to 1, received '50'; did you mean 0.5"),
+        (("--style_scale", "1", "2"), "--style_scale must have one value for each style"),
+    ],
+)
+def test_option_that_cannot_be_is_said_once_and_changes_nothing(
+    option, message, command, tmp_path, capsys
+):
+    assert nst.main([*command, *option]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert not (tmp_path / "results").exists()
+
+
 def test_what_failed_counts_as_done_with(one_process, command, photos, capsys):
     (photos / "a_bad.png").write_text("hello")
     assert nst.main(command) == 1

@@ -22,7 +22,7 @@ from fuzz_page import fuzz_page  # noqa: E402
 from stylize.apps.page import guard, keeping, previews  # noqa: E402
 from stylize.errors import InputError  # noqa: E402
 
-LOOKS = ("show", "show_last", "mask_of", "foresee", "ready", "given")
+LOOKS = ("show", "show_last", "masked_by", "mask_of", "foresee", "ready", "given")
 EXAMPLES = ("load_example", "load_example_1")
 NAMES = (*EXAMPLES, *LOOKS, "enter", "enter_for_choices", "paint_entered", "offer", "stop", "leave")
 NAMES += ("paint",)  # for programs
@@ -109,9 +109,10 @@ def in_gallery(file):
 
 def looks_of(gallery):
     """What the page says of pictures before they are painted, event by event."""
-    pictures = {"show": [gallery], "show_last": [gallery], "mask_of": [gallery]}
+    pictures = {"show": [gallery], "show_last": [gallery], "masked_by": [gallery, gallery]}
+    pictures |= {"mask_of": [gallery, gallery, "a path"]}
     inputs = [gallery, gallery, gallery, *CONTROLS]
-    return pictures | {"foresee": [gallery, gallery, *CONTROLS], "ready": inputs, "given": inputs}
+    return pictures | {"foresee": inputs, "ready": inputs, "given": inputs}
 
 
 # ---------------------------------------------------------------------------------------------
@@ -415,7 +416,7 @@ def test_one_visitor_neither_stops_nor_sees_another(visitor, page, photo_of):
         for event in ("stop", "leave", "paint_entered"):
             other.join(event, [], session=session)
     assert "please ask again" in other.paint()  # it has asked for nothing
-    assert visitor.paint() == "Done: 38x32 pixels"
+    assert visitor.paint().startswith("Done: 38x32 pixels\n\n")
     for path in ("/config", "/", "/gradio_api/startup-events"):
         assert visitor.session not in other.client.get(path).text
     answer = other.client.post(

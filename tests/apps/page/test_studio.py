@@ -100,7 +100,9 @@ def is_picture(value):
 
 
 def last_words(events):
-    return [words for words, *_ in events][-1]
+    """How it ended; what is said of the pictures is below."""
+    *_, (words, *_) = events
+    return words.partition("\n\n")[0]
 
 
 @pytest.fixture
@@ -123,7 +125,8 @@ def packed(shown, folder):
 
 def test_painting_ends_with_a_picture_that_says_how_it_was_made(studio, painting_of):
     shown = list(painting_of(2))
-    assert shown[-1].words == "Done: 28x24 pixels"
+    caption = "photo.png + painting.png, strength 0.5, size 24"
+    assert shown[-1].words == f"Done: 28x24 pixels\n\n{caption}"
     result = shown[-1].download.value["path"]
     *_, picture = (s.picture for s in shown if is_picture(s.picture))
     *_, plot = (s.plot for s in shown if hasattr(s.plot, "axes"))
@@ -305,7 +308,7 @@ def test_painting_with_margins_is_shown_as_it_is_used(painting_of, painting, tmp
     assert max(used.size) < max(framed.shape) and used != shown[-1].picture
     said = "\n\nPlain margins of the painting are left out."
     assert all(each.words.endswith(said) for each in shown[index:])  # until the end
-    assert shown[-1].words == f"Done: 28x24 pixels{said}"
+    assert shown[-1].words.startswith("Done: 28x24 pixels\n\n")
 
 
 def test_what_a_mask_keeps_is_as_the_command_keeps_it(
@@ -343,7 +346,7 @@ def test_choices_keep_what_the_mask_keeps(studio, painting_of, cut_out_path, pho
 def test_clip_keeps_what_the_mask_keeps(painting_of, cut_out_path, tmp_path):
     clip = write_clip(tmp_path / "clip.mp4", 2)
     *_, last = painting_of(1, photos=[clip], mask=str(cut_out_path))
-    assert last.words.startswith("Done: 2 of 2 frames\n\nmask cut_out.png: it has 48x40 pixels")
+    assert last.words.startswith("Done: 2 of 2 frames\n\nclip.mp4 + ")
     assert "mask cut_out.png: a cut-out" in last.words
     record = metadata.read_record(last.download.value["path"])
     assert record["keep_mask"] == metadata.describe_file(cut_out_path)
@@ -470,7 +473,7 @@ def test_what_was_said_is_taken_back_when_something_else_is_given(
         given = default | {"size": 24, "iterations": ENDLESS} | given
         return studio.ready(VISITOR, asked.Asked(photos, painting, None, given))
 
-    assert ready() == "Ready: press *Paint*."
+    assert ready() == "Press *Paint* to begin."
     assert ready(photos=()) == ready(painting=None) == "Choose a photo and a painting."
     events = painting_of(ENDLESS)
     assert ready(strength=0.1) == gr.skip()
@@ -478,14 +481,14 @@ def test_what_was_said_is_taken_back_when_something_else_is_given(
     assert ready(strength=0.1) == gr.skip()
     events.close()
     assert ready() == gr.skip()
-    assert ready(strength=0.1) == "Ready: press *Paint*."
+    assert ready(strength=0.1) == "Press *Paint* to begin."
 
 
 def test_one_photo_has_no_gallery(painting_of):
     shown = list(painting_of(1))
     galleries = [s.gallery for s in shown if isinstance(s.gallery, gr.Gallery)]
     assert not any(gallery.visible for gallery in galleries)
-    assert shown[-1].download.value["orig_name"] == "photo_painting.png"
+    assert shown[-1].download.value["orig_name"] == "photo_painting_0.5.png"
 
 
 def test_several_photos_are_painted_in_turn_and_downloaded_together(painting_of, three, tmp_path):
@@ -597,7 +600,8 @@ def test_visitor_who_leaves_ends_the_series(studio, painting_of, three):
 
 def test_time_limit_holds_for_each_photo(studio, painting_of, three):
     studio.allowed = studio.allowed._replace(seconds=0.1)
-    first, limit = last_words(painting_of(ENDLESS, photos=three[1:])).split("\n\n", 1)
+    *_, last = painting_of(ENDLESS, photos=three[1:])
+    first, limit = last.words.split("\n\n", 1)
     assert first == "Done: 0 of 2 painted"
     assert "stopped by the time limit" in limit and "dog.png" in limit
 
@@ -612,7 +616,8 @@ def test_too_little_memory_for_a_photo_does_not_stop_the_rest(painting_of, three
 
     monkeypatch.setattr(nst, "paint", paint_small)
     load_image(three[0]).resize((96, 40)).save(three[0])
-    first, short = last_words(painting_of(1, photos=three)).split("\n\n")
+    *_, last = painting_of(1, photos=three)
+    first, short = last.words.split("\n\n")
     assert first == "Done: 2 of 3 painted"
     assert short.startswith("cat.png: There is not enough memory")
 
@@ -638,7 +643,7 @@ def test_clip_is_painted_frame_by_frame_and_becomes_a_film(studio, painting_of, 
     words = [s.words for s in shown if is_text(s.words)]
     assert re.fullmatch(r"Frame 1 of 3: \d+%", words[2])
     assert any(re.fullmatch(r"Frame 3 of 3: \d+%, about \d+s left", each) for each in words)
-    assert words[-1] == "Done: 3 of 3 frames"
+    assert words[-1].startswith("Done: 3 of 3 frames\n\nclip.mp4 + painting.png, strength 0.5, ")
     film = shown[-1].download.value["path"]
     assert shown[-1].gallery.value[0]["video"]["path"] == film
     assert shown[-1].gallery.value[0]["caption"] == "clip.mp4"
@@ -647,7 +652,7 @@ def test_clip_is_painted_frame_by_frame_and_becomes_a_film(studio, painting_of, 
     assert (clip.rate, clip.length) == (12, 3)
     assert next(clip.frames()).size == (32, 24)
     assert len({s.picture.tobytes() for s in shown if is_picture(s.picture)}) >= 3
-    assert [path.name for path in files_in(tmp_path / "page")] == ["clip_painting.mp4"]
+    assert [path.name for path in files_in(tmp_path / "page")] == ["clip_painting_0.5.mp4"]
 
 
 def files_in(folder):
@@ -660,7 +665,7 @@ def test_stopped_clip_becomes_a_film_of_what_is_painted(studio, painting_of, tmp
     for last in painting_of(1, photos=[write_clip(tmp_path / "clip.mp4", 4, sound)]):
         if is_text(last.words) and last.words.startswith("Frame 3"):
             studio.stop(VISITOR)
-    assert last.words == "Stopped: 2 of 4 frames"
+    assert last.words.startswith("Stopped: 2 of 4 frames\n\n")
     ((_, caption),) = studio._asked[VISITOR.session_hash].results
     assert caption == f"clip.mp4 + painting.png, strength 0.5, {SMALL}, stopped"
     film = last.download.value["path"]
@@ -668,7 +673,7 @@ def test_stopped_clip_becomes_a_film_of_what_is_painted(studio, painting_of, tmp
     said = subprocess.run([find_ffmpeg(film), "-i", film], capture_output=True, text=True).stderr
     assert "Audio: aac" in said
     assert float(re.search(r"Duration: 00:00:([\d.]+)", said)[1]) < 0.4
-    assert [path.name for path in files_in(tmp_path / "page")] == ["clip_painting.mp4"]
+    assert [path.name for path in files_in(tmp_path / "page")] == ["clip_painting_0.5.mp4"]
 
 
 def test_film_whose_sound_cannot_be_kept_is_silent(painting_of, tmp_path, monkeypatch):
@@ -676,7 +681,8 @@ def test_film_whose_sound_cannot_be_kept_is_silent(painting_of, tmp_path, monkey
     noise = open_clip(clip)._replace(sound=("-i", str(tmp_path / "none.aac"), "-map", "1:a:0"))
     monkeypatch.setattr(allowance, "open_clip", lambda *_, **__: noise)
     *_, last = painting_of(1, photos=[clip])
-    assert last.words == "Done: 2 of 2 frames, without sound, which could not be converted"
+    silent = "Done: 2 of 2 frames, without sound, which could not be converted"
+    assert last.words.startswith(silent)
     film = open_clip(last.download.value["path"])
     assert (film.length, film.sound) == (2, ())
 
@@ -784,15 +790,15 @@ def test_clip_without_opencv_is_answered(painting_of, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("photo", "painting", "name"),
     [
-        ("in/My cat (2).jpg", "in/impasto.jpg", "My_cat_2_impasto"),
-        ("köln-1.jpeg", "...", "köln-1"),
-        ("...", "...", "painted"),
-        ("-<b>.png", "../i.png", "b_i"),
-        ("x" * 99 + ".png", "y" * 99 + ".png", "x" * 29 + "_" + "y" * 29),
+        ("in/My cat (2).jpg", "in/impasto.jpg", "My_cat_2_impasto_0.5"),
+        ("köln-1.jpeg", "...", "köln-1_0.5"),
+        ("...", "...", "painted_0.5"),
+        ("-<b>.png", "../i.png", "b_i_0.5"),
+        ("x" * 99 + ".png", "y" * 99 + ".png", "x" * 29 + "_" + "y" * 29 + "_0.5"),
     ],
 )
 def test_download_is_called_as_its_pictures_but_for_odd_characters(photo, painting, name):
-    assert download_name(photo, painting) == name
+    assert download_name(photo, painting, 0.5) == name
 
 
 def test_archive_is_made_without_the_pictures_in_memory(tmp_path):
@@ -909,10 +915,28 @@ def test_stopped_request_may_be_made_again_at_once(studio, painting_of):
     assert last_words(after) == "Done: 28x24 pixels"
 
 
-def test_log_has_a_line_for_each_picture_but_nobodys_name(painting_of, capsys):
-    list(painting_of(1))
-    line = capsys.readouterr().out
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d done: 28x24 pixels, \d+ s\n", line)
+def test_log_has_a_line_for_each_picture(painting_of, three, tmp_path, capsys):
+    events = painting_of(ENDLESS)
+    until_picture(events)
+    events.close()
+    Path(three[1]).write_bytes(b"hello")
+    list(painting_of(1, photos=three[:2]))
+    told = capsys.readouterr().out.splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", line) for line in told)
+    assert [line[20:].partition(", ")[0] for line in told] == [
+        "given up",
+        "done: 28x24 pixels",
+        "failed: the photo: not a picture that can be read; save it as JPEG",
+    ]
+
+
+def test_program_is_not_given_what_goes_with_the_page(studio, photo_path, painting_path):
+    given = {name: DEFAULTS[name] for name in CONTROLS} | {"size": 24, "iterations": ENDLESS}
+    events = studio.paint_for_program(asked.Asked([photo_path], painting_path, None, given))
+    until_picture(events)
+    studio.stop_all()
+    with pytest.raises(InputError, match="The page was stopped before this was painted"):
+        list(events)
 
 
 def test_those_who_ask_and_never_wait_are_forgotten_in_the_end(studio, monkeypatch):
