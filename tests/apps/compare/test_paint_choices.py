@@ -106,7 +106,7 @@ def test_a_size_that_was_for_the_small_pictures_is_left_out(simple_loss, command
     assert nst.main([*command, "--jobs=1", "--compare", "strength=0.3"]) == 0
     assert commands(tmp_path)[0][-4:] == ["--iter", "1", "--strength", "0.3"]  # nor --jobs
     page = tmp_path / "results" / "try_compare.html"
-    assert "it paints at 400 rows; add --size to it for another size." in page.read_text()
+    assert "it paints at 400 rows; add, say, --size 800 to its end for a larger one." in page.read_text()
     assert (
         nst.main([*command, "--height=420", "--recipe", "keras", "--compare", "tv_weight=1"]) == 0
     )
