@@ -6,7 +6,8 @@ Sizes are pixels of the longer side. All pictures of a pair are scaled to the sa
 shows them under letters whose order is drawn by `--seed` (which is which is in `key.json`), and the
 table says how far each is from the smallest, on the way from the photo: 0, the same; 1, as far as
 the photo is. `gram` compares their Gram matrices at the longer side of the smallest, `pixels` the
-pictures at 128 rows. Pictures that are there already are not painted again.
+pictures at 128 rows. `in_order.jpg` shows all of them, a row for each pair. Pictures that are there
+already are not painted again.
 """
 
 import argparse
@@ -28,6 +29,8 @@ PAIRS = (
 )
 LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
 ROWS = 128  # at which pictures are compared pixel by pixel
+SHOWN = 220  # rows of each picture of `in_order.jpg`
+GAP = 6  # pixels between these
 
 
 def rows_of(photo, side):
@@ -72,6 +75,19 @@ def compare(network, photo, images):
     return [np.divide(distances(image), distances(photo)) for image in others]
 
 
+def in_order(rows):
+    """Rows of pictures as one."""
+    rows = [[scaled(i, (round(i.width * SHOWN / i.height), SHOWN)) for i in row] for row in rows]
+    width = max(sum(image.width + GAP for image in row) for row in rows)
+    result = Image.new("RGB", (width, (SHOWN + GAP) * len(rows)), "white")
+    for index, row in enumerate(rows):
+        left = 0
+        for image in row:
+            result.paste(image, (left, (SHOWN + GAP) * index))
+            left += image.width + GAP
+    return result
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
@@ -84,7 +100,7 @@ def main(argv=None):
     args.folder.mkdir(parents=True, exist_ok=True)
     weights = nst.load_weights(args.weights)
     network = nst.build_network(weights, LAYERS)
-    keys, table = {}, {}
+    keys, table, shown = {}, {}, []
     for pair in args.pairs:
         given = [ROOT / "img" / f"{name}.jpg" for name in pair.split("+")]
         photo, images = nst.load_image(given[0]), []
@@ -96,9 +112,11 @@ def main(argv=None):
                 print(f"{path.name}: {time.perf_counter() - start:.0f} s", flush=True)
             images.append(nst.load_image(path))
         table[pair] = compare(network, photo, images)
+        shown.append(images)
         order = random.Random(f"{args.seed} {pair}").sample(range(len(images)), len(images))
         sheet(given, [images[i] for i in order], args.rows).save(args.folder / f"{pair}_sheet.png")
         keys[pair] = {"abcdefgh"[at]: args.sides[i] for at, i in enumerate(order)}
+    in_order(shown).save(args.folder / "in_order.jpg", quality=90)
     (args.folder / "key.json").write_text(json.dumps(keys, indent=2) + "\n")
     print(f"{'':28}", *(f"{f'{side}: gram pixels':>20}" for side in args.sides[1:]))
     for pair, distances in table.items():
