@@ -276,7 +276,7 @@ class Evaluator:
 
 
 def minimize_keras(iterations: minimize.Iterations, x: np.ndarray, bounds: Any = None) -> Any:
-    """As `minimize_scipy`, but as the Keras example does: L-BFGS starts anew in each iteration."""
+    """Like `minimize_scipy`, but L-BFGS starts anew in each iteration, as in the Keras example."""
     evaluator, maxfun = iterations.evaluator, iterations.evaluations_each
     iterations.start(evaluator.losses(x))
     while not iterations.ended:

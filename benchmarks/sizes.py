@@ -3,11 +3,11 @@
     python benchmarks/sizes.py sizes/ --weights mirror
 
 Sizes are pixels of the longer side. All pictures of a pair are scaled to the same size: a sheet
-shows them under letters whose order is drawn by `--seed` (which is which is in `key.json`), and the
-table says how far each is from the smallest, on the way from the photo: 0, the same; 1, as far as
-the photo is. `gram` compares their Gram matrices at the longer side of the smallest, `pixels` the
-pictures at 128 rows. `in_order.jpg` shows all of them, a row for each pair. Pictures that are there
-already are not painted again.
+shows them in an order shuffled by `--seed`, under letters (`key.json` says which is which), and the
+table says how far each is from the smallest, as a multiple of the photo's distance from it. `gram`
+compares their Gram matrices at the longer side of the smallest, `pixels` the pictures at 128 rows.
+`in_order.jpg` shows all of them, a row for each pair. Pictures that are there already are not
+painted again.
 """
 
 import argparse

@@ -51,19 +51,19 @@ record = metadata.make_record(job, weights, base, styles)
 nst.save_image(iterate.image, "results/told.png", description=metadata.to_text(record))
 
 
-# A picture made again from its record, that of a recipe of one's own too
+# A picture made again from its record, even if the recipe was your own
 record = metadata.read_record("results/told.png")
-name, own = record["recipe"], record.get("own_recipe", {})  # own functions are recorded by name
+name, own = record["recipe"], record.get("own_recipe", {})  # functions are recorded by name only
 recipe = nst.RECIPES["keras" if own else name] | own | record["settings"]
 again = nst.style_transfer(base, styles, recipe=recipe, weights=weights)
 print(again == iterate.image)
 
 
-# A run that another process can resume: its last checkpoint in a file
+# A run that another process can resume, from its last checkpoint, kept in a file
 import pickle
 from pathlib import Path
 
-kept = Path("results/run.pickle")  # read only what you have written yourself: pickles can run code
+kept = Path("results/run.pickle")  # load only pickles that you wrote yourself: they can run code
 nst.paint(job, weights, keep=lambda checkpoint: kept.write_bytes(pickle.dumps(checkpoint)))
 resumed = nst.paint(job, weights, checkpoint=pickle.loads(kept.read_bytes()))
 
@@ -73,10 +73,9 @@ from stylize.vgg.preprocess import preprocess_image
 
 recipe = nst.RECIPES["keras"] | {"formula": "gatys"}
 job = nst.prepare("img/coffee.jpg", "img/ink.jpg", recipe, size=200)
-# In recipes with neighbours, give the start of the last size too (`Checkpoint.start`): a run keeps
-# the neighbours of that, not those of its result.
-objective = nst.stage_objective(job, weights, job.stages[-1])
-x = preprocess_image(nst.load_image("results/coffee.jpg"))  # (rows, cols, 3), BGR less the mean
+start = None  # with neighbours, `Checkpoint.start` of the last size: they are those of that
+objective = nst.stage_objective(job, weights, job.stages[-1], start)
+x = preprocess_image(nst.load_image("results/coffee.jpg"))  # BGR minus the mean pixel
 losses, gradient = objective(x.ravel())
 print(dict(zip(objective.names, losses, strict=True)), gradient.reshape(x.shape).std())
 

@@ -50,12 +50,12 @@ An empty cell is as in `{}`, the default. [Other names](options.md) of options a
 such as `neighbours`, are for the command line only.
 
 `size` may also be a pair, `(rows, cols)`: the result has exactly these, and the photo is stretched
-to fit them; so is a picture that is `init`. Layers with their shares are a dictionary, or as the
-command line has them: `"block4_conv1:3 block5_conv1"`."""
-OWN_HEAD = """### What only recipes say
+to fit them, and so is a picture given as `init`. `content_layers` and `style_layers` take a
+dictionary, or a string as on the command line: `"block4_conv1:3 block5_conv1"`."""
+OWN_HEAD = """### What only a recipe can set
 
-A recipe of your own has other values of these: `RECIPES["neighbors"] | {{"bounded": False}}`, given
-as `recipe`. An empty cell is as in `{}`."""
+No option or argument sets these. To change one, make a recipe of your own and pass it as `recipe`:
+`RECIPES["neighbors"] | {{"bounded": False}}`. An empty cell is as in `{}`."""
 
 
 def stub(thing):

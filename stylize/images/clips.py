@@ -120,7 +120,8 @@ def numbered_frames(folder: str | Path) -> dict[Path, int]:
 def missing_frames(folder: str | Path) -> list[int]:
     """The numbers between those of a folder's frames that none of them has. Raises InputError.
 
-    Where more are missing than there are, every tenth frame may be meant, say: then none count.
+    If more are missing than present, the gaps are taken as intended (every tenth frame, say), and
+    none is returned.
     """
     numbers = set(numbered_frames(folder).values())
     every = range(min(numbers), max(numbers))

@@ -46,7 +46,7 @@ class Job(NamedTuple):
     """All that is known of a run before its first evaluation, except the weights.
 
     Attributes:
-        recipe: the name of the recipe that has the same values but for settings, "custom" if none.
+        recipe: the name of the recipe whose values, settings aside, are the same, or "custom".
         settings: a value for everything that decides how the picture comes out.
         inputs: the pictures.
         stages: from the coarsest to the result.
@@ -100,7 +100,8 @@ class Job(NamedTuple):
             raise InputError("checkpoint must be of this run; it is of another job")
         wanted, shape = (*stages[index][:2], 3), np.shape(checkpoint.start)
         if shape != wanted:
-            raise InputError(f"checkpoint's start must be {wanted} at stage {index}, not {shape}")
+            problem = f"must have shape {wanted} at stage {index}, not {shape}"
+            raise InputError(f"checkpoint's start {problem}")
         return checkpoint.copy()
 
     def with_tiles(self, tiles: Sequence[int | None]) -> "Job":

@@ -99,9 +99,9 @@ class Evaluation:
     """A combination and its losses.
 
     Attributes:
-        losses: of the combination as it is, neither rounded nor, in recipes that let pixels run
-            free (`bounded` is False), clipped to 0..255, as pictures are: a picture's own loss may
-            be several times higher.
+        losses: of the combination before it is rounded and, in recipes whose `bounded` is False,
+            before it is clipped to 0..255. The loss of the resulting picture may be several times
+            higher.
         x: the combination, (1, rows, cols, 3) or flat, an array or a tensor of the backend, BGR
             minus the mean pixel. It may change afterwards: use it at once or copy it.
         to_pixels: turns `x` into `pixels`, which are not computed until they are asked for, or

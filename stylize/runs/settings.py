@@ -82,83 +82,97 @@ def _value(default: Any, check: Callable) -> Any:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What only a recipe says: no option changes it."""
+    """What only a recipe can set: no option changes it."""
 
-    # The constants in front of the losses, a name in FORMULAS.
+    # Which constants and distances the losses have: a name in FORMULAS.
     formula: str = _value("keras", one_of(*FORMULAS))
-    # The rows at which content_weight and tv_weight mean what the formulas say. At others they are
-    # multiplied by a power of reference_rows / rows, so that a weight gives the same look at any
-    # size. None: they are not. "last": the rows of the result; the content weight then begins high
-    # and keeps small sizes close to the photo, since a picture that strays returns slowly.
+    # The rows at which content_weight and tv_weight apply as given. At other sizes they are
+    # multiplied by powers of reference_rows / rows (content_exponent and tv_exponent), so that a
+    # weight gives the same look at any size. None: never multiplied. "last": the rows of the
+    # result; the content weight then begins high and keeps small sizes close to the photo, since a
+    # picture that strays returns slowly.
     reference_rows: int | str | None = _value(None, rows_or_last)
-    content_exponent: float = _value(2.0, any_number)  # that power: 2 for sums over pixels
-    tv_exponent: float = _value(2.0, any_number)  # the same
-    # How much of the content term is kept to detailed places, 0..1.
+    # The power for content_weight, see reference_rows; 2 suits losses that are sums over pixels.
+    content_exponent: float = _value(2.0, any_number)
+    # The power for tv_weight, see reference_rows.
+    tv_exponent: float = _value(2.0, any_number)
+    # How much less content counts in plain places than in detailed ones: 0, just as much; 1, not at
+    # all.
     detail_content: float = _value(0.0, fraction)
-    # Whether content is measured by the mean square of the photo's own features, so that
+    # Whether the content loss is divided by the mean square of the photo's own features, so that
     # content_weight gives the same look with any photo.
     relative_content: bool = _value(False, yes_or_no)
-    # What each style's energy is taken to be, see `even_out`, so that style_weight gives the same
-    # look with any style. None: left as it is.
+    # Styles are weighted as if each had this energy (the sum of its squared Gram matrices, scaled
+    # as in the formula), so that style_weight gives the same look with any style. None: they are
+    # left as they are.
     style_energy: float | None = _value(None, positive)
-    # How much of what a position's neighbour is looked up with is the photo's, in plain places and
-    # in detailed ones (see `detail_map`); the rest is the picture's so far.
+    # How much of the query for a position's neighbour comes from the photo, first in plain places,
+    # then in detailed ones (see `detail_map`); the rest comes from the picture so far.
     query_content: tuple[float, float] = _value((1.0, 1.0), two(fraction))
 
-    # "valid" leaves an odd last row and column out; "same" pools them alone.
+    # What pooling does with an odd last row or column: "valid" leaves it out, "same" pools it
+    # alone.
     pool_padding: str = _value("valid", one_of("valid", "same"))
-    # What the network sees around the picture; or its edge again, "replicate".
+    # What the network sees around the picture: "zero", zeros; "replicate", its outermost pixels
+    # again.
     edges: str = _value("zero", one_of("zero", "replicate"))
 
     # The filter that resizes pictures.
     resample: Image.Resampling = _value(Image.Resampling.NEAREST, resize_filter)
-    # None: size is the rows of the result, style_scale that of widths. Or a function that makes
-    # whole numbers of sides: both are of longer sides.
+    # None: size is the rows of the result, and style_scale compares widths. A function, such as int
+    # or round: both refer to the longer sides instead, and the function makes their lengths whole
+    # numbers.
     longer_side: Callable[[float], int] | None = _value(None, rounding)
-    # Also a style that is smaller than style_scale says.
+    # Whether a style smaller than style_scale asks for is enlarged.
     enlarge_styles: bool = _value(True, yes_or_no)
     # Whether a style clearly smaller than the result is extended with its mirror image until it
     # is as large. The network sees nothing beyond a picture's border, and a small picture is mostly
     # border: the result would imitate that, in colours that no painting has.
     extend_styles: bool = _value(False, yes_or_no)
-    # Pixels of the shortest period that a painting keeps at the last size, unless it is drawn with
-    # lines or dots as fine, see `has_fine_detail`; 2 is all that pixels can show. Shorter ones
-    # become a weave where the photo is plain: Gram matrices ask for their power, and not where it
-    # belongs.
+    # The shortest period, in pixels, that a painting keeps at the last size, unless it is drawn
+    # with lines or dots as fine as that (see `has_fine_detail`); 2 keeps all, as pixels show
+    # nothing shorter. Shorter periods would become a weave where the photo is plain: Gram matrices
+    # say how strong they should be, but not where.
     finest_period: float = _value(2.0, positive)
-    # Standard deviation of the noise to start from, around the mean pixel.
+    # Standard deviation of the noise to start from, around the mean pixel, in levels of 0..255.
     noise: float = _value(0.256, weight)
 
-    # Pixels of the short side of the coarsest size, where scales is "auto" and sizes grow evenly
-    # from it: large forms are laid down there, so that it must not depend on the last size. None:
-    # the next two say.
+    # Pixels of the first size's short side, where scales is "auto"; each later size is about twice
+    # the one before. Large forms are laid down there, so it must not depend on the last size. None:
+    # size_step and smallest_size decide.
     first_size: int | None = _value(None, whole_number)
-    size_step: float = _value(2.0, above_one)  # each size in parts of the one before
-    # Which side the sizes begin with at least, where scales is "auto": pixels of the short side, or
-    # of the longer one if that is what size means.
+    # How many times as large each size is as the one before, where first_size is None.
+    size_step: float = _value(2.0, above_one)
+    # The smallest that the first size may be, where scales is "auto" and first_size is None: pixels
+    # of its short side, or of its longer one with longer_side.
     smallest_size: float = _value(100.0, positive)
-    # Evaluations of an iteration at the first and at the last size, in parts of 20.
+    # Evaluations in an iteration at the first and at the last size, as multiples of
+    # evaluations_per_iteration (20 by default).
     effort: tuple[float, float] = _value((1.0, 1.0), two(positive))
-    # Pixels from which on a size only refines what smaller ones have painted, and needs fewer
-    # evaluations (docs/large.md). None: every size paints.
+    # The number of pixels (rows times columns) from which a size only refines what smaller ones
+    # have painted, and needs fewer evaluations (docs/large.md). None: every size paints.
     refine_from: int | None = _value(None, whole_number)
-    # Evaluations of an iteration at such sizes, in parts of 20.
+    # As effort, at sizes that only refine, see refine_from.
     refine_effort: float = _value(1.0, positive)
-    # How much of the detail that a size cannot show the next one begins with.
+    # How much of the photo's detail that a smaller size could not show is added when the picture is
+    # enlarged to the next size, 0..1.
     handover: float = _value(0.0, fraction)
 
-    # L-BFGS starts anew in every iteration, as in the Keras example.
+    # Whether L-BFGS starts anew in every iteration, as in the Keras example.
     restart: bool = _value(True, yes_or_no)
-    # Whether pixels are kept within black and white while they are optimised. Without it L-BFGS
-    # moves one in twenty outside, and clipping them undoes much of its work.
+    # Whether pixels are kept within 0..255 while they are optimised. If not, L-BFGS moves one value
+    # in twenty outside, and clipping them undoes much of its work.
     bounded: bool = _value(False, yes_or_no)
-    # How many steps our L-BFGS remembers: in runs of hundreds of evaluations, more reach a low loss
-    # sooner; each takes 24 bytes a pixel.
+    # How many steps this program's own L-BFGS remembers: in runs of hundreds of evaluations,
+    # remembering more lowers the loss sooner; each takes 24 bytes a pixel.
     pairs: int = _value(10, whole_number)
-    # Exponent of `Preconditioner`; 0: none. Bounds exclude it.
+    # Exponent of the `Preconditioner` of this program's own L-BFGS; 0: none. Not with bounded.
     preconditioner: float = _value(0.0, weight)
-    average_decay: float = _value(0.0, below_one)  # see `minimize_adam`
-    # Of a film's frame that follows another, at the last size only.
+    # With Adam: the result is an average of all steps, in which each counts this much relative to
+    # the one after it. 0: no average, the best step counts.
+    average_decay: float = _value(0.0, below_one)
+    # How many evaluations a film's frame gets if it follows another in the same scene; it is
+    # painted at the last size only.
     frame_evaluations: int = _value(20, whole_number)
 
 

@@ -553,7 +553,7 @@ def test_checkpoint_of_another_run_is_refused(photo, painting):
             other.resumed(own)
     for wrong, message in [
         (own._replace(stage=3), "checkpoint must be of this run"),
-        (own._replace(start=own.start[:9], run=""), r"start must be \(24, 28, 3\) at stage 0, not"),
+        (own._replace(start=own.start[:9], run=""), r"shape \(24, 28, 3\) at stage 0, not"),
     ]:
         with pytest.raises(InputError, match=message):
             job.resumed(wrong)

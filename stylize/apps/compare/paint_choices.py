@@ -217,7 +217,7 @@ class Comparison:
         sizes = [self._words_and_rows(choice)[1] for choice in self.choices]
         least, most = min(sizes), max(sizes)
         rows = f"{least} rows" if least == most else f"{least} to {most} rows"
-        return f"at {rows}; add, say, --size 800 to its end for a larger one."
+        return f"at {rows}. For another size, add for example --size 800 at the end of the command."
 
     def _record(self, styles: Sequence[str]) -> dict:
         """What the sheet says of itself: each picture has a whole record of its own."""

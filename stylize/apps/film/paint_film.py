@@ -387,8 +387,10 @@ def run(args: argparse.Namespace, console: FilmConsole) -> Path:
     clip = open_clip(args.base, args.frames, args.fps)
     console.length = clip.length
     if args.frames and (missing := missing_frames(args.base)):
-        several = f" and {n} more" if (n := len(missing) - 1) else ""
-        console.warn(f"{args.base}: has no frame {missing[0]}{several}; the film goes on without")
+        more = len(missing) - 1
+        which = f"{missing[0]} and {more} more are" if more else f"{missing[0]} is"
+        them = "them" if more else "it"
+        console.warn(f"{args.base}: frame {which} missing; the film skips {them}")
     check_files([film])
     if finished.is_symlink():  # its name can be foreseen: anybody may have made it
         raise InputError(f"{finished}: is a link, but the film's frames are kept there; remove it")

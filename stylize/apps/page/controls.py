@@ -23,8 +23,8 @@ COLOURS = [  # words -> `preserve_colors`, in brackets as in captions
     ("no", "none"),
     ("yes: paint only brightness (luma)", "luma"),
     ("yes: recolour the painting first (linear)", "linear"),
-    ("the same, with Cholesky factors (linear_cholesky)", "linear_cholesky"),
-    ("the same, channel by channel (histogram)", "histogram"),
+    ("yes: recolour the painting first, by Cholesky factors (linear_cholesky)", "linear_cholesky"),
+    ("yes: recolour the painting first, channel by channel (histogram)", "histogram"),
 ]
 STROKES = [  # words -> `style_scale`
     ("finest", 0.3),

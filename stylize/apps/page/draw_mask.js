@@ -9,18 +9,18 @@
     const photos = document.querySelectorAll("#photos .thumbnail-lg img");
     const photo = photos[0] || document.querySelector("#photos img");
     if (!photo || !photo.naturalWidth) {
-        alert("Give a photo first: the mask is drawn on it.");
+        alert("Choose a photo first; the mask is drawn on it.");
         return;
     }
     const shrunk = Math.min(1, LONGEST / Math.max(photo.naturalWidth, photo.naturalHeight));
     const width = Math.max(1, Math.round(photo.naturalWidth * shrunk));
     const height = Math.max(1, Math.round(photo.naturalHeight * shrunk));
-    const where = photos.length > 1 ? ", at the same place in each photo" : "";
+    const where = photos.length > 1 ? " The same place is kept in each photo." : "";
 
     const dialog = document.createElement("dialog");
     dialog.id = "draw_mask";
     dialog.innerHTML = `
-        <p>Paint over what is to stay as it is${where}.</p>
+        <p>Brush over the parts of the photo to keep.${where}</p>
         <div><img alt="the photo"><canvas width="${width}" height="${height}"></canvas></div>
         <form method="dialog">
             <label>Brush <input type="range" min="1" max="25" value="8"></label>
@@ -29,7 +29,7 @@
             <button type="button">Clear</button>
             <button type="button">Download</button>
             <button value="">Cancel</button>
-            <button value="keep" class="primary">Keep this</button>
+            <button value="keep" class="primary">Use this mask</button>
         </form>`;
     dialog.querySelector("img").src = photo.src;
     const canvas = dialog.querySelector("canvas");

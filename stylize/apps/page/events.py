@@ -61,8 +61,8 @@ class Answers:
     def given(self, request: gr.Request, *sent: Any) -> tuple:
         """Another picture is given."""
         asked = self._asked(request, *sent)
-        is_of_others = self.studio.is_of_others(request, asked)
-        choices = gr.Row(visible=False) if is_of_others else gr.skip()
+        is_other = self.studio.has_other_pictures(request, asked)
+        choices = gr.Row(visible=False) if is_other else gr.skip()
         return self.studio.ready(request, asked), choices
 
     def foresee(self, photos: Any, painting: Any, mask: Any, *values: Any) -> str:
@@ -161,7 +161,7 @@ def masked_by(photos: Any, mask: Any) -> str | None:
 
 
 def mask_of(photos: Any, mask: Any, masked: Any) -> tuple[Any, str | None]:
-    """A mask goes with the photo that it was for. Returns the mask, and the first photo's path."""
+    """Removes a mask with the photo that it was for. Returns it, and the first photo's path."""
     first = next(iter(_paths(photos)), None)
     is_kept = first and masked in (None, "", first)  # it may be given before the photo
     return gr.skip() if is_kept or not _paths(mask) else None, first

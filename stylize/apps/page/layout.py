@@ -182,7 +182,7 @@ def _more_controls():
         )
     with gr.Accordion("More settings", open=False):
         keep_mask = _upload("Keep a part of the photo: a mask", ["image"], "keep_mask")
-        draw = gr.Button("Draw it on the photo", size="sm")
+        draw = gr.Button("Draw the mask on the photo", size="sm")
         draw.click(None, js=DRAW_MASK)  # the browser alone does it
         gr.Markdown(
             "White parts of the mask stay as they are in the photo, black parts are painted. In a "

@@ -1,4 +1,4 @@
-"""What whoever runs the page is told of it, a line at a time, with when."""
+"""The page's log, for whoever runs it: one line at a time, each with its time."""
 
 import time
 

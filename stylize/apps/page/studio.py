@@ -93,11 +93,11 @@ class Studio:
             is_choice: whether as small pictures to choose from.
 
         Raises:
-            gr.Error: just that is being painted for them, as after a double click.
+            gr.Error: exactly this is already being painted for them, as after a double click.
         """
         asked.is_choice = is_choice
         if self._is_painting(request, asked):
-            raise complaint("This is being painted already; Stop ends it.")
+            raise complaint("This is already being painted; press Stop to end it.")
         has_own = request.session_hash in self._running
         self.stop(request)
         with self._asking:
@@ -113,15 +113,15 @@ class Studio:
         return "Waiting for your turn ..." if self._running else "Getting ready ..."
 
     def _is_painting(self, request, asked):
-        """Whether just that is being painted for a visitor, and nobody has stopped it."""
+        """Whether exactly this is being painted for a visitor, and nobody has stopped it."""
         stop = self._running.get(request.session_hash)
         before = self._asked.get(request.session_hash)
         if before is None or stop is None or stop.is_set():
             return False
         return asked == before and asked.is_choice == before.is_choice
 
-    def is_of_others(self, request: gr.Request, asked: Asked) -> bool:
-        """Whether what a visitor asked for last was of other pictures than those of `asked`."""
+    def has_other_pictures(self, request: gr.Request, asked: Asked) -> bool:
+        """Whether the visitor's last request was for pictures other than those in `asked`."""
         before = self._asked.get(request.session_hash)
         return before is not None and (before.photos, before.style) != (asked.photos, asked.style)
 
@@ -162,7 +162,7 @@ class Studio:
             for shown in with_notes(self._paint_asked(asked), asked.notes):
                 yield shown
             if asked.stop.is_set():  # what came of it is gone with the page
-                raise InputError("The page was stopped before this was painted.")
+                raise InputError("The page was shut down before this was finished.")
             if not shown.result:
                 raise InputError(shown.words)
         except Exception as error:
@@ -315,7 +315,7 @@ class Studio:
 
     def _follow(self, job, watch, say):
         """Paints a job. Yields what is shown; raises what ended the run, but for `Stopped`."""
-        before, ending = None, "given up"  # where the visitor goes
+        before, ending = None, "abandoned"  # if the visitor leaves
         try:
             for iterate in watch.follow(lambda w: nst.paint(job, self._weights, w)):
                 words = STOPPING if watch.is_stopping else say(watch)

@@ -145,7 +145,7 @@ class Watch(Progress):
         words = f"Painting{at} {_size(self.stage)}{size} pixels: {self.fraction:.0%}, {self.left}"
         so_far = self.last and "{}x{}".format(*self.last.image.size)
         if so_far and so_far != _size(last):
-            words += f" (*Stop* would leave {so_far} pixels)"
+            words += f" (*Stop* now would give {so_far} pixels)"
         return words
 
     @property

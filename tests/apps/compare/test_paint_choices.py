@@ -106,12 +106,12 @@ def test_a_size_that_was_for_the_small_pictures_is_left_out(simple_loss, command
     assert nst.main([*command, "--jobs=1", "--compare", "strength=0.3"]) == 0
     assert commands(tmp_path)[0][-4:] == ["--iter", "1", "--strength", "0.3"]  # nor --jobs
     page = tmp_path / "results" / "try_compare.html"
-    assert "it paints at 400 rows; add, say, --size 800 to its end for a larger one." in page.read_text()
+    assert "it paints at 400 rows. For another size, add for example --size" in page.read_text()
     assert (
         nst.main([*command, "--height=420", "--recipe", "keras", "--compare", "tv_weight=1"]) == 0
     )
     assert "--height=420" in commands(tmp_path)[0]  # more than keras paints without it
-    assert "it paints at 420 rows; add" in page.read_text()
+    assert "it paints at 420 rows. For" in page.read_text()
 
 
 @pytest.mark.parametrize("size", [["--size", "24"], ["--siz=24"], ["--width", "9"], ["--rows=9"]])

@@ -500,8 +500,8 @@ def test_numbered_frames_become_a_film(command, tmp_path, capfd):
     ("numbers", "said"),
     [
         ((8, 9, 10), ""),
-        ((8, 10, 11), "has no frame 9; the film goes on without"),
-        ((1, 4, 5, 6), "has no frame 2 and 1 more; the film goes on without"),
+        ((8, 10, 11), "frame 9 is missing; the film skips it"),
+        ((1, 4, 5, 6), "frame 2 and 1 more are missing; the film skips them"),
         ((10, 20, 30), ""),  # as it is meant
         ((1, 10**12), ""),
     ],

@@ -200,7 +200,7 @@ def test_browser_asks_before_it_leaves_results(visit, photo_path, painting_path)
 
 def draw(page, from_left):
     """Paints a stroke from top to bottom, so far from the left, 0 to 1, and keeps it."""
-    page.get_by_role("button", name="Draw it on the photo").click()
+    page.get_by_role("button", name="Draw the mask on the photo").click()
     page.get_by_label("Brush").fill("25")
     box = page.locator("#draw_mask canvas").bounding_box()
     x = box["x"] + from_left * box["width"]
@@ -225,13 +225,13 @@ def test_mask_is_drawn_on_the_photo(visit, photo_path, painting_path, tmp_path):
     give(page, photo_path, painting_path)
     is_shown(page, "#photos")
     draw(page, 0.2)
-    page.get_by_role("button", name="Keep this").click()
+    page.get_by_role("button", name="Use this mask").click()
     is_shown(page, "#keep_mask")
     draw(page, 0.56)  # what was kept is there, and can be corrected
     assert drawn(page, tmp_path) == [True, True, False]
     page.get_by_role("button", name="Undo").click()
     assert drawn(page, tmp_path) == [True, False, False]
-    page.get_by_role("button", name="Keep this").click()
+    page.get_by_role("button", name="Use this mask").click()
     is_shown(page, "#keep_mask")
     paint(page, 1)
     status(page, "Done: 38x32 pixels")
@@ -242,9 +242,9 @@ def test_mask_is_drawn_on_the_photo(visit, photo_path, painting_path, tmp_path):
     changed = np.abs(painted - as_given).mean((0, 2))  # of each column
     assert changed[7] < 5 < changed[25:].mean()
     assert metadata.read_record(download.value.path())["settings"]["keep_mask"] == "drawn_mask.png"
-    page.get_by_role("button", name="Draw it on the photo").click()
+    page.get_by_role("button", name="Draw the mask on the photo").click()
     page.locator("#draw_mask").get_by_role("button", name="Clear").click()
-    page.get_by_role("button", name="Keep this").click()
+    page.get_by_role("button", name="Use this mask").click()
     expect(page.locator("#keep_mask img")).to_have_count(0)
 
 

@@ -893,7 +893,7 @@ def test_stop_while_waiting(studio, painting_of):
 def test_double_click_changes_nothing(painting_of):
     events = painting_of(ENDLESS)
     until_picture(events)
-    with pytest.raises(gr.Error, match="This is being painted already; Stop ends it."):
+    with pytest.raises(gr.Error, match="This is already being painted; press Stop to end it."):
         painting_of(ENDLESS)
     until_picture(events)
 
@@ -924,7 +924,7 @@ def test_log_has_a_line_for_each_picture(painting_of, three, tmp_path, capsys):
     told = capsys.readouterr().out.splitlines()
     assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", line) for line in told)
     assert [line[20:].partition(", ")[0] for line in told] == [
-        "given up",
+        "abandoned",
         "done: 28x24 pixels",
         "failed: the photo: not a picture that can be read; save it as JPEG",
     ]
@@ -935,7 +935,7 @@ def test_program_is_not_given_what_goes_with_the_page(studio, photo_path, painti
     events = studio.paint_for_program(asked.Asked([photo_path], painting_path, None, given))
     until_picture(events)
     studio.stop_all()
-    with pytest.raises(InputError, match="The page was stopped before this was painted"):
+    with pytest.raises(InputError, match="The page was shut down before this was finished"):
         list(events)
 
 
