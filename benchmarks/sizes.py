@@ -31,6 +31,7 @@ LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
 ROWS = 128  # at which pictures are compared pixel by pixel
 SHOWN = 220  # rows of each picture of `in_order.jpg`
 GAP = 6  # pixels between these
+LETTERS = "abcdefgh"  # those that a sheet of `panel` has
 
 
 def rows_of(photo, side):
@@ -88,6 +89,32 @@ def in_order(rows):
     return result
 
 
+def painted(args, weights, pair, photo):
+    """The pictures of a pair, from the smallest to the largest."""
+    images = []
+    for side in args.sides:
+        path, start = args.folder / f"{pair}_{side}.png", time.perf_counter()
+        if not path.exists():
+            given = paths_of(pair)
+            nst.style_transfer(*given, weights=weights, size=rows_of(photo, side)).save(path)
+            print(f"{path.name}: {time.perf_counter() - start:.0f} s", flush=True)
+        images.append(nst.load_image(path))
+    return images
+
+
+def paths_of(pair):
+    """Those of the photo and of the style."""
+    return [ROOT / "img" / f"{name}.jpg" for name in pair.split("+")]
+
+
+def print_table(sides, distances):
+    """Prints a row for each pair, and their mean. `distances`: pair -> what `compare` returns."""
+    print(f"{'':28}", *(f"{f'{side}: gram pixels':>20}" for side in sides[1:]))
+    mean = np.mean(list(distances.values()), axis=0)
+    for name, row in [*distances.items(), ("mean", mean)]:
+        print(f"{name:28}", *(f"{gram:13.2f}{pixels:7.2f}" for gram, pixels in row))
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
@@ -97,32 +124,25 @@ def main(argv=None):
     parser.add_argument("--seed", type=int, default=0, help="of the order")
     parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
     args = parser.parse_args(argv)
+    args.sides.sort()
+    if not 2 <= len(args.sides) <= len(LETTERS):
+        parser.error(f"--sides must be from 2 to {len(LETTERS)} sizes")
     args.folder.mkdir(parents=True, exist_ok=True)
     weights = nst.load_weights(args.weights)
     network = nst.build_network(weights, LAYERS)
-    keys, table, shown = {}, {}, []
+    keys, distances, rows = {}, {}, []
     for pair in args.pairs:
-        given = [ROOT / "img" / f"{name}.jpg" for name in pair.split("+")]
-        photo, images = nst.load_image(given[0]), []
-        for side in args.sides:
-            path, start = args.folder / f"{pair}_{side}.png", time.perf_counter()
-            if not path.exists():
-                rows = rows_of(photo, side)
-                nst.style_transfer(*given, weights=weights, size=rows).save(path)
-                print(f"{path.name}: {time.perf_counter() - start:.0f} s", flush=True)
-            images.append(nst.load_image(path))
-        table[pair] = compare(network, photo, images)
-        shown.append(images)
+        photo = nst.load_image(paths_of(pair)[0])
+        images = painted(args, weights, pair, photo)
         order = random.Random(f"{args.seed} {pair}").sample(range(len(images)), len(images))
-        sheet(given, [images[i] for i in order], args.rows).save(args.folder / f"{pair}_sheet.png")
-        keys[pair] = {"abcdefgh"[at]: args.sides[i] for at, i in enumerate(order)}
-    in_order(shown).save(args.folder / "in_order.jpg", quality=90)
+        shuffled = sheet(paths_of(pair), [images[i] for i in order], args.rows)
+        shuffled.save(args.folder / f"{pair}_sheet.png")
+        keys[pair] = {LETTERS[at]: args.sides[i] for at, i in enumerate(order)}
+        distances[pair] = compare(network, photo, images)
+        rows.append(images)
+    in_order(rows).save(args.folder / "in_order.jpg", quality=90)
     (args.folder / "key.json").write_text(json.dumps(keys, indent=2) + "\n")
-    print(f"{'':28}", *(f"{f'{side}: gram pixels':>20}" for side in args.sides[1:]))
-    for pair, distances in table.items():
-        print(f"{pair:28}", *(f"{gram:13.2f}{pixels:7.2f}" for gram, pixels in distances))
-    mean = np.mean(list(table.values()), axis=0)
-    print(f"{'mean':28}", *(f"{gram:13.2f}{pixels:7.2f}" for gram, pixels in mean))
+    print_table(args.sides, distances)
     return 0
 
 

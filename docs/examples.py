@@ -53,9 +53,15 @@ nst.save_image(iterate.image, "results/told.png", description=metadata.to_text(r
 
 # A picture made again from its record, even if the recipe was your own
 record = metadata.read_record("results/told.png")
-name, own = record["recipe"], record.get("own_recipe", {})  # functions are recorded by name only
+name, own = (
+    record["recipe"],
+    record.get("own_recipe", {}),
+)  # put functions back, such as `longer_side`
 recipe = nst.RECIPES["keras" if own else name] | own | record["settings"]
-again = nst.style_transfer(base, styles, recipe=recipe, weights=weights)
+each = record["evaluations_per_iteration"]
+again = nst.style_transfer(
+    base, styles, recipe=recipe, weights=weights, evaluations_per_iteration=each
+)
 print(again == iterate.image)
 
 

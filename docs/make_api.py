@@ -1,5 +1,6 @@
 """Writes docs/api.md from the docstrings: `python docs/make_api.py`."""
 
+import dataclasses
 import inspect
 import re
 import sys
@@ -103,7 +104,9 @@ def own_values():
     """The Markdown table of what only recipes say, explained by the comments in its source."""
     default, *others = recipes()
     rows = [["value", "what it is", default, *others], ["---"] * (3 + len(others))]
-    for name, comment in comments(inspect.getsource(Recipe)).items():
+    said = comments(inspect.getsource(Recipe))
+    for field in dataclasses.fields(Recipe):
+        name, comment = field.name, said[field.name]
         values = [shown(nst.RECIPES[recipe][name]) for recipe in (default, *others)]
         own = ["" if value == values[0] else value for value in values[1:]]
         rows.append([f"`{name}`", comment, values[0], *own])
@@ -111,15 +114,13 @@ def own_values():
 
 
 def comments(source):
-    """name -> the comment above or beside each field of a class."""
+    """name -> the comment above each field of a class."""
     found, above = {}, []
     for line in source.splitlines():
         if line.strip().startswith("#"):
             above.append(line.strip("# "))
-        elif field := re.match(r" {4}(\w+): .*?= _value\(.*?\)(?:  # (.*))?$", line):
-            name, beside = field.groups()
-            found[name] = " ".join([*above, *filter(None, [beside])])
-            above = []
+        elif field := re.match(r" {4}(\w+): ", line):
+            found[field[1]], above = " ".join(above), []
     return found
 
 

@@ -60,10 +60,11 @@ class Stranger:
             "ready": inputs,
             "given": inputs,
             "paint": [self._file, self._file, *CONTROLS, rng.choice([None, self._file])],
-            "foresee": [gallery, gallery, *CONTROLS],
+            "foresee": inputs,
             "show": [gallery],
             "show_last": [gallery],
-            "mask_of": [gallery],
+            "photo_of_mask": [gallery, gallery],
+            "mask_for_photos": [gallery, gallery, "a path"],
             "load_example": [0],
             "load_example_1": [0],
         }

@@ -120,12 +120,15 @@ def numbered_frames(folder: str | Path) -> dict[Path, int]:
 def missing_frames(folder: str | Path) -> list[int]:
     """The numbers between those of a folder's frames that none of them has. Raises InputError.
 
-    If more are missing than present, the gaps are taken as intended (every tenth frame, say), and
-    none is returned.
+    If half as many are missing as there are, the gaps are taken as intended (every other frame,
+    say), and none is returned.
     """
     numbers = set(numbered_frames(folder).values())
-    every = range(min(numbers), max(numbers))
-    return sorted(set(every) - numbers) if len(every) < 2 * len(numbers) else []
+    first, last = min(numbers), max(numbers)
+    number_missing = last - first + 1 - len(numbers)
+    if 2 * number_missing >= len(numbers):
+        return []
+    return sorted(set(range(first, last)) - numbers)
 
 
 def _load_frames(paths, first=0, stop=None):

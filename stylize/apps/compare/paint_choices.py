@@ -217,7 +217,8 @@ class Comparison:
         sizes = [self._words_and_rows(choice)[1] for choice in self.choices]
         least, most = min(sizes), max(sizes)
         rows = f"{least} rows" if least == most else f"{least} to {most} rows"
-        return f"at {rows}. For another size, add for example --size 800 at the end of the command."
+        other = f"--size {2 * most}"
+        return f"at {rows}. For another size, add for example {other} at the end of the command."
 
     def _record(self, styles: Sequence[str]) -> dict:
         """What the sheet says of itself: each picture has a whole record of its own."""
@@ -335,4 +336,4 @@ def main(args: argparse.Namespace) -> int:
     Args:
         args: from `parse`.
     """
-    return exit_status(PROGRAM, lambda: run(args), lambda: f"resume with: {args.rest_command}")
+    return exit_status(PROGRAM, lambda: run(args), lambda: f"resume with: {args.command}")

@@ -12,6 +12,7 @@ from stylize.apps.options import PROGRAM
 from stylize.errors import is_full
 
 LOG, INDEX = "log.jsonl", "index.html"
+REST = "the same command, without --overwrite, paints what is left"
 
 
 class Outcome(NamedTuple):
@@ -136,12 +137,15 @@ class Ledger:
         """Says what went wrong, once: a style may spoil all photos."""
         if outcome.error not in self._errors:
             self._errors.add(outcome.error)
-            more = ": the same command paints what is left" if outcome.full_disk else ""
+            more = ""
+            if outcome.full_disk and REST not in self._errors:
+                self._errors.add(REST)
+                more = f": {REST}"
             complain(f"{PROGRAM}: error: {outcome.error}{more}")
 
     @contextlib.contextmanager
     def _as_far_as_there_is_room(self):
-        """What is said of a full disk is said once: log and page do without their last lines."""
+        """Where a full disk was named already, log and page do without their last lines."""
         try:
             yield
         except OSError as error:

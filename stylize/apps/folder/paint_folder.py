@@ -237,10 +237,7 @@ def run(args: argparse.Namespace) -> dict[Path, Outcome]:
 
 def _find_tasks(args):
     """What to paint, having checked what all of it has in common. Raises InputError."""
-    require_jobs(args.jobs)
-    if args.like:
-        follow_record(args.like, args)
-    photo.check_settings(args)  # else each photo would fail, one after another
+    _check_options(args)
     folder = Path(args.result_prefix)
     tasks = plan_tasks(args.base, args.style_reference, folder, args.pairs)
     masks = photo.masks_given(args)
@@ -249,6 +246,14 @@ def _find_tasks(args):
             load_image(picture, kind=KIND if picture in masks else "picture")
     check_writable(folder / LOG)
     return tasks
+
+
+def _check_options(args):
+    """Checks what needs no picture: else each would fail, one after another. Raises InputError."""
+    require_jobs(args.jobs)
+    if args.like:
+        follow_record(args.like, args)
+    photo.check_settings(args)
 
 
 def _alone(args):
@@ -426,6 +431,7 @@ def paint_what_comes(args: argparse.Namespace) -> int:
     """
     changes = watch.changes([args.base, args.style_reference], args.result_prefix)
     painted, failed, status = 0, 0, 0
+    _check_options(args)  # before anything comes
     check_writable(Path(args.result_prefix, LOG))
     with _alone(args):
         while not status:

@@ -1,15 +1,21 @@
-// Lets a visitor draw a mask on the photo: white where they painted, black elsewhere, with soft
-// edges. It is handed to the mask's upload as if it had been chosen from a disk, so the server needs
-// nothing new.
+// Lets a visitor draw a mask on the photo: white where they brushed, black elsewhere, with soft
+// edges (hard ones in browsers whose canvas cannot blur). It is handed to the mask's upload as if it
+// had been chosen from a disk, so the server needs nothing new.
 () => {
     const LONGEST = 1024; // pixels of the mask's longer side; it is stretched over the photo
     const SOFT = 0.004; // of it: how far edges fade
     const MOST_UNDONE = 10; // strokes
     const NAME = "drawn_mask.png";
     const photos = document.querySelectorAll("#photos .thumbnail-lg img");
-    const photo = photos[0] || document.querySelector("#photos img");
-    if (!photo || !photo.naturalWidth) {
-        alert("Choose a photo first; the mask is drawn on it.");
+    const [photo] = photos;
+    if (!photo) {
+        const clip = document.querySelector("#photos video");
+        alert(clip ? "A mask is drawn on a photo. For a clip, upload one."
+            : "Choose a photo first; the mask is drawn on it.");
+        return;
+    }
+    if (!photo.naturalWidth) {
+        alert("The photo is not shown yet. Try again in a moment.");
         return;
     }
     const shrunk = Math.min(1, LONGEST / Math.max(photo.naturalWidth, photo.naturalHeight));
@@ -28,18 +34,19 @@
             <button type="button">Undo</button>
             <button type="button">Clear</button>
             <button type="button">Download</button>
-            <button value="">Cancel</button>
-            <button value="keep" class="primary">Use this mask</button>
+            <button type="button">Cancel</button>
+            <button value="use" class="primary">Use this mask</button>
         </form>`;
     dialog.querySelector("img").src = photo.src;
     const canvas = dialog.querySelector("canvas");
     const [size, erase] = dialog.querySelectorAll("input");
-    const [undo, clear, download] = dialog.querySelectorAll("button[type=button]");
+    const [undo, clear, download, cancel] = dialog.querySelectorAll("button[type=button]");
     const brush = canvas.getContext("2d", {willReadFrequently: true});
     brush.lineCap = brush.lineJoin = "round";
-    // What was kept for this photo can be corrected.
-    const kept = window.keptMask?.photo === photo.src ? window.keptMask.strokes : null;
-    if (kept) brush.putImageData(kept, 0, 0);
+    // A drawn mask that is in use can be corrected.
+    const isDrawn = document.querySelector("#keep_mask img")?.src.endsWith(NAME);
+    const kept = window.drawnMask;
+    if (isDrawn && kept?.photo === photo.src) brush.putImageData(kept.strokes, 0, 0);
 
     const strokes = () => brush.getImageData(0, 0, width, height);
     const before = []; // each of the last strokes
@@ -53,36 +60,49 @@
         brush.clearRect(0, 0, width, height);
     };
 
+    let last; // where the stroke is
+    const strokeTo = (x, y) => {
+        brush.beginPath();
+        brush.moveTo(...last);
+        brush.lineTo(x, y);
+        brush.stroke();
+        last = [x, y];
+    };
     const place = event => [
         event.offsetX * width / canvas.clientWidth,
         event.offsetY * height / canvas.clientHeight,
     ];
     canvas.onpointerdown = event => {
+        if (!event.isPrimary || event.button) return;
         remember();
         canvas.setPointerCapture(event.pointerId);
         brush.lineWidth = size.value / 100 * Math.min(width, height);
         brush.strokeStyle = "magenta"; // rare in photos
         brush.globalCompositeOperation = erase.checked ? "destination-out" : "source-over";
-        brush.beginPath();
-        brush.moveTo(...place(event));
-        canvas.onpointermove(event); // a click alone leaves a dot
+        const [x, y] = last = place(event);
+        strokeTo(x + 0.01, y); // a click leaves a dot; a line without any length leaves nothing
     };
     canvas.onpointermove = event => {
-        if (!canvas.hasPointerCapture(event.pointerId)) return;
-        brush.lineTo(...place(event));
-        brush.stroke();
+        if (canvas.hasPointerCapture(event.pointerId)) strokeTo(...place(event));
     };
 
     const mask = () => {
-        const white = new OffscreenCanvas(width, height).getContext("2d");
-        white.drawImage(canvas, 0, 0);
+        const fade = SOFT * Math.max(width, height), rim = Math.ceil(3 * fade);
+        const wide = width + 2 * rim, high = height + 2 * rim;
+        // The border's pixels again around it, so that it fades only where the drawing ends.
+        const white = new OffscreenCanvas(wide, high).getContext("2d");
+        white.drawImage(canvas, rim, rim);
+        white.drawImage(canvas, 0, 0, 1, height, 0, rim, rim, height);
+        white.drawImage(canvas, width - 1, 0, 1, height, rim + width, rim, rim, height);
+        white.drawImage(white.canvas, 0, rim, wide, 1, 0, 0, wide, rim);
+        white.drawImage(white.canvas, 0, rim + height - 1, wide, 1, 0, rim + height, wide, rim);
         white.globalCompositeOperation = "source-in";
         white.fillStyle = "white";
-        white.fillRect(0, 0, width, height);
+        white.fillRect(0, 0, wide, high);
         const result = new OffscreenCanvas(width, height).getContext("2d");
         result.fillRect(0, 0, width, height); // black
-        result.filter = `blur(${SOFT * Math.max(width, height)}px)`;
-        result.drawImage(white.canvas, 0, 0);
+        result.filter = `blur(${fade}px)`;
+        result.drawImage(white.canvas, -rim, -rim);
         return result.canvas.convertToBlob();
     };
     download.onclick = async () => {
@@ -92,12 +112,11 @@
         link.click();
         URL.revokeObjectURL(link.href);
     };
-    const remove = () => document.querySelector("#keep_mask button[aria-label=Clear]")?.click();
-    const upload = blob => {
+    const upload = (blob, tries) => {
         const input = document.querySelector("#keep_mask input[type=file]");
-        if (!input) { // another mask is there
-            remove();
-            setTimeout(upload, 50, blob);
+        if (document.querySelector("#keep_mask img") || !input) { // not removed yet
+            if (tries) setTimeout(upload, 50, blob, tries - 1);
+            else alert("The mask could not be used. Draw it again, download it and upload it.");
             return;
         }
         const files = new DataTransfer();
@@ -105,12 +124,14 @@
         input.files = files.files;
         input.dispatchEvent(new Event("change", {bubbles: true}));
     };
+    cancel.onclick = () => dialog.close();
     dialog.onclose = async () => {
         dialog.remove();
         if (!dialog.returnValue) return;
-        window.keptMask = {photo: photo.src, strokes: strokes()};
-        if (window.keptMask.strokes.data.some(value => value)) upload(await mask());
-        else remove();
+        window.drawnMask = {photo: photo.src, strokes: strokes()};
+        const isEmpty = !window.drawnMask.strokes.data.some(value => value);
+        document.querySelector("#remove_mask").click();
+        if (!isEmpty) upload(await mask(), 100);
     };
     document.body.append(dialog);
     dialog.showModal();

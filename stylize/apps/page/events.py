@@ -61,9 +61,11 @@ class Answers:
     def given(self, request: gr.Request, *sent: Any) -> tuple:
         """Another picture is given."""
         asked = self._asked(request, *sent)
+        words = self.studio.ready(request, asked)
         is_other = self.studio.has_other_pictures(request, asked)
-        choices = gr.Row(visible=False) if is_other else gr.skip()
-        return self.studio.ready(request, asked), choices
+        is_offering = self.studio.is_offering(request)
+        choices = gr.Row(visible=False) if is_other and not is_offering else gr.skip()
+        return words, choices
 
     def foresee(self, photos: Any, painting: Any, mask: Any, *values: Any) -> str:
         """How long it will take, in words."""
@@ -145,9 +147,10 @@ def _follow_changes(page, answers):
     looking = _LOOKING | {"show_progress": "hidden"}
     gr.on(settings, answers.ready, page.inputs, words, **_CHANGED)
     gr.on(pictures, *given, **_CHANGED)
-    masks = [page.keep_mask, page.masked]
-    page.keep_mask.change(masked_by, [page.photos, page.keep_mask], page.masked, **_CHANGED)
-    page.photos.change(mask_of, [page.photos, *masks], masks, **_CHANGED)
+    masks = [page.keep_mask, page.masked_photo]
+    given_mask = [page.photos, page.keep_mask]
+    page.keep_mask.change(photo_of_mask, given_mask, page.masked_photo, **_CHANGED)
+    page.photos.change(mask_for_photos, [page.photos, *masks], masks, **_CHANGED)
     gr.on([*pictures, *settings], *foreseen, trigger_mode="always_last", **looking)
     # Gradio sees no change in it.
     for each in page.examples:
@@ -155,15 +158,15 @@ def _follow_changes(page, answers):
         each.load_input_event.then(*foreseen, **looking)
 
 
-def masked_by(photos: Any, mask: Any) -> str | None:
+def photo_of_mask(photos: Any, mask: Any) -> str | None:
     """The path of the photo that a new mask is for: the first. None: there is no mask, or photo."""
     return next(iter(_paths(photos)), None) if _paths(mask) else None
 
 
-def mask_of(photos: Any, mask: Any, masked: Any) -> tuple[Any, str | None]:
+def mask_for_photos(photos: Any, mask: Any, masked_photo: Any) -> tuple[Any, str | None]:
     """Removes a mask with the photo that it was for. Returns it, and the first photo's path."""
     first = next(iter(_paths(photos)), None)
-    is_kept = first and masked in (None, "", first)  # it may be given before the photo
+    is_kept = first and masked_photo in (None, "", first)  # it may be given before the photo
     return gr.skip() if is_kept or not _paths(mask) else None, first
 
 

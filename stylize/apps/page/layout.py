@@ -36,6 +36,7 @@ main.fillable { max-width: 1280px } /* and as wide as a narrower window */
 #earlier .caption-label { white-space: normal; overflow-wrap: anywhere; max-width: 100% }
 .given .upload-wrapper { height: calc(100% - var(--size-10)) } /* leaves room for the sources */
 .given .gallery-item:only-child .thumbnail-item { height: 150px; aspect-ratio: auto } /* whole */
+#remove_mask { display: none }
 #draw_mask { margin: auto; padding: var(--spacing-xl); border-radius: var(--radius-lg) }
 #draw_mask div { position: relative; width: fit-content; margin: var(--spacing-lg) auto }
 #draw_mask img { display: block; max-width: 80vw; max-height: 65vh }
@@ -53,7 +54,10 @@ main.fillable { max-width: 1280px } /* and as wide as a narrower window */
 ON_LOAD = """() => {
     const results = "#result img, #gallery img, #gallery video, #earlier img, #earlier video";
     window.addEventListener("beforeunload", event => {
-        if (document.querySelector(results)) event.preventDefault();
+        if (document.querySelector(results)) {
+            event.preventDefault();
+            event.returnValue = true; // for older browsers
+        }
     });
     const watcher = new MutationObserver(() => {
         const button = document.querySelector("#losses button");
@@ -78,7 +82,7 @@ class Layout:
 
     Attributes:
         photos, painting, keep_mask: what a visitor gives.
-        masked: the path of the photo that the mask is for, unseen.
+        masked_photo: the path of the photo that the mask is for, unseen.
         settings: a component for each of `CONTROLS`, in order; the strength is the first.
         examples: `gr.Examples` of photos and of paintings.
         start, choices, stop: the buttons.
@@ -92,7 +96,7 @@ class Layout:
     photos: gr.Gallery
     painting: gr.Gallery
     keep_mask: gr.Gallery
-    masked: gr.Textbox
+    masked_photo: gr.Textbox
     settings: list[Any]
     examples: list[Any]
     start: gr.Button
@@ -183,7 +187,9 @@ def _more_controls():
     with gr.Accordion("More settings", open=False):
         keep_mask = _upload("Keep a part of the photo: a mask", ["image"], "keep_mask")
         draw = gr.Button("Draw the mask on the photo", size="sm")
-        draw.click(None, js=DRAW_MASK)  # the browser alone does it
+        remove = gr.Button(elem_id="remove_mask")  # unseen: it is for the script
+        draw.click(None, js=DRAW_MASK)  # the browser alone does both
+        remove.click(None, None, keep_mask, js="() => null")
         gr.Markdown(
             "White parts of the mask stay as they are in the photo, black parts are painted. In a "
             "cut-out, with a transparent background, opaque parts stay."

@@ -75,4 +75,4 @@ def download_name(photo: str | os.PathLike, painting: str | os.PathLike, strengt
     """
     names = (re.sub(r"[^\w-]+", "_", Path(each).stem) for each in (photo, painting))
     kept = [name for each in names if (name := each[:LONGEST_NAME].strip("-_"))]
-    return "_".join([*(kept or ["painted"]), re.sub(r"[^\w.]+", "", str(strength))[:8]])
+    return "_".join([*(kept or ["painted"]), re.sub(r"[^\w.-]+", "", str(strength))[:8]])

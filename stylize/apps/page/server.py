@@ -49,6 +49,8 @@ class Page(gr.Blocks):
 
     async def preprocess_data(self, block_fn, inputs, *more, **options):
         """See `gr.Blocks`. Raises gr.Error for whatever the page itself does not send."""
+        if block_fn.fn is None:  # what the browser does alone
+            raise complaint(NOT_OURS)
         try:
             self._check_uploads(block_fn, inputs)
             if inputs == [None]:  # no example: Gradio's own event trips over it

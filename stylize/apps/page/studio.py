@@ -120,10 +120,19 @@ class Studio:
             return False
         return asked == before and asked.is_choice == before.is_choice
 
+    def is_offering(self, request: gr.Request) -> bool:
+        """Whether small pictures to choose from are being painted for a visitor, or will be."""
+        asked = self._asked.get(request.session_hash)
+        is_running = request.session_hash in self._running
+        return asked is not None and asked.is_choice and (asked.waits or is_running)
+
     def has_other_pictures(self, request: gr.Request, asked: Asked) -> bool:
         """Whether the visitor's last request was for pictures other than those in `asked`."""
         before = self._asked.get(request.session_hash)
-        return before is not None and (before.photos, before.style) != (asked.photos, asked.style)
+        if before is None:
+            return False
+        pictures = [(each.photos, each.style, each.keep_mask) for each in (before, asked)]
+        return pictures[0] != pictures[1]
 
     def ready(self, request: gr.Request, asked: Asked) -> Any:
         """The words after a visitor has changed what is to be painted: that would be `asked` now.
@@ -158,18 +167,16 @@ class Studio:
         """
         self._running[asked.stop] = asked.stop
         try:
-            self._check(asked)
-            for shown in with_notes(self._paint_asked(asked), asked.notes):
-                yield shown
-            if asked.stop.is_set():  # what came of it is gone with the page
-                raise InputError("The page was shut down before this was finished.")
-            if not shown.result:
-                raise InputError(shown.words)
-        except Exception as error:
-            log(f"failed: {reason(error)}")
-            raise
+            with _logged():
+                self._check(asked)
+                for shown in with_notes(self._paint_asked(asked), asked.notes):
+                    yield shown
         finally:
             del self._running[asked.stop]
+        if asked.stop.is_set():  # what came of it is gone with the page
+            raise InputError("The page was shut down before this was finished.")
+        if not shown.result:
+            raise InputError(shown.words)
 
     def offer(self, session: str | None) -> Iterator[Offered]:
         """Paints the visitor's photo small, once for each of `STRENGTHS`. The rest: see `paint`."""
@@ -191,10 +198,10 @@ class Studio:
         self._running[session] = asked.stop
         asked.waits = False
         try:
-            self._check(asked)
-            yield from with_notes(events_of(asked), asked.notes)
+            with _logged():
+                self._check(asked)
+                yield from with_notes(events_of(asked), asked.notes)
         except Exception as error:
-            log(f"failed: {reason(error)}")
             failure = complaint(reason(error))
             yield shown(failure.message)
             raise failure from None
@@ -306,6 +313,7 @@ class Studio:
         yield from self._follow(job, watch, say)
         if not watch.error:
             self.foresight.learn(watch)
+        log(f"{watch.ending}, {watch.seconds:.0f} s")
         if watch.last:
             record = metadata.make_record(job, self._weights, photo, [asked.style])
             more = {"iteration": watch.last.iteration, "losses": watch.last.losses.as_dict()}
@@ -315,20 +323,16 @@ class Studio:
 
     def _follow(self, job, watch, say):
         """Paints a job. Yields what is shown; raises what ended the run, but for `Stopped`."""
-        before, ending = None, "abandoned"  # if the visitor leaves
-        try:
-            for iterate in watch.follow(lambda w: nst.paint(job, self._weights, w)):
-                words = STOPPING if watch.is_stopping else say(watch)
-                if iterate is None:
-                    yield Shown(words)
-                    continue
-                # The same again, Gradio would write over the file that the browser still reads.
-                picture = gr.skip() if iterate.image == before else iterate.image
-                before = iterate.image
-                yield Shown(words, picture, watch.table.figure())
-            ending = watch.ending
-        finally:
-            log(f"{ending}, {watch.seconds:.0f} s")
+        before = None
+        for iterate in watch.follow(lambda w: nst.paint(job, self._weights, w)):
+            words = STOPPING if watch.is_stopping else say(watch)
+            if iterate is None:
+                yield Shown(words)
+                continue
+            # The same one again, Gradio would write over the file that the browser still reads.
+            picture = gr.skip() if iterate.image == before else iterate.image
+            before = iterate.image
+            yield Shown(words, picture, watch.table.figure())
         gc.collect()  # frees what was compiled for this picture alone, whose parts hold each other
         if watch.error and not isinstance(watch.error, Stopped):
             raise watch.error
@@ -352,6 +356,7 @@ class Studio:
             ended = yield from self._paint_frames(job, clip, frames, limit)
             files = frames.files()
             words = f"{ended}: {len(files)} of {clip.length} frames".capitalize()
+            log(words.lower())
             if not files:
                 yield Shown(words)
                 return
@@ -466,3 +471,16 @@ class Studio:
         self.stop(request)
         if asked := self._asked.get(request.session_hash):
             asked.waits = False
+
+
+@contextlib.contextmanager
+def _logged():
+    """Tells the log of a run that fails, or whose visitor leaves."""
+    try:
+        yield
+    except GeneratorExit:
+        log("abandoned")
+        raise
+    except Exception as error:
+        log(f"failed: {reason(error)}")
+        raise

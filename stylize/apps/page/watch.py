@@ -143,9 +143,8 @@ class Watch(Progress):
         last = self.stages[-1]
         at, size = (" at", "") if self.stage is last else (", first at", f" of {_size(last)}")
         words = f"Painting{at} {_size(self.stage)}{size} pixels: {self.fraction:.0%}, {self.left}"
-        so_far = self.last and "{}x{}".format(*self.last.image.size)
-        if so_far and so_far != _size(last):
-            words += f" (*Stop* now would give {so_far} pixels)"
+        if self.last and (so_far := self.last.image.size) != (last.cols, last.rows):
+            words += "; stopped now, it would have {}x{}".format(*so_far)
         return words
 
     @property

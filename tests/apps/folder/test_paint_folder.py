@@ -248,8 +248,8 @@ def test_full_disk_stops_the_folder_which_goes_on_later(
     out, err = capsys.readouterr()
     assert "0 painted, 0 already finished, 1 failed, 2 left unpainted" in out
     assert err.count("\n") == 1 and err.endswith(
-        "results/a.png: No space left on device; free some space and try again: the same command "
-        "paints what is left\n"
+        "results/a.png: No space left on device; free some space and try again: the same command, "
+        "without --overwrite, paints what is left\n"
     )
     assert nst.main(command) == 0
     assert painted(tmp_path) == ["a.png", "b.png", "sub/c.png"]

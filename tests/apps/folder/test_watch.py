@@ -133,8 +133,8 @@ def test_full_disk_ends_it(
     with monkeypatch.context() as patch:
         patch.setattr(Image.Image, "save", disk_full)
         assert nst.main(command) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("the same command paints what is left")
+    first, *_ = capsys.readouterr().err.splitlines()
+    assert first.endswith("the same command, without --overwrite, paints what is left")
     looks += [nothing, nothing]
     with pytest.raises(Stopped):
         nst.main(command)

@@ -22,7 +22,7 @@ from fuzz_page import fuzz_page  # noqa: E402
 from stylize.apps.page import guard, keeping, previews  # noqa: E402
 from stylize.errors import InputError  # noqa: E402
 
-LOOKS = ("show", "show_last", "masked_by", "mask_of", "foresee", "ready", "given")
+LOOKS = ("show", "show_last", "photo_of_mask", "mask_for_photos", "foresee", "ready", "given")
 EXAMPLES = ("load_example", "load_example_1")
 NAMES = (*EXAMPLES, *LOOKS, "enter", "enter_for_choices", "paint_entered", "offer", "stop", "leave")
 NAMES += ("paint",)  # for programs
@@ -60,6 +60,7 @@ class Visitor:
         self.client = httpx.Client(base_url=address, headers={"connection": "close"}, timeout=30)
         self.session = f"visitor{next(self.sessions)}"
         config = self.client.get("/config").json()
+        self.scripts = [each["id"] for each in config["dependencies"] if not each["backend_fn"]]
         self.events = {each["api_name"]: each["id"] for each in config["dependencies"]}
 
     def upload(self, path):
@@ -109,8 +110,8 @@ def in_gallery(file):
 
 def looks_of(gallery):
     """What the page says of pictures before they are painted, event by event."""
-    pictures = {"show": [gallery], "show_last": [gallery], "masked_by": [gallery, gallery]}
-    pictures |= {"mask_of": [gallery, gallery, "a path"]}
+    pictures = {"show": [gallery], "show_last": [gallery], "photo_of_mask": [gallery, gallery]}
+    pictures |= {"mask_for_photos": [gallery, gallery, "a path"]}
     inputs = [gallery, gallery, gallery, *CONTROLS]
     return pictures | {"foresee": inputs, "ready": inputs, "given": inputs}
 
@@ -285,6 +286,13 @@ def test_events_that_do_not_exist_are_answered(visitor):
     for body in ("", "[", "[" * 100_000, "{}", "null"):
         answer = visitor.client.post("/gradio_api/queue/join", content=body)
         assert answer.status_code in (400, 422)
+
+
+def test_what_only_a_browser_does_is_refused(visitor):
+    """Drawing a mask, say."""
+    assert len(visitor.scripts) >= 2
+    for event in visitor.scripts:
+        assert visitor.join(event, [])["output"]["error"] == guard.NOT_OURS
 
 
 def test_what_is_nested_deep_is_refused(visitor):
