@@ -489,8 +489,8 @@ def test_an_error_ends_our_own_processes_and_no_others():
 @pytest.mark.skipif(os.name == "nt", reason="no process groups there")
 def test_killed_process_costs_no_picture(command, photos, full_weights_path, tmp_path):
     (photos / "b.jpg").unlink()
-    command += ["--recipe", "keras"]
-    command[command.index("--iter") + 1] = "2"
+    command += ["--recipe", "keras", *SHALLOW]
+    command[command.index("--iter") + 1] = "60"  # so that it is still being painted then
     with start(command, full_weights_path) as run:
         deadline = time.monotonic() + 90
         while not (states := list((tmp_path / "results").rglob("*_state.npz"))):
