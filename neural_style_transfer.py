@@ -47,7 +47,7 @@ from stylize.backend.tensors import LossAndGrads, keras
 from stylize.errors import InputError as InputError
 from stylize.errors import NonFiniteLoss as NonFiniteLoss
 from stylize.errors import WeightsError as WeightsError
-from stylize.errors import listed, require
+from stylize.errors import listed
 from stylize.images.reading import load_image as load_image
 from stylize.images.writing import save_image as save_image
 from stylize.losses.content import Content
@@ -65,7 +65,7 @@ from stylize.losses.whole import whole_loss
 from stylize.optimize import minimize
 from stylize.optimize.state import Losses
 from stylize.runs.iterations import iterations_at
-from stylize.runs.job import Job, prepare
+from stylize.runs.job import Job, prepare, started
 from stylize.runs.level import Level
 from stylize.runs.progress import Checkpoint, Iterate, Progress, Stage
 from stylize.runs.recipes import DEFAULT_RECIPE
@@ -362,11 +362,7 @@ def paint(
     targets and neighbours are found anew, and the optimiser starts anew. A run resumes from
     `checkpoint`, if given, and calls `keep` with every checkpoint it reaches. Raises InputError.
     """
-    require("job", job, Job, "a Job, from prepare")
-    require("weights", weights, VGG19Weights, "a VGG19Weights, from load_weights")
-    progress = Progress() if progress is None else progress
-    require("progress", progress, Progress, "a Progress")
-    progress.start_run(job.stages, callback)
+    progress = started(job, weights, progress, callback)
     resumed = checkpoint = job.resumed(checkpoint)
     key, first = job.key, checkpoint.stage if checkpoint else 0
     level: Level | None = None

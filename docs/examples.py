@@ -48,7 +48,9 @@ base, styles = "img/coffee.jpg", ["img/stained_glass.jpg"]
 job = nst.prepare(base, styles, size=200, strength=0.6)
 iterate = nst.paint(job, weights)
 record = metadata.make_record(job, weights, base, styles)
-nst.save_image(iterate.image, "results/told.png", description=metadata.to_text(record))
+told_more = {"iteration": iterate.iteration, "losses": iterate.losses.as_dict()}
+text = metadata.to_text(record, **told_more)
+nst.save_image(iterate.image, "results/told.png", description=text)
 
 
 # A picture made again from its record, even if the recipe was your own
@@ -57,6 +59,8 @@ name, own = (
     record["recipe"],
     record.get("own_recipe", {}),
 )  # put functions back, such as `longer_side`
+if own and own["longer_side"]:
+    own["longer_side"] = {"int": int, "round": round}[own["longer_side"]]
 recipe = nst.RECIPES["keras" if own else name] | own | record["settings"]
 each = record["evaluations_per_iteration"]
 again = nst.style_transfer(
@@ -79,7 +83,7 @@ from stylize.vgg.preprocess import preprocess_image
 
 recipe = nst.RECIPES["keras"] | {"formula": "gatys"}
 job = nst.prepare("img/coffee.jpg", "img/ink.jpg", recipe, size=200)
-start = None  # with neighbours, `Checkpoint.start` of the last size: they are those of that
+start = None  # of a run with neighbours: its last `Checkpoint.start`, which has the same ones
 objective = nst.stage_objective(job, weights, job.stages[-1], start)
 x = preprocess_image(nst.load_image("results/coffee.jpg"))  # BGR minus the mean pixel
 losses, gradient = objective(x.ravel())

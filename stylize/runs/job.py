@@ -24,7 +24,7 @@ from stylize.losses.style import Painting
 from stylize.losses.tiled import TilePasses
 from stylize.runs import memory
 from stylize.runs.level import Inputs, Level, seen_size
-from stylize.runs.progress import Checkpoint, Stage
+from stylize.runs.progress import Checkpoint, Iterate, Progress, Stage
 from stylize.runs.pyramid import plan_stages
 from stylize.runs.recipes import DEFAULT_RECIPE, choose_settings, name_of
 from stylize.runs.settings import (
@@ -37,6 +37,7 @@ from stylize.runs.settings import (
     Settings,
 )
 from stylize.runs.validators import checked, is_word, whole_number
+from stylize.vgg.weights import VGG19Weights
 
 MOST_EVALUATIONS = 10**6  # of an iteration
 STARTS = ("base", "recolored", "noise")  # what `init` may be, if not a picture
@@ -210,6 +211,24 @@ class Job(NamedTuple):
         if any(stage.in_files for stage in self.stages):
             return functools.partial(empty_in_file, folder=self.settings.scratch_folder)
         return empty_in_memory
+
+
+def started(
+    job: Job,
+    weights: VGG19Weights,
+    progress: Progress | None,
+    callback: Callable[[Iterate], None] | None,
+) -> Progress:
+    """Returns the progress of a run that starts now, a new one if None is given.
+
+    Raises InputError: an argument of `paint` is of another kind.
+    """
+    require("job", job, Job, "a Job, from prepare")
+    require("weights", weights, VGG19Weights, "a VGG19Weights, from load_weights")
+    progress = Progress() if progress is None else progress
+    require("progress", progress, Progress, "a Progress")
+    progress.start_run(job.stages, callback)
+    return progress
 
 
 def prepare(

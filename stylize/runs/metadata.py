@@ -189,7 +189,8 @@ def without_names(record: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a record with pictures by what is in them, whatever they are called."""
     files = {n: _digests(record[n]) for n in (*GIVEN, *PICTURE_SETTINGS) if n in record}
     named = [name for name in PICTURE_SETTINGS if name in record]  # in the settings, by name
-    settings = {n: v for n, v in record.get("settings", {}).items() if n not in named}
+    of_now = settings_of({"settings": {}, **record})  # an earlier version did without some of them
+    settings = {name: value for name, value in of_now.items() if name not in named}
     return {**record, **files, "settings": settings}
 
 

@@ -14,7 +14,7 @@ from stylize.images import reading, writing
 from stylize.optimize.state import Losses
 from stylize.runs import metadata
 from stylize.runs.job import prepare
-from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
+from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES, choose_settings
 from stylize.runs.settings import SETTINGS
 
 NOTHING_GIVEN = dict.fromkeys(SETTINGS)
@@ -67,6 +67,9 @@ def test_every_recipe_can_be_changed_and_recorded(name, small_vgg19, photo, pain
     assert read["recipe"] == "custom" and read["own_recipe"]["noise"] == 0.123
     longer = RECIPES[name].longer_side
     assert read["own_recipe"]["longer_side"] == (longer and longer.__name__)
+    again = RECIPES["keras"] | read["own_recipe"] | {"longer_side": longer} | read["settings"]
+    unlike = {"precision": read["settings"]["precision"], "temporal_weight": again.temporal_weight}
+    assert choose_settings(again) == job.settings | unlike  # the latter is of films alone
 
 
 def test_arrays_are_recorded_by_their_pixels(small_vgg19, photo, painting, tmp_path):
@@ -236,6 +239,14 @@ def test_what_earlier_versions_did_not_have_is_off_in_their_pictures(record, nam
     del record["settings"][name]
     assert metadata.settings_of(record)[name] == before
     assert metadata.settings_like(record, given, "r.png")[name] == before
+
+
+@pytest.mark.parametrize(("now", "alike"), [(0.0, True), (5.0, False)])
+def test_picture_without_a_later_term_is_finished_where_that_is_off(record, now, alike):
+    """Else every picture would be painted again for a term that nobody asked for."""
+    settings = {n: v for n, v in record["settings"].items() if n != "similarity_weight"}
+    later = record | {"settings": settings | {"similarity_weight": now}}
+    assert metadata.made_alike(record | {"settings": settings}, later) == alike
 
 
 def test_differences_name_another_machine_but_not_in_records_that_do_not_say(record):

@@ -57,6 +57,7 @@
     undo.onclick = () => before.length && brush.putImageData(before.pop(), 0, 0);
     clear.onclick = () => {
         remember();
+        erase.checked = false;
         brush.clearRect(0, 0, width, height);
     };
 
@@ -125,6 +126,9 @@
         input.dispatchEvent(new Event("change", {bubbles: true}));
     };
     cancel.onclick = () => dialog.close();
+    dialog.oncancel = event => { // Esc
+        if (before.length && !confirm("Discard what you have drawn?")) event.preventDefault();
+    };
     dialog.onclose = async () => {
         dialog.remove();
         if (!dialog.returnValue) return;

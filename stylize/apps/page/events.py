@@ -31,6 +31,9 @@ _LOOKING: dict[str, Any] = {
 }
 
 
+REMARKS_FOR = 6  # seconds
+
+
 class Answers:
     """What the page answers to a visitor."""
 
@@ -67,14 +70,10 @@ class Answers:
         choices = gr.Row(visible=False) if is_other and not is_offering else gr.skip()
         return words, choices
 
-    def foresee(self, photos: Any, painting: Any, mask: Any, *values: Any) -> str:
+    def foresee(self, photos: Any, painting: Any, *values: Any) -> str:
         """How long it will take, in words."""
         given = dict(zip(CONTROLS, values, strict=True))
-        words = self.studio.foresight.words(_paths(photos), _last(painting), given)
-        if _paths(mask):  # which may be out of sight
-            whose = "of each photo" if len(_paths(photos)) > 1 else "of the photo"
-            words = f"{words} A mask keeps a part {whose}.".strip()
-        return words
+        return self.studio.foresight.words(_paths(photos), _last(painting), given)
 
     def show(self, photos: Any) -> Any:
         """Uploads as any browser can show them."""
@@ -105,6 +104,7 @@ def connect(page: Layout, answers: Answers) -> None:
     _offer_choices(page, answers)
     _show_uploads(page, answers)
     _follow_changes(page, answers)
+    _follow_mask(page)
     page.stop.click(answers.studio.stop, queue=False)
 
 
@@ -141,16 +141,12 @@ def _follow_changes(page, answers):
     """What is given or set anew may be ready to be painted, and takes another time."""
     words, *_ = page.outputs
     given = answers.given, page.inputs, [words, page.offer]
-    foreseen = answers.foresee, page.inputs, page.expected
+    foreseen = answers.foresee, [page.photos, page.painting, *page.settings], page.expected
     settings = [each.change for each in page.settings]
-    pictures = [page.photos.change, page.painting.change, page.keep_mask.change]
+    pictures = [page.photos.change, page.painting.change]
     looking = _LOOKING | {"show_progress": "hidden"}
     gr.on(settings, answers.ready, page.inputs, words, **_CHANGED)
-    gr.on(pictures, *given, **_CHANGED)
-    masks = [page.keep_mask, page.masked_photo]
-    given_mask = [page.photos, page.keep_mask]
-    page.keep_mask.change(photo_of_mask, given_mask, page.masked_photo, **_CHANGED)
-    page.photos.change(mask_for_photos, [page.photos, *masks], masks, **_CHANGED)
+    gr.on([*pictures, page.keep_mask.change], *given, **_CHANGED)
     gr.on([*pictures, *settings], *foreseen, trigger_mode="always_last", **looking)
     # Gradio sees no change in it.
     for each in page.examples:
@@ -158,16 +154,41 @@ def _follow_changes(page, answers):
         each.load_input_event.then(*foreseen, **looking)
 
 
-def photo_of_mask(photos: Any, mask: Any) -> str | None:
-    """The path of the photo that a new mask is for: the first. None: there is no mask, or photo."""
-    return next(iter(_paths(photos)), None) if _paths(mask) else None
+def _follow_mask(page):
+    """A mask is said to be there, wherever the page is scrolled to, and goes with its photo."""
+    about = [page.masked_photo, page.mask_in_use]
+    page.keep_mask.change(mask_given, [page.photos, page.keep_mask], about, **_CHANGED)
+    waiting = _LOOKING | {"show_progress": "hidden"}  # in the queue: only there toasts are shown
+    given = [page.photos, page.keep_mask, page.masked_photo]
+    all_of_it = [page.keep_mask, *about]  # Gradio sees no change in what is removed
+    page.photos.change(mask_for_photos, given, all_of_it, **waiting)
+    page.remove_mask.click(no_mask, None, all_of_it, **_AT_ONCE)
 
 
-def mask_for_photos(photos: Any, mask: Any, masked_photo: Any) -> tuple[Any, str | None]:
-    """Removes a mask with the photo that it was for. Returns it, and the first photo's path."""
-    first = next(iter(_paths(photos)), None)
+def mask_given(photos: Any, mask: Any) -> tuple[str | None, gr.Markdown]:
+    """The path of the first photo, for which a new mask is, and words that there is one."""
+    is_there = bool(_paths(mask))
+    return _first(photos) if is_there else None, gr.Markdown(visible=is_there)
+
+
+def mask_for_photos(photos: Any, mask: Any, masked_photo: Any) -> tuple[Any, ...]:
+    """Removes a mask with the photo that it was for, or leaves it. What is returned: `no_mask`."""
+    first = _first(photos)
     is_kept = first and masked_photo in (None, "", first)  # it may be given before the photo
-    return gr.skip() if is_kept or not _paths(mask) else None, first
+    if is_kept or not _paths(mask):
+        return gr.skip(), first, gr.skip()
+    gr.Info("The mask was for the photo before, and is removed.", duration=REMARKS_FOR)
+    return no_mask()
+
+
+def no_mask() -> tuple[None, None, gr.Markdown]:
+    """Removes the mask. Returns it, the path of its photo, and the words that there is one."""
+    return None, None, gr.Markdown(visible=False)
+
+
+def _first(gallery):
+    """The path of the first of them; None: there is none."""
+    return next(iter(_paths(gallery)), None)
 
 
 def _paths(gallery):

@@ -66,6 +66,7 @@ ON_LOAD = """() => {
     watcher.observe(document.body, {childList: true, subtree: true});
 }"""
 DRAW_MASK = Path(__file__).with_name("draw_mask.js").read_text("utf-8")
+MASK_IN_USE = "A mask keeps a part of the photo: see *More settings*."
 WORDS = gr.I18n(
     en={
         "upload_text.drop_gallery": "Drop pictures here",  # else "Media"
@@ -83,6 +84,8 @@ class Layout:
     Attributes:
         photos, painting, keep_mask: what a visitor gives.
         masked_photo: the path of the photo that the mask is for, unseen.
+        remove_mask: a button that is unseen, for the script that draws masks.
+        mask_in_use: says that there is a mask.
         settings: a component for each of `CONTROLS`, in order; the strength is the first.
         examples: `gr.Examples` of photos and of paintings.
         start, choices, stop: the buttons.
@@ -97,6 +100,8 @@ class Layout:
     painting: gr.Gallery
     keep_mask: gr.Gallery
     masked_photo: gr.Textbox
+    remove_mask: gr.Button
+    mask_in_use: gr.Markdown
     settings: list[Any]
     examples: list[Any]
     start: gr.Button
@@ -140,6 +145,7 @@ def lay_out(max_size: int) -> Layout:
                 choices = gr.Button("Show me the choices", min_width=220, scale=3)
                 stop = gr.Button("Stop", min_width=100, scale=1)
             expected = gr.Markdown(elem_id="expected")
+            mask_in_use = gr.Markdown(MASK_IN_USE, visible=False, elem_id="mask_in_use")
             with gr.Row(visible=False, elem_id="choices") as offer:
                 offered = [_choice(each) for each in STRENGTHS]
             with gr.Row():
@@ -155,6 +161,8 @@ def lay_out(max_size: int) -> Layout:
         painting,
         keep_mask,
         gr.Textbox(visible=False),
+        gr.Button(elem_id="remove_mask"),
+        mask_in_use,
         [strength, size, *more],
         examples,
         start,
@@ -187,9 +195,7 @@ def _more_controls():
     with gr.Accordion("More settings", open=False):
         keep_mask = _upload("Keep a part of the photo: a mask", ["image"], "keep_mask")
         draw = gr.Button("Draw the mask on the photo", size="sm")
-        remove = gr.Button(elem_id="remove_mask")  # unseen: it is for the script
-        draw.click(None, js=DRAW_MASK)  # the browser alone does both
-        remove.click(None, None, keep_mask, js="() => null")
+        draw.click(None, js=DRAW_MASK)  # the browser alone does it
         gr.Markdown(
             "White parts of the mask stay as they are in the photo, black parts are painted. In a "
             "cut-out, with a transparent background, opaque parts stay."

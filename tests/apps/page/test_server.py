@@ -250,6 +250,8 @@ def test_mask_is_drawn_on_the_photo(visit, photo_path, painting_path):
     page.locator("#draw_mask").get_by_role("button", name="Clear").click()
     page.get_by_role("button", name="Use this mask").click()
     expect(page.locator("#keep_mask img")).to_have_count(0)
+    expect(page.locator("#keep_mask")).to_contain_text("Drop pictures here")
+    expect(page.locator("#mask_in_use")).to_be_hidden()
 
 
 def test_port_in_use_is_answered_in_one_line(address):
@@ -548,10 +550,18 @@ def test_mask_keeps_a_part_of_the_photo(visit, photo_path, painting_path, cut_ou
         page.get_by_role("button", name="Download PNG").click()
     record = metadata.read_record(download.value.path())
     assert record["keep_mask"] == metadata.describe_file(cut_out_path)
-    expect(page.locator("#expected")).to_contain_text("A mask keeps a part of the photo.")
-    example(page, "photos", 1)  # the mask is not for this one
+    expect(page.locator("#mask_in_use")).to_have_text(
+        re.compile("A mask keeps a part of the photo")
+    )
+    example(page, "photos", 1)
+    gone = page.get_by_test_id("toast-body").filter(has_text="The mask was for the photo before")
+    expect(gone).to_be_visible()
     expect(page.locator("#keep_mask img")).to_have_count(0)
-    expect(page.locator("#expected")).not_to_contain_text("mask")
+    expect(page.locator("#mask_in_use")).to_be_hidden()
+    page.locator("#keep_mask input[type=file]").set_input_files(cut_out_path)
+    expect(page.locator("#mask_in_use")).to_be_visible()
+    page.locator("#keep_mask").get_by_label("Clear").click()
+    expect(page.locator("#mask_in_use")).to_be_hidden()
 
 
 def test_page_takes_any_size_of_upload(visit, painting_path, tmp_path):
