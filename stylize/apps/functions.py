@@ -121,7 +121,7 @@ def _arguments(paths, options):
         elif value is not None and (wanted := _wanted(actions[name], value)):
             raise InputError(f"{name} must be {wanted}, received {shown(value)}")
         setattr(args, name, value)
-    args.command = args.resume_command = args.rest_command = "the same call"
+    args.command = args.resume_command = "the same call"
     return args
 
 

@@ -233,8 +233,7 @@ def _add_machine(add):
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """The options, with the `command` that they are from, and others made of it: `resume_command`
-    resumes a photo, `rest_command` paints what is left of a folder.
+    """The options, with the `command` that they are from and the `resume_command`.
 
     Args:
         argv: the arguments; None: those of the process.
@@ -251,9 +250,6 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args.command = in_shell([*started_as(), *argv])
     again = argv if args.resume else with_options(argv, ["--resume"])
     args.resume_command = in_shell([*started_as(), *again])
-    # With --overwrite, or what it may be shortened to, all of them would be painted again.
-    rest = [word for word in argv if not (len(word) > 3 and "--overwrite".startswith(word))]
-    args.rest_command = in_shell([*started_as(), *rest])
     return args
 
 

@@ -206,11 +206,9 @@ class Ledger:
             warn(line)
 
     def close(self) -> None:
-        """Writes the page, where there is something new to show. Raises OSError."""
+        """Writes the page, unless it says the same already. Raises OSError."""
         self._bar.close()
         path = self._folder / INDEX
-        if path.exists() and not self.count("painted", "failed"):
-            return
         words = {"failed": lambda o: o.error, "waiting": lambda o: "not painted yet"}
         rows = [
             (task.photo, task.style, words[o.status](o) if o.status in words else result)

@@ -415,7 +415,8 @@ def main(args: argparse.Namespace) -> int:
         args: from `parse`.
     """
     action = paint_what_comes if args.watch else paint_once
-    return exit_status(PROGRAM, lambda: action(args), lambda: f"resume with: {args.rest_command}")
+    kept = " (without --overwrite, it keeps what is painted already)" * args.overwrite
+    return exit_status(PROGRAM, lambda: action(args), lambda: f"resume with: {args.command}{kept}")
 
 
 def paint_once(args: argparse.Namespace) -> int:

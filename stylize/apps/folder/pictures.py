@@ -224,7 +224,9 @@ def check_ours(index: Path, log: Path | None = None) -> None:
 
 
 def write_index(path: str | os.PathLike, rows: Iterable[tuple[Path, Path, Path | str]]) -> None:
-    """Writes the page that shows photos, styles and results; whole or not at all. Raises OSError.
+    """Writes the page that shows photos, styles and results, unless it does so already.
+
+    It is written whole or not at all. Raises OSError.
 
     Args:
         path: of the page. It shows the pictures where they lie.
@@ -237,10 +239,12 @@ def write_index(path: str | os.PathLike, rows: Iterable[tuple[Path, Path, Path |
         "<tr>" + "".join(f"<td>{linked_picture(*cell, path.parent)}" for cell in row)
         for row in cells
     )
+    page = html_page(html.escape(path.parent.name), STYLE, TABLE.format(rows=text))
+    content = page.encode("utf-8", "backslashreplace")
+    if path.is_file() and path.read_bytes() == content:
+        return
     with replacing(path) as temporary:
-        title = html.escape(path.parent.name)
-        page = html_page(title, STYLE, TABLE.format(rows=text))
-        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
+        temporary.write_bytes(content)
 
 
 def _common_folder(cells):

@@ -56,6 +56,7 @@ from stylize.vgg.weights import VGG19Weights
 # Visitors whose wishes are remembered. Gradio's queue has room for fewer, but strangers may enter
 # under any number of names, and those that did so first are forgotten first.
 MOST_ASKED = 10_000
+SHUT_DOWN = "The page was shut down before this was finished."
 
 
 class Studio:
@@ -81,6 +82,7 @@ class Studio:
         # session -> what stops its run; that of a program is under no visitor's name
         self._running: dict[Any, threading.Event] = {}
         self._reading = threading.Lock()
+        self._is_ending = False
 
     def enter(self, request: gr.Request, asked: Asked, is_choice: bool = False) -> str:
         """A visitor asks for pictures, and waits from now on. Returns words that say so.
@@ -170,11 +172,13 @@ class Studio:
             with _logged():
                 self._check(asked)
                 for shown in with_notes(self._paint_asked(asked), asked.notes):
+                    if self._is_ending and shown.result:  # it goes with the page
+                        break
                     yield shown
         finally:
             del self._running[asked.stop]
-        if asked.stop.is_set():  # what came of it is gone with the page
-            raise InputError("The page was shut down before this was finished.")
+        if self._is_ending:
+            raise InputError(SHUT_DOWN)
         if not shown.result:
             raise InputError(shown.words)
 
@@ -247,6 +251,8 @@ class Studio:
 
     def _check(self, asked):
         """Raises InputError unless there is something to paint, and not too much of it."""
+        if self._is_ending:
+            raise InputError(SHUT_DOWN)
         if not (asked.photos and asked.style):
             raise InputError("Give a photo and a painting: drop them above, or choose an example.")
         self.allowed.check_photos(asked.photos)
@@ -459,7 +465,8 @@ class Studio:
             stop.set()
 
     def stop_all(self) -> None:
-        """Stops what is being painted, as the page ends."""
+        """Stops what is being painted, as the page ends; nothing else begins."""
+        self._is_ending = True
         for stop in [*self._running.values()]:
             stop.set()
 

@@ -172,6 +172,9 @@ def test_bad_picture_is_named_and_does_not_stop_the_rest(one_process, command, p
         assert finished == 0 or "bad.png: not a picture" in (
             (photos.parent / "results" / "index.html").read_text()
         )
+    (photos / "bad.png").unlink()  # nothing is painted any more, but the page had a failure
+    assert nst.main([*command, "--quiet"]) == 0
+    assert "bad.png" not in (photos.parent / "results" / "index.html").read_text()
 
 
 @pytest.mark.parametrize(
