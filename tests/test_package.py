@@ -139,9 +139,9 @@ def installed(wheel, tmp_path_factory):
 def test_wheel_holds_the_package_and_the_examples(wheel):
     files = set(zipfile.ZipFile(wheel).namelist())
     package = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("stylize/**/*.py")}
-    data = {f"stylize/img/{name}" for name in DATA["stylize.img"]}
+    data = {f"{room.replace('.', '/')}/{name}" for room, names in DATA.items() for name in names}
     contents = {name for name in files if not name.startswith(DIST_INFO)}
-    assert contents == MODULES | package | data | {"stylize/py.typed"}
+    assert contents == MODULES | package | data
 
 
 @pytest.mark.wheel
