@@ -134,7 +134,10 @@
         if (!dialog.returnValue) return;
         window.drawnMask = {photo: photo.src, strokes: strokes()};
         const isEmpty = !window.drawnMask.strokes.data.some(value => value);
-        document.querySelector("#remove_mask").click();
+        // Only if one is there: else the answer might come after the new mask, and remove that.
+        if (document.querySelector("#keep_mask img")) {
+            document.querySelector("#remove_mask").click();
+        }
         if (!isEmpty) upload(await mask(), 100);
     };
     document.body.append(dialog);
