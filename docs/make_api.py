@@ -14,7 +14,7 @@ import neural_style_transfer as nst
 from stylize.apps import functions, options
 from stylize.backend import tensors
 from stylize.runs import metadata, progress
-from stylize.runs.settings import Recipe
+from stylize.runs.recipe_values import Recipe
 from stylize.vgg import preprocess
 
 SECTIONS = {

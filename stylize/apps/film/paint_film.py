@@ -387,16 +387,21 @@ def run(args: argparse.Namespace, console: FilmConsole) -> Path:
     clip = open_clip(args.base, args.frames, args.fps)
     console.length = clip.length
     if args.frames and (missing := missing_frames(args.base)):
-        more = len(missing) - 1
-        which = f"{missing[0]} and {more} more are" if more else f"{missing[0]} is"
-        them = "them" if more else "it"
-        console.warn(f"{args.base}: frame {which} missing; the film skips {them}")
+        console.warn(f"{args.base}: {_skipped(missing)}")
     check_files([film])
     if finished.is_symlink():  # its name can be foreseen: anybody may have made it
         raise InputError(f"{finished}: is a link, but the film's frames are kept there; remove it")
     check_writable(args.result_prefix, film.suffix)
     with alone(args.result_prefix):
         return _run(args, console, clip, film)
+
+
+def _skipped(missing):
+    """Says which of a folder's frames are missing, given by their numbers."""
+    first, *others = missing
+    if others:
+        return f"frame {first} and {len(others)} more are missing; the film skips them"
+    return f"frame {first} is missing; the film skips it"
 
 
 def _run(args, console, clip, film):

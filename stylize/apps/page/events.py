@@ -30,7 +30,6 @@ _LOOKING: dict[str, Any] = {
     "preprocess": False,
 }
 
-
 REMARKS_FOR = 6  # seconds
 
 
