@@ -13,7 +13,6 @@ arXiv:1808.00449, eq. 7). `--out` keeps the clip, all results and a sheet of the
 """
 
 import argparse
-import gc
 import sys
 import tempfile
 import time
@@ -28,6 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 import neural_style_transfer as nst
 from stylize.apps.film.scenes import FrameFolder, frames_to_paint
+from stylize.backend import tensors
 from stylize.images.clips import open_clip
 from stylize.images.ffmpeg import Mp4Writer
 from stylize.images.optical_flow import warp
@@ -132,9 +132,9 @@ def paint(job, weights, images, folder, wanted):
     wanted_images = (image for index, image in enumerate(images) if index in wanted)
     started = [clock() for clock in clocks]
     for frame in frames_to_paint(job, wanted_images, folder):
-        result = nst.paint(job.frame(frame.image, frame.previous), weights)
+        with tensors.freed_afterwards():
+            result = nst.paint(job.frame(frame.image, frame.previous), weights)
         folder.save(frame.number, result.pixels)
-        gc.collect()  # frees what was compiled for this picture alone, whose parts hold each other
         now = [clock() for clock in clocks]
         seconds[frame.number] = np.subtract(now, started)
         print(f"{folder.path.name} {frame.number}: {seconds[frame.number].round(1)} s", flush=True)

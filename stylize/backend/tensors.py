@@ -5,6 +5,8 @@ gradient that an optimiser needs. The rest asks the backend: devices, memory, pr
 """
 
 import contextlib
+import functools
+import gc
 import importlib
 import json
 import logging
@@ -360,6 +362,26 @@ def peak_memory() -> dict[str, float]:
     gpu = framework().gpu_peak() / 2**20
     peaks = {"process": machine.peak_memory(), "GPU": gpu}
     return {where: mib for where, mib in peaks.items() if mib}
+
+
+@contextlib.contextmanager
+def freed_afterwards() -> Iterator[None]:
+    """Frees at the end what was compiled for one picture alone, whose parts hold each other.
+
+    What was loaded before the first one stays, and is not looked at: that would take a while.
+    """
+    _freeze_what_is_loaded()
+    try:
+        yield
+    finally:
+        gc.collect()
+
+
+@functools.cache  # once: a second freeze would keep what a picture left to be collected later
+def _freeze_what_is_loaded():
+    """Leaves libraries and weights out of all collections to come."""
+    import_keras()
+    gc.freeze()
 
 
 @contextlib.contextmanager

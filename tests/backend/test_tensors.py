@@ -1,7 +1,11 @@
 """What Keras and its backend are told before they are imported."""
 
+import contextlib
+import functools
+import gc
 import os
 import sys
+import weakref
 
 import pytest
 
@@ -29,3 +33,34 @@ def test_whoever_waits_is_told_before_the_import_begins(backend, told, monkeypat
     assert calls == [*told, "imported"]
     tensors.import_keras()
     assert calls == [*told, "imported", "imported"]
+
+
+class Compiled:
+    """Something whose parts hold each other."""
+
+    def __init__(self):
+        self.itself = self
+
+
+def test_what_is_compiled_for_a_picture_is_freed_after_it_whatever_ends_it():
+    with tensors.freed_afterwards():
+        painted = weakref.ref(Compiled())
+        assert painted()
+    assert painted() is None
+    with contextlib.suppress(KeyboardInterrupt), tensors.freed_afterwards():
+        stopped = weakref.ref(Compiled())
+        raise KeyboardInterrupt
+    assert stopped() is None
+
+
+def test_what_was_loaded_before_the_first_picture_is_not_looked_at_after_each(monkeypatch):
+    not_yet = functools.cache(tensors._freeze_what_is_loaded.__wrapped__)
+    monkeypatch.setattr(tensors, "_freeze_what_is_loaded", not_yet)
+    loaded = Compiled()
+    with tensors.freed_afterwards():
+        pass
+    assert not any(each is loaded for each in gc.get_objects())
+    for _ in range(2):
+        with tensors.freed_afterwards():
+            later = Compiled()
+    assert any(each is later for each in gc.get_objects())

@@ -13,7 +13,6 @@ finished.
 import argparse
 import contextlib
 import functools
-import gc
 import itertools
 import re
 import threading
@@ -128,16 +127,9 @@ def paint_frame(
         job: of the film's first frame.
         image, previous: of a `Frame`.
     """
-    _freeze_what_is_loaded()
-    pixels = nst.paint(job.frame(image, previous), weights).pixels
-    gc.collect()  # frees what was compiled for this frame alone, whose parts hold each other
+    with tensors.freed_afterwards():
+        pixels = nst.paint(job.frame(image, previous), weights).pixels
     return Painted(pixels, max(tensors.peak_memory().values(), default=0.0))
-
-
-@functools.cache  # once: a second freeze would keep what a frame left to be collected later
-def _freeze_what_is_loaded():
-    """Libraries and weights stay; to look at them after each frame would take a while."""
-    gc.freeze()
 
 
 def _paint_within_gpu(weights, job, *frame):

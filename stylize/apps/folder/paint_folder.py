@@ -11,7 +11,6 @@ import argparse
 import contextlib
 import errno
 import functools
-import gc
 import itertools
 import math
 import os
@@ -143,7 +142,7 @@ def paint_photo(args: argparse.Namespace, weights: VGG19Weights | None = None) -
     started = time.monotonic()
     console = PhotoConsole(args.result_prefix, quiet=True)
     try:
-        with stops_raise(), contextlib.closing(console):
+        with stops_raise(), contextlib.closing(console), tensors.freed_afterwards():
             _paint_from_state(args, console, weights or kept_weights(args.weights))
     except Terminated:
         os._exit(TERMINATED)  # its state is kept, and whoever waits for it wants the process to end
@@ -151,7 +150,6 @@ def paint_photo(args: argparse.Namespace, weights: VGG19Weights | None = None) -
         if weights and is_full(error):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         return _failed(args, error)._replace(**_of_result(console))
-    gc.collect()  # frees what was compiled for this picture alone, whose parts hold each other
     seconds, peak = time.monotonic() - started, max(tensors.peak_memory().values(), default=0.0)
     return Outcome("painted", seconds=seconds, peak_mib=peak, **_of_result(console))
 

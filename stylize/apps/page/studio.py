@@ -5,7 +5,6 @@ frames of a clip.
 """
 
 import contextlib
-import gc
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -43,6 +42,7 @@ from stylize.apps.page.shown import (
     with_notes,
 )
 from stylize.apps.page.watch import Limit, Stopped, Watch, held
+from stylize.backend import tensors
 from stylize.errors import InputError, one_line
 from stylize.images.apart import load_image_apart, load_keep_mask_apart
 from stylize.images.clips import encode
@@ -330,16 +330,16 @@ class Studio:
     def _follow(self, job, watch, say):
         """Paints a job. Yields what is shown; raises what ended the run, but for `Stopped`."""
         before = None
-        for iterate in watch.follow(lambda w: nst.paint(job, self._weights, w)):
-            words = STOPPING if watch.is_stopping else say(watch)
-            if iterate is None:
-                yield Shown(words)
-                continue
-            # The same one again, Gradio would write over the file that the browser still reads.
-            picture = gr.skip() if iterate.image == before else iterate.image
-            before = iterate.image
-            yield Shown(words, picture, watch.table.figure())
-        gc.collect()  # frees what was compiled for this picture alone, whose parts hold each other
+        with tensors.freed_afterwards():
+            for iterate in watch.follow(lambda w: nst.paint(job, self._weights, w)):
+                words = STOPPING if watch.is_stopping else say(watch)
+                if iterate is None:
+                    yield Shown(words)
+                    continue
+                # Gradio would write the same one over the file that the browser still reads.
+                picture = gr.skip() if iterate.image == before else iterate.image
+                before = iterate.image
+                yield Shown(words, picture, watch.table.figure())
         if watch.error and not isinstance(watch.error, Stopped):
             raise watch.error
 
