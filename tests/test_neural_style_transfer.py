@@ -761,6 +761,12 @@ def test_neighbors_are_looked_up_anew_at_each_size(small_vgg19, photo, painting,
     np.testing.assert_array_equal(seen[1], expected)
 
 
+def test_combination_of_another_shape_is_refused(small_vgg19, photo, painting):
+    job = prepare(photo, painting, "neighbors", size=40)
+    with pytest.raises(InputError, match=r"x must have shape \(40, 48, 3\), received \(5760,\)"):
+        nst.stage_objective(job, small_vgg19, job.stages[-1], np.zeros(5760))
+
+
 @evaluated_once
 def test_turned_copies_are_looked_in_too(small_vgg19, photo):
     """A style that is the photo on its side has the photo's own places only when it is turned."""

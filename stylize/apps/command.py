@@ -9,6 +9,7 @@ main            reads the options, refuses those that would do nothing, then cal
 
 import argparse
 import contextlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from stylize.apps.film import paint_film
 from stylize.apps.folder import paint_folder
 from stylize.apps.options import PROGRAM, follow_suffix, parse
 from stylize.backend.tensors import told_of_start
-from stylize.errors import SettingError
+from stylize.errors import InputError, SettingError
 
 APPS = {"photo": photo, "comparison": paint_choices, "film": paint_film, "folder": paint_folder}
 ALONE = {  # options that others than these know nothing of
@@ -71,7 +72,7 @@ def check(args: argparse.Namespace, kind: str) -> None:
 
 def refuse_idle(args: argparse.Namespace, kind: str) -> None:
     """Raises InputError where an option was given that does nothing in this kind of run, or
-    something else than another one.
+    something else than another one; or where nobody knows the kind, since nothing is there.
 
     What an earlier result's record says, of another kind perhaps, was not given.
     """
@@ -79,6 +80,8 @@ def refuse_idle(args: argparse.Namespace, kind: str) -> None:
         given = getattr(args, name)
         if given is None or given is False or kind in kinds:
             continue
+        if kind == "photo" and not os.path.lexists(args.base):
+            raise InputError(f"{args.base}: no such file or folder; check the path")
         *others, last = kinds
         wanted = f"{', a '.join(others)} or a {last}" if others else last
         instead = INSTEAD.get(name, "leave it out")

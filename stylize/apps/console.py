@@ -51,7 +51,16 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         if self.example and message.startswith(REQUIRED):
             message += f", as in {self.example}"
+        message = message.removeprefix("argument ")  # --size is one, as anybody sees
         self.exit(2, f"{self.prog}: error: {printable(message)}; see --help\n")
+
+    def _check_value(self, action, value):
+        """Refuses what is none of an argument's choices, and names the one that may be meant."""
+        if action.choices is not None and value not in action.choices:
+            close = difflib.get_close_matches(str(value), action.choices, n=1)
+            meant = f"; did you mean {close[0]}" if close else ""
+            wanted = f"must be one of {', '.join(action.choices)}, not {value!r}{meant}"
+            raise argparse.ArgumentError(action, wanted)
 
     def _get_values(self, action, arg_strings):
         """An argument's values. An empty one is refused: it would name the current folder."""

@@ -12,6 +12,7 @@ from stylize.backend import tensors
 from stylize.backend.arrays import NUMPY, ArrayNamespace, array_namespace
 from stylize.backend.scratch import file_arrays
 from stylize.backend.tensors import keras
+from stylize.errors import InputError
 from stylize.images.colors import (
     COLOR_TRANSFERS,
     keep_luma,
@@ -297,12 +298,17 @@ class Level:
         Args:
             network: gives the features.
             x: the combination, (rows, cols, 3); None: the start.
+
+        Raises:
+            InputError: x has another shape.
         """
         new = None if self.previous is None else self.previous.new
         where, _ = _within(self.painted, new)
         if not self.settings.neighbor_weight or (where is not None and not where.any()):
             return None
         x = self.start if x is None else x
+        if x.shape != self.base.shape:
+            raise InputError(f"x must have shape {self.base.shape}, received {x.shape}")
         if self._kept_photo:
             x = self._kept_photo.laid_over(np.asarray(x)[np.newaxis])[0]
         return find_neighbors(

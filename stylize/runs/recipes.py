@@ -174,10 +174,14 @@ def _recipe_settings(recipe):
     if isinstance(recipe, Settings):
         return _checked_values(recipe)
     if isinstance(recipe, Mapping):
-        if wrong := recipe.keys() ^ set(Settings.keys()):
+        known = Settings.keys()
+        if unknown := recipe.keys() - set(known):
+            name = min(map(str, unknown))
+            raise InputError(f"recipe has no value {shown(name)}; {meant(name, known)}")
+        if missing := set(known) - recipe.keys():
             raise InputError(
                 f"recipe must be a name, or made as RECIPES[{DEFAULT_RECIPE!r}] | {{...}}; "
-                f"missing or unknown: {listed(sorted(map(str, wrong)))}"
+                f"missing: {listed(sorted(missing))}"
             )
         return _checked_values(recipe)
     if not isinstance(recipe, str) or recipe not in RECIPES:

@@ -22,12 +22,14 @@ from stylize.runs.validators import (
     layer_weights,
     mask_or_none,
     masks_or_none,
+    meant,
     one_of,
     picture_or_word,
     positive,
     rows_or_own,
     scale_count,
     shares,
+    shown,
     tile_size,
     weight,
     whole_number,
@@ -339,8 +341,10 @@ class Settings(Recipe):
         return getattr(self, name)
 
     def __or__(self, others: Mapping[str, Any]) -> "Settings":
-        if unknown := others.keys() - set(self.keys()):
-            raise InputError(f"unknown setting: {', '.join(sorted(unknown))}")
+        known = self.keys()
+        if unknown := others.keys() - set(known):
+            name = min(map(str, unknown))
+            raise InputError(f"recipe has no value {shown(name)}; {meant(name, known)}")
         return dataclasses.replace(self, **others)
 
     @classmethod

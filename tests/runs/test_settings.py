@@ -104,12 +104,14 @@ def test_recipe_may_be_settings_or_a_mapping_with_all_keys():
     assert recipes.choose_settings(own, size=99) == own | {"size": 99}
     assert own["size"] == 400  # left as it was
     assert recipes.choose_settings(dict(own)) == own
-    with pytest.raises(InputError, match="missing or unknown: bounded"):
+    with pytest.raises(InputError, match="missing: bounded"):
         recipes.choose_settings({k: v for k, v in dict(own).items() if k != "bounded"})
-    with pytest.raises(InputError, match="missing or unknown: magic"):
+    with pytest.raises(InputError, match="recipe has no value 'magic'; there are"):
         recipes.choose_settings(dict(own) | {"magic": 1})
-    with pytest.raises(InputError, match="unknown setting: magic"):
+    with pytest.raises(InputError, match="recipe has no value 'magic'; there are"):
         own | {"magic": 1}
+    with pytest.raises(InputError, match="'preconditoner'; did you mean preconditioner"):
+        own | {"preconditoner": 1}
     with pytest.raises(KeyError):
         own["magic"]
 
@@ -181,7 +183,7 @@ def test_an_array_in_place_of_a_word_or_a_number_is_refused_by_name(name):
     [
         ({"recipe": "neighbor"}, "no recipe 'neighbor'; did you mean neighbors"),
         ({"recipe": ["neighbors"]}, r"no recipe \['neighbors'\]; did you mean neighbors"),
-        ({"recipe": {"size": 24}}, r"made as RECIPES\['neighbors'\] \| {...}; missing or unknown"),
+        ({"recipe": {"size": 24}}, r"as RECIPES\['neighbors'\] \| {...}; missing: average_decay"),
         (
             {"optimizer": "lbgfs"},
             "^optimizer must be one of .*, received 'lbgfs'; did you mean lbfgs",

@@ -272,10 +272,19 @@ def _plan(args, tasks):
 
 
 def _paint(args, options, ledger):
-    """Paints what is not finished, and says what has become of all."""
-    with contextlib.closing(ledger):
-        _paint_all(args, options, ledger)
-    left = f", {n} left unpainted" if (n := ledger.count("waiting")) else ""  # see `_must_stop`
+    """Paints what is not finished, and says what has become of all, where it is stopped too."""
+    try:
+        with contextlib.closing(ledger):
+            _paint_all(args, options, ledger)
+    except (KeyboardInterrupt, Terminated):
+        _sum_up(args, ledger)
+        raise
+    _sum_up(args, ledger)
+
+
+def _sum_up(args, ledger):
+    """Says what has become of all pictures."""
+    left = f", {n} left unpainted" if (n := ledger.count("waiting")) else ""
     page = Path(args.result_prefix, INDEX)
     see = f"; see {page}" if page.exists() else ""  # a full disk may have no room for it
     ledger.print(

@@ -197,8 +197,8 @@ def _more_controls():
         draw = gr.Button("Draw the mask on the photo", size="sm")
         draw.click(None, js=DRAW_MASK)  # the browser alone does it
         gr.Markdown(
-            "White parts of the mask stay as they are in the photo, black parts are painted. In a "
-            "cut-out, with a transparent background, opaque parts stay."
+            "What you draw stays as it is in the photo, and the rest is painted. In a picture that "
+            "you give, white parts stay; in a cut-out, with a transparent background, opaque parts."
         )
         with gr.Row():
             strokes = gr.Dropdown(

@@ -4,7 +4,7 @@ import html
 import os
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stylize.apps.page.watch import Watch
@@ -19,6 +19,7 @@ class Series:
     Args:
         folder: of the results.
         photos: their paths.
+        names: what to call their results, without suffixes.
 
     Attributes:
         places: "2 of 5: NAME" for each photo.
@@ -26,12 +27,10 @@ class Series:
         gallery: the path and the caption of each result that is there.
     """
 
-    def __init__(self, folder: Path, photos: Sequence[str]):
+    def __init__(self, folder: Path, photos: Sequence[str], names: Iterable[str]):
         self._folder, self._names = folder, [Path(photo).name for photo in photos]
         self.places = [f"{i} of {len(photos)}: {name}" for i, name in enumerate(self._names, 1)]
-        self.paths = [
-            folder / f"{name}.png" for name in distinct(Path(photo).stem for photo in photos)
-        ]
+        self.paths = [folder / f"{name}.png" for name in distinct(names)]
         self.gallery: list[tuple[str, str]] = []
         self._painted = 0
         self._remarks: dict[str, list[str]] = {}  # what is to be said -> of which photos
@@ -69,7 +68,7 @@ class Series:
 
 
 def download_name(photo: str | os.PathLike, painting: str | os.PathLike, strength: object) -> str:
-    """What the only result is called, without suffix: its pictures, its strength.
+    """What a result is called, without suffix: its pictures, its strength.
 
     Odd characters are left out; the strength is not checked yet.
     """

@@ -80,10 +80,13 @@ def with_caption(events: Generator[Shown], results: Sequence[tuple[str, str]]) -
     """Yields events. The caption of the last result is below the words about it."""
     with contextlib.closing(events):
         for shown in events:
-            if shown.result:
-                _, caption = results[-1]
-                shown = shown._replace(words=f"{shown.words}\n\n{html.escape(caption)}")
-            yield shown
+            yield shown._replace(words=captioned(shown.words, results)) if shown.result else shown
+
+
+def captioned(words: str, results: Sequence[tuple[str, str]], begin: str = "") -> str:
+    """Words, and below them the caption of the last result, if there is one, begun with `begin`."""
+    captions = [html.escape(caption) for _, caption in results[-1:]]
+    return "\n\n".join([words, *(f"{begin}{caption}" for caption in captions)])
 
 
 def painting_as_used(job: Job, words: str) -> Iterator[Shown]:

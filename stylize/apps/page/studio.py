@@ -34,6 +34,7 @@ from stylize.apps.page.shown import (
     STOPPING,
     Offered,
     Shown,
+    captioned,
     complaint,
     in_place_of_earlier,
     painting_as_used,
@@ -146,7 +147,8 @@ class Studio:
         goes_on = request.session_hash in self._running or (before and before.waits)
         if goes_on or asked == before:
             return gr.skip()
-        return READY if asked.photos and asked.style else MISSING
+        words = READY if asked.photos and asked.style else MISSING
+        return captioned(words, before.results, "Shown above: ") if before else words
 
     def paint(self, session: str | None) -> Iterator[Shown]:
         """Paints what a visitor asked for last, in their turn.
@@ -262,7 +264,7 @@ class Studio:
     def _paint_one(self, asked, folder):
         """Yields what is shown of the only photo."""
         (photo,) = asked.photos
-        path = folder / f"{download_name(photo, asked.style, asked.given['strength'])}.png"
+        path = folder / f"{_download_name(asked, photo)}.png"
         watch = yield from self._paint_photo(asked, photo, path, lambda watch: watch.painting)
         words = watch.ending.capitalize()
         if watch.last is None:
@@ -274,13 +276,15 @@ class Studio:
 
     def _paint_several(self, asked, folder):
         """Yields what is shown of photo after photo; one that cannot be painted is named."""
-        series = Series(folder, asked.photos)
+        names = [_download_name(asked, photo) for photo in asked.photos]
+        series = Series(folder, asked.photos, names)
         for index, photo in enumerate(asked.photos):
             if asked.stop.is_set():
                 break
 
             def say(watch, place=series.places[index]):
-                return series.words(f"{place}, {watch.left}")
+                for_it = " for this one" if watch.fraction else ""
+                return series.words(f"{place}, {watch.left}{for_it}")
 
             try:
                 watch = yield from self._paint_photo(asked, photo, series.paths[index], say)
@@ -367,7 +371,7 @@ class Studio:
                 yield Shown(words)
                 return
             yield Shown(f"{words}; writing the film ...")
-            film = folder / f"{download_name(path, asked.style, asked.given['strength'])}.mp4"
+            film = folder / f"{_download_name(asked, path)}.mp4"
             if clip.sound:  # however long it is
                 seconds = float(len(files) / clip.rate)
                 clip = clip._replace(sound=(*clip.sound, "-t", str(seconds)))
@@ -478,6 +482,11 @@ class Studio:
         self.stop(request)
         if asked := self._asked.get(request.session_hash):
             asked.waits = False
+
+
+def _download_name(asked, photo):
+    """What the result of one of the photos, or of a clip, is called."""
+    return download_name(photo, asked.style, asked.given["strength"])
 
 
 @contextlib.contextmanager

@@ -133,7 +133,9 @@ class Watch(Progress):
     @property
     def left(self) -> str:
         """The time left, in words."""
-        return f"about {in_words(self.seconds_left)} left" if self.fraction else "getting ready ..."
+        if not self.fraction:
+            return "getting ready ..."
+        return f"about {in_words(max(1, self.seconds_left))} left"
 
     @property
     def painting(self) -> str:

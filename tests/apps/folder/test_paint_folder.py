@@ -350,7 +350,9 @@ def test_stopped_picture_is_resumed_or_painted_anew(
     monkeypatch.setattr(PhotoConsole, "on_evaluation", counting)
     capsys.readouterr()
     assert nst.main(command) == 130
-    assert re.search("interrupted; resume with: .*--jobs 1\n$", capsys.readouterr().err)
+    out, err = capsys.readouterr()
+    assert re.search("\n0 painted, 2 already finished, 0 failed, 1 left unpainted; see ", out)
+    assert re.search("interrupted; resume with: .*--jobs 1\n$", err)
     state = tmp_path / "results" / "b_state.npz"
     assert state.exists()
     if is_damaged:

@@ -138,7 +138,7 @@ def test_several_photos_fill_a_gallery_and_come_as_one_download(
     bad.write_bytes(b"hello")
     give(page, [photo_path, bad, other], painting_path)
     paint(page, 3)
-    status(page, r"1 of 3: photo\.png, about \d+s left")
+    status(page, r"1 of 3: photo\.png, about \d+s left for this one")
     status(page, r"3 of 3: other\.png")
     expect(page.locator("#gallery img")).to_have_count(1)
     status(page, "Done: 2 of 3 painted")
@@ -148,9 +148,10 @@ def test_several_photos_fill_a_gallery_and_come_as_one_download(
         page.get_by_role("button", name="Download all (ZIP)").click()
     download.value.save_as(tmp_path / "painted.zip")
     with zipfile.ZipFile(tmp_path / "painted.zip") as archive:
-        assert archive.namelist() == ["photo.png", "other.png"]
+        assert archive.namelist() == ["photo_painting_0.5.png", "other_painting_0.5.png"]
         archive.extractall(tmp_path / "painted")
-    assert metadata.read_record(tmp_path / "painted" / "other.png")["base"]["name"] == "other.png"
+    record = metadata.read_record(tmp_path / "painted" / "other_painting_0.5.png")
+    assert record["base"]["name"] == "other.png"
     page.locator("#photos").get_by_label("Clear").click()  # one photo again: all is as before
     give(page, photo_path, painting_path)
     paint(page, 1)

@@ -38,6 +38,10 @@ from stylize.apps.page.controls import COLOURS, CONTROLS, DEFAULT_ROWS, DEFAULTS
 from stylize.apps.page.series import Series, download_name  # noqa: E402
 
 VISITOR = SimpleNamespace(session_hash="a visitor")
+CAT, DOG = (
+    "cat_painting_0.5",
+    "dog_painting_0.5",
+)  # what their results are called
 ENDLESS = 10_000  # iterations
 SMALL = "size 24, iterations 1"  # what `painting_of(1)` sets, as captions have it
 UNCHANGED = [studios.Shown(gr.skip())]  # on the page
@@ -501,11 +505,14 @@ def test_several_photos_are_painted_in_turn_and_downloaded_together(painting_of,
     ]
     words = [s.words for s in shown if is_text(s.words)]
     assert "2 of 3: cat.png, getting ready ..." in words
-    assert any(re.fullmatch(r"3 of 3: dog\.png, about \d+s left", each) for each in words)
+    assert any(
+        re.fullmatch(r"3 of 3: dog\.png, about \d+s left for this one", each) for each in words
+    )
     cat, dog = "cat.png", "dog.png"
     assert captions(shown) == [[], [cat], [cat, cat], [cat, cat, dog]]
     results = packed(shown[-1], tmp_path / "unpacked")
-    assert [path.name for path in results] == ["cat.png", "cat_2.png", "dog.png"]
+    names = [path.name for path in results]
+    assert names == [f"{each}.png" for each in (CAT, f"{CAT}_2", DOG)]
     for result, name in zip(results, (cat, cat, dog), strict=True):
         assert load_image(result).size == (28, 24)
         assert metadata.read_record(result)["base"]["name"] == name
@@ -527,7 +534,8 @@ def test_photo_that_cannot_be_painted_is_named_and_the_rest_goes_on(painting_of,
     first, bad = last.words.split("\n\n")
     assert first == "Done: 2 of 3 painted"
     assert bad.startswith("cat.png: not a picture that can be read")
-    assert [path.name for path in packed(last, tmp_path / "unpacked")] == ["cat.png", "dog.png"]
+    names = [path.name for path in packed(last, tmp_path / "unpacked")]
+    assert names == [f"{CAT}.png", f"{DOG}.png"]
 
 
 def test_only_picture_of_a_series_is_no_archive(painting_of, three):
@@ -540,7 +548,7 @@ def test_only_picture_of_a_series_is_no_archive(painting_of, three):
 
 
 def test_how_large_a_stopped_picture_of_a_series_is_follows_its_name_and_one_colon(tmp_path):
-    series = Series(tmp_path, ["in/cat.heic", "in/dog.jpg"])
+    series = Series(tmp_path, ["in/cat.heic", "in/dog.jpg"], ["cat", "dog"])
     watch = studios.Watch(studios.Limit())
     watch.error, watch.last = (
         studios.Stopped("stopped"),
@@ -564,7 +572,7 @@ def test_stop_ends_the_series_and_keeps_what_is_there(studio, painting_of, three
             studio.stop(VISITOR)
     assert last.words.startswith("Stopped: ") and "dog.png" not in last.words
     names = [path.name for path in packed(last, tmp_path / "unpacked")]
-    assert names == ["cat.png", "cat_2.png"]
+    assert names == [f"{CAT}.png", f"{CAT}_2.png"]
 
 
 def test_stop_before_the_first_picture_leaves_nothing(studio, painting_of, three, tmp_path):
@@ -803,7 +811,7 @@ def test_download_is_called_as_its_pictures_but_for_odd_characters(photo, painti
 
 def test_archive_is_made_without_the_pictures_in_memory(tmp_path):
     """Far less memory than one picture has bytes."""
-    series = Series(tmp_path, ["big.jpg", "other.jpg"])
+    series = Series(tmp_path, ["big.jpg", "other.jpg"], ["big", "other"])
     for path in series.paths:
         path.write_bytes(os.urandom(8_000_000))
         series.gallery.append((str(path), ""))
