@@ -134,16 +134,8 @@ def lay_out(max_size: int) -> Layout:
             with gr.Row():
                 photos = _upload("Photos, or a clip", ["image", "video"], "photos")
                 painting = _upload("Painting", ["image"], "painting")
-            with gr.Row():
-                strength = gr.Slider(
-                    0, 1, DEFAULTS["strength"], label="Strength", info="photo ... painting"
-                )
-                rows = min(DEFAULT_ROWS, max_size)
-                size = gr.Number(rows, label="Size", info="rows of the result", precision=0)
-            with gr.Row():
-                start = gr.Button("Paint", variant="primary", min_width=100, scale=2)
-                choices = gr.Button("Show me the choices", min_width=220, scale=3)
-                stop = gr.Button("Stop", min_width=100, scale=1)
+            strength_and_size = _first_controls(max_size)
+            buttons = _buttons()
             expected = gr.Markdown(elem_id="expected")
             mask_in_use = gr.Markdown(MASK_IN_USE, visible=False, elem_id="mask_in_use")
             with gr.Row(visible=False, elem_id="choices") as offer:
@@ -157,22 +149,40 @@ def lay_out(max_size: int) -> Layout:
         with gr.Column():
             outputs = _outputs()
     return Layout(
-        photos,
-        painting,
-        keep_mask,
-        gr.Textbox(visible=False),
-        gr.Button(elem_id="remove_mask"),
-        mask_in_use,
-        [strength, size, *more],
-        examples,
-        start,
-        choices,
-        stop,
-        expected,
-        offer,
-        offered,
-        outputs,
+        photos=photos,
+        painting=painting,
+        keep_mask=keep_mask,
+        masked_photo=gr.Textbox(visible=False),
+        remove_mask=gr.Button(elem_id="remove_mask"),
+        mask_in_use=mask_in_use,
+        settings=[*strength_and_size, *more],
+        examples=examples,
+        expected=expected,
+        offer=offer,
+        offered=offered,
+        outputs=outputs,
+        **buttons,
     )
+
+
+def _first_controls(max_size):
+    """The strength and the size."""
+    with gr.Row():
+        strength = gr.Slider(
+            0, 1, DEFAULTS["strength"], label="Strength", info="photo ... painting"
+        )
+        rows = min(DEFAULT_ROWS, max_size)
+        return strength, gr.Number(rows, label="Size", info="rows of the result", precision=0)
+
+
+def _buttons():
+    """The buttons of a `Layout`, by its names for them."""
+    with gr.Row():
+        return {
+            "start": gr.Button("Paint", variant="primary", min_width=100, scale=2),
+            "choices": gr.Button("Show me the choices", min_width=220, scale=3),
+            "stop": gr.Button("Stop", min_width=100, scale=1),
+        }
 
 
 def _more_controls():
