@@ -33,6 +33,9 @@ main.fillable { max-width: 1280px } /* and as wide as a narrower window */
 #result .image-container { padding-top: var(--size-7) } /* below the label */
 .grid-container { margin-top: var(--size-5) } /* the same */
 #gallery .grid-wrap, #earlier .grid-wrap { min-height: 0 } /* no empty rows */
+#gallery:has(.preview) .gallery-container, #earlier:has(.preview) .gallery-container {
+    min-height: 420px /* else the picture that is opened is hardly larger than it was */
+}
 #earlier .caption-label { white-space: normal; overflow-wrap: anywhere; max-width: 100% }
 .given .upload-wrapper { height: calc(100% - var(--size-10)) } /* leaves room for the sources */
 .given .gallery-item:only-child .thumbnail-item { height: 150px; aspect-ratio: auto } /* whole */
