@@ -360,8 +360,8 @@ def paint(
 
     From one size to the next, the picture is enlarged and gets the photo's detail of that size;
     targets and neighbours are found anew, and the optimiser starts anew. A run resumes from
-    `checkpoint`, if given, and calls `keep` with a checkpoint after each iteration and as each
-    size after the first begins. Raises InputError.
+    `checkpoint`, if given, and calls `keep` with one after each step of the optimiser (SciPy's:
+    after each iteration) but the last, and as each further size begins. Raises InputError.
     """
     progress = started(job, weights, progress, callback)
     resumed = checkpoint = job.resumed(checkpoint)

@@ -74,7 +74,13 @@ import pickle
 from pathlib import Path
 
 kept = Path("results/run.pickle")  # load only pickles that you wrote yourself: they can run code
-nst.paint(job, weights, keep=lambda checkpoint: kept.write_bytes(pickle.dumps(checkpoint)))
+
+
+def keep(checkpoint):  # comes after nearly every evaluation; of a large picture, write fewer
+    kept.write_bytes(pickle.dumps(checkpoint))
+
+
+nst.paint(job, weights, keep=keep)
 resumed = nst.paint(job, weights, checkpoint=pickle.loads(kept.read_bytes()))
 
 

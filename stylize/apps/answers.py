@@ -127,7 +127,8 @@ def told_of(record: Mapping[str, Any], path: str) -> str:
     if record["recipe"] == "comparison":
         lines = _of_sheet(record, path)
     elif record["recipe"] == OWN_RECIPE:
-        values = "; the record has its values" if "own_recipe" in record else ""
+        known = "; the record has its values, and docs/api.md shows how to paint with them"
+        values = known if "own_recipe" in record else ""
         photo, *styles = (in_shell([name]) for name in _pictures(record))
         named = all("name" in each for each in (record["base"], *(record.get("styles") or [{}])))
         of = [f"It is {photo} in the style of {listed(styles, ' and ')}"] * named

@@ -5,12 +5,14 @@ things. Where one means exactly what ours does it is taken for it; where it come
 suggested. Names here have underscores; hyphens do as well.
 """
 
+import dataclasses
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from stylize.apps.console import underscored
 from stylize.errors import InputError
+from stylize.runs.recipe_values import Recipe
 
 OPTION_NAMES = {  # of others -> ours
     **dict.fromkeys(("--iterations", "--num_iterations", "--num_iter", "--n_iter"), "--iter"),
@@ -97,6 +99,11 @@ MEANINGS = {  # a name that is no option's, or a word in it -> what may be meant
     ),
 }
 
+OF_RECIPES = {  # what no option sets
+    field.name: "a recipe of your own, which only Python can have (docs/api.md)"
+    for field in dataclasses.fields(Recipe)
+}
+
 
 def spelled(arguments: Sequence[str]) -> list[str]:
     """Spells options as they are declared: with underscores, and by our names for them.
@@ -147,6 +154,7 @@ def suggestion(name: str, options: Iterable[str]) -> str:
     options = [*options]
     slip = difflib.get_close_matches(name, [*options, *OPTION_NAMES, *OUTPUT], n=1, cutoff=0.85)
     alike = difflib.get_close_matches(name, options, n=1)
-    known = MEANINGS.get(name.lower().lstrip("-"))
+    plain = name.lower().lstrip("-")
+    known = MEANINGS.get(plain) or OF_RECIPES.get(plain)
     found = known or next(iter([*slip, *meant, *alike]), "")
     return OPTION_NAMES.get(found, found)

@@ -110,7 +110,7 @@ class Level:
             return self._kept(self._own_start())
         # Too few evaluations follow to paint over noise, or another picture.
         own_colors = is_word(self.settings.init, "base")
-        photo = self._photo() if own_colors else self._recolored_photo
+        photo = self.photo() if own_colors else self._recolored_photo
         return self._kept(self.previous.start(photo))
 
     def _own_start(self):
@@ -118,7 +118,7 @@ class Level:
         init, inputs = self.settings.init, self.inputs
         recolor = is_word(init, "recolored")
         if inputs.start is inputs.base:
-            x = self._recolored_photo if recolor else self._photo()
+            x = self._recolored_photo if recolor else self.photo()
         else:
             x = preprocess_image(self._resized(inputs.start))
         if share := inputs.noise:
@@ -129,11 +129,11 @@ class Level:
 
     @functools.cached_property
     def base(self) -> np.ndarray:
-        """What content is compared with."""
+        """The photo as content is compared with it: recoloured if `content_colors` says so."""
         recolor = self.settings.content_colors == "recolored"
-        return self._recolored_photo if recolor else self._photo()
+        return self._recolored_photo if recolor else self.photo()
 
-    def _photo(self):
+    def photo(self) -> np.ndarray:
         """The photo in its own colours, a new array."""
         return preprocess_image(self._resized(self.inputs.base))
 
@@ -242,7 +242,7 @@ class Level:
     @functools.cached_property
     def _kept_photo(self):
         """The photo that is laid over all that is painted; None: nothing of it is kept."""
-        return None if self.painted is None else KeptPhoto(self._photo(), self.painted)
+        return None if self.painted is None else KeptPhoto(self.photo(), self.painted)
 
     def keeping(self, objective: Any) -> Any:
         """Returns the function to minimise where a part of the photo is kept."""
@@ -275,7 +275,7 @@ class Level:
     def _recolored_photo(self):
         """The photo in the styles' colours, as far as strength says."""
         stage, small, black = self.stage, _measurable(self.stage), np.negative(IMAGENET_MEAN_BGR)
-        picture, styles = self._photo(), self._own_styles
+        picture, styles = self.photo(), self._own_styles
         measured = picture
         if small is not stage:
             measured = preprocess_image(self._resized(self.inputs.base, small))

@@ -20,6 +20,7 @@ from stylize.runs.validators import (
     resize_filter,
     rounding,
     rows_or_last,
+    side,
     two,
     weight,
     whole_number,
@@ -92,7 +93,7 @@ class Recipe:
     # Pixels of the first size's short side, where scales is "auto"; each later size is about twice
     # the one before. Large forms are laid down there, so it must not depend on the last size. None:
     # size_step and smallest_size decide.
-    first_size: int | None = _value(None, whole_number)
+    first_size: int | None = _value(None, side)
     # How many times as large each size is as the one before, where first_size is None.
     size_step: float = _value(2.0, above_one)
     # The smallest that the first size may be, where scales is "auto" and first_size is None: pixels

@@ -73,6 +73,11 @@ def whole_number(value, minimum=1, maximum=LARGEST):
     return number
 
 
+def side(value):
+    """Returns `value` as the pixels of a side that VGG19 can see. Raises InputError."""
+    return whole_number(value, SMALLEST_SIDE)
+
+
 def weight(value):
     """Returns `value` as a finite float of at least 0. Raises InputError."""
     number = _number(value)

@@ -184,7 +184,7 @@ def test_what_no_command_can_say_is_said(folder, capsys):
         "It is photo.png in the style of painting.png\n"
     )
     save("mine.png", recipe="custom", own_recipe={"noise": 0.1})
-    assert "can repeat; the record has its values\n" in shown(capsys, "mine.png")
+    assert "can repeat; the record has its values, and docs/api.md" in shown(capsys, "mine.png")
     args = options.parse(["photo.png", "painting.png", "r", "--like", "mine.png"])
     with pytest.raises(InputError, match="mine.png: was made from Python .*docs/api.md shows how"):
         options.follow_record(args.like, args)

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from stylize.apps.words import OPTION_NAMES, spelled_value, suggestion
+from stylize.apps.words import OF_RECIPES, OPTION_NAMES, spelled_value, suggestion
 from stylize.errors import InputError
 from stylize.runs.recipes import RECIPES
 from stylize.runs.settings import OF_FILMS, SETTINGS, UNRECORDED, Setting
@@ -126,7 +126,8 @@ def _parse(text):
     name = OTHER_NAMES.get(key := typed.strip("-").replace("-", "_").lower(), key)
     if name not in NAMES:
         found = suggestion(f"--{name}", [f"--{each}" for each in NAMES]).removeprefix("--")
-        remedy = f"did you mean {found}" if found in NAMES else meant(name, NAMES)
+        is_known = found in NAMES or name in OF_RECIPES
+        remedy = f"did you mean {found}" if is_known else meant(name, NAMES)
         raise InputError(f"--compare {typed}: no setting of this name can vary; {remedy}")
     setting = CHOOSABLE[NAMES[name]]
     try:  # it knows "a, b.jpg",c.jpg
