@@ -20,6 +20,7 @@ from stylize.runs.memory import PROCESS_MIB, SHARE
 from stylize.vgg.download import load_weights
 from stylize.vgg.weights import VGG19Weights
 
+LOOK_EVERY = 0.5  # seconds between two looks at what is waited for
 CORES_EACH = 2  # for a worker on a cluster; one was not measured there
 RAY_IS_QUIET = {"RAY_DEDUP_LOGS_SKIP_REGEX": ".", "RAY_USAGE_STATS_ENABLED": "0"}
 
@@ -68,8 +69,8 @@ class Painters(NamedTuple):
             while waiting and len(running) < self.number:
                 index, thing = waiting.popleft()
                 running[self.executor.submit(function, thing)] = index
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                yield running.pop(future), future
+            future = next(as_ended(running))
+            yield running.pop(future), future
 
 
 class Crew:
@@ -189,10 +190,22 @@ def import_cluster() -> ModuleType:
     return ray_cluster
 
 
+def as_ended(futures: Iterable[Future]) -> Iterator[Future]:
+    """Yields futures as they end. Signals that come meanwhile act within `LOOK_EVERY` seconds.
+
+    The system may hand a signal to any thread, but the main one acts on it, and only when it wakes:
+    `concurrent.futures.as_completed` and `Future.result` would have it sleep to the end.
+    """
+    left = {*futures}
+    while left:
+        ended, left = wait(left, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
+        yield from ended
+
+
 def result(future: Future) -> Any:
     """A process's answer. Raises ChildProcessError where somebody has killed it."""
     try:
-        return future.result()
+        return next(as_ended([future])).result()
     except BrokenProcessPool:
         reason = "was killed, perhaps for lack of memory; give fewer --jobs"
         raise ChildProcessError(errno.ECHILD, reason, "a process") from None

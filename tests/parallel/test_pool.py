@@ -1,15 +1,17 @@
 """How pictures are handed out to processes, with threads in their place."""
 
+import os
+import signal
 import threading
 import types
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ClassVar
 
 import pytest
 
 from stylize.backend import machine
 from stylize.parallel import pool
-from stylize.parallel.pool import Crew, Demand, Painters, count_missing
+from stylize.parallel.pool import Crew, Demand, Painters, count_missing, result
 
 SMALL = Demand(number=6, needed_mib=1.0, gpus=0, allowed_mib=1e9)
 
@@ -35,6 +37,21 @@ def threads(monkeypatch):
 
 def arguments(**options):
     return types.SimpleNamespace(**{"jobs": None, "ray": None} | options)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals come to the process alone there")
+def test_signal_that_another_thread_got_acts_while_the_main_thread_waits():
+    def take(number):
+        signal.pthread_kill(threading.get_ident(), number)
+
+    never = Future()
+    give_up = threading.Timer(20, never.set_result, [None])
+    give_up.start()
+    threading.Timer(0.1, take, [signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        result(never)
+    give_up.cancel()
+    assert not never.done()
 
 
 def test_each_is_told_of_when_it_is_done_not_when_all_are_handed_out():

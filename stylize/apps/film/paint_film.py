@@ -17,7 +17,7 @@ import itertools
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from fractions import Fraction
 from pathlib import Path
@@ -57,6 +57,7 @@ from stylize.parallel.pool import (
     Crew,
     Demand,
     Painters,
+    as_ended,
     choose_jobs,
     kept_weights,
     require_jobs,
@@ -287,7 +288,7 @@ def paint_scenes(
     ordered = sorted(scenes, key=lambda scene: scene.first - (scene.end or 0))
     try:
         running = [threads.submit(paint_scene, scene) for scene in ordered]
-        for future in as_completed(running):
+        for future in as_ended(running):
             future.result()
     finally:
         stop.set()
