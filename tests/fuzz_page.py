@@ -65,6 +65,7 @@ class Stranger:
             "show_last": [gallery],
             "mask_given": [gallery, gallery],
             "mask_for_photos": [gallery, gallery, "a path"],
+            "remove_mask": [gallery],
             "load_example": [0],
             "load_example_1": [0],
         }

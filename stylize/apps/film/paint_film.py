@@ -341,9 +341,10 @@ def _paint_all(args, clip, console):
         if earlier.is_made_so(film, made) and not (args.overwrite or path.exists()):
             return None, made
         demand = Demand(clip.length, seen.job.needed_mib, seen.gpus, seen.allowed_mib, CORES_EACH)
-        console.start(len(folder.finished(clip.length)))
-        if not console.finished and any(path.glob("*.png")):
-            console.print("Frames of an earlier run were made differently and are painted again")
+        finished = folder.finished(clip.length)
+        if not finished and any(path.glob("*.png")) and not args.overwrite:
+            console.print(_keep_frames(path))
+        console.start(len(finished))
         if args.ray or choose_jobs(demand, machine.count_cores(), args.jobs) > 1:
             scenes = find_scenes(seen.job, console.count(clip.frames()))
             console.length = scenes[-1].frames.stop
@@ -361,6 +362,12 @@ def _paint_all(args, clip, console):
         paint_one = _painting(painters, seen.job, args)
         paint_scenes(scenes, paint_one, seen.job, clip, folder, console, threads)
     return folder, made
+
+
+def _keep_frames(path):
+    """Moves the frames of an earlier run, made differently, aside. Returns a line that says so."""
+    moved = earlier.set_aside(str(path.with_suffix("")), [path])
+    return f"The frames of an earlier run, made differently, are kept in {moved[path]}"
 
 
 def run(args: argparse.Namespace, console: FilmConsole) -> Path:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from stylize.apps.console import Parser, exit_status, underscored
 from stylize.errors import InputError
+from stylize.images.resize import SMALLEST_SIDE
+from stylize.runs.validators import positive, whole_number
 
 PROGRAM = "app.py"
 
@@ -26,10 +28,16 @@ def _serve(args):
     server.serve(args)
 
 
-def _port(text):
-    if not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError("must be from 1 to 65535")
-    return int(text)
+def _checked(check, *bounds):
+    """What argparse calls with a text: the check of a setting, which may have bounds."""
+
+    def checked(text):
+        try:
+            return check(text, *bounds)
+        except InputError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return checked
 
 
 def build_parser() -> Parser:
@@ -43,38 +51,43 @@ def build_parser() -> Parser:
         metavar="NAME",
         help="another name that visitors may use, such as that of a server in front of the page",
     )
-    parser.add_argument("--port", type=_port, default=7860, help="default: %(default)s")
+    parser.add_argument(
+        "--port", type=_checked(whole_number, 1, 65535), default=7860, help="default: %(default)s"
+    )
     parser.add_argument("--weights", default="imagenet", help="as for neural_style_transfer.py")
     parser.add_argument(
         "--max_size",
-        type=int,
+        type=_checked(whole_number, SMALLEST_SIDE),
         default=1024,
         help="pixels of a result's longer side (default: %(default)s)",
     )
     parser.add_argument(
         "--max_seconds",
-        type=float,
+        type=_checked(positive),
         default=1800,
         help="seconds for each photo, or for a clip (default: %(default)s)",
     )
     parser.add_argument(
         "--max_photos",
-        type=int,
+        type=_checked(whole_number),
         default=20,
         help="photos of one visitor at once (default: %(default)s)",
     )
     parser.add_argument(
-        "--max_frames", type=int, default=250, help="frames of a clip (default: %(default)s)"
+        "--max_frames",
+        type=_checked(whole_number),
+        default=250,
+        help="frames of a clip (default: %(default)s)",
     )
     parser.add_argument(
         "--max_pixels",
-        type=int,
+        type=_checked(whole_number),
         default=50_000_000,
         help="pixels of an upload, or of one frame of it (default: %(default)s)",
     )
     parser.add_argument(
         "--max_gigabytes",
-        type=float,
+        type=_checked(positive),
         default=4,
         help="GiB of all uploads and results that the page keeps (default: %(default)s)",
     )

@@ -10,7 +10,7 @@ from stylize.apps.page.asked import Asked
 from stylize.apps.page.choices import STRENGTHS
 from stylize.apps.page.controls import CONTROLS
 from stylize.apps.page.guard import NOT_OURS
-from stylize.apps.page.layout import Layout, marked
+from stylize.apps.page.layout import Layout, is_example, marked
 from stylize.apps.page.previews import SECONDS, original
 from stylize.apps.page.shown import Shown, complaint
 from stylize.apps.page.studio import Studio
@@ -31,6 +31,10 @@ _LOOKING: dict[str, Any] = {
 }
 
 REMARKS_FOR = 6  # seconds
+MASK_IS_GONE = "The mask was for the photo before. It comes back with that photo."
+# The mask, the path of its photo, and the words that there is one.
+NO_MASK = None, None, gr.Markdown(visible=False)
+MASK_IS_BACK = "The mask that this photo had before is back."
 
 
 class Answers:
@@ -75,24 +79,60 @@ class Answers:
         return self.studio.foresight.words(_paths(photos), _last(painting), given)
 
     def show(self, photos: Any) -> Any:
-        """Uploads as any browser can show them."""
-        return self._shown_instead(_paths(photos))
+        """Uploads as any browser can show them. They take the place of examples."""
+        paths = _paths(photos)
+        own = [path for path in paths if not is_example(path)]
+        return self._shown_instead(paths, own or paths)
 
     def show_last(self, pictures: Any) -> Any:
         """The last of them: only one is taken."""
-        return self._shown_instead(_paths(pictures), last=1)
+        paths = _paths(pictures)
+        return self._shown_instead(paths, paths[-1:])
+
+    def mask_given(self, request: gr.Request, photos: Any, mask: Any) -> tuple[Any, ...]:
+        """The path of the first photo, for which a new mask is, and words that there is one."""
+        first, last = _first(photos), _last(mask)
+        self.studio.masks.keep(_visitor(request), first, last)
+        return first if last else None, gr.Markdown(visible=bool(last))
+
+    def mask_for_photos(
+        self, request: gr.Request, photos: Any, mask: Any, masked_photo: Any
+    ) -> tuple[Any, ...]:
+        """Exchanges the mask of a photo that has gone for that of the photo that is there now.
+
+        Returns the mask, the path of its photo, and the words that there is one.
+        """
+        first, last = _first(photos), _last(mask)
+        if first and last and masked_photo in (None, "", first):  # it may be given before the photo
+            self.studio.masks.keep(_visitor(request), first, last)
+            return gr.skip(), first, gr.skip()
+        own = self.studio.masks.of(_visitor(request), first)
+        if own == last:
+            return gr.skip(), first, gr.skip()
+        gr.Info(MASK_IS_BACK if own else MASK_IS_GONE, duration=REMARKS_FOR)
+        if own is None:
+            return NO_MASK
+        shown = self.studio.previews.shown(own, Limit(max_seconds=SECONDS))
+        return [shown], first, gr.Markdown(visible=True)
+
+    def remove_mask(self, request: gr.Request, photos: Any) -> tuple[Any, ...]:
+        """Removes the mask, for good. Returns what `mask_for_photos` does."""
+        self.studio.masks.keep(_visitor(request), _first(photos), None)
+        return NO_MASK
 
     def _asked(self, request, photos, painting, mask, *values):
         """What a visitor asks for, which stays in memory, from what the browser sends of inputs."""
-        if not all(map(_is_plain, [request.session_hash, *values])):
+        _visitor(request)
+        if not all(map(_is_plain, values)):
             raise complaint(NOT_OURS)
         some = _paths(photos)[: self.studio.allowed.photos + 1]  # one too many says that they are
         given = dict(zip(CONTROLS, values, strict=True))
         return Asked(some, _last(painting), _last(mask), given)
 
-    def _shown_instead(self, paths, last=0):
+    def _shown_instead(self, paths, kept):
+        """What is shown of those that are kept."""
         limit = Limit(max_seconds=SECONDS)
-        shown = [self.studio.previews.shown(path, limit) for path in paths[-last:]]
+        shown = [self.studio.previews.shown(path, limit) for path in kept]
         # Sending back what has not changed could overwrite a newer upload.
         return gr.skip() if shown == paths else shown
 
@@ -103,7 +143,7 @@ def connect(page: Layout, answers: Answers) -> None:
     _offer_choices(page, answers)
     _show_uploads(page, answers)
     _follow_changes(page, answers)
-    _follow_mask(page)
+    _follow_mask(page, answers)
     page.stop.click(answers.studio.stop, queue=False)
 
 
@@ -153,36 +193,24 @@ def _follow_changes(page, answers):
         each.load_input_event.then(*foreseen, **looking)
 
 
-def _follow_mask(page):
-    """A mask is said to be there, wherever the page is scrolled to, and goes with its photo."""
+def _follow_mask(page, answers):
+    """A mask is said to be there, wherever the page is scrolled to; it goes and comes with its
+    photo.
+    """
     about = [page.masked_photo, page.mask_in_use]
-    page.keep_mask.change(mask_given, [page.photos, page.keep_mask], about, **_CHANGED)
+    page.keep_mask.change(answers.mask_given, [page.photos, page.keep_mask], about, **_CHANGED)
     waiting = _LOOKING | {"show_progress": "hidden"}  # in the queue: only there toasts are shown
     given = [page.photos, page.keep_mask, page.masked_photo]
     all_of_it = [page.keep_mask, *about]  # Gradio sees no change in what is removed
-    page.photos.change(mask_for_photos, given, all_of_it, **waiting)
-    page.remove_mask.click(no_mask, None, all_of_it, **_AT_ONCE)
+    page.photos.change(answers.mask_for_photos, given, all_of_it, **waiting)
+    page.remove_mask.click(answers.remove_mask, page.photos, all_of_it, **_AS_SENT)
 
 
-def mask_given(photos: Any, mask: Any) -> tuple[str | None, gr.Markdown]:
-    """The path of the first photo, for which a new mask is, and words that there is one."""
-    is_there = bool(_paths(mask))
-    return _first(photos) if is_there else None, gr.Markdown(visible=is_there)
-
-
-def mask_for_photos(photos: Any, mask: Any, masked_photo: Any) -> tuple[Any, ...]:
-    """Removes a mask with the photo that it was for, or leaves it. What is returned: `no_mask`."""
-    first = _first(photos)
-    is_kept = first and masked_photo in (None, "", first)  # it may be given before the photo
-    if is_kept or not _paths(mask):
-        return gr.skip(), first, gr.skip()
-    gr.Info("The mask was for the photo before, and is removed.", duration=REMARKS_FOR)
-    return no_mask()
-
-
-def no_mask() -> tuple[None, None, gr.Markdown]:
-    """Removes the mask. Returns it, the path of its photo, and the words that there is one."""
-    return None, None, gr.Markdown(visible=False)
+def _visitor(request):
+    """The name that a visitor's browser goes by. Raises gr.Error: it is none."""
+    if not _is_plain(request.session_hash):
+        raise complaint(NOT_OURS)
+    return request.session_hash
 
 
 def _first(gallery):

@@ -113,7 +113,7 @@ class Foresight:
         for seconds in each:
             if seconds > self._allowed.seconds:
                 return f"{self._too_long(seconds)} Choose a smaller size."
-        several = " for all photos" if len(sizes) > 1 else ""
+        several = f" for all {len(sizes)} photos" if len(sizes) > 1 else ""
         return f"*Paint* takes {_about(sum(each))}{several}."
 
     def _of_clip(self, clip, painting, given):

@@ -1,5 +1,6 @@
 """What the page looks like: its components, from top to bottom."""
 
+import filecmp
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,7 @@ def lay_out(max_size: int) -> Layout:
         with gr.Column():
             with gr.Row():
                 photos = _upload("Photos, or a clip", ["image", "video"], "photos")
-                painting = _upload("Painting", ["image"], "painting")
+                painting = _upload("Painting, without frame or border", ["image"], "painting")
             strength_and_size = _first_controls(max_size)
             buttons = _buttons()
             expected = gr.Markdown(elem_id="expected")
@@ -298,6 +299,12 @@ def _upload(label, file_types, elem_id):
         elem_id=elem_id,
         elem_classes="given",
     )
+
+
+def is_example(path: str) -> bool:
+    """Whether a picture that is given is one of ours."""
+    ours = EXAMPLES / Path(path).name
+    return ours.stem in PHOTOS + PAINTINGS and ours.is_file() and filecmp.cmp(ours, path, False)
 
 
 def _examples(label, names, component):

@@ -28,10 +28,11 @@ from stylize.apps.page.events import IN_TURN, Answers, connect
 from stylize.apps.page.guard import NOT_OURS, Guard, check_uploads, no_such_request, not_taken
 from stylize.apps.page.keeping import own_folder, remove_old_from
 from stylize.apps.page.layout import CSS, ON_LOAD, THEME, WORDS, lay_out
+from stylize.apps.page.log import log
 from stylize.apps.page.shown import complaint
 from stylize.apps.page.studio import Studio
 from stylize.apps.page.uploads import take_files_only
-from stylize.backend.signals import stopping_signals
+from stylize.backend.signals import Terminated, stopping_signals
 from stylize.errors import InputError
 from stylize.vgg.download import load_weights
 
@@ -118,8 +119,6 @@ def _no_port(host, port, is_taken):
 def serve(args: argparse.Namespace) -> None:
     """Serves the page until Ctrl-C, with all that visitors leave in a temporary folder."""
     _check_port(args.host, args.port)
-    for number in stopping_signals():  # clean up then too
-        signal.signal(number, signal.default_int_handler)
     with own_folder() as folder:
         tempfile.tempdir = folder  # unfinished uploads go there too
         os.environ["GRADIO_TEMP_DIR"] = folder
@@ -178,9 +177,12 @@ def serve(args: argparse.Namespace) -> None:
 
         def end(*_):
             studio.stop_all()  # else what is being painted would be waited for
-            raise KeyboardInterrupt
+            raise Terminated
 
         for number in (signal.SIGINT, *stopping_signals()):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, end)
-        page.block_thread()
+        with contextlib.suppress(Terminated):
+            page.block_thread()
+        log("shut down")
+        page.server.close()

@@ -15,6 +15,11 @@ from stylize.runs.job import Job
 MISSING, READY = "Choose a photo and a painting.", "Press *Paint* to begin."
 DOWNLOAD, DOWNLOAD_ALL, DOWNLOAD_FILM = "Download PNG", "Download all (ZIP)", "Download MP4"
 STOPPING = "Stopping ..."
+CHOOSE = (
+    "Choose the one that you like best; *Paint* then paints it at your *Size*. Larger pictures "
+    "have finer strokes and stay closer to the photo: in doubt, take the stronger one."
+)
+STILL_SHOWN = "Shown above: "  # before the caption of an earlier result
 COMPLAINS_FOR = 4  # seconds; it lies over the result, and the status says the same
 
 

@@ -23,14 +23,17 @@ from stylize.apps.page.choices import STRENGTHS, Countdown, settings_of_choices
 from stylize.apps.page.foresight import Foresight
 from stylize.apps.page.guard import bytes_in
 from stylize.apps.page.log import log
+from stylize.apps.page.masks import Masks
 from stylize.apps.page.previews import Previews
 from stylize.apps.page.series import Series, download_name
 from stylize.apps.page.shown import (
+    CHOOSE,
     DOWNLOAD,
     DOWNLOAD_ALL,
     DOWNLOAD_FILM,
     MISSING,
     READY,
+    STILL_SHOWN,
     STOPPING,
     Offered,
     Shown,
@@ -72,12 +75,14 @@ class Studio:
         allowed: as given.
         previews: show what browsers cannot.
         foresight: foresees how long painting will take.
+        masks: that visitors have given.
     """
 
     def __init__(self, weights: VGG19Weights, folder: str, allowed: Allowance):
         self._weights, self._folder, self.allowed = weights, folder, allowed
         self.previews = Previews(allowed.pixels)
         self.foresight = Foresight(weights, allowed, self.previews)
+        self.masks = Masks()
         self._asked: dict[str | None, Asked] = {}  # session -> what it asked for last
         self._asking = threading.Lock()  # held to change that
         # session -> what stops its run; that of a program is under no visitor's name
@@ -148,7 +153,7 @@ class Studio:
         if goes_on or asked == before:
             return gr.skip()
         words = READY if asked.photos and asked.style else MISSING
-        return captioned(words, before.results, "Shown above: ") if before else words
+        return captioned(words, before.results, STILL_SHOWN) if before else words
 
     def paint(self, session: str | None) -> Iterator[Shown]:
         """Paints what a visitor asked for last, in their turn.
@@ -249,7 +254,7 @@ class Studio:
         except Stopped as error:
             yield Offered(str(error).capitalize())
             return
-        yield Offered("Choose the one that you like best; *Paint* then paints it at your *Size*.")
+        yield Offered(CHOOSE)
 
     def _check(self, asked):
         """Raises InputError unless there is something to paint, and not too much of it."""
@@ -268,7 +273,7 @@ class Studio:
         watch = yield from self._paint_photo(asked, photo, path, lambda watch: watch.painting)
         words = watch.ending.capitalize()
         if watch.last is None:
-            yield Shown(words)
+            yield Shown(captioned(words, asked.results, STILL_SHOWN))
             return
         asked.keep(path, photo, is_stopped=bool(watch.error))
         download = gr.DownloadButton(value=str(path), interactive=True)

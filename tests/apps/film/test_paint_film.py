@@ -647,7 +647,7 @@ def test_folder_for_frames_that_has_none_is_not_told_of(command, tmp_path, capsy
     assert "made differently" not in capsys.readouterr().out
 
 
-def test_frames_made_otherwise_are_painted_again(command, tmp_path, monkeypatch, capsys):
+def test_frames_made_otherwise_are_kept_and_all_are_painted(command, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(paint_film, "encode", lambda *_: True)
     monkeypatch.setattr(FrameFolder, "remove", lambda self: None)
     assert nst.main(command) == 0
@@ -657,9 +657,11 @@ def test_frames_made_otherwise_are_painted_again(command, tmp_path, monkeypatch,
         assert nst.main(command) == 0
     assert "made differently" not in capsys.readouterr().out
     assert nst.main([*command, "--temporal_weight", "0"]) == 0
-    assert (
-        "of an earlier run were made differently and are painted again" in capsys.readouterr().out
+    kept = tmp_path / "results" / ".clip.1.frames"
+    assert f"frames of an earlier run, made differently, are kept in {kept}" in (
+        capsys.readouterr().out
     )
+    assert [path.read_bytes() for path in sorted(kept.iterdir())] == before
     after = [path.read_bytes() for path in sorted((tmp_path / "results/.clip.frames").iterdir())]
     assert len(after) == FRAMES
     assert all(one != other for one, other in zip(before, after, strict=True))

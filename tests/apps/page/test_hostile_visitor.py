@@ -22,7 +22,8 @@ from fuzz_page import fuzz_page  # noqa: E402
 from stylize.apps.page import guard, keeping, previews  # noqa: E402
 from stylize.errors import InputError  # noqa: E402
 
-LOOKS = ("show", "show_last", "mask_given", "mask_for_photos", "foresee", "ready", "given")
+LOOKS = ("show", "show_last", "mask_given", "mask_for_photos", "remove_mask", "foresee", "ready")
+LOOKS += ("given",)
 EXAMPLES = ("load_example", "load_example_1")
 NAMES = (*EXAMPLES, *LOOKS, "enter", "enter_for_choices", "paint_entered", "offer", "stop", "leave")
 NAMES += ("paint",)  # for programs
@@ -111,7 +112,7 @@ def in_gallery(file):
 def looks_of(gallery):
     """What the page says of pictures before they are painted, event by event."""
     pictures = {"show": [gallery], "show_last": [gallery], "mask_given": [gallery, gallery]}
-    pictures |= {"mask_for_photos": [gallery, gallery, "a path"]}
+    pictures |= {"mask_for_photos": [gallery, gallery, "a path"], "remove_mask": [gallery]}
     inputs = [gallery, gallery, gallery, *CONTROLS]
     return pictures | {"foresee": [gallery, gallery, *CONTROLS], "ready": inputs, "given": inputs}
 

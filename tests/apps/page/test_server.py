@@ -428,6 +428,17 @@ def test_pictures_of_any_format_are_taken_shown_and_painted(visit, photo, painti
             expect(page.locator(f"{place} img")).to_have_count(0)
 
 
+def test_photos_of_ones_own_take_the_place_of_an_example(visit, photo_path, painting_path):
+    page = visit()
+    example(page, "photos", 1)
+    is_shown(page, "#photos")
+    for given, number in ((photo_path, 1), (painting_path, 2)):  # a further one is added
+        page.locator("#photos input[type=file]").set_input_files(given)
+        expect(page.locator("#photos .thumbnail-item img")).to_have_count(number)
+        source = page.locator("#photos .thumbnail-item img").first
+        expect(source).to_have_attribute("src", re.compile("photo.png$"))
+
+
 def test_next_painting_takes_the_place_of_the_last(visit, photo_path, painting_path):
     page = visit()
     give(page, photo_path, photo_path)
@@ -563,6 +574,12 @@ def test_mask_keeps_a_part_of_the_photo(visit, photo_path, painting_path, cut_ou
     expect(gone).to_be_visible()
     expect(page.locator("#keep_mask img")).to_have_count(0)
     expect(page.locator("#mask_in_use")).to_be_hidden()
+    page.locator("#photos").get_by_label("Clear").click()
+    page.locator("#photos input[type=file]").set_input_files(photo_path)
+    is_shown(page, "#keep_mask")  # it comes back with its photo
+    expect(page.locator("#mask_in_use")).to_be_visible()
+    example(page, "photos", 1)
+    expect(page.locator("#keep_mask img")).to_have_count(0)
     page.locator("#keep_mask input[type=file]").set_input_files(cut_out_path)
     expect(page.locator("#mask_in_use")).to_be_visible()
     page.locator("#keep_mask").get_by_label("Clear").click()

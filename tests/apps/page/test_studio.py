@@ -156,7 +156,7 @@ def test_time_is_foreseen_by_the_pace_of_the_machine(studio, photo_path, tmp_pat
         said() == "*Paint* takes about 40s."
     )  # 5 * 20 evaluations of 48 x 57 + 2500 pixels, and 4
     assert said(iterations=1) == "*Paint* takes about 10s."
-    together = "*Paint* takes about 80s for all photos."
+    together = "*Paint* takes about 80s for all 2 photos."
     assert said([photo_path, photo_path]) == together
     assert "*Paint* would take about 2 min, but painting stops after 60s here." in said(
         iterations=20

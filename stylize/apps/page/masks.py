@@ -1,0 +1,30 @@
+"""The masks that visitors have given, each with its photo, so that it comes back with that."""
+
+import os
+
+MOST_KNOWN = 10_000  # strangers may come under any number of names
+
+
+class Masks:
+    """Remembers masks by visitor and photo. Nobody gets the mask of somebody else."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str | None, str], str] = {}
+
+    def keep(self, visitor: str | None, photo: str | None, mask: str | None) -> None:
+        """A visitor, by their browser's name, has given a mask for a photo, both by their paths.
+
+        None: they have removed the mask, or there is no photo yet.
+        """
+        if photo is None:
+            return
+        self._known.pop((visitor, photo), None)
+        if mask:
+            if len(self._known) >= MOST_KNOWN:
+                del self._known[next(iter(self._known))]
+            self._known[visitor, photo] = mask
+
+    def of(self, visitor: str | None, photo: str | None) -> str | None:
+        """The path of the mask that a visitor has given for a photo, if it is still there."""
+        mask = self._known.get((visitor, photo or ""))
+        return mask if mask and os.path.isfile(mask) else None
