@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import APP, served
+from conftest import APP, own_group, served
 from PIL import Image
 
 from stylize.errors import InputError
@@ -19,7 +19,7 @@ from stylize.runs import metadata
 
 pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
-from stylize.apps.page import server  # noqa: E402
+from stylize.apps.page import command, server  # noqa: E402
 
 expect = playwright.expect
 
@@ -258,13 +258,35 @@ def test_mask_is_drawn_on_the_photo(visit, photo_path, painting_path):
 def test_port_in_use_is_answered_in_one_line(address):
     """Before the weights are read."""
     port = address.rpartition(":")[2]
-    command = [sys.executable, APP, "--port", port, "--weights", "missing.h5"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    typed = [sys.executable, APP, "--port", port, "--weights", "missing.h5"]
+    result = subprocess.run(typed, capture_output=True, text=True, timeout=60)
     assert result.returncode == 2
     assert result.stderr == (
         f"app.py: error: port {port} is in use on 127.0.0.1: perhaps the page is open already at "
         f"{address}; else choose another, such as --port 7861\n"
     )
+
+
+def test_page_that_is_stopped_while_it_starts_says_so():
+    with own_group([sys.executable, "-u", APP, "--weights", "missing.h5"]) as starting:
+        assert starting.stdout.readline().startswith("Starting the page")
+        starting.terminate()
+        _, said = starting.communicate(timeout=60)
+        assert (starting.returncode, said) == (143, "app.py: error: terminated\n")
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--port=abc", "--port: must be a whole number of at least 1 and at most 65535"),
+        ("--max_size=5", "--max_size: must be a whole number of at least 16"),
+        ("--max_seconds=-1", "--max_seconds: must be a finite number above 0"),
+    ],
+)
+def test_limits_that_nothing_can_meet_are_refused(option, said, capsys):
+    with pytest.raises(SystemExit):
+        command.main([option])
+    assert said in capsys.readouterr().err
 
 
 def test_host_that_cannot_be_a_name_is_answered():
