@@ -137,7 +137,7 @@ def lay_out(max_size: int) -> Layout:
         with gr.Column():
             with gr.Row():
                 photos = _upload("Photos, or a clip", ["image", "video"], "photos")
-                painting = _upload("Painting, without frame or border", ["image"], "painting")
+                painting = _upload("Painting, no frame", ["image"], "painting")
             strength_and_size = _first_controls(max_size)
             buttons = _buttons()
             expected = gr.Markdown(elem_id="expected")
