@@ -194,9 +194,7 @@ def _follow_changes(page, answers):
 
 
 def _follow_mask(page, answers):
-    """A mask is said to be there, wherever the page is scrolled to; it goes and comes with its
-    photo.
-    """
+    """The page says that there is a mask, which goes with its photo and comes back with it."""
     about = [page.masked_photo, page.mask_in_use]
     page.keep_mask.change(answers.mask_given, [page.photos, page.keep_mask], about, **_CHANGED)
     waiting = _LOOKING | {"show_progress": "hidden"}  # in the queue: only there toasts are shown

@@ -1,5 +1,6 @@
 """What the page looks like: its components, from top to bottom."""
 
+import contextlib
 import filecmp
 from dataclasses import dataclass
 from pathlib import Path
@@ -304,7 +305,9 @@ def _upload(label, file_types, elem_id):
 def is_example(path: str) -> bool:
     """Whether a picture that is given is one of ours."""
     ours = EXAMPLES / Path(path).name
-    return ours.stem in PHOTOS + PAINTINGS and ours.is_file() and filecmp.cmp(ours, path, False)
+    with contextlib.suppress(OSError):  # it may have been removed meanwhile
+        return ours.stem in PHOTOS + PAINTINGS and filecmp.cmp(ours, path, shallow=False)
+    return False
 
 
 def _examples(label, names, component):
