@@ -137,7 +137,7 @@ def test_several_photos_fill_a_gallery_and_come_as_one_download(
     Image.effect_noise((48, 40), 80).save(other)
     bad.write_bytes(b"hello")
     give(page, [photo_path, bad, other], painting_path)
-    paint(page, 3)
+    paint(page, 10)  # so that what is said of each stays for a while
     status(page, r"1 of 3: photo\.png, about \d+s left for this one")
     status(page, r"3 of 3: other\.png")
     expect(page.locator("#gallery img")).to_have_count(1)
@@ -160,7 +160,7 @@ def test_several_photos_fill_a_gallery_and_come_as_one_download(
     expect(page.locator("#gallery")).to_be_hidden()
     expect(page.locator("#earlier img")).to_have_count(2)  # the others are below
     caption = page.locator("#earlier .caption-label").last
-    expect(caption).to_have_text("photo.png + painting.png, strength 0.5, size 32, iterations 3")
+    expect(caption).to_have_text("photo.png + painting.png, strength 0.5, size 32, iterations 10")
 
 
 def test_clip_becomes_a_film(visit, photo_path, painting_path, tmp_path):
@@ -170,7 +170,7 @@ def test_clip_becomes_a_film(visit, photo_path, painting_path, tmp_path):
     writer.finish()
     give(page, tmp_path / "clip.mp4", painting_path)
     expect(page.locator("#photos video")).to_be_visible()
-    paint(page, 1)
+    paint(page, 5)  # so that what is said of each stays for a while
     status(page, r"Frame 2 of 3: \d+%")
     status(page, "Done: 3 of 3 frames")
     expect(page.locator("#gallery video")).to_be_visible()
