@@ -379,8 +379,9 @@ def freed_afterwards() -> Iterator[None]:
 
 @functools.cache  # once: a second freeze would keep what a picture left to be collected later
 def _freeze_what_is_loaded():
-    """Leaves libraries and weights out of all collections to come."""
+    """Leaves libraries, and all else that is loaded by then, out of all collections to come."""
     import_keras()
+    gc.collect()  # what is garbage now would never be freed
     gc.freeze()
 
 

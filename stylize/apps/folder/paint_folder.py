@@ -277,7 +277,8 @@ def _paint(args, options, ledger):
         with contextlib.closing(ledger):
             _paint_all(args, options, ledger)
     except (KeyboardInterrupt, Terminated):
-        _sum_up(args, ledger)
+        with contextlib.suppress(OSError):  # the terminal is gone
+            _sum_up(args, ledger)
         raise
     _sum_up(args, ledger)
 

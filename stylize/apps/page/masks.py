@@ -1,6 +1,7 @@
 """The masks that visitors have given, each with its photo, so that it comes back with that."""
 
 import os
+import threading
 
 MOST_KNOWN = 10_000  # strangers may come under any number of names
 
@@ -10,6 +11,7 @@ class Masks:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str | None, str], str] = {}
+        self._changing = threading.Lock()
 
     def keep(self, visitor: str | None, photo: str | None, mask: str | None) -> None:
         """A visitor, by their browser's name, has given a mask for a photo, both by their paths.
@@ -18,11 +20,12 @@ class Masks:
         """
         if photo is None:
             return
-        self._known.pop((visitor, photo), None)
-        if mask:
-            if len(self._known) >= MOST_KNOWN:
-                del self._known[next(iter(self._known))]
-            self._known[visitor, photo] = mask
+        with self._changing:
+            self._known.pop((visitor, photo), None)
+            if mask:
+                if len(self._known) >= MOST_KNOWN:
+                    del self._known[next(iter(self._known))]
+                self._known[visitor, photo] = mask
 
     def of(self, visitor: str | None, photo: str | None) -> str | None:
         """The path of the mask that a visitor has given for a photo, if it is still there."""

@@ -184,5 +184,6 @@ def serve(args: argparse.Namespace) -> None:
                 signal.signal(number, end)
         with contextlib.suppress(Terminated):
             page.block_thread()
-        log("shut down")
-        page.server.close()
+        with contextlib.suppress(Terminated):  # once more, which changes nothing
+            log("shut down")
+            page.server.close()
