@@ -59,7 +59,7 @@ class Parser(argparse.ArgumentParser):
         if action.choices is not None and value not in action.choices:
             close = difflib.get_close_matches(str(value), action.choices, n=1)
             meant = f"; did you mean {close[0]}" if close else ""
-            wanted = f"must be one of {', '.join(action.choices)}, not {value!r}{meant}"
+            wanted = f"must be one of {', '.join(action.choices)}, received {value!r}{meant}"
             raise argparse.ArgumentError(action, wanted)
 
     def _get_values(self, action, arg_strings):

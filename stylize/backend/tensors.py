@@ -369,12 +369,11 @@ def freed_afterwards() -> Iterator[None]:
     """Frees at the end what was compiled for one picture alone, whose parts hold each other.
 
     What was loaded before the first one stays, and is not looked at: that would take a while.
+    Where an error ends a picture, whose traceback still holds all of it, the next one frees it.
     """
     _freeze_what_is_loaded()
-    try:
-        yield
-    finally:
-        gc.collect()
+    yield
+    gc.collect()
 
 
 @functools.cache  # once: a second freeze would keep what a picture left to be collected later

@@ -23,7 +23,7 @@ from stylize.losses.similarity import LAYERS as SIMILARITY_LAYERS
 from stylize.losses.style import Painting
 from stylize.losses.tiled import TilePasses
 from stylize.runs import memory
-from stylize.runs.level import Inputs, Level, seen_size
+from stylize.runs.level import Inputs, Level
 from stylize.runs.progress import Checkpoint, Iterate, Progress, Stage
 from stylize.runs.pyramid import plan_stages
 from stylize.runs.recipes import DEFAULT_RECIPE, choose_settings, name_of
@@ -36,6 +36,7 @@ from stylize.runs.settings import (
     WEIGHTS,
     Settings,
 )
+from stylize.runs.style_sizes import seen_size
 from stylize.runs.validators import checked, is_word, whole_number
 from stylize.vgg.weights import VGG19Weights
 

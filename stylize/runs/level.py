@@ -26,10 +26,8 @@ from stylize.images.margins import Box
 from stylize.images.masks import resize_mask
 from stylize.images.optical_flow import Previous
 from stylize.images.resize import (
-    SMALLEST_SIDE,
     enlarge,
     enlarged_channels,
-    fitted_size,
     resize_image,
     scaled_size,
     strips,
@@ -43,11 +41,11 @@ from stylize.losses.style import Painting
 from stylize.losses.term import Canvas
 from stylize.runs.progress import Stage
 from stylize.runs.settings import Settings
+from stylize.runs.style_sizes import extended, seen_size, style_size
 from stylize.runs.validators import is_word
 from stylize.vgg.preprocess import preprocess_image, rgb_values
 from stylize.vgg.weights import IMAGENET_MEAN_BGR
 
-SMALL = 0.9  # of the result's pixels: styles that have fewer are extended
 MEASURED = 2**20  # pixels of which a photo's colours and detail are measured, at most
 
 
@@ -144,7 +142,7 @@ class Level:
         Those that are smaller than the result are extended if the recipe says so.
         """
         return [
-            style._replace(picture=_extended(style.picture, *size))
+            style._replace(picture=extended(style.picture, *size))
             for style, size in zip(self._own_styles, self._seen_sizes(), strict=True)
         ]
 
@@ -302,13 +300,14 @@ class Level:
         Raises:
             InputError: x has another shape.
         """
+        shape = self.stage.rows, self.stage.cols, 3
+        if x is not None and x.shape != shape:
+            raise InputError(f"x must have shape {shape}, received {x.shape}")
         new = None if self.previous is None else self.previous.new
         where, _ = _within(self.painted, new)
         if not self.settings.neighbor_weight or (where is not None and not where.any()):
             return None
         x = self.start if x is None else x
-        if x.shape != self.base.shape:
-            raise InputError(f"x must have shape {self.base.shape}, received {x.shape}")
         if self._kept_photo:
             x = self._kept_photo.laid_over(np.asarray(x)[np.newaxis])[0]
         return find_neighbors(
@@ -435,45 +434,6 @@ class Level:
                 image, stage.rows, stage.cols, self.settings.resample
             )
         return self._resized_images[key]
-
-
-def style_size(
-    image: Image.Image, scale: float | str, stage: Stage, settings: Settings
-) -> tuple[int, int]:
-    """Returns (rows, cols) that a style is resized to, by its `style_scale`."""
-    if scale == "fit":
-        return stage.rows, stage.cols
-    if scale == "area":
-        area = stage.rows * stage.cols / (image.width * image.height)
-        return scaled_size(image, math.sqrt(area))
-    if settings.longer_side:
-        longer = float(scale) * max(stage.rows, stage.cols)
-        if not settings.enlarge_styles:
-            longer = min(longer, max(image.size))
-        rows, cols = fitted_size(image, longer, settings.longer_side)
-        return max(rows, SMALLEST_SIDE), max(cols, SMALLEST_SIDE)
-    return scaled_size(image, float(scale) * stage.cols / image.width)
-
-
-def seen_size(
-    image: Image.Image, scale: float | str, stage: Stage, settings: Settings
-) -> tuple[int, int]:
-    """Returns (rows, cols) of a style as the network sees it: extended, if it is small."""
-    own = style_size(image, scale, stage, settings)
-    whole = style_size(image, "area", stage, settings)
-    is_small = math.prod(own) < SMALL * math.prod(whole)
-    if isinstance(scale, str) or not (settings.extend_styles and is_small):
-        return own
-    return max(own[0], whole[0]), max(own[1], whole[1])
-
-
-def _extended(picture, rows, cols):
-    """A picture with its mirror image around it, so that it has so many rows and columns."""
-    missing = rows - picture.shape[0], cols - picture.shape[1]
-    if not any(missing):
-        return picture
-    around = [(number // 2, number - number // 2) for number in missing]
-    return np.pad(picture, [*around, (0, 0)], mode="symmetric")
 
 
 def _shares(styles):

@@ -174,11 +174,8 @@ def _recipe_settings(recipe):
     if isinstance(recipe, Settings):
         return _checked_values(recipe)
     if isinstance(recipe, Mapping):
-        known = Settings.keys()
-        if unknown := recipe.keys() - set(known):
-            name = min(map(str, unknown))
-            raise InputError(f"recipe has no value {shown(name)}; {meant(name, known)}")
-        if missing := set(known) - recipe.keys():
+        Settings.check_names(recipe)
+        if missing := set(Settings.keys()) - recipe.keys():
             raise InputError(
                 f"recipe must be a name, or made as RECIPES[{DEFAULT_RECIPE!r}] | {{...}}; "
                 f"missing: {listed(sorted(missing))}"

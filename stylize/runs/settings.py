@@ -341,11 +341,15 @@ class Settings(Recipe):
         return getattr(self, name)
 
     def __or__(self, others: Mapping[str, Any]) -> "Settings":
-        known = self.keys()
-        if unknown := others.keys() - set(known):
-            name = min(map(str, unknown))
-            raise InputError(f"recipe has no value {shown(name)}; {meant(name, known)}")
+        self.check_names(others)
         return dataclasses.replace(self, **others)
+
+    @classmethod
+    def check_names(cls, names: Iterable[str]) -> None:
+        """Raises InputError where a name is that of no value."""
+        if unknown := set(names) - set(cls.keys()):
+            name = min(map(str, unknown))
+            raise InputError(f"no recipe has a value {shown(name)}; {meant(name, cls.keys())}")
 
     @classmethod
     def keys(cls) -> Iterable[str]:

@@ -240,7 +240,6 @@ def gibibytes(value):
 
 def tile_size(value):
     """Returns "auto", "off" or `value` as an int, at least `SMALLEST_SIDE`. Raises InputError."""
-    side = functools.partial(whole_number, minimum=SMALLEST_SIDE)
     return value if is_word(value, "auto", "off") else _or_word("auto or off", side, value)
 
 

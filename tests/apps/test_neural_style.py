@@ -227,7 +227,7 @@ def test_network_of_the_folder_else_imagenet(folder, monkeypatch):
         ("--output examples/b.jpg", "examples/b.jpg already exists; give --overwrite"),
         ("--output folder.jpg --overwrite", "folder.jpg: is not a file, but a result needs"),
         ("--output examples/a.jpg/b.jpg", "cannot write in examples/a.jpg"),
-        ("--pooling min", "--pooling: must be one of max, avg, not 'min'"),
+        ("--pooling min", "--pooling: must be one of max, avg, received 'min'"),
     ],
 )
 def test_errors_are_one_line_and_cost_nothing(options, message, folder, capsys):

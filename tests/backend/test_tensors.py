@@ -1,4 +1,4 @@
-"""What Keras and its backend are told before they are imported."""
+"""What Keras and its backend are told before they are imported, and what is freed afterwards."""
 
 import contextlib
 import functools
@@ -42,15 +42,23 @@ class Compiled:
         self.itself = self
 
 
-def test_what_is_compiled_for_a_picture_is_freed_after_it_whatever_ends_it():
+def test_what_is_compiled_for_a_picture_is_freed_after_it_or_after_the_next():
+    def paint(made, error=None):
+        compiled = Compiled()
+        made.append(weakref.ref(compiled))
+        if error:
+            raise error
+
+    painted, failed = [], []
     with tensors.freed_afterwards():
-        painted = weakref.ref(Compiled())
-        assert painted()
-    assert painted() is None
-    with contextlib.suppress(KeyboardInterrupt), tensors.freed_afterwards():
-        stopped = weakref.ref(Compiled())
-        raise KeyboardInterrupt
-    assert stopped() is None
+        paint(painted)
+        assert painted[0]()
+    assert painted[0]() is None
+    with contextlib.suppress(MemoryError), tensors.freed_afterwards():
+        paint(failed, MemoryError())
+    with tensors.freed_afterwards():
+        pass
+    assert failed[0]() is None
 
 
 def test_what_was_loaded_before_the_first_picture_is_not_looked_at_after_each(monkeypatch):

@@ -106,9 +106,9 @@ def test_recipe_may_be_settings_or_a_mapping_with_all_keys():
     assert recipes.choose_settings(dict(own)) == own
     with pytest.raises(InputError, match="missing: bounded"):
         recipes.choose_settings({k: v for k, v in dict(own).items() if k != "bounded"})
-    with pytest.raises(InputError, match="recipe has no value 'magic'; there are"):
+    with pytest.raises(InputError, match="no recipe has a value 'magic'; there are"):
         recipes.choose_settings(dict(own) | {"magic": 1})
-    with pytest.raises(InputError, match="recipe has no value 'magic'; there are"):
+    with pytest.raises(InputError, match="no recipe has a value 'magic'; there are"):
         own | {"magic": 1}
     with pytest.raises(InputError, match="'preconditoner'; did you mean preconditioner"):
         own | {"preconditoner": 1}

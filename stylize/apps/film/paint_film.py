@@ -343,7 +343,7 @@ def _paint_all(args, clip, console):
         demand = Demand(clip.length, seen.job.needed_mib, seen.gpus, seen.allowed_mib, CORES_EACH)
         finished = folder.finished(clip.length)
         if not finished and any(path.glob("*.png")) and not args.overwrite:
-            console.print(_keep_frames(path))
+            _keep_frames(path, console)
         console.start(len(finished))
         if args.ray or choose_jobs(demand, machine.count_cores(), args.jobs) > 1:
             scenes = find_scenes(seen.job, console.count(clip.frames()))
@@ -364,10 +364,10 @@ def _paint_all(args, clip, console):
     return folder, made
 
 
-def _keep_frames(path):
-    """Moves the frames of an earlier run, made differently, aside. Returns a line that says so."""
-    moved = earlier.set_aside(str(path.with_suffix("")), [path])
-    return f"The frames of an earlier run, made differently, are kept in {moved[path]}"
+def _keep_frames(path, console):
+    """Moves the frames of an earlier run, made differently, aside, and says so."""
+    for kept in earlier.set_aside(str(path.with_suffix("")), [path]).values():
+        console.print(f"The frames of an earlier run, made differently, are kept in {kept}")
 
 
 def run(args: argparse.Namespace, console: FilmConsole) -> Path:

@@ -14,10 +14,10 @@ from stylize.errors import InputError, SettingError
 from stylize.images.clips import SUFFIXES, Clip, open_clip
 from stylize.images.optical_flow import require_opencv
 from stylize.images.resize import SMALLEST_SIDE, least_rows, working_size
-from stylize.runs.level import seen_size
 from stylize.runs.progress import Stage
 from stylize.runs.recipes import choose_settings
 from stylize.runs.settings import Settings
+from stylize.runs.style_sizes import seen_size
 
 MOST_ENLARGED = 2  # times the side of the largest result: a painting's, however it is scaled
 

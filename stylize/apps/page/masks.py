@@ -7,7 +7,10 @@ MOST_KNOWN = 10_000  # strangers may come under any number of names
 
 
 class Masks:
-    """Remembers masks by visitor and photo. Nobody gets the mask of somebody else."""
+    """Remembers masks by visitor and photo.
+
+    Nobody gets the mask of somebody else: whoever has no name is not remembered.
+    """
 
     def __init__(self) -> None:
         self._known: dict[tuple[str | None, str], str] = {}
@@ -18,7 +21,7 @@ class Masks:
 
         None: they have removed the mask, or there is no photo yet.
         """
-        if photo is None:
+        if photo is None or not isinstance(visitor, str):
             return
         with self._changing:
             self._known.pop((visitor, photo), None)

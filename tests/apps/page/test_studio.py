@@ -39,10 +39,7 @@ from stylize.apps.page.controls import COLOURS, CONTROLS, DEFAULT_ROWS, DEFAULTS
 from stylize.apps.page.series import Series, download_name  # noqa: E402
 
 VISITOR = SimpleNamespace(session_hash="a visitor")
-CAT, DOG = (
-    "cat_painting_0.5",
-    "dog_painting_0.5",
-)  # what their results are called
+CAT, DOG = "cat_painting_0.5", "dog_painting_0.5"  # what results of `three` are called
 ENDLESS = 10_000  # iterations
 SMALL = "size 24, iterations 1"  # what `painting_of(1)` sets, as captions have it
 UNCHANGED = [studios.Shown(gr.skip())]  # on the page
