@@ -29,6 +29,8 @@ class Asked:
         results: the path and the caption of the visitor's last `MOST_KEPT` results, the newest
             last. All that a visitor asks for shares this list, so that a run which ends after the
             next request still adds to it.
+        above: the caption of the one result that is shown in the picture's place, alone; empty
+            where another picture, or none, is there. It is shared in the same way.
     """
 
     photos: Sequence[str]
@@ -40,6 +42,7 @@ class Asked:
     stop: threading.Event = field(default_factory=threading.Event, compare=False)
     notes: list[str] = field(default_factory=list, compare=False)
     results: list[tuple[str, str]] = field(default_factory=list, compare=False)
+    above: list[str] = field(default_factory=list, compare=False)
 
     def note(self, texts: Iterable[str]) -> None:
         """Notes what was not noted before: of the next photo too, the same may be known."""

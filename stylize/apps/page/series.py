@@ -10,7 +10,8 @@ from pathlib import Path
 from stylize.apps.page.watch import Watch
 from stylize.backend.files import distinct, replacing
 
-LONGEST_NAME = 29  # characters of a photo's or a painting's in that of a download
+# Of a photo's or a painting's name in that of a download; files' names may have 255 bytes.
+MOST_CHARACTERS, MOST_BYTES = 45, 112
 
 
 class Series:
@@ -73,5 +74,10 @@ def download_name(photo: str | os.PathLike, painting: str | os.PathLike, strengt
     Odd characters are left out; the strength is not checked yet.
     """
     names = (re.sub(r"[^\w-]+", "_", Path(each).stem) for each in (photo, painting))
-    kept = [name for each in names if (name := each[:LONGEST_NAME].strip("-_"))]
+    kept = [name for each in names if (name := _cut(each).strip("-_"))]
     return "_".join([*(kept or ["painted"]), re.sub(r"[^\w.-]+", "", str(strength))[:8]])
+
+
+def _cut(name):
+    """The beginning of a name."""
+    return name[:MOST_CHARACTERS].encode()[:MOST_BYTES].decode(errors="ignore")

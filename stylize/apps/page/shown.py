@@ -66,32 +66,42 @@ def _is_left(shown):
 
 
 def in_place_of_earlier(
-    events: Generator[Shown], earlier: Sequence[tuple[str, str]]
+    events: Generator[Shown], earlier: Sequence[tuple[str, str]], above: list[str]
 ) -> Iterator[Shown]:
     """Yields events. What an earlier painting has left stays until the first with a picture.
 
-    So a run that is stopped before, or cannot begin, takes nothing away. `earlier`: all results so
-    far, see `Shown.in_place_of`.
+    So a run that is stopped before, or cannot begin, takes nothing away.
+
+    Args:
+        events: of a painting.
+        earlier: all results so far, see `Shown.in_place_of`.
+        above: see `Asked`; emptied when the first picture comes.
     """
     begun = False
     with contextlib.closing(events):
         for shown in events:
             begins = not (begun or _is_left(shown.picture))
             begun |= begins
+            if begins:
+                above.clear()
             yield shown.in_place_of(earlier) if begins else shown
 
 
-def with_caption(events: Generator[Shown], results: Sequence[tuple[str, str]]) -> Iterator[Shown]:
-    """Yields events. The caption of the last result is below the words about it."""
+def with_caption(
+    events: Generator[Shown], results: Sequence[tuple[str, str]], above: list[str]
+) -> Iterator[Shown]:
+    """Yields events. The caption of the last result is below the words about it, and `above`."""
     with contextlib.closing(events):
         for shown in events:
-            yield shown._replace(words=captioned(shown.words, results)) if shown.result else shown
+            if shown.result:
+                above[:] = [caption for _, caption in results[-1:]]
+                shown = shown._replace(words=captioned(shown.words, above))
+            yield shown
 
 
-def captioned(words: str, results: Sequence[tuple[str, str]], begin: str = "") -> str:
-    """Words, and below them the caption of the last result, if there is one, begun with `begin`."""
-    captions = [html.escape(caption) for _, caption in results[-1:]]
-    return "\n\n".join([words, *(f"{begin}{caption}" for caption in captions)])
+def captioned(words: str, above: Sequence[str], begin: str = "") -> str:
+    """Words, and below them the caption of what is shown, if it has one, begun with `begin`."""
+    return "\n\n".join([words, *(f"{begin}{html.escape(caption)}" for caption in above)])
 
 
 def painting_as_used(job: Job, words: str) -> Iterator[Shown]:

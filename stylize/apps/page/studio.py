@@ -1,60 +1,37 @@
-"""What the page's events call: visitors, their turns, and painting what they asked for.
+"""What the page's events call: visitors, what they ask for, and their turns.
 
-One picture is painted at a time; several photos of a visitor are painted in turn, and so are the
-frames of a clip.
+One picture is painted at a time, by an `Easel`.
 """
 
 import contextlib
-import tempfile
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
-import neural_style_transfer as nst
-from stylize.apps.console import in_words
-from stylize.apps.film.scenes import FrameFolder, frames_to_paint
-from stylize.apps.page.allowance import Allowance, is_clip
+from stylize.apps.page.allowance import Allowance
 from stylize.apps.page.asked import Asked
-from stylize.apps.page.choices import STRENGTHS, Countdown, settings_of_choices
+from stylize.apps.page.easel import Easel
 from stylize.apps.page.foresight import Foresight
 from stylize.apps.page.guard import bytes_in
 from stylize.apps.page.log import log
 from stylize.apps.page.masks import Masks
 from stylize.apps.page.previews import Previews
-from stylize.apps.page.series import Series, download_name
 from stylize.apps.page.shown import (
-    CHOOSE,
-    DOWNLOAD,
-    DOWNLOAD_ALL,
-    DOWNLOAD_FILM,
     MISSING,
     READY,
     STILL_SHOWN,
-    STOPPING,
     Offered,
     Shown,
     captioned,
     complaint,
     in_place_of_earlier,
-    painting_as_used,
     reason,
     with_caption,
     with_notes,
 )
-from stylize.apps.page.watch import Limit, Stopped, Watch, held
-from stylize.backend import tensors
-from stylize.errors import InputError, one_line
-from stylize.images.apart import load_image_apart, load_keep_mask_apart
-from stylize.images.clips import encode
-from stylize.images.margins import without_margins
-from stylize.images.masks import stretched
-from stylize.images.writing import save_image
-from stylize.runs import metadata
-from stylize.runs.job import Job, prepare
+from stylize.errors import InputError
 from stylize.vgg.weights import VGG19Weights
 
 # Visitors whose wishes are remembered. Gradio's queue has room for fewer, but strangers may enter
@@ -79,15 +56,15 @@ class Studio:
     """
 
     def __init__(self, weights: VGG19Weights, folder: str, allowed: Allowance):
-        self._weights, self._folder, self.allowed = weights, folder, allowed
+        self._folder, self.allowed = folder, allowed
         self.previews = Previews(allowed.pixels)
         self.foresight = Foresight(weights, allowed, self.previews)
         self.masks = Masks()
+        self._easel = Easel(weights, folder, allowed, self.foresight)
         self._asked: dict[str | None, Asked] = {}  # session -> what it asked for last
         self._asking = threading.Lock()  # held to change that
         # session -> what stops its run; that of a program is under no visitor's name
         self._running: dict[Any, threading.Event] = {}
-        self._reading = threading.Lock()
         self._is_ending = False
 
     def enter(self, request: gr.Request, asked: Asked, is_choice: bool = False) -> str:
@@ -111,7 +88,7 @@ class Studio:
         with self._asking:
             if before := self._asked.pop(request.session_hash, None):
                 before.stop.set()  # it may have got its turn just now
-                asked.results = before.results
+                asked.results, asked.above = before.results, before.above
             if len(self._asked) >= MOST_ASKED:  # first those already served, then the oldest
                 waits = {session: each.waits for session, each in self._asked.items()}
                 del self._asked[min(waits, key=lambda session: waits[session])]
@@ -153,7 +130,7 @@ class Studio:
         if goes_on or asked == before:
             return gr.skip()
         words = READY if asked.photos and asked.style else MISSING
-        return captioned(words, before.results, STILL_SHOWN) if before else words
+        return captioned(words, before.above, STILL_SHOWN) if before else words
 
     def paint(self, session: str | None) -> Iterator[Shown]:
         """Paints what a visitor asked for last, in their turn.
@@ -162,10 +139,10 @@ class Studio:
         """
 
         def in_place(asked):
-            events = self._paint_asked(asked)
+            events = self._easel.paint(asked)
             if len(asked.photos) == 1:  # the results of several have theirs
-                events = with_caption(events, asked.results)
-            return in_place_of_earlier(events, asked.results)
+                events = with_caption(events, asked.results, asked.above)
+            return in_place_of_earlier(events, asked.results, asked.above)
 
         yield from self._in_turn(session, False, in_place, Shown)
 
@@ -178,7 +155,7 @@ class Studio:
         try:
             with _logged():
                 self._check(asked)
-                for shown in with_notes(self._paint_asked(asked), asked.notes):
+                for shown in with_notes(self._easel.paint(asked), asked.notes):
                     if self._is_ending and shown.result:  # it goes with the page
                         break
                     yield shown
@@ -191,7 +168,7 @@ class Studio:
 
     def offer(self, session: str | None) -> Iterator[Offered]:
         """Paints the visitor's photo small, once for each of `STRENGTHS`. The rest: see `paint`."""
-        yield from self._in_turn(session, True, self._paint_choices, Offered)
+        yield from self._in_turn(session, True, self._easel.paint_choices, Offered)
 
     def _in_turn(self, session, is_choice, events_of, shown):
         """Has what a visitor asked for last painted. Yields what is shown. Raises gr.Error.
@@ -220,42 +197,6 @@ class Studio:
             if self._running.get(session) is asked.stop:
                 del self._running[session]
 
-    def _paint_asked(self, asked):
-        """Yields what is shown of photos, or of a clip."""
-        yield Shown("Getting ready ...")
-        with self._new_folder() as folder:
-            if is_clip(asked.photos[0]):
-                yield from self._paint_clip(asked, folder)
-            elif len(asked.photos) == 1:
-                yield from self._paint_one(asked, folder)
-            else:
-                yield from self._paint_several(asked, folder)
-
-    def _paint_choices(self, asked):
-        """Yields what is shown of the first photo's small pictures, one after another."""
-        if is_clip(asked.photos[0]):
-            raise InputError("The choices need a photo; give a frame of the clip instead.")
-        yield Offered("Getting ready ...", gr.Row(visible=True), (None,) * len(STRENGTHS))
-        limit = Limit(asked.stop, self.allowed.seconds)
-        try:
-            photo = self._load(asked.photos[0], "the photo", limit)
-            countdown = Countdown(self.foresight.seconds_of_choices(photo.size, asked.given))
-            each = settings_of_choices(asked.given, photo.size, self.allowed.size)
-            for index, own in enumerate(each):
-                countdown.begin_next()
-                watch = Watch(limit)
-                yield Offered(countdown.words(watch))
-                job = self._prepare(photo, asked, own, limit)
-                for shown in self._follow(job, watch, countdown.words):
-                    pictures = [gr.skip() for _ in STRENGTHS]
-                    pictures[index] = shown.picture
-                    yield Offered(shown.words, pictures=pictures)
-                limit.check()
-        except Stopped as error:
-            yield Offered(str(error).capitalize())
-            return
-        yield Offered(CHOOSE)
-
     def _check(self, asked):
         """Raises InputError unless there is something to paint, and not too much of it."""
         if self._is_ending:
@@ -265,206 +206,6 @@ class Studio:
         self.allowed.check_photos(asked.photos)
         if bytes_in(self._folder) > self.allowed.bytes:
             raise InputError("The page has no room for this now; come back later.")
-
-    def _paint_one(self, asked, folder):
-        """Yields what is shown of the only photo."""
-        (photo,) = asked.photos
-        path = folder / f"{_download_name(asked, photo)}.png"
-        watch = yield from self._paint_photo(asked, photo, path, lambda watch: watch.painting)
-        words = watch.ending.capitalize()
-        if watch.last is None:
-            yield Shown(captioned(words, asked.results, STILL_SHOWN))
-            return
-        asked.keep(path, photo, is_stopped=bool(watch.error))
-        download = gr.DownloadButton(value=str(path), interactive=True)
-        yield Shown(words, download=download)
-
-    def _paint_several(self, asked, folder):
-        """Yields what is shown of photo after photo; one that cannot be painted is named."""
-        names = [_download_name(asked, photo) for photo in asked.photos]
-        series = Series(folder, asked.photos, names)
-        for index, photo in enumerate(asked.photos):
-            if asked.stop.is_set():
-                break
-
-            def say(watch, place=series.places[index]):
-                for_it = " for this one" if watch.fraction else ""
-                return series.words(f"{place}, {watch.left}{for_it}")
-
-            try:
-                watch = yield from self._paint_photo(asked, photo, series.paths[index], say)
-            except Exception as error:
-                log(f"failed: {reason(error)}")
-                series.remark(index, reason(error).removeprefix("the photo: "))
-                continue
-            series.add(index, watch)
-            if watch.last:
-                asked.keep(series.paths[index], photo, is_stopped=bool(watch.error))
-                yield Shown(gr.skip(), gallery=gr.Gallery(list(series.gallery), visible=True))
-        words = series.summary("Stopped" if asked.stop.is_set() else "Done")
-        if not series.gallery:
-            yield Shown(words)
-            return
-        (only, _), *more = series.gallery
-        label, path = (DOWNLOAD_ALL, series.pack()) if more else (DOWNLOAD, only)
-        download = gr.DownloadButton(label, value=path, interactive=True)
-        yield Shown(words, download=download)
-
-    def _paint_photo(self, asked, photo, path, say):
-        """Paints a photo and saves what came of it. `say` makes the words of a `Watch`.
-
-        Yields what is shown. Returns the `Watch`; raises what ended the run, but for `Stopped`.
-        """
-        limit = Limit(asked.stop, self.allowed.seconds)
-        watch = Watch(limit)
-        yield Shown(say(watch))
-        try:
-            image = self._load(photo, "the photo", limit)
-            job = self._prepare(image, asked, asked.given, limit)
-        except Stopped as error:
-            watch.error = error
-            return watch
-        yield from painting_as_used(job, say(watch))
-        yield from self._follow(job, watch, say)
-        if not watch.error:
-            self.foresight.learn(watch)
-        log(f"{watch.ending}, {watch.seconds:.0f} s")
-        if watch.last:
-            record = metadata.make_record(job, self._weights, photo, [asked.style])
-            more = {"iteration": watch.last.iteration, "losses": watch.last.losses.as_dict()}
-            description = metadata.to_text(record, **more)
-            save_image(watch.last.rounded(), path, description=description)
-        return watch
-
-    def _follow(self, job, watch, say):
-        """Paints a job. Yields what is shown; raises what ended the run, but for `Stopped`."""
-        before = None
-        with tensors.freed_afterwards():
-            for iterate in watch.follow(lambda w: nst.paint(job, self._weights, w)):
-                words = STOPPING if watch.is_stopping else say(watch)
-                if iterate is None:
-                    yield Shown(words)
-                    continue
-                # Gradio would write the same one over the file that the browser still reads.
-                picture = gr.skip() if iterate.image == before else iterate.image
-                before = iterate.image
-                yield Shown(words, picture, watch.table.figure())
-        if watch.error and not isinstance(watch.error, Stopped):
-            raise watch.error
-
-    def _paint_clip(self, asked, folder):
-        """Yields what is shown of a clip. What is painted of it until it is stopped is a film."""
-        (path,) = asked.photos
-        self.allowed.check_clip_settings(asked.given)
-        yield Shown("Reading the clip ...")
-        limit = Limit(asked.stop, self.allowed.seconds)
-        try:
-            clip, first = self.allowed.open_clip(path, limit)
-            job = self._prepare(first, asked, asked.given, limit)
-        except Stopped as error:
-            yield Shown(f"{error}; no frame was finished".capitalize())
-            return
-        yield from painting_as_used(job, "Getting ready ...")
-        with tempfile.TemporaryDirectory(dir=self._folder) as kept:
-            record = metadata.make_record(job, self._weights, path, [asked.style], of_film=True)
-            frames = FrameFolder(kept, record)
-            ended = yield from self._paint_frames(job, clip, frames, limit)
-            files = frames.files()
-            words = f"{ended}: {len(files)} of {clip.length} frames".capitalize()
-            log(words.lower())
-            if not files:
-                yield Shown(words)
-                return
-            yield Shown(f"{words}; writing the film ...")
-            film = folder / f"{_download_name(asked, path)}.mp4"
-            if clip.sound:  # however long it is
-                seconds = float(len(files) / clip.rate)
-                clip = clip._replace(sound=(*clip.sound, "-t", str(seconds)))
-            writing = Limit(threading.Event(), self.allowed.seconds)  # Stop is to leave a film
-            try:
-                with_sound = encode(film, files, clip, metadata.to_text(record), writing)
-            except OSError:
-                if writing.is_set():
-                    raise InputError("Writing the film took too long.") from None
-                raise
-            silent = "" if with_sound else ", without sound, which could not be converted"
-        asked.keep(film, path, is_stopped=ended != "done")
-        gallery = gr.Gallery([(str(film), Path(path).name)], visible=True)
-        download = gr.DownloadButton(DOWNLOAD_FILM, value=str(film), interactive=True)
-        yield Shown(f"{words}{silent}", download=download, gallery=gallery)
-
-    def _paint_frames(self, job, clip, folder, limit):
-        """Paints a clip into a folder. Yields what is shown; returns how it ended, in words."""
-        left = ""
-        with contextlib.closing(clip.frames(0, limit)) as images:
-            for frame in frames_to_paint(job, images, folder):
-                if frame.number >= self.allowed.frames:  # a header may say less than there is
-                    return f"stopped after {self.allowed.frames} frames, the most this page allows"
-                place = f"Frame {frame.number + 1} of {clip.length}"
-
-                def say(watch, place=place, left=left):
-                    return f"{place}: {watch.fraction:.0%}{left}"
-
-                watch = Watch(limit)
-                yield Shown(say(watch))
-                yield from self._follow(job.frame(frame.image, frame.previous), watch, say)
-                if watch.error:
-                    return str(watch.error)
-                folder.save(frame.number, watch.last.pixels)
-                if frame.previous:  # the first of a scene takes longer than those to come
-                    seconds = (clip.length - frame.number - 1) * frame.seconds
-                    left = f", about {in_words(seconds)} left"
-        try:
-            limit.check()
-        except Stopped as error:  # while the next frame was read
-            return str(error)
-        return "done"
-
-    def _load(self, path, name, limit, is_mask=False):
-        """The picture of an upload, or its `Mask`. Raises InputError, or Stopped."""
-        load = load_keep_mask_apart if is_mask else load_image_apart
-        # Gradio may begin the next event while one that was cancelled still reads.
-        with held(self._reading, limit):
-            read = load(path, name, self.allowed.pixels, limit)
-        limit.check()
-        return read
-
-    def _prepare(
-        self, photo: Image.Image, asked: Asked, given: dict[str, Any], limit: Limit
-    ) -> Job:
-        """The `Job` of a photo, whose settings are given. Raises InputError, or Stopped."""
-        painting = self._load(asked.style, "the painting", limit)
-        # Both sizes are checked before memory is planned, whose answer would say less.
-        settings, result = self.allowed.settings(given, photo.size)
-        cropped = without_margins(painting).of(painting)
-        self.allowed.check_painting(cropped.size, settings, result)
-        mask = self._load_mask(asked, photo, limit)
-        job = prepare(photo, painting, keep_mask=mask, **given)
-        if job.inputs.style_boxes[0].is_cut:
-            asked.note(["Plain margins of the painting are left out."])
-        limit.check()
-        # Of a file, as on the command line, the record has the name.
-        return job._replace(settings=job.settings | {"keep_mask": asked.keep_mask})
-
-    def _load_mask(self, asked, photo, limit):
-        """The mask, if there is one. What may surprise of it is noted."""
-        if asked.keep_mask is None:
-            return None
-        name = f"mask {one_line(Path(asked.keep_mask).name)}"
-        mask = self._load(asked.keep_mask, name, limit, is_mask=True)
-        lines = [f"{name}: {line}" for line in stretched(mask.image.size, photo.size)]
-        asked.note(lines + mask.surprises)
-        return mask.image
-
-    @contextlib.contextmanager
-    def _new_folder(self):
-        """A folder for results. It goes at once if there are none, else once they are stale."""
-        folder = Path(tempfile.mkdtemp(dir=self._folder))
-        try:
-            yield folder
-        finally:
-            with contextlib.suppress(OSError):  # there are some
-                folder.rmdir()
 
     def stop(self, request: gr.Request) -> None:
         """Stops all that the visitor asked for, or its waiting; what is painted so far stays."""
@@ -487,11 +228,6 @@ class Studio:
         self.stop(request)
         if asked := self._asked.get(request.session_hash):
             asked.waits = False
-
-
-def _download_name(asked, photo):
-    """What the result of one of the photos, or of a clip, is called."""
-    return download_name(photo, asked.style, asked.given["strength"])
 
 
 @contextlib.contextmanager

@@ -34,6 +34,7 @@ from stylize.runs.recipes import choose_settings
 gr = pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 studios = pytest.importorskip("stylize.apps.page.studio")
 from stylize.apps.page import allowance, asked, choices, previews  # noqa: E402
+from stylize.apps.page import easel as easels  # noqa: E402
 from stylize.apps.page.allowance import Allowance  # noqa: E402
 from stylize.apps.page.controls import COLOURS, CONTROLS, DEFAULT_ROWS, DEFAULTS  # noqa: E402
 from stylize.apps.page.series import Series, download_name  # noqa: E402
@@ -41,6 +42,7 @@ from stylize.apps.page.series import Series, download_name  # noqa: E402
 VISITOR = SimpleNamespace(session_hash="a visitor")
 CAT, DOG = "cat_painting_0.5", "dog_painting_0.5"  # what results of `three` are called
 ENDLESS = 10_000  # iterations
+WHATSAPP = "WhatsApp_Image_2024-05-01_at_10_33_12"
 SMALL = "size 24, iterations 1"  # what `painting_of(1)` sets, as captions have it
 UNCHANGED = [studios.Shown(gr.skip())]  # on the page
 
@@ -58,8 +60,8 @@ def read_here(monkeypatch):
     def preview_here(path, name, max_pixels, ending, side):
         return apart.Preview(*apart.READERS["preview"](path, name, max_pixels, side))
 
-    monkeypatch.setattr(studios, "load_image_apart", load_image_here)
-    monkeypatch.setattr(studios, "load_keep_mask_apart", load_keep_mask_here)
+    monkeypatch.setattr(easels, "load_image_apart", load_image_here)
+    monkeypatch.setattr(easels, "load_keep_mask_apart", load_keep_mask_here)
     monkeypatch.setattr(previews, "preview_apart", preview_here)
 
 
@@ -71,10 +73,15 @@ def studio(small_vgg19, tmp_path, read_here):
     return studios.Studio(small_vgg19, tmp_path / "page", allowed)
 
 
+def allow(studio, **limits):
+    """Sets other limits."""
+    studio.allowed = studio._easel._allowed = studio.allowed._replace(**limits)
+
+
 @pytest.fixture
 def painting_of(studio, photo_path, painting_path, monkeypatch):
     """A function that asks for pictures as the page does; returns the events' generator."""
-    on_evaluation = studios.Watch.on_evaluation
+    on_evaluation = easels.Watch.on_evaluation
 
     def unhurried(self, evaluation):
         time.sleep(0.02)  # else a run without end finds a minimum within a second
@@ -92,7 +99,7 @@ def painting_of(studio, photo_path, painting_path, monkeypatch):
         given = {name: DEFAULTS[name] for name in CONTROLS}
         given |= {"size": size, "iterations": iterations} | more
         if iterations == ENDLESS:
-            monkeypatch.setattr(studios.Watch, "on_evaluation", unhurried)
+            monkeypatch.setattr(easels.Watch, "on_evaluation", unhurried)
         studio.enter(VISITOR, asked.Asked(photos, painting, mask, given), is_choice)
         return studio.paint(VISITOR.session_hash)
 
@@ -493,6 +500,38 @@ def test_what_was_said_is_taken_back_when_something_else_is_given(
     assert ready(strength=0.1) == "Press *Paint* to begin."
 
 
+def test_what_is_shown_is_named_where_it_is_one_result(
+    studio, painting_of, photo_path, painting_path, three
+):
+    """Another picture may have taken its place before a run was stopped."""
+
+    def ready(strength):
+        given = {name: DEFAULTS[name] for name in CONTROLS} | {"strength": strength}
+        return studio.ready(VISITOR, asked.Asked([photo_path], painting_path, None, given))
+
+    of_first = "Shown above: photo.png + painting.png, strength 0.5, size 24, iterations 1"
+    list(painting_of(1))
+    assert ready(0.1).endswith(f"\n\n{of_first}")
+    events = painting_of(ENDLESS, seed=1)
+    next(events)
+    studio.stop(VISITOR)
+    assert [*events][-1].words.endswith(of_first)  # nothing has taken its place
+    list(painting_of(1, photos=three))
+    assert ready(0.2) == "Press *Paint* to begin."
+    Image.new("RGB", (90, 90), "white").save(painting_path.with_name("mat.png"))
+    with Image.open(painting_path.with_name("mat.png")) as mat:
+        mat.paste(Image.open(painting_path).resize((50, 50)), (20, 20))
+        mat.save(painting_path.with_name("mat.png"))
+    list(painting_of(1))
+    events = painting_of(ENDLESS, painting=painting_path.with_name("mat.png"))
+    for shown in events:
+        if is_picture(shown.picture) or isinstance(shown.picture, Image.Image):
+            break
+    studio.stop(VISITOR)
+    list(events)
+    assert of_first not in ready(0.3)  # the painting without its mat is there
+
+
 def test_one_photo_has_no_gallery(painting_of):
     shown = list(painting_of(1))
     galleries = [s.gallery for s in shown if isinstance(s.gallery, gr.Gallery)]
@@ -554,9 +593,9 @@ def test_only_picture_of_a_series_is_no_archive(painting_of, three):
 
 def test_how_large_a_stopped_picture_of_a_series_is_follows_its_name_and_one_colon(tmp_path):
     series = Series(tmp_path, ["in/cat.heic", "in/dog.jpg"], ["cat", "dog"])
-    watch = studios.Watch(studios.Limit())
+    watch = easels.Watch(easels.Limit())
     watch.error, watch.last = (
-        studios.Stopped("stopped"),
+        easels.Stopped("stopped"),
         SimpleNamespace(image=Image.new("L", (9, 8))),
     )
     series.add(0, watch)
@@ -592,13 +631,13 @@ def test_stop_before_the_first_picture_leaves_nothing(studio, painting_of, three
 def test_stop_while_the_first_photo_is_read_leaves_earlier_results(
     studio, painting_of, three, monkeypatch
 ):
-    events, load = painting_of(2, photos=three), studios.load_image_apart
+    events, load = painting_of(2, photos=three), easels.load_image_apart
 
     def load_and_stop(*arguments):
         studio.stop(VISITOR)
         return load(*arguments)
 
-    monkeypatch.setattr(studios, "load_image_apart", load_and_stop)
+    monkeypatch.setattr(easels, "load_image_apart", load_and_stop)
     shown = list(events)
     assert shown[-1].words.startswith("Stopped: 0 of 3 painted")
     assert all(s.gallery == gr.skip() for s in shown)
@@ -612,7 +651,7 @@ def test_visitor_who_leaves_ends_the_series(studio, painting_of, three):
 
 
 def test_time_limit_holds_for_each_photo(studio, painting_of, three):
-    studio.allowed = studio.allowed._replace(seconds=0.1)
+    allow(studio, seconds=0.1)
     *_, last = painting_of(ENDLESS, photos=three[1:])
     first, limit = last.words.split("\n\n", 1)
     assert first == "Done: 0 of 2 painted"
@@ -712,9 +751,9 @@ def test_clip_that_is_stopped_at_once_or_left_leaves_nothing(studio, painting_of
 
 
 def test_time_that_is_spent_counts():
-    limit = studios.Limit(threading.Event(), 0.2)
+    limit = easels.Limit(threading.Event(), 0.2)
     assert not limit.is_set() and limit.wait(10)
-    watch = studios.Watch(limit)
+    watch = easels.Watch(limit)
     assert list(watch.follow(pytest.fail)) == []
     assert str(watch.error) == "stopped by the time limit of 0s"
 
@@ -748,7 +787,7 @@ def test_all_that_reads_an_upload_and_writes_a_film_has_a_limit(
     def limited(name, function):
         def noting(*args, **options):
             given = (*args, *options.values())
-            limits.extend((name, each) for each in given if isinstance(each, studios.Limit))
+            limits.extend((name, each) for each in given if isinstance(each, easels.Limit))
             return function(*args, **options)
 
         return noting
@@ -759,7 +798,7 @@ def test_all_that_reads_an_upload_and_writes_a_film_has_a_limit(
 
     monkeypatch.setattr(allowance, "open_clip", open_limited)
     for name in ("load_image_apart", "load_keep_mask_apart", "encode"):
-        monkeypatch.setattr(studios, name, limited(name, getattr(studios, name)))
+        monkeypatch.setattr(easels, name, limited(name, getattr(easels, name)))
     list(painting_of(1, photos=[write_clip(tmp_path / "clip.mp4", 1)], mask=str(cut_out_path)))
     pictures = ["load_image_apart", "load_keep_mask_apart"]
     names = ["open_clip", "frames", *pictures, "frames", "encode"]
@@ -770,7 +809,7 @@ def test_all_that_reads_an_upload_and_writes_a_film_has_a_limit(
 
 def test_full_page_paints_nothing_more(studio, painting_of, tmp_path):
     """Else results of the same upload, painted again and again, would fill the disk."""
-    studio.allowed = studio.allowed._replace(bytes=20_000)
+    allow(studio, bytes=20_000)
     assert last_words(painting_of(1)) == "Done: 28x24 pixels"
     (tmp_path / "page" / "result.png").write_bytes(bytes(20_001))
     with pytest.raises(gr.Error, match="no room for this now; come back later"):
@@ -788,7 +827,7 @@ def test_film_that_cannot_be_written_is_answered_and_leaves_nothing(
     def encode(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(studios, "encode", encode)
+    monkeypatch.setattr(easels, "encode", encode)
     with pytest.raises(gr.Error, match="cannot read or write a file: No space left on device"):
         list(painting_of(1, photos=[write_clip(tmp_path / "clip.mp4", 2)]))
     assert list((tmp_path / "page").iterdir()) == []
@@ -807,7 +846,9 @@ def test_clip_without_opencv_is_answered(painting_of, tmp_path, monkeypatch):
         ("köln-1.jpeg", "...", "köln-1_0.5"),
         ("...", "...", "painted_0.5"),
         ("-<b>.png", "../i.png", "b_i_0.5"),
-        ("x" * 99 + ".png", "y" * 99 + ".png", "x" * 29 + "_" + "y" * 29 + "_0.5"),
+        ("WhatsApp Image 2024-05-01 at 10.33.12.jpg", "i.png", f"{WHATSAPP}_i_0.5"),
+        ("字" * 99 + ".png", "i.png", "字" * 37 + "_i_0.5"),
+        ("x" * 99 + ".png", "y" * 99 + ".png", "x" * 45 + "_" + "y" * 45 + "_0.5"),
     ],
 )
 def test_download_is_called_as_its_pictures_but_for_odd_characters(photo, painting, name):
@@ -989,13 +1030,13 @@ def test_visitor_who_leaves_while_waiting_is_not_painted_for(studio, painting_of
 
 
 def test_visitor_who_leaves_while_uploads_are_decoded(studio, painting_of, monkeypatch):
-    load = studios.load_image_apart
+    load = easels.load_image_apart
 
     def load_and_leave(*arguments):
         studio.leave(VISITOR)
         return load(*arguments)
 
-    monkeypatch.setattr(studios, "load_image_apart", load_and_leave)
+    monkeypatch.setattr(easels, "load_image_apart", load_and_leave)
     assert last_words(painting_of(ENDLESS)) == "Stopped; no picture was finished"
 
 
@@ -1016,7 +1057,7 @@ def test_page_that_is_closed_ends_the_run(studio, painting_of):
 
 
 def test_time_limit_stops_and_says_so(studio, painting_of):
-    studio.allowed = studio.allowed._replace(seconds=0.1)
+    allow(studio, seconds=0.1)
     assert last_words(painting_of(ENDLESS)).startswith("Stopped by the time limit of 0s")
 
 
