@@ -124,7 +124,7 @@ def main(argv=None):
         command = [*script, photos, args.style, results, *more, "--ray", address]
         out, err = paint_and_kill(command, results, second, environment, args.pictures // 3)
         print(out, err)
-        assert "2 at once" in out and "has died, 1 left" in out, out
+        assert "2 at once" in out and "has died; workers left: 1" in out, out
         assert sorted(painted(results)) == [
             str(results / f"{p.stem}.png") for p in sorted(photos.iterdir())
         ]

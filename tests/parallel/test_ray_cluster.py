@@ -191,7 +191,8 @@ def test_interrupted_run_leaves_nothing_behind(command, connect, nodes):
     out, err = run.communicate(timeout=30)
     assert run.returncode == 130
     assert out.startswith("0 painted, 0 already finished, 0 failed, 6 left unpainted; see ")
-    assert re.fullmatch(r".*: error: interrupted; resume with: .*\n", err)
+    slow = r"(Stopping, which may take a while\n)?"  # where the machine is busy
+    assert re.fullmatch(slow + r".*: error: interrupted; resume with: .*\n", err), err
     assert set(temporary.glob("neural-style-transfer-*")) == before
     with connect(4) as workers:  # all cores are free
         assert len(workers.alive) == 4
@@ -201,9 +202,10 @@ def test_folder_is_painted_by_what_is_left_when_a_node_dies(command, nodes):
     """The last test that has two nodes."""
     _, environment, second = nodes
     results = Path("results/holiday")
-    started = [sys.executable, nst.__file__, *command, "--iter", "1"]
-    out, err = paint_and_kill(started, results, second, environment, after=2)
-    assert "2 at once" in out and "has died; workers left: 1" in out and err == ""
+    slowly = "--iter", "10", "--recipe", "keras"  # none is done before the node's death is known
+    started = [sys.executable, nst.__file__, *command, *slowly]
+    out, err = paint_and_kill(started, results, second, environment, after=1)
+    assert "2 at once" in out and "has died; workers left: 1" in out and err == "", out
     assert sorted(painted(results)) == [str(results / f"{seed}.png") for seed in range(6)]
 
     assert len(list(results.glob("*.png"))) == 6
