@@ -55,11 +55,7 @@ nst.save_image(iterate.image, "results/told.png", description=text)
 
 # A picture made again from its record, even if the recipe was your own
 record = metadata.read_record("results/told.png")
-name, own = record["recipe"], record.get("own_recipe", {})
-if own and own["longer_side"]:  # a function, of which a record has the name
-    own["longer_side"] = {"int": int, "round": round}[own["longer_side"]]
-recipe = nst.RECIPES["keras" if own else name] | own | record["settings"]
-each = record["evaluations_per_iteration"]
+recipe, each = metadata.recipe_of(record), record["evaluations_per_iteration"]
 again = nst.style_transfer(
     base, styles, recipe=recipe, weights=weights, evaluations_per_iteration=each
 )

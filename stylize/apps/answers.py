@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from stylize.apps.console import exit_status, in_shell, print_and_end, started_as
 from stylize.backend.frameworks import FRAMEWORKS
+from stylize.backend.machine import THREADS
 from stylize.errors import listed, printable
 from stylize.images import clips
 from stylize.images.writing import FORMATS
@@ -23,7 +24,7 @@ from stylize.vgg.download import MIRROR_NUMBERS_SHA256
 ON_THE_WAY = re.compile(r"_at_iteration_[0-9]+$")  # at the end of such a picture's name
 KEPT = re.compile(r"\.[1-9][0-9]{0,8}$")  # at the end of the prefix of an earlier result
 USAGE = "%(prog)s photo.jpg painting.jpg results/name [options]"
-OF_OWN_RECIPE = "Made from Python with a recipe of its own, which no command can repeat"
+OF_OWN_RECIPE = "It was made from Python with a recipe of its own"
 FIRST = """Paints a photo in the style of a picture:
   {program} photo.jpg painting.jpg results/photo
   {program} photo.jpg painting.jpg results/try --compare
@@ -126,15 +127,14 @@ def told_of(record: Mapping[str, Any], path: str) -> str:
     """How a result was made, in lines: first the command that makes such a picture."""
     if record["recipe"] == "comparison":
         lines = _of_sheet(record, path)
-    elif record["recipe"] == OWN_RECIPE:
-        known = "; the record has its values, and docs/api.md shows how to paint with them"
-        values = known if "own_recipe" in record else ""
+    elif record["recipe"] == OWN_RECIPE and "own_recipe" not in record:
         photo, *styles = (in_shell([name]) for name in _pictures(record))
         named = all("name" in each for each in (record["base"], *(record.get("styles") or [{}])))
         of = [f"It is {photo} in the style of {listed(styles, ' and ')}"] * named
-        lines = [f"{OF_OWN_RECIPE}{values}", *of, _summary(record)]
+        lines = [f"{OF_OWN_RECIPE}, which no command can repeat", *of, _summary(record)]
     else:
         lines = [command_like(record, path), *_not_found(record), *_without_option(record)]
+        lines += _threads(record)
         lines.append(_summary(record))
     rest = in_shell([*started_as(), "--show_record", path])
     return "\n".join([*lines, f"Its whole record, as JSON: {rest}"])
@@ -151,13 +151,24 @@ def _of_sheet(record, path):
 
 def _without_option(record):
     """Says what Python was given that no option can say, in lines."""
-    had = []
+    had = ["a recipe of its own"] * (record["recipe"] == OWN_RECIPE)
     number = record.get("evaluations_per_iteration", EVALUATIONS_PER_ITERATION)
     if number != EVALUATIONS_PER_ITERATION:
         had.append(f"{number} evaluations per iteration instead of {EVALUATIONS_PER_ITERATION}")
     if _is_exact_size("size", size := record["settings"].get("size")):
         had.append("exactly {1}x{0} pixels".format(*size))
     return [f"It had {listed(had, ' and ')}: --like follows that, no option does"] * bool(had)
+
+
+def _threads(record):
+    """Says how many threads a picture was painted with, where variables set that, in lines."""
+    made = record.get("machine", {})
+    numbers = {name: str(made[name]) for name in THREADS if name in made}
+    if not numbers or not all(number.isdecimal() for number in numbers.values()):
+        return []
+    number = "/".join(dict.fromkeys(numbers.values()))
+    names = listed(numbers, " and ")
+    return [f"Threads: {number}, as {names} said; the same bytes need the same number of them"]
 
 
 def _is_exact_size(name, value):
@@ -191,19 +202,22 @@ def command_like(record: Mapping[str, Any], path: str) -> str:
     """
     recipe = RECIPES.get(record["recipe"], RECIPES[DEFAULT_RECIPE])
     named = ["--recipe", record["recipe"]] * (recipe is not RECIPES[DEFAULT_RECIPE])
+    to_name = [*SETTINGS]
+    if record["recipe"] == OWN_RECIPE:
+        named, to_name = ["--like", path], [*PICTURE_SETTINGS]
     photo, first, *others = _pictures(record)
     words = [photo, first, _prefix(path)]
     if "rate" in record and Path(photo).suffix.lower() not in clips.SUFFIXES:  # of a folder
         words += ["--frames", "--fps", f"{float(Fraction(record['rate'])):.10g}"]
     words += ["--styles", *others] if others else []
     for name, value in metadata.settings_of(record).items():
-        if name not in SETTINGS or _is_exact_size(name, value):
+        if name not in to_name or _is_exact_size(name, value):
             continue
         own = _plain(recipe[name])
         chosen_here = name == "precision" and own == "auto"  # by the machine that painted
         if value != own and not chosen_here:
             named += [SETTINGS[name].flag, *_words(value)]
-    if "rate" not in record:  # a film has one format
+    if "rate" not in record and record["recipe"] != OWN_RECIPE:  # a film has one format
         for name, default in (("format", "png"), ("bits", 8)):
             if (value := record.get(name, default)) != default:
                 named += [f"--{name}", str(value)]

@@ -408,14 +408,14 @@ def follow_record(path: str, args: argparse.Namespace) -> dict:
             f"{path}: is a sheet of several pictures; give one of them, such as "
             f"{folder / next(iter(pictures))}"
         )
-    if record["recipe"] == OWN_RECIPE:
-        raise InputError(
-            f"{path}: was made from Python with a recipe of its own, which no option can give; "
-            "docs/api.md shows how to make it again from its record"
-        )
+    args.recipe = record["recipe"]
+    if args.recipe == OWN_RECIPE:
+        try:
+            args.recipe = metadata.recipe_of(record)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
     given = {name: getattr(args, name) for name in SETTINGS}
     vars(args).update(metadata.settings_like(record, given, path))
-    args.recipe = record["recipe"]
     args.format = args.format or record["format"]
     args.bits = args.bits or (record["bits"] if args.format in DEEP_FORMATS else 8)
     return record

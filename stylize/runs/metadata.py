@@ -31,8 +31,15 @@ from stylize.losses.term import Term
 from stylize.optimize.state import Losses
 from stylize.runs import untrusted
 from stylize.runs.job import Job
-from stylize.runs.recipes import OWN_RECIPE
-from stylize.runs.settings import OF_ADAM, OF_FILMS, PICTURE_SETTINGS, SETTINGS, UNRECORDED
+from stylize.runs.recipes import OWN_RECIPE, RECIPES, choose_settings
+from stylize.runs.settings import (
+    OF_ADAM,
+    OF_FILMS,
+    PICTURE_SETTINGS,
+    SETTINGS,
+    UNRECORDED,
+    Settings,
+)
 from stylize.runs.validators import checked, one_of
 from stylize.vgg.weights import VGG19Weights
 
@@ -274,6 +281,7 @@ _check_record = untrusted.fields(
         **dict.fromkeys(PICTURE_SETTINGS, FILES),
         "weights": FILE,
         "tiles": untrusted.items(TILE),
+        "own_recipe": untrusted.fields({}),
         "versions": untrusted.mapping(untrusted.text),
         "machine": untrusted.mapping(WORD),
         "evaluations_per_iteration": untrusted.number(1, 10**6, whole=True),
@@ -289,6 +297,32 @@ def settings_of(record: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the settings of a record. Those that its version did not have yet are off."""
     is_ours = record.get("program", "unknown") != "unknown"
     return (BEFORE if is_ours else {}) | record["settings"]
+
+
+def recipe_of(record: Mapping[str, Any]) -> Settings:
+    """Returns a recipe with which a record's result can be made again, even if it was one's own.
+
+    It has all settings of the record but pictures, such as masks, of which a record has the names.
+
+    Raises:
+        InputError: an unknown recipe, or one's own whose values the record does not have.
+    """
+    if record["recipe"] != OWN_RECIPE:
+        recipe = choose_settings(record["recipe"])
+    elif "own_recipe" in record:  # values that its version did not have yet are off in this one
+        recipe = RECIPES["keras"] | record["own_recipe"]
+    else:
+        raise InputError(
+            "was made from Python with a recipe of its own, whose values its record does not have; "
+            "paint it from Python, with that recipe"
+        )
+    settings = settings_of(record)
+    kept = {
+        name: settings[name]
+        for name in settings.keys() & SETTINGS.keys()
+        if not (name in PICTURE_SETTINGS and names_file(settings[name]))
+    }
+    return choose_settings(recipe | kept)
 
 
 def settings_like(

@@ -20,6 +20,7 @@ LARGEST, LARGEST_SIDE, LARGEST_FACTOR, MOST_SCALES = 10**9, 10**6, 1000, 100
 SLIP = re.compile(r"(\d{1,9})(?:[.,](\d{1,9}))?(%?)")  # a number as it is written in other places
 SIZE = re.compile(r"(\d{1,9})(?:[x*](\d{0,9})| ?(%|px|p|k))")  # what people write besides rows
 PAPERS_LAYER = re.compile(r"(?i)^(?:conv|relu)_?(\d)_(\d)$")  # how papers call a layer
+ROUNDINGS = {"int": int, "round": round}
 SIZE_REMEDIES = {  # what comes after a number -> what to write
     "%": "must be a number of rows, such as 400, or own for the photo's size",
     "px": "must be a number of rows: {}",
@@ -298,10 +299,14 @@ def resize_filter(value):
 
 
 def rounding(value):
-    """Returns `value`, a function that makes a whole number of one. Raises InputError."""
-    if not callable(value):
+    """Returns `value`, a function that makes a whole number of one, or the one with that name.
+
+    A record, which holds no functions, has names. Raises InputError.
+    """
+    named = ROUNDINGS.get(value) if isinstance(value, str) else value
+    if not callable(named):
         raise InputError(f"must be a function, such as int or round, received {shown(value)}")
-    return value
+    return named
 
 
 def one_of(*names):

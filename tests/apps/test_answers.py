@@ -180,14 +180,16 @@ def test_what_no_command_can_say_is_said(folder, capsys):
     """Python takes recipes of one's own, and another number of evaluations."""
     save("mine.png", recipe="custom")
     assert shown(capsys, "mine.png").startswith(
-        "Made from Python with a recipe of its own, which no command can repeat\n"
+        "It was made from Python with a recipe of its own, which no command can repeat\n"
         "It is photo.png in the style of painting.png\n"
     )
-    save("mine.png", recipe="custom", own_recipe={"noise": 0.1})
-    assert "can repeat; the record has its values, and docs/api.md" in shown(capsys, "mine.png")
     args = options.parse(["photo.png", "painting.png", "r", "--like", "mine.png"])
-    with pytest.raises(InputError, match="mine.png: was made from Python .*docs/api.md shows how"):
+    with pytest.raises(InputError, match="mine.png: was made from Python .*does not have"):
         options.follow_record(args.like, args)
+    save("mine.png", recipe="custom", own_recipe={"noise": 0.1})
+    command, _, line, *_ = shown(capsys, "mine.png").splitlines()
+    assert command.endswith(" photo.png painting.png mine --like mine.png")
+    assert line == "It had a recipe of its own: --like follows that, no option does"
     save("five.png", evaluations_per_iteration=5, settings={"size": [95, 144], "tv_weight": 2.0})
     command, _, line, *_ = shown(capsys, "five.png").splitlines()
     assert command.endswith("photo.png painting.png five --tv_weight 2.0")
@@ -195,6 +197,15 @@ def test_what_no_command_can_say_is_said(folder, capsys):
         "It had 5 evaluations per iteration instead of 20 and exactly 144x95 pixels: "
         "--like follows that, no option does"
     )
+
+
+def test_threads_that_variables_set_are_named(folder, capsys):
+    """A folder paints several pictures at once, each with its part of the cores."""
+    save("one.png", machine={"OMP_NUM_THREADS": "1", "NPROC": "1", "cores": 2})
+    line = "Threads: 1, as OMP_NUM_THREADS and NPROC said; the same bytes need the same number of"
+    assert line in shown(capsys, "one.png")
+    save("odd.png", machine={"OMP_NUM_THREADS": "1; rm"})
+    assert "Threads" not in shown(capsys, "odd.png")
 
 
 def test_sheet_says_which_pictures_it_has_and_where_to_choose(folder, capsys):

@@ -205,6 +205,22 @@ def test_results_say_how_they_were_made_and_can_be_made_again(
         assert (folder / name).read_bytes() == first[name]
 
 
+def test_like_follows_a_recipe_of_ones_own(photo_path, painting_path, weights_path, tmp_path):
+    """Only Python can make one, but then its results are recipes for the command."""
+    weights = nst.load_weights(str(weights_path))
+    own = nst.RECIPES["pyramid"] | {"formula": "gatys", "finest_period": 4.0, "init": "noise"}
+    pictures = str(photo_path), str(painting_path)
+    job = nst.prepare(*pictures, own, size=24, iterations=1)
+    made = nst.paint(job, weights).image
+    record = metadata.make_record(job, weights, pictures[0], [pictures[1]])
+    nst.save_image(made, tmp_path / "made.png", description=metadata.to_text(record))
+    like = "--like", str(tmp_path / "made.png"), "--weights", str(weights_path)
+    assert nst.main([*pictures, str(tmp_path / "again"), *like]) == 0
+    assert np.array_equal(nst.load_image(tmp_path / "again.png"), made)
+    again = metadata.read_record(tmp_path / "again.png")
+    assert metadata.recipe_of(again) == metadata.recipe_of(record)
+
+
 def test_like_warns_of_other_weights(
     simple_loss, command, tmp_path, full_weights_path, monkeypatch, capsys
 ):

@@ -14,7 +14,7 @@ from stylize.images import reading, writing
 from stylize.optimize.state import Losses
 from stylize.runs import metadata
 from stylize.runs.job import prepare
-from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES, choose_settings
+from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
 from stylize.runs.settings import SETTINGS
 
 NOTHING_GIVEN = dict.fromkeys(SETTINGS)
@@ -67,9 +67,9 @@ def test_every_recipe_can_be_changed_and_recorded(name, small_vgg19, photo, pain
     assert read["recipe"] == "custom" and read["own_recipe"]["noise"] == 0.123
     longer = RECIPES[name].longer_side
     assert read["own_recipe"]["longer_side"] == (longer and longer.__name__)
-    again = RECIPES["keras"] | read["own_recipe"] | {"longer_side": longer} | read["settings"]
+    again = metadata.recipe_of(read)
     unlike = {"precision": read["settings"]["precision"], "temporal_weight": again.temporal_weight}
-    assert choose_settings(again) == job.settings | unlike  # the latter is of films alone
+    assert again == job.settings | unlike  # the latter is of films alone
 
 
 def test_arrays_are_recorded_by_their_pixels(small_vgg19, photo, painting, tmp_path):
