@@ -373,7 +373,8 @@ def freed_afterwards() -> Iterator[None]:
     """
     _freeze_what_is_loaded()
     yield
-    gc.collect()
+    with held_back():  # a collection calls libraries' functions, where exceptions are lost
+        gc.collect()
 
 
 @functools.cache  # once: a second freeze would keep what a picture left to be collected later

@@ -4,12 +4,14 @@ import contextlib
 import functools
 import gc
 import os
+import signal
 import sys
 import weakref
 
 import pytest
 
 from stylize.backend import tensors
+from stylize.backend.signals import stops_raise
 
 
 def test_tensorflow_takes_no_more_of_a_gpu_than_it_needs():
@@ -59,6 +61,19 @@ def test_what_is_compiled_for_a_picture_is_freed_after_it_or_after_the_next():
     with tensors.freed_afterwards():
         pass
     assert failed[0]() is None
+
+
+def test_stop_while_what_was_compiled_is_freed_is_neither_lost_nor_told(monkeypatch, capfd):
+    """Libraries have functions of their own called then, in which no exception gets far."""
+
+    def stop(phase, about):
+        if phase == "start":
+            signal.raise_signal(signal.SIGINT)
+
+    with stops_raise(), pytest.raises(KeyboardInterrupt), tensors.freed_afterwards():
+        gc.callbacks.append(stop)
+    gc.callbacks.remove(stop)
+    assert capfd.readouterr().err == ""
 
 
 def test_what_was_loaded_before_the_first_picture_is_not_looked_at_after_each(monkeypatch):

@@ -69,7 +69,9 @@ class Ledger:
         self._work = 0.0
         self._painted: list[tuple[float, float]] = []  # (seconds, work) of each picture so far
         self._firsts = 1  # of these, as many as there are processes
-        self._since: dict[int, float] = {}  # start times of the tasks being painted
+        # The tasks being painted: their start times, and what their results' files were then.
+        self._since: dict[int, float] = {}
+        self._files: dict[int, object] = {}
         self._bar = progress_bar(quiet)
 
     def begin(self, at_once: int) -> None:
@@ -79,6 +81,7 @@ class Ledger:
     def start(self, index: int) -> None:
         """Painting of a task begins."""
         self._since[index] = time.monotonic()
+        self._files[index] = _file_at(self.results[index])
 
     def stop(self, index: int) -> None:
         """A task is no longer being painted, finished or not."""
@@ -92,6 +95,9 @@ class Ledger:
     def add(self, index: int, outcome: Outcome) -> None:
         """A task has ended, or is known to wait."""
         before, self.outcomes[index] = self.outcomes[index], outcome._replace(record={})
+        if outcome.status not in ("waiting", "finished"):  # first: nobody may hear what is said
+            with self._as_far_as_there_is_room():
+                self._log(index, outcome, before.resumable)
         if outcome.room:
             self.print(outcome.room)
         if outcome.status == "waiting":
@@ -107,9 +113,6 @@ class Ledger:
                 f"{self._ended()}: {self.results[index]} in {outcome.seconds:.0f}s{resumed}"
                 f"{self._left()}"
             )
-        if outcome.status != "finished":
-            with self._as_far_as_there_is_room():
-                self._log(index, outcome, before.resumable)
         self.tick()
 
     def again(self, indices: Sequence[int]) -> None:
@@ -206,7 +209,14 @@ class Ledger:
             warn(line)
 
     def close(self) -> None:
-        """Writes the page, unless it says the same already. Raises OSError."""
+        """Writes the page, unless it says the same already. Raises OSError.
+
+        A run that was stopped may not have been told of a picture that it has just saved.
+        """
+        for index, since in [*self._since.items()]:
+            if _file_at(self.results[index]) not in (None, self._files[index]):
+                with contextlib.suppress(OSError):  # the terminal is gone, or the disk is full
+                    self.add(index, Outcome("painted", seconds=time.monotonic() - since))
         self._bar.close()
         path = self._folder / INDEX
         words = {"failed": lambda o: o.error, "waiting": lambda o: "not painted yet"}
@@ -216,3 +226,11 @@ class Ledger:
         ]
         with self._as_far_as_there_is_room():
             write_index(path, rows)
+
+
+def _file_at(path):
+    """What tells a file from any that is saved in its place; None: there is none."""
+    with contextlib.suppress(OSError):
+        about = path.stat()
+        return about.st_ino, about.st_mtime_ns, about.st_size
+    return None

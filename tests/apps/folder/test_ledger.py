@@ -111,6 +111,31 @@ def test_what_is_painted_again_is_painted_one_at_a_time_from_its_state(ledger, c
     assert ledger.time_left() == pytest.approx(10 + 20)
 
 
+def test_picture_that_was_saved_as_the_run_was_stopped_is_painted(ledger, tmp_path, capsys):
+    """Its process was stopped before it could tell. Another, begun before, has an old result."""
+    (tmp_path / "b.png").write_text("of an earlier run")
+    for index in range(3):
+        ledger.start(index)
+    (tmp_path / "a.png").write_text("a picture")
+    ledger.close()
+    assert [outcome.status for outcome in ledger.outcomes] == ["painted"] + ["waiting"] * 3
+    (line,) = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert json.loads(line)["result"] == str(tmp_path / "a.png")
+    assert json.loads(line)["status"] == "painted"
+    assert f"1 of 4: {tmp_path / 'a.png'}" in capsys.readouterr().out
+
+
+def test_picture_is_logged_where_nobody_hears_of_it(ledger, tmp_path, monkeypatch):
+    monkeypatch.setattr(ledger, "print", raises_os_error)
+    with pytest.raises(OSError, match="gone"):
+        ledger.add(0, Outcome("painted", seconds=1))
+    assert "a.png" in (tmp_path / "log.jsonl").read_text()
+
+
+def raises_os_error(line):
+    raise OSError("the terminal is gone")
+
+
 def test_rounding_of_the_work_leaves_no_time(tmp_path):
     """Works of tiles are not whole: less than nothing may be left of their sum."""
     names = "abc"
