@@ -56,8 +56,8 @@ dictionary, or a string as on the command line: `"block4_conv1:3 block5_conv1"`.
 OWN_HEAD = """### What only a recipe can set
 
 No option or argument sets these. To change one, make a recipe of your own and pass it as `recipe`:
-`RECIPES["neighbors"] | {{"bounded": False}}`. The command follows it, too, with `--like` and a result that was saved with
-its record. An empty cell is as in `{}`."""
+`RECIPES["neighbors"] | {{"bounded": False}}`. The command follows it, too, with
+`--like` and a result that was saved with its record. An empty cell is as in `{}`."""
 
 
 def stub(thing):

@@ -57,8 +57,7 @@ class Stranger:
         inputs = [gallery, gallery, rng.choice([None, gallery]), *CONTROLS]
         right = {
             "enter": inputs,
-            "ready": inputs,
-            "given": inputs,
+            "changed": inputs,
             "paint": [self._file, self._file, *CONTROLS, rng.choice([None, self._file])],
             "foresee": [gallery, gallery, *CONTROLS],
             "show": [gallery],

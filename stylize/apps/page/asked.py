@@ -31,6 +31,7 @@ class Asked:
             next request still adds to it.
         above: the caption of the one result that is shown in the picture's place, alone; empty
             where another picture, or none, is there. It is shared in the same way.
+        offered: see `of_choices`, of those that were painted last; None: there are none.
     """
 
     photos: Sequence[str]
@@ -43,6 +44,13 @@ class Asked:
     notes: list[str] = field(default_factory=list, compare=False)
     results: list[tuple[str, str]] = field(default_factory=list, compare=False)
     above: list[str] = field(default_factory=list, compare=False)
+    offered: tuple | None = field(default=None, compare=False)
+
+    @property
+    def of_choices(self) -> tuple:
+        """What the small pictures to choose from depend on: not on the strength or the size."""
+        others = {n: value for n, value in self.given.items() if n not in ("strength", "size")}
+        return self.photos[:1], self.style, self.keep_mask, others
 
     def note(self, texts: Iterable[str]) -> None:
         """Notes what was not noted before: of the next photo too, the same may be known."""

@@ -21,10 +21,10 @@ CONTROLS = {  # setting -> what a caption calls it
 }
 COLOURS = [  # words -> `preserve_colors`, in brackets as in captions
     ("no", "none"),
-    ("yes: paint only brightness (luma)", "luma"),
-    ("yes: recolour the painting first (linear)", "linear"),
-    ("yes: recolour the painting first, by Cholesky factors (linear_cholesky)", "linear_cholesky"),
-    ("yes: recolour the painting first, channel by channel (histogram)", "histogram"),
+    ("paint brightness (luma)", "luma"),
+    ("recolour (linear)", "linear"),
+    ("recolour (linear_cholesky)", "linear_cholesky"),
+    ("recolour (histogram)", "histogram"),
 ]
 STROKES = [  # words -> `style_scale`
     ("finest", 0.3),

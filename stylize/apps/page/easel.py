@@ -47,6 +47,9 @@ from stylize.runs.job import Job, prepare
 from stylize.vgg.weights import VGG19Weights
 
 
+_STOPPED = "_stopped"  # at the end of a result's name
+
+
 class Easel:
     """Paints what is asked for.
 
@@ -78,7 +81,8 @@ class Easel:
         """Paints the first photo small, once for each of `STRENGTHS`. The rest: see `paint`."""
         if is_clip(asked.photos[0]):
             raise InputError("The choices need a photo; give a frame of the clip instead.")
-        yield Offered("Getting ready ...", gr.Row(visible=True), (None,) * len(STRENGTHS))
+        asked.offered = asked.of_choices
+        yield Offered("Getting ready ...", True, (None,) * len(STRENGTHS))
         limit = Limit(asked.stop, self._allowed.seconds)
         try:
             photo = self._load(asked.photos[0], "the photo", limit)
@@ -103,7 +107,7 @@ class Easel:
         """Yields what is shown of the only photo."""
         (photo,) = asked.photos
         path = folder / f"{_download_name(asked, photo)}.png"
-        watch = yield from self._paint_photo(asked, photo, path, lambda watch: watch.painting)
+        watch, path = yield from self._paint_photo(asked, photo, path, lambda w: w.painting)
         words = watch.ending.capitalize()
         if watch.last is None:
             yield Shown(captioned(words, asked.above, STILL_SHOWN))
@@ -125,7 +129,8 @@ class Easel:
                 return series.words(f"{place}, {watch.left}{for_it}")
 
             try:
-                watch = yield from self._paint_photo(asked, photo, series.paths[index], say)
+                painting = self._paint_photo(asked, photo, series.paths[index], say)
+                watch, series.paths[index] = yield from painting
             except Exception as error:
                 log(f"failed: {reason(error)}")
                 series.remark(index, reason(error).removeprefix("the photo: "))
@@ -146,7 +151,8 @@ class Easel:
     def _paint_photo(self, asked, photo, path, say):
         """Paints a photo and saves what came of it. `say` makes the words of a `Watch`.
 
-        Yields what is shown. Returns the `Watch`; raises what ended the run, but for `Stopped`.
+        Yields what is shown. Returns the `Watch`, and the path with what tells of a stop in its
+        name; raises what ended the run, but for `Stopped`.
         """
         limit = Limit(asked.stop, self._allowed.seconds)
         watch = Watch(limit)
@@ -156,7 +162,7 @@ class Easel:
             job = self._prepare(image, asked, asked.given, limit)
         except Stopped as error:
             watch.error = error
-            return watch
+            return watch, path
         yield from painting_as_used(job, say(watch))
         yield from self._follow(job, watch, say)
         if not watch.error:
@@ -166,8 +172,9 @@ class Easel:
             record = metadata.make_record(job, self._weights, photo, [asked.style])
             more = {"iteration": watch.last.iteration, "losses": watch.last.losses.as_dict()}
             description = metadata.to_text(record, **more)
+            path = path.with_stem(f"{path.stem}{_STOPPED * bool(watch.error)}")
             save_image(watch.last.rounded(), path, description=description)
-        return watch
+        return watch, path
 
     def _follow(self, job, watch, say):
         """Paints a job. Yields what is shown; raises what ended the run, but for `Stopped`."""
@@ -209,7 +216,7 @@ class Easel:
                 yield Shown(words)
                 return
             yield Shown(f"{words}; writing the film ...")
-            film = folder / f"{_download_name(asked, path)}.mp4"
+            film = folder / f"{_download_name(asked, path)}{_STOPPED * (ended != 'done')}.mp4"
             if clip.sound:  # however long it is
                 seconds = float(len(files) / clip.rate)
                 clip = clip._replace(sound=(*clip.sound, "-t", str(seconds)))
@@ -285,8 +292,10 @@ class Easel:
             return None
         name = f"mask {one_line(Path(asked.keep_mask).name)}"
         mask = self._load(asked.keep_mask, name, limit, is_mask=True)
-        lines = [f"{name}: {line}" for line in stretched(mask.image.size, photo.size)]
-        asked.note(lines + mask.surprises)
+        if stretched(mask.image.size, photo.size):
+            sizes = [f"{cols}x{rows}" for cols, rows in (photo.size, mask.image.size)]
+            asked.note([f"A photo of {sizes[0]} has {name}, of {sizes[1]}, stretched over it."])
+        asked.note(mask.surprises)
         return mask.image
 
     @contextlib.contextmanager

@@ -58,20 +58,12 @@ class Answers:
     def offer(self, request: gr.Request) -> Iterator[tuple]:
         """The small pictures that were asked for are painted."""
         for shown in self.studio.offer(request.session_hash):
-            yield shown.words, shown.row, *shown.pictures
+            yield shown.words, *_row(True if shown.is_begun else None), *shown.pictures
 
-    def ready(self, request: gr.Request, *sent: Any) -> Any:
-        """A setting has changed, see `Studio.ready`."""
-        return self.studio.ready(request, self._asked(request, *sent))
-
-    def given(self, request: gr.Request, *sent: Any) -> tuple:
-        """Another picture is given."""
+    def changed(self, request: gr.Request, *sent: Any) -> tuple:
+        """Something is given or set anew. Returns words, and what is shown of the choices."""
         asked = self._asked(request, *sent)
-        words = self.studio.ready(request, asked)
-        is_other = self.studio.has_other_pictures(request, asked)
-        is_offering = self.studio.is_offering(request)
-        choices = gr.Row(visible=False) if is_other and not is_offering else gr.skip()
-        return words, choices
+        return self.studio.ready(request, asked), *_row(self.studio.still_offers(request, asked))
 
     def foresee(self, photos: Any, painting: Any, *values: Any) -> str:
         """How long it will take, in words."""
@@ -158,7 +150,7 @@ def _paint(page, answers):
 def _offer_choices(page, answers):
     """*Show me the choices*, and a click on one of them."""
     words, *_ = page.outputs
-    small = [words, page.offer, *(picture for picture, _ in page.offered)]
+    small = [words, page.offer, page.offer_hidden, *(picture for picture, _ in page.offered)]
     asked = page.choices.click(answers.enter_for_choices, page.inputs, words, **_AS_SENT)
     asked.success(answers.offer, None, small, **_EACH_IN_TURN)
     strength, *_ = page.settings
@@ -179,17 +171,16 @@ def _show_uploads(page, answers):
 def _follow_changes(page, answers):
     """What is given or set anew may be ready to be painted, and takes another time."""
     words, *_ = page.outputs
-    given = answers.given, page.inputs, [words, page.offer]
+    changed = answers.changed, page.inputs, [words, page.offer, page.offer_hidden]
     foreseen = answers.foresee, [page.photos, page.painting, *page.settings], page.expected
     settings = [each.change for each in page.settings]
     pictures = [page.photos.change, page.painting.change]
     looking = _LOOKING | {"show_progress": "hidden"}
-    gr.on(settings, answers.ready, page.inputs, words, **_CHANGED)
-    gr.on([*pictures, page.keep_mask.change], *given, **_CHANGED)
+    gr.on([*pictures, page.keep_mask.change, *settings], *changed, **_CHANGED)
     gr.on([*pictures, *settings], *foreseen, trigger_mode="always_last", **looking)
     # Gradio sees no change in it.
     for each in page.examples:
-        each.load_input_event.then(*given, **_AS_SENT)
+        each.load_input_event.then(*changed, **_AS_SENT)
         each.load_input_event.then(*foreseen, **looking)
 
 
@@ -202,6 +193,13 @@ def _follow_mask(page, answers):
     all_of_it = [page.keep_mask, *about]  # Gradio sees no change in what is removed
     page.photos.change(answers.mask_for_photos, given, all_of_it, **waiting)
     page.remove_mask.click(answers.remove_mask, page.photos, all_of_it, **_AS_SENT)
+
+
+def _row(is_shown):
+    """The row of small pictures, and the words that it is hidden; None: both stay as they are."""
+    if is_shown is None:
+        return gr.skip(), gr.skip()
+    return gr.Row(visible=is_shown), gr.Markdown(visible=not is_shown)
 
 
 def _visitor(request):

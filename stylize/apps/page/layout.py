@@ -10,7 +10,7 @@ import gradio as gr
 
 from stylize.apps.page.choices import STRENGTHS
 from stylize.apps.page.controls import COLOURS, DEFAULT_ROWS, DEFAULTS, STROKES
-from stylize.apps.page.shown import DOWNLOAD, MISSING
+from stylize.apps.page.shown import CHOICES_HIDDEN, DOWNLOAD, lacking
 from stylize.images.formats import picture_suffixes
 
 PACKAGE = Path(__file__).parents[2]
@@ -96,6 +96,7 @@ class Layout:
         start, choices, stop: the buttons.
         expected: how long a picture is expected to take.
         offer: the row of small pictures to choose from.
+        offer_hidden: says why that is hidden.
         offered: a small picture and its button, for each of `STRENGTHS`.
         outputs: what a painting changes, in the order of `Shown`; the first says how it goes, the
             last shows earlier results.
@@ -114,6 +115,7 @@ class Layout:
     stop: gr.Button
     expected: gr.Markdown
     offer: gr.Row
+    offer_hidden: gr.Markdown
     offered: list[tuple[gr.Image, gr.Button]]
     outputs: list[Any]
 
@@ -145,6 +147,7 @@ def lay_out(max_size: int) -> Layout:
             mask_in_use = gr.Markdown(MASK_IN_USE, visible=False, elem_id="mask_in_use")
             with gr.Row(visible=False, elem_id="choices") as offer:
                 offered = [_choice(each) for each in STRENGTHS]
+            offer_hidden = gr.Markdown(CHOICES_HIDDEN, visible=False, elem_id="choices_hidden")
             with gr.Row():
                 examples = [
                     _examples("Example photos", PHOTOS, photos),
@@ -164,6 +167,7 @@ def lay_out(max_size: int) -> Layout:
         examples=examples,
         expected=expected,
         offer=offer,
+        offer_hidden=offer_hidden,
         offered=offered,
         outputs=outputs,
         **buttons,
@@ -246,7 +250,7 @@ def _outputs():
         height=420,
         elem_id="result",
     )
-    words = gr.Markdown(MISSING, elem_id="status")
+    words = gr.Markdown(lacking([], None), elem_id="status")
     gallery = _results("Results", "gallery")  # of several photos, or the film
     download = gr.DownloadButton(DOWNLOAD, interactive=False)
     with gr.Accordion("Losses", elem_id="losses"):

@@ -12,15 +12,26 @@ from stylize.apps.page.choices import STRENGTHS
 from stylize.errors import InputError, NoMemory, NonFiniteLoss
 from stylize.runs.job import Job
 
-MISSING, READY = "Choose a photo and a painting.", "Press *Paint* to begin."
+READY = "Press *Paint* to begin."
 DOWNLOAD, DOWNLOAD_ALL, DOWNLOAD_FILM = "Download PNG", "Download all (ZIP)", "Download MP4"
 STOPPING = "Stopping ..."
 CHOOSE = (
     "Choose the one that you like best; *Paint* then paints it at your *Size*. Larger pictures "
     "have finer strokes and stay closer to the photo: in doubt, take the stronger one."
 )
+CHOICES_HIDDEN = (
+    "The choices are hidden: they were painted with other pictures or settings. Set those again to "
+    "see them, or press *Show me the choices* for new ones."
+)
 STILL_SHOWN = "Shown above: "  # before the caption of an earlier result
 COMPLAINS_FOR = 4  # seconds; it lies over the result, and the status says the same
+
+
+def lacking(photos: Sequence[str], painting: str | None) -> str:
+    """Which pictures are still to be chosen, in words; "" if none."""
+    given = {"a photo": photos, "a painting": painting}
+    missing = [name for name, picture in given.items() if not picture]
+    return f"Choose {' and '.join(missing)}." if missing else ""
 
 
 class Shown(NamedTuple):
@@ -56,7 +67,7 @@ class Offered(NamedTuple):
     """The same of small pictures to choose from, one for each of `STRENGTHS`."""
 
     words: Any
-    row: Any = gr.skip()
+    is_begun: bool = False
     pictures: Any = (gr.skip(),) * len(STRENGTHS)
 
 

@@ -19,7 +19,6 @@ from stylize.apps.page.log import log
 from stylize.apps.page.masks import Masks
 from stylize.apps.page.previews import Previews
 from stylize.apps.page.shown import (
-    MISSING,
     READY,
     STILL_SHOWN,
     Offered,
@@ -27,6 +26,7 @@ from stylize.apps.page.shown import (
     captioned,
     complaint,
     in_place_of_earlier,
+    lacking,
     reason,
     with_caption,
     with_notes,
@@ -89,6 +89,7 @@ class Studio:
             if before := self._asked.pop(request.session_hash, None):
                 before.stop.set()  # it may have got its turn just now
                 asked.results, asked.above = before.results, before.above
+                asked.offered = before.offered
             if len(self._asked) >= MOST_ASKED:  # first those already served, then the oldest
                 waits = {session: each.waits for session, each in self._asked.items()}
                 del self._asked[min(waits, key=lambda session: waits[session])]
@@ -105,20 +106,6 @@ class Studio:
             return False
         return asked == before and asked.is_choice == before.is_choice
 
-    def is_offering(self, request: gr.Request) -> bool:
-        """Whether small pictures to choose from are being painted for a visitor, or will be."""
-        asked = self._asked.get(request.session_hash)
-        is_running = request.session_hash in self._running
-        return asked is not None and asked.is_choice and (asked.waits or is_running)
-
-    def has_other_pictures(self, request: gr.Request, asked: Asked) -> bool:
-        """Whether the visitor's last request was for pictures other than those in `asked`."""
-        before = self._asked.get(request.session_hash)
-        if before is None:
-            return False
-        pictures = [(each.photos, each.style, each.keep_mask) for each in (before, asked)]
-        return pictures[0] != pictures[1]
-
     def ready(self, request: gr.Request, asked: Asked) -> Any:
         """The words after a visitor has changed what is to be painted: that would be `asked` now.
 
@@ -129,8 +116,21 @@ class Studio:
         goes_on = request.session_hash in self._running or (before and before.waits)
         if goes_on or asked == before:
             return gr.skip()
-        words = READY if asked.photos and asked.style else MISSING
+        words = lacking(asked.photos, asked.style) or READY
         return captioned(words, before.above, STILL_SHOWN) if before else words
+
+    def still_offers(self, request: gr.Request, asked: Asked) -> bool | None:
+        """Whether the small pictures that a visitor may choose from are of what is set now.
+
+        Args:
+            request: whose they are.
+            asked: what would be painted now.
+
+        Returns None where there are none.
+        """
+        with self._asking:
+            before = self._asked.get(request.session_hash)
+        return before.offered == asked.of_choices if before and before.offered else None
 
     def paint(self, session: str | None) -> Iterator[Shown]:
         """Paints what a visitor asked for last, in their turn.
@@ -201,8 +201,8 @@ class Studio:
         """Raises InputError unless there is something to paint, and not too much of it."""
         if self._is_ending:
             raise InputError(SHUT_DOWN)
-        if not (asked.photos and asked.style):
-            raise InputError("Give a photo and a painting: drop them above, or choose an example.")
+        if words := lacking(asked.photos, asked.style):
+            raise InputError(f"{words[:-1]}: your own, or an example.")
         self.allowed.check_photos(asked.photos)
         if bytes_in(self._folder) > self.allowed.bytes:
             raise InputError("The page has no room for this now; come back later.")

@@ -22,8 +22,7 @@ from fuzz_page import fuzz_page  # noqa: E402
 from stylize.apps.page import guard, keeping, previews  # noqa: E402
 from stylize.errors import InputError  # noqa: E402
 
-LOOKS = ("show", "show_last", "mask_given", "mask_for_photos", "remove_mask", "foresee", "ready")
-LOOKS += ("given",)
+LOOKS = ("show", "show_last", "mask_given", "mask_for_photos", "remove_mask", "foresee", "changed")
 EXAMPLES = ("load_example", "load_example_1")
 NAMES = (*EXAMPLES, *LOOKS, "enter", "enter_for_choices", "paint_entered", "offer", "stop", "leave")
 NAMES += ("paint",)  # for programs
@@ -114,7 +113,7 @@ def looks_of(gallery):
     pictures = {"show": [gallery], "show_last": [gallery], "mask_given": [gallery, gallery]}
     pictures |= {"mask_for_photos": [gallery, gallery, "a path"], "remove_mask": [gallery]}
     inputs = [gallery, gallery, gallery, *CONTROLS]
-    return pictures | {"foresee": [gallery, gallery, *CONTROLS], "ready": inputs, "given": inputs}
+    return pictures | {"foresee": [gallery, gallery, *CONTROLS], "changed": inputs}
 
 
 # ---------------------------------------------------------------------------------------------

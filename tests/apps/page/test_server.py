@@ -348,7 +348,7 @@ def test_corrupt_uploads_are_answered(visit, painting_path, tmp_path):
 def test_missing_and_too_large_pictures_are_answered(visit, photo_path, painting_path):
     page = visit()
     page.get_by_role("button", name="Paint", exact=True).click()
-    status(page, "Give a photo and a painting")
+    status(page, "Choose a photo and a painting: your own")
     give(page, photo_path, painting_path)
     page.get_by_label("Size").fill("100")
     page.get_by_role("button", name="Paint", exact=True).click()
@@ -534,7 +534,7 @@ def test_an_error_covers_the_result_for_seconds_only(visit):
     page.get_by_role("button", name="Paint", exact=True).click()
     expect(page.get_by_test_id("toast-body")).to_be_visible()
     expect(page.get_by_test_id("toast-body")).to_have_count(0, timeout=8000)
-    status(page, "Give a photo and a painting")
+    status(page, "Choose a photo and a painting: your own")
 
 
 def test_upload_boxes_say_what_they_take(visit):
@@ -617,7 +617,10 @@ def test_page_takes_any_size_of_upload(visit, painting_path, tmp_path):
 
 
 def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path):
-    """The button of the strength that is set is marked; another photo hides the choices."""
+    """The button of the strength that is set is marked.
+
+    The choices are hidden while they are of something else than what is set.
+    """
     page = visit()
     page.set_viewport_size({"width": 1280, "height": 720})
     give(page, photo_path, painting_path)
@@ -643,17 +646,26 @@ def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path)
     expect(marked).to_have_text("Strength 0.7")  # so the empty one was answered before
     assert page.get_by_test_id("toast-body").count() == 0
     status(page, "Press Paint to begin")
-    paint(page, 1)
+    page.get_by_role("button", name="Paint", exact=True).click()
     status(page, "Done: 38x32 pixels")
+    choices, hidden = page.locator("#choices"), page.locator("#choices_hidden")
+    colours = page.get_by_label("Keep the photo's colours")
+    for colour, others in (("paint brightness (luma)", True), ("no", False)):
+        colours.click()
+        page.get_by_role("option", name=colour, exact=True).click()
+        expect(choices).to_be_visible(visible=not others)
+        expect(hidden).to_be_visible(visible=others)
+    expect(choices.locator("img")).to_have_count(3)
     example(page, "photos", 1)
-    expect(page.locator("#choices")).to_be_hidden()
+    expect(choices).to_be_hidden()
+    expect(hidden).to_contain_text("painted with other pictures or settings")
     status(page, "Press Paint to begin")
 
 
 def test_what_is_said_of_other_settings_is_taken_back(visit, photo_path, painting_path):
     page = visit()
     page.get_by_role("button", name="Paint", exact=True).click()
-    status(page, "Give a photo and a painting")
+    status(page, "Choose a photo and a painting: your own")
     give(page, photo_path, painting_path)
     status(page, "Press Paint to begin")
     page.get_by_label("Size").fill("1")

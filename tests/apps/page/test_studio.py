@@ -174,7 +174,7 @@ def test_time_is_foreseen_by_the_pace_of_the_machine(studio, photo_path, tmp_pat
         iterations=20
     )
     too_large = "The result would be 120x100 pixels; the limit here is 64 on the longer side."
-    assert said(size=100) == f"{too_large} Choose at most 54 rows."
+    assert said(size=100) == f"{too_large} Choose at most 54 rows; --max_size of app.py sets the limit."
     assert "would be 64x54" not in said(size=54) and "would be 66x55" in said(size=55)
     assert said([]) == ""
     Image.new("RGB", (315, 25)).save(tmp_path / "wide.png")
@@ -350,6 +350,14 @@ def test_how_a_mask_is_read_is_said_until_the_end(painting_of, cut_out_path, thr
     )
 
 
+def test_mask_of_another_shape_than_a_photo_is_named_with_that(painting_of, three, tmp_path):
+    """As one that was drawn on the first of several."""
+    Image.new("L", (40, 20), "white").save(tmp_path / "drawn_mask.png")
+    *_, last = painting_of(1, photos=three, mask=str(tmp_path / "drawn_mask.png"))
+    said = re.findall("A photo of (.*) has mask (.*), of 40x20, stretched over it", last.words)
+    assert said == [("38x32", "drawn_mask.png")]
+
+
 def test_choices_keep_what_the_mask_keeps(studio, painting_of, cut_out_path, photo):
     painting_of(1, mask=str(cut_out_path), size=40, is_choice=True)
     *shown, last = studio.offer(VISITOR.session_hash)
@@ -490,7 +498,9 @@ def test_what_was_said_is_taken_back_when_something_else_is_given(
         return studio.ready(VISITOR, asked.Asked(photos, painting, None, given))
 
     assert ready() == "Press *Paint* to begin."
-    assert ready(photos=()) == ready(painting=None) == "Choose a photo and a painting."
+    assert ready(photos=()) == "Choose a photo."
+    assert ready(painting=None) == "Choose a painting."
+    assert ready(photos=(), painting=None) == "Choose a photo and a painting."
     events = painting_of(ENDLESS)
     assert ready(strength=0.1) == gr.skip()
     until_picture(events)
@@ -616,7 +626,7 @@ def test_stop_ends_the_series_and_keeps_what_is_there(studio, painting_of, three
             studio.stop(VISITOR)
     assert last.words.startswith("Stopped: ") and "dog.png" not in last.words
     names = [path.name for path in packed(last, tmp_path / "unpacked")]
-    assert names == [f"{CAT}.png", f"{CAT}_2.png"]
+    assert names == [f"{CAT}.png", f"{CAT}_2_stopped.png"]
 
 
 def test_stop_before_the_first_picture_leaves_nothing(studio, painting_of, three, tmp_path):
@@ -725,7 +735,7 @@ def test_stopped_clip_becomes_a_film_of_what_is_painted(studio, painting_of, tmp
     said = subprocess.run([find_ffmpeg(film), "-i", film], capture_output=True, text=True).stderr
     assert "Audio: aac" in said
     assert float(re.search(r"Duration: 00:00:([\d.]+)", said)[1]) < 0.4
-    assert [path.name for path in files_in(tmp_path / "page")] == ["clip_painting_0.5.mp4"]
+    assert [path.name for path in files_in(tmp_path / "page")] == ["clip_painting_0.5_stopped.mp4"]
 
 
 def test_film_whose_sound_cannot_be_kept_is_silent(painting_of, tmp_path, monkeypatch):
@@ -1002,7 +1012,7 @@ def test_those_who_ask_and_never_wait_are_forgotten_in_the_end(studio, monkeypat
         studio.enter(SimpleNamespace(session_hash=number), asked.Asked([], None, None, {}))
     assert len(studio._asked) == studios.MOST_ASKED
     assert last_words(studio.paint(0)) == "Too many others have asked since; please ask again."
-    with pytest.raises(gr.Error, match="Give a photo and a painting"):
+    with pytest.raises(gr.Error, match="Choose a photo and a painting: your own"):
         list(studio.paint(studios.MOST_ASKED))
 
 
@@ -1067,8 +1077,8 @@ def test_time_limit_stops_and_says_so(studio, painting_of):
         ({"size": 100}, "The result would be 120x100 pixels; the limit here is 64"),
         ({"size": 100_000}, "The result would be 120000x100000 pixels; the limit here is 64"),
         ({"size": 1}, "The size, the rows of the result, must be a whole number from 16"),
-        ({"photos": []}, "Give a photo and a painting"),
-        ({"painting": None}, "Give a photo and a painting"),
+        ({"photos": []}, "Choose a photo: your own, or an example"),
+        ({"painting": None}, "Choose a painting: your own, or an example"),
         ({"photos": ["none.png"]}, "the photo: no such file"),
         ({"photos": ["a.png"] * 5}, "Too many photos: at most 4 at once. Leave some"),
     ],
@@ -1117,6 +1127,25 @@ def test_choices_are_small_pictures_of_three_strengths(studio, photo_path, paint
     pixels = [np.asarray(last[index]) for index in range(3)]
     assert (pixels[0] != pixels[1]).any() and (pixels[1] != pixels[2]).any()
     assert shown[-1].words.startswith("Choose the one that you like best")
+
+
+def test_choices_are_offered_while_they_are_of_what_is_set(studio, photo_path, painting_path):
+    """Whatever the strength, which they vary, and the size, which only *Paint* follows."""
+
+    def wanted(mask=None, **more):
+        given = {name: DEFAULTS[name] for name in CONTROLS} | {"size": 40} | more
+        return asked.Asked([photo_path], painting_path, mask, given)
+
+    assert studio.still_offers(VISITOR, wanted()) is None
+    studio.enter(VISITOR, wanted(), is_choice=True)
+    assert studio.still_offers(VISITOR, wanted()) is None  # until it is their turn
+    events = studio.offer(VISITOR.session_hash)
+    next(events)
+    events.close()
+    studio.enter(VISITOR, wanted(seed=1))
+    assert studio.still_offers(VISITOR, wanted(strength=0.7, size=50)) is True
+    for other in (wanted("mask.png"), wanted(preserve_colors="luma"), wanted(style_scale=0.6)):
+        assert studio.still_offers(VISITOR, other) is False
 
 
 def test_choices_count_down_to_the_last_of_them(monkeypatch):
