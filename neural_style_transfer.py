@@ -90,7 +90,7 @@ def build_network(
 
     Args:
         weights: of the convolutions, and so their numbers of channels.
-        layers: the Keras layer names whose outputs, after the ReLU, are wanted.
+        layers: the Keras layer names, or one, whose outputs, after the ReLU, are wanted.
         precision, pooling, pool_padding, edges: as for `vgg19_layers`, in `stylize/vgg/layers.py`.
         data_format: "channels_last" or "channels_first": how it computes, not what goes in and
             comes out. None: as Keras is configured.
@@ -100,8 +100,9 @@ def build_network(
         dictionary: layer name -> float32 features (n, rows, cols, channels).
 
     Raises:
-        InputError: an unknown layer, or the backend cannot compute channels_first here.
+        InputError: an unknown layer or value, or the backend cannot compute channels_first here.
     """
+    layers = [layers] if isinstance(layers, str) else layers
     data_format = data_format or keras.config.image_data_format()
     inputs = keras.Input((None, None, 3), dtype="float32")
     x, outputs = to_network(inputs, weights, edges, data_format), {}

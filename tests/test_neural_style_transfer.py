@@ -91,6 +91,20 @@ def test_network_ends_with_the_deepest_layer_asked_for(small_vgg19):
 def test_an_unknown_layer_of_the_network_is_named(small_vgg19):
     with pytest.raises(nst.InputError, match="^layers: a VGG19 has no block6_conv1$"):
         nst.build_network(small_vgg19, ["block1_conv1", "block6_conv1"])
+    with pytest.raises(nst.InputError, match="^layers: a VGG19 has no block6_conv1$"):
+        nst.build_network(small_vgg19, "block6_conv1")
+
+
+@pytest.mark.parametrize("name", ["pooling", "pool_padding", "edges"])
+def test_a_network_of_another_kind_is_refused(name, small_vgg19):
+    with pytest.raises(nst.InputError, match=f"^{name} must be \\w+ or \\w+, received 'mean'$"):
+        nst.build_network(small_vgg19, "block1_conv1", **{name: "mean"})
+
+
+def test_what_is_no_weights_is_refused(photo, painting):
+    job = nst.prepare(photo, painting, "keras", size=24)
+    with pytest.raises(nst.InputError, match="^weights must be a VGG19Weights, from load_weights"):
+        nst.stage_objective(job, "mirror", job.stages[0])
 
 
 @evaluated_once

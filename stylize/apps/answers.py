@@ -134,7 +134,7 @@ def told_of(record: Mapping[str, Any], path: str) -> str:
         lines = [f"{OF_OWN_RECIPE}, which no command can repeat", *of, _summary(record)]
     else:
         lines = [command_like(record, path), *_not_found(record), *_without_option(record)]
-        lines += _threads(record)
+        lines += [*_renamed(path), *_threads(record)]
         lines.append(_summary(record))
     rest = in_shell([*started_as(), "--show_record", path])
     return "\n".join([*lines, f"Its whole record, as JSON: {rest}"])
@@ -158,6 +158,14 @@ def _without_option(record):
     if _is_exact_size("size", size := record["settings"].get("size")):
         had.append("exactly {1}x{0} pixels".format(*size))
     return [f"It had {listed(had, ' and ')}: --like follows that, no option does"] * bool(had)
+
+
+def _renamed(path):
+    """Says that a result had another name when it was painted, in lines."""
+    if not (prefix := _moved_from(path)):
+        return []
+    name = in_shell([f"{prefix}{os.path.splitext(path)[1]}"])
+    return [f"It was {name} until another took its place; the command keeps that one, too"]
 
 
 def _threads(record):
@@ -236,11 +244,17 @@ def _pictures(record):
 def _prefix(path):
     """The prefix that a result was painted with: an earlier one, and a step, have more."""
     whole, suffix = os.path.splitext(path)
-    prefix = ON_THE_WAY.sub("", whole)
-    later = KEPT.sub("", prefix)
-    prefix = later if os.path.exists(f"{later}{suffix}") else prefix
+    prefix = _moved_from(path) or ON_THE_WAY.sub("", whole)
     # Of `cat.jpg`, beside `cat.png`, a folder's result is `cat.jpg.png`: `cat.jpg` would be a name.
     return prefix + suffix if Path(prefix).suffix else prefix
+
+
+def _moved_from(path):
+    """The prefix that a result had before it moved aside for the one there; "": it has not."""
+    whole, suffix = os.path.splitext(path)
+    prefix = ON_THE_WAY.sub("", whole)
+    later = KEPT.sub("", prefix)
+    return later if later != prefix and os.path.exists(f"{later}{suffix}") else ""
 
 
 def _not_found(record):

@@ -352,5 +352,11 @@ def layer_weights(value):
         ours = [PAPERS_LAYER.sub(r"block\1_conv\2", str(name)) for name in unknown]
         found = " ".join(name for name in ours if name in CONVOLUTIONS)
         remedy = f"; did you mean {found}" if found else ""
-        raise InputError(f"must be among {', '.join(CONVOLUTIONS)}, received {unknown}{remedy}")
+        received = unknown or "none"
+        raise InputError(f"must be among {', '.join(CONVOLUTIONS)}, received {received}{remedy}")
+    for name, share in value.items():
+        try:
+            weight(share)
+        except InputError as error:
+            raise InputError(f"{error}, for {name}") from None
     return dict(zip(value, shares(value.values()), strict=True))

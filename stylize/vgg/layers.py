@@ -7,6 +7,7 @@ import numpy as np
 
 from stylize.backend import tensors
 from stylize.backend.tensors import keras
+from stylize.errors import InputError, require
 from stylize.vgg.convolution import convolution, turned_kernel
 from stylize.vgg.pooling import max_pooling
 from stylize.vgg.weights import IMAGENET_MEAN_BGR, VGG19Weights, passes_through
@@ -32,7 +33,17 @@ def vgg19_layers(
         pool_padding: what happens to an odd last row: "valid" leaves it out, "same" pools it alone.
         edges: what lies around the picture: "zero", or with "replicate" its outermost pixels.
         data_format: of what goes through the layers.
+
+    Raises:
+        InputError: another pooling, padding or edges.
     """
+    for name, value, known in (
+        ("pooling", pooling, ("max", "avg")),
+        ("pool_padding", pool_padding, ("valid", "same")),
+        ("edges", edges, ("zero", "replicate")),
+    ):
+        if value not in known:
+            raise InputError(f"{name} must be {' or '.join(known)}, received {value!r}")
     options = {"dtype": precision, "data_format": data_format}
     block, padding = "block1", {"zero": "same", "replicate": "valid"}[edges]
     for name, (kernel, bias) in weights.layers.items():
@@ -75,7 +86,11 @@ def _convolution(name, kernel, bias, padding, options):
 
 
 def to_network(x: Any, weights: VGG19Weights, edges: str, data_format: str) -> Any:
-    """Makes of pictures, as `preprocess_image` makes them, what the first layer takes."""
+    """Makes of pictures, as `preprocess_image` makes them, what the first layer takes.
+
+    Raises InputError: weights that are none.
+    """
+    require("weights", weights, VGG19Weights, "a VGG19Weights, from load_weights")
     if tuple(weights.mean_bgr) != IMAGENET_MEAN_BGR:
         x = x + np.float32(np.subtract(IMAGENET_MEAN_BGR, weights.mean_bgr))
     if edges == "replicate":

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
+from stylize.errors import InputError
 from stylize.vgg.weights import IMAGENET_MEAN_BGR
 
 
@@ -16,8 +17,17 @@ def preprocess_image(image: Image.Image | ArrayLike) -> np.ndarray:
 
     Returns:
         float32 of the same shape, BGR, about -124..152.
+
+    Raises:
+        InputError: it is no such image or array.
     """
-    x = np.asarray(image)[..., ::-1].astype(np.float32, order="C")
+    x = np.asarray(image)
+    if x.ndim < 3 or x.shape[-1] != 3:
+        raise InputError(
+            "image must be an RGB image, or an array (..., rows, cols, 3), as load_image makes one "
+            f"of any picture; received {getattr(image, 'mode', None) or x.shape}"
+        )
+    x = x[..., ::-1].astype(np.float32, order="C")
     x -= np.asarray(IMAGENET_MEAN_BGR, np.float32)
     return x
 

@@ -199,6 +199,14 @@ def test_what_no_command_can_say_is_said(folder, capsys):
     )
 
 
+def test_earlier_result_that_moved_aside_says_so(folder, capsys):
+    save("me.png")
+    save("me.2.png")
+    line = "It was me.png until another took its place; the command keeps that one, too\n"
+    assert line in shown(capsys, "me.2.png")
+    assert "took its place" not in shown(capsys, "me.png")
+
+
 def test_threads_that_variables_set_are_named(folder, capsys):
     """A folder paints several pictures at once, each with its part of the cores."""
     save("one.png", machine={"OMP_NUM_THREADS": "1", "NPROC": "1", "cores": 2})

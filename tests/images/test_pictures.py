@@ -426,6 +426,15 @@ def test_preprocess_is_that_of_keras(photo):
     np.testing.assert_array_equal(photo, before)
 
 
+@pytest.mark.parametrize(
+    ("image", "received"),
+    [(Image.new("L", (4, 3)), "L"), (Image.new("RGBA", (4, 3)), "RGBA"), ("a.png", r"\(\)")],
+)
+def test_preprocess_takes_nothing_but_rgb(image, received):
+    with pytest.raises(InputError, match=f"^image must be an RGB image, .* received {received}$"):
+        preprocess.preprocess_image(image)
+
+
 def test_preprocess_of_one_pixel_by_hand():
     rgb = np.array([[[10, 20, 30]]], np.uint8)
     expected = [[[30 - 103.939, 20 - 116.779, 10 - 123.68]]]

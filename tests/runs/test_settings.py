@@ -57,7 +57,8 @@ def test_layers_get_shares_that_add_up_to_one():
 
 @pytest.mark.parametrize("value", [["conv4_2"], [], ["block4_conv2:-1"], ["block4_conv2:0"]])
 def test_layers_that_make_no_sense_are_refused(value):
-    with pytest.raises(InputError, match="block1_conv1, block1_conv2|at least 0|add up to 0"):
+    words = "block1_conv1, block1_conv2|at least 0.* for block4_conv2$|add up to 0"
+    with pytest.raises(InputError, match=words):
         validators.layer_weights(value)
 
 
@@ -124,7 +125,7 @@ def test_recipe_may_be_settings_or_a_mapping_with_all_keys():
         ({"size_step": 0}, "size_step must be a finite number above 0, received 0"),
         ({"size_step": 1}, "size_step must be above 1, received 1"),
         ({"resample": "nearest"}, "resample must be a PIL.Image.Resampling: NEAREST, "),
-        ({"longer_side": "int"}, "longer_side must be a function, such as int or round"),
+        ({"longer_side": "ceil"}, "longer_side must be a function, such as int or round"),
         ({"effort": 1.0}, "effort must be two values, received 1.0"),
         ({"effort": (1.0, 0)}, "effort must be a finite number above 0, received 0"),
         ({"reference_rows": "first"}, "reference_rows must be a whole number .*, or last, rec"),

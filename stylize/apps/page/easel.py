@@ -5,6 +5,7 @@ pictures to choose from. Whose turn it is, `studio.py` knows.
 import contextlib
 import tempfile
 import threading
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,6 @@ from stylize.images.writing import save_image
 from stylize.runs import metadata
 from stylize.runs.job import Job, prepare
 from stylize.vgg.weights import VGG19Weights
-
 
 _STOPPED = "_stopped"  # at the end of a result's name
 
@@ -194,7 +194,7 @@ class Easel:
 
     def _paint_clip(self, asked, folder):
         """Yields what is shown of a clip. What is painted of it until it is stopped is a film."""
-        (path,) = asked.photos
+        (path,), begun = asked.photos, time.monotonic()
         self._allowed.check_clip_settings(asked.given)
         yield Shown("Reading the clip ...")
         limit = Limit(asked.stop, self._allowed.seconds)
@@ -211,7 +211,8 @@ class Easel:
             ended = yield from self._paint_frames(job, clip, frames, limit)
             files = frames.files()
             words = f"{ended}: {len(files)} of {clip.length} frames".capitalize()
-            log(words.lower())
+            last, seconds = job.stages[-1], time.monotonic() - begun
+            log(f"{words.lower()}, {last.cols}x{last.rows} pixels, {seconds:.0f} s")
             if not files:
                 yield Shown(words)
                 return

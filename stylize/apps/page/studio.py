@@ -5,6 +5,7 @@ One picture is painted at a time, by an `Easel`.
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -233,10 +234,11 @@ class Studio:
 @contextlib.contextmanager
 def _logged():
     """Tells the log of a run that fails, or whose visitor leaves."""
+    begun = time.monotonic()
     try:
         yield
     except GeneratorExit:
-        log("abandoned")
+        log(f"abandoned, {time.monotonic() - begun:.0f} s")
         raise
     except Exception as error:
         log(f"failed: {reason(error)}")

@@ -174,7 +174,8 @@ def test_time_is_foreseen_by_the_pace_of_the_machine(studio, photo_path, tmp_pat
         iterations=20
     )
     too_large = "The result would be 120x100 pixels; the limit here is 64 on the longer side."
-    assert said(size=100) == f"{too_large} Choose at most 54 rows; --max_size of app.py sets the limit."
+    remedy = "Choose at most 54 rows; --max_size of app.py sets the limit."
+    assert said(size=100) == f"{too_large} {remedy}"
     assert "would be 64x54" not in said(size=54) and "would be 66x55" in said(size=55)
     assert said([]) == ""
     Image.new("RGB", (315, 25)).save(tmp_path / "wide.png")
@@ -352,10 +353,10 @@ def test_how_a_mask_is_read_is_said_until_the_end(painting_of, cut_out_path, thr
 
 def test_mask_of_another_shape_than_a_photo_is_named_with_that(painting_of, three, tmp_path):
     """As one that was drawn on the first of several."""
-    Image.new("L", (40, 20), "white").save(tmp_path / "drawn_mask.png")
+    Image.linear_gradient("L").resize((40, 20)).save(tmp_path / "drawn_mask.png")
     *_, last = painting_of(1, photos=three, mask=str(tmp_path / "drawn_mask.png"))
     said = re.findall("A photo of (.*) has mask (.*), of 40x20, stretched over it", last.words)
-    assert said == [("38x32", "drawn_mask.png")]
+    assert said == [("48x40", "drawn_mask.png")]
 
 
 def test_choices_keep_what_the_mask_keeps(studio, painting_of, cut_out_path, photo):
