@@ -47,7 +47,6 @@ from stylize.backend.tensors import LossAndGrads, keras
 from stylize.errors import InputError as InputError
 from stylize.errors import NonFiniteLoss as NonFiniteLoss
 from stylize.errors import WeightsError as WeightsError
-from stylize.errors import listed
 from stylize.images.reading import load_image as load_image
 from stylize.images.writing import save_image as save_image
 from stylize.losses.content import Content
@@ -73,7 +72,7 @@ from stylize.runs.recipes import RECIPES as RECIPES
 from stylize.runs.settings import EVALUATIONS_PER_ITERATION
 from stylize.runs.settings import SETTINGS as SETTINGS
 from stylize.vgg.download import load_weights
-from stylize.vgg.layers import from_network, to_network, vgg19_layers
+from stylize.vgg.layers import check_network, from_network, to_network, vgg19_layers
 from stylize.vgg.weights import VGG19Weights
 
 
@@ -90,7 +89,7 @@ def build_network(
 
     Args:
         weights: of the convolutions, and so their numbers of channels.
-        layers: the Keras layer names, or one, whose outputs, after the ReLU, are wanted.
+        layers: the Keras layer names whose outputs, after the ReLU, are wanted.
         precision, pooling, pool_padding, edges: as for `vgg19_layers`, in `stylize/vgg/layers.py`.
         data_format: "channels_last" or "channels_first": how it computes, not what goes in and
             comes out. None: as Keras is configured.
@@ -102,8 +101,8 @@ def build_network(
     Raises:
         InputError: an unknown layer or value, or the backend cannot compute channels_first here.
     """
-    layers = [layers] if isinstance(layers, str) else layers
     data_format = data_format or keras.config.image_data_format()
+    check_network(weights, layers, precision, pooling, pool_padding, edges, data_format)
     inputs = keras.Input((None, None, 3), dtype="float32")
     x, outputs = to_network(inputs, weights, edges, data_format), {}
     for name, layer in vgg19_layers(weights, precision, pooling, pool_padding, edges, data_format):
@@ -112,8 +111,6 @@ def build_network(
             outputs[name] = from_network(x, data_format)
         if outputs.keys() >= set(layers):
             break
-    if unknown := set(layers) - outputs.keys():
-        raise InputError(f"layers: a VGG19 has no {listed(sorted(unknown))}")
     network = keras.Model(inputs, outputs, name="vgg19")
     network.trainable = False  # no gradient is ever taken with respect to the weights
     return network

@@ -22,7 +22,8 @@ SECTIONS = {
     "Following a run": "Progress Evaluation Iterate Losses Stage Checkpoint",
     "Pictures and weights": "load_image save_image load_weights VGG19Weights build_network",
     "What the network sees, in `stylize.vgg.preprocess`": "preprocess_image rgb_values",
-    "How a picture was made, in `stylize.runs.metadata`": "make_record to_text read_record",
+    "How a picture was made, in `stylize.runs.metadata`": "make_record to_text read_record "
+    "recipe_of",
     "Losses": "gram_matrix style_loss content_loss total_variation_loss neighbor_loss "
     "mean_square_variation loss_terms stage_objective LossAndGrads Evaluator",
     "Folders and films, in `stylize.apps.functions`": "paint_folder paint_film Outcome",
@@ -57,7 +58,8 @@ OWN_HEAD = """### What only a recipe can set
 
 No option or argument sets these. To change one, make a recipe of your own and pass it as `recipe`:
 `RECIPES["neighbors"] | {{"bounded": False}}`. The command follows it, too, with
-`--like` and a result that was saved with its record. An empty cell is as in `{}`."""
+`--like` and a result that was saved with its record (but for a `longer_side` of your own). An empty
+cell is as in `{}`."""
 
 
 def stub(thing):

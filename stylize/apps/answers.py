@@ -12,8 +12,7 @@ from typing import Any, NoReturn
 
 from stylize.apps.console import exit_status, in_shell, print_and_end, started_as
 from stylize.backend.frameworks import FRAMEWORKS
-from stylize.backend.machine import THREADS
-from stylize.errors import listed, printable
+from stylize.errors import InputError, listed, printable
 from stylize.images import clips
 from stylize.images.writing import FORMATS
 from stylize.runs import metadata
@@ -127,7 +126,7 @@ def told_of(record: Mapping[str, Any], path: str) -> str:
     """How a result was made, in lines: first the command that makes such a picture."""
     if record["recipe"] == "comparison":
         lines = _of_sheet(record, path)
-    elif record["recipe"] == OWN_RECIPE and "own_recipe" not in record:
+    elif not _can_be_repeated(record):
         photo, *styles = (in_shell([name]) for name in _pictures(record))
         named = all("name" in each for each in (record["base"], *(record.get("styles") or [{}])))
         of = [f"It is {photo} in the style of {listed(styles, ' and ')}"] * named
@@ -138,6 +137,15 @@ def told_of(record: Mapping[str, Any], path: str) -> str:
         lines.append(_summary(record))
     rest = in_shell([*started_as(), "--show_record", path])
     return "\n".join([*lines, f"Its whole record, as JSON: {rest}"])
+
+
+def _can_be_repeated(record):
+    """Whether a command can: a recipe of one's own may have what no record holds."""
+    try:
+        metadata.recipe_of(record)
+    except InputError:
+        return record["recipe"] != OWN_RECIPE
+    return True
 
 
 def _of_sheet(record, path):
@@ -161,22 +169,20 @@ def _without_option(record):
 
 
 def _renamed(path):
-    """Says that a result had another name when it was painted, in lines."""
+    """Says that the command paints a result that is there already, but is another, in lines."""
     if not (prefix := _moved_from(path)):
         return []
     name = in_shell([f"{prefix}{os.path.splitext(path)[1]}"])
-    return [f"It was {name} until another took its place; the command keeps that one, too"]
+    return [f"The command paints {name}; what has that name now moves aside, if it is another"]
 
 
 def _threads(record):
-    """Says how many threads a picture was painted with, where variables set that, in lines."""
-    made = record.get("machine", {})
-    numbers = {name: str(made[name]) for name in THREADS if name in made}
-    if not numbers or not all(number.isdecimal() for number in numbers.values()):
+    """Says with how many threads a picture was painted, where variables set that, in lines."""
+    numbers = metadata.threads_of(record.get("machine", {}))
+    if not numbers:
         return []
-    number = "/".join(dict.fromkeys(numbers.values()))
-    names = listed(numbers, " and ")
-    return [f"Threads: {number}, as {names} said; the same bytes need the same number of them"]
+    variables = " ".join(f"{name}={number}" for name, number in numbers.items())
+    return [f"For the same bytes, have as many threads, by variables: {variables}"]
 
 
 def _is_exact_size(name, value):

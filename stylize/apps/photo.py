@@ -94,7 +94,7 @@ def _differences_if_resumed(args, job):
     """What of a resumed run's files is not as it would be anew, in lines."""
     lines = []
     if job.settings.optimizer == "scipy" and not job.settings.restart:
-        lines.append("SciPy's L-BFGS starts afresh, so the picture will differ a little")
+        lines.append("SciPy's L-BFGS starts afresh, so the picture will differ")
     if job.stages[-1].precision == "float16":
         lines.append("float16 scales gradients anew, so the picture may differ by rounding")
     if args.gif or args.mp4:

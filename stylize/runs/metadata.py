@@ -33,6 +33,7 @@ from stylize.runs import untrusted
 from stylize.runs.job import Job
 from stylize.runs.recipes import OWN_RECIPE, RECIPES, choose_settings
 from stylize.runs.settings import (
+    MAY_BE_NONE,
     OF_ADAM,
     OF_FILMS,
     PICTURE_SETTINGS,
@@ -93,7 +94,7 @@ def make_record(
     settings = job.settings | {"precision": job.stages[-1].precision}
     used = {name: settings[name] for name in PICTURE_SETTINGS if names_file(settings[name])}
     names = {name: each(_name_of, files) for name, files in used.items()}
-    own = {n: _as_json(value) for n, value in vars(settings).items() if n not in SETTINGS}
+    own = {name: _as_json(value) for name, value in vars(settings).items() if _is_own(name)}
     return {
         "program": f"neural_style_transfer {__version__}",
         "recipe": job.recipe,
@@ -118,6 +119,14 @@ def make_record(
         "format": suffix,
         "bits": bits,
     }
+
+
+def _is_own(name):
+    """Whether a record of one's own recipe has its value of this beside the settings.
+
+    That for films, too, which photos' settings leave out.
+    """
+    return name not in SETTINGS or name in OF_FILMS
 
 
 def _as_json(value):
@@ -294,9 +303,15 @@ _check_record = untrusted.fields(
 
 
 def settings_of(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the settings of a record. Those that its version did not have yet are off."""
-    is_ours = record.get("program", "unknown") != "unknown"
-    return (BEFORE if is_ours else {}) | record["settings"]
+    """Returns the settings of a record, by their present names.
+
+    Those that its version did not have yet are off.
+    """
+    program = record.get("program", "unknown")
+    settings = (BEFORE if program != "unknown" else {}) | record["settings"]
+    if program.startswith("neural_style_transfer 0.") and settings.get("optimizer") == "lbfgs":
+        settings["optimizer"] = "scipy"
+    return settings
 
 
 def recipe_of(record: Mapping[str, Any]) -> Settings:
@@ -310,19 +325,20 @@ def recipe_of(record: Mapping[str, Any]) -> Settings:
     if record["recipe"] != OWN_RECIPE:
         recipe = choose_settings(record["recipe"])
     elif "own_recipe" in record:  # values that its version did not have yet are off in this one
-        recipe = RECIPES["keras"] | record["own_recipe"]
+        own = record["own_recipe"]  # a stranger's may name files and folders, as settings
+        recipe = RECIPES["keras"] | {name: own[name] for name in own if _is_own(name)}
     else:
         raise InputError(
-            "was made from Python with a recipe of its own, whose values its record does not have; "
-            "paint it from Python, with that recipe"
+            "the record is of a recipe of one's own, but does not have its values; paint from "
+            "Python, with that recipe"
         )
-    settings = settings_of(record)
-    kept = {
-        name: settings[name]
-        for name in settings.keys() & SETTINGS.keys()
-        if not (name in PICTURE_SETTINGS and names_file(settings[name]))
+    settings = {
+        name: value
+        for name, value in settings_of(record).items()
+        if name in SETTINGS and (value is not None or name in MAY_BE_NONE)
     }
-    return choose_settings(recipe | kept)
+    pictures = {name for name in PICTURE_SETTINGS if names_file(settings.get(name))}
+    return choose_settings(recipe | {n: settings[n] for n in settings.keys() - pictures})
 
 
 def settings_like(
@@ -334,9 +350,6 @@ def settings_like(
         InputError: it was made with pictures (masks, say) that are not given.
     """
     recorded = {name: value for name, value in settings_of(record).items() if name in SETTINGS}
-    before_1_0 = record["program"].startswith("neural_style_transfer 0.")
-    if before_1_0 and recorded.get("optimizer") == "lbfgs":
-        recorded["optimizer"] = "scipy"  # its name since then
     optimizer = given["optimizer"] or recorded.get("optimizer")
     if optimizer != "adam":
         recorded = {name: value for name, value in recorded.items() if name not in OF_ADAM}
@@ -375,13 +388,25 @@ def differences(record: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [printable(line) for line in changed]
 
 
+def threads_of(machine_then: Mapping[str, Any]) -> dict[str, str] | None:
+    """Returns the variables that set how many threads there were, with their numbers.
+
+    Args:
+        machine_then: what a record says of the machine.
+
+    Returns None where they have no numbers, as a stranger's record may have it.
+    """
+    said = {name: str(machine_then[name]) for name in machine.THREADS if name in machine_then}
+    return said if all(re.fullmatch("[0-9]{1,9}", number) for number in said.values()) else None
+
+
 def _other_threads(then, here):
     """Says how many threads there were, where variables set another number, and how to have them.
 
-    "": they set the same, or not by a number, as a stranger's record may have it.
+    "": they set the same, or not by a number.
     """
-    before, now = ({n: each[n] for n in machine.THREADS if n in each} for each in (then, here))
-    if before == now or not all(str(value).isdecimal() for value in before.values()):
+    before, now = threads_of(then), threads_of(here)
+    if before is None or now is None or before == now:
         return ""
     was, is_now = (
         "/".join(dict.fromkeys(map(str, numbers.values()))) or "as many as cores"

@@ -63,8 +63,9 @@ class Stage(NamedTuple):
 class Checkpoint(NamedTuple):
     """Where a run is, and all that it needs to resume from there with the same numbers.
 
-    There is one exception: SciPy's L-BFGS cannot restore its history, so that a resumed run paints
-    another picture, unless the recipe has it start anew in each iteration, as `keras` does.
+    There are two exceptions. SciPy's L-BFGS cannot restore its history, so that a resumed run
+    paints another picture, unless the recipe has it start anew in each iteration, as `keras` does.
+    And float16 rounds otherwise, as small gradients are rescaled.
 
     Attributes:
         stage: the index of the stage.

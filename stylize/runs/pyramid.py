@@ -10,6 +10,7 @@ from stylize.images.resize import SMALLEST_SIDE, working_size
 from stylize.losses.search import MANY
 from stylize.runs.progress import Stage
 from stylize.runs.settings import Settings
+from stylize.runs.validators import MOST_SCALES
 
 # Preparation of a size, in evaluations, as found from runs' tables of losses: the targets; those of
 # similarity, another pass of the photo; the search for neighbours; and how much that grows with
@@ -73,6 +74,7 @@ def plan_sizes(base: Image.Image, settings: Settings) -> list[tuple[int, int]]:
         if isinstance(scales, str):  # "auto"
             given = max(rows, cols) if longer_side else short
             scales = 1 + max(0, math.floor(math.log(given / smallest, growth)))
+            scales = min(scales, MOST_SCALES)
         ratios = [1 / growth**steps for steps in range(scales - 1, 0, -1)]
         if settings.scales == "auto":  # a panorama's short side may become too short
             ratios = [ratio for ratio in ratios if int(short * ratio) > SMALLEST_SIDE]

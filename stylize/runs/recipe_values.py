@@ -26,6 +26,7 @@ from stylize.runs.validators import (
     whole_number,
     yes_or_no,
 )
+from stylize.vgg.layers import VALUES
 
 
 def _value(default: Any, check: Callable) -> Any:
@@ -65,10 +66,10 @@ class Recipe:
 
     # What pooling does with an odd last row or column: "valid" leaves it out, "same" pools it
     # alone.
-    pool_padding: str = _value("valid", one_of("valid", "same"))
+    pool_padding: str = _value("valid", one_of(*VALUES["pool_padding"]))
     # What the network sees around the picture: "zero", zeros; "replicate", its outermost pixels
     # again.
-    edges: str = _value("zero", one_of("zero", "replicate"))
+    edges: str = _value("zero", one_of(*VALUES["edges"]))
 
     # The filter that resizes pictures.
     resample: Image.Resampling = _value(Image.Resampling.NEAREST, resize_filter)

@@ -34,10 +34,11 @@ from stylize.runs.validators import (
     weight,
     whole_number,
 )
+from stylize.vgg.layers import VALUES
 
 EVALUATIONS_PER_ITERATION = 20
 MOST_ITERATIONS = 100_000  # more is a slip of the finger
-PRECISIONS = ("float32", "bfloat16", "float16")  # Keras's names of its dtype policies
+PRECISIONS = VALUES["precision"]
 STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
 
 
@@ -250,7 +251,7 @@ class Settings(Recipe):
         nargs="+",
     )
     pooling: str = _setting(
-        "max", "--pooling", one_of("max", "avg"), "max|avg", "look", "the network's pooling"
+        "max", "--pooling", one_of(*VALUES["pooling"]), "max|avg", "look", "the network's pooling"
     )
     init: Any = _setting(
         "base",

@@ -358,5 +358,5 @@ def layer_weights(value):
         try:
             weight(share)
         except InputError as error:
-            raise InputError(f"{error}, for {name}") from None
+            raise InputError(f"has a bad share for {name}: it {error}") from None
     return dict(zip(value, shares(value.values()), strict=True))

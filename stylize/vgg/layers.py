@@ -1,19 +1,45 @@
 """VGG19's layers with given weights, and what comes before and after them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from stylize.backend import tensors
 from stylize.backend.tensors import keras
-from stylize.errors import InputError, require
+from stylize.errors import InputError, listed, require
 from stylize.vgg.convolution import convolution, turned_kernel
 from stylize.vgg.pooling import max_pooling
 from stylize.vgg.weights import IMAGENET_MEAN_BGR, VGG19Weights, passes_through
 
 OURS = {"dtype": "float32", "data_format": "channels_last"}  # what our own layers take
+VALUES = {  # of which `vgg19_layers` takes one each
+    "precision": ("float32", "bfloat16", "float16"),  # Keras's names of its dtype policies
+    "pooling": ("max", "avg"),
+    "pool_padding": ("valid", "same"),
+    "edges": ("zero", "replicate"),
+    "data_format": ("channels_last", "channels_first"),
+}
 NARROWEST = 64  # channels, or filters: all of VGG19's layers; with fewer, ours was not measured
+
+
+def check_network(weights: Any, layers: Any, *values: Any) -> None:
+    """Checks what a network is to be built of: `values` are for `VALUES`, in order.
+
+    Raises:
+        InputError: no weights, no layers of theirs, or another value than there is.
+    """
+    require("weights", weights, VGG19Weights, "a VGG19Weights, from load_weights")
+    require("layers", layers, Mapping | Sequence, "layers' names")
+    poolings = {f"{name.partition('_')[0]}_pool" for name in weights.layers}
+    names = {layers} if isinstance(layers, str) else set(layers)
+    if unknown := sorted(map(str, names - poolings - weights.layers.keys())):
+        raise InputError(f"layers: a VGG19 has no {listed(unknown)}")
+    if not names or isinstance(layers, str):
+        raise InputError(f"layers must be a list of names, received {layers!r}")
+    for (name, known), value in zip(VALUES.items(), values, strict=True):
+        if value not in known:
+            raise InputError(f"{name} must be {' or '.join(known)}, received {value!r}")
 
 
 def vgg19_layers(
@@ -28,22 +54,12 @@ def vgg19_layers(
 
     Args:
         weights: of the convolutions. One that only passes its input through is not computed.
-        precision: of the convolutions, one of `PRECISIONS`.
+        precision: of the convolutions, one of `VALUES`, as all that follow.
         pooling: "max" or "avg".
         pool_padding: what happens to an odd last row: "valid" leaves it out, "same" pools it alone.
         edges: what lies around the picture: "zero", or with "replicate" its outermost pixels.
         data_format: of what goes through the layers.
-
-    Raises:
-        InputError: another pooling, padding or edges.
     """
-    for name, value, known in (
-        ("pooling", pooling, ("max", "avg")),
-        ("pool_padding", pool_padding, ("valid", "same")),
-        ("edges", edges, ("zero", "replicate")),
-    ):
-        if value not in known:
-            raise InputError(f"{name} must be {' or '.join(known)}, received {value!r}")
     options = {"dtype": precision, "data_format": data_format}
     block, padding = "block1", {"zero": "same", "replicate": "valid"}[edges]
     for name, (kernel, bias) in weights.layers.items():
@@ -86,11 +102,7 @@ def _convolution(name, kernel, bias, padding, options):
 
 
 def to_network(x: Any, weights: VGG19Weights, edges: str, data_format: str) -> Any:
-    """Makes of pictures, as `preprocess_image` makes them, what the first layer takes.
-
-    Raises InputError: weights that are none.
-    """
-    require("weights", weights, VGG19Weights, "a VGG19Weights, from load_weights")
+    """Makes of pictures, as `preprocess_image` makes them, what the first layer takes."""
     if tuple(weights.mean_bgr) != IMAGENET_MEAN_BGR:
         x = x + np.float32(np.subtract(IMAGENET_MEAN_BGR, weights.mean_bgr))
     if edges == "replicate":

@@ -22,10 +22,11 @@ def preprocess_image(image: Image.Image | ArrayLike) -> np.ndarray:
         InputError: it is no such image or array.
     """
     x = np.asarray(image)
-    if x.ndim < 3 or x.shape[-1] != 3:
+    kind = image.mode if isinstance(image, Image.Image) else x.shape
+    if kind != "RGB" and (isinstance(kind, str) or len(kind) < 3 or kind[-1] != 3):
         raise InputError(
-            "image must be an RGB image, or an array (..., rows, cols, 3), as load_image makes one "
-            f"of any picture; received {getattr(image, 'mode', None) or x.shape}"
+            "image must be an RGB image, as load_image makes one of any picture, or an array (..., "
+            f"rows, cols, 3); received {kind}"
         )
     x = x[..., ::-1].astype(np.float32, order="C")
     x -= np.asarray(IMAGENET_MEAN_BGR, np.float32)

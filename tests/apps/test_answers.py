@@ -184,8 +184,10 @@ def test_what_no_command_can_say_is_said(folder, capsys):
         "It is photo.png in the style of painting.png\n"
     )
     args = options.parse(["photo.png", "painting.png", "r", "--like", "mine.png"])
-    with pytest.raises(InputError, match="mine.png: was made from Python .*does not have"):
+    with pytest.raises(InputError, match="mine.png: the record is of a recipe of one's own, but "):
         options.follow_record(args.like, args)
+    save("mine.png", recipe="custom", own_recipe={"longer_side": "own_rounding"})
+    assert "which no command can repeat\n" in shown(capsys, "mine.png")
     save("mine.png", recipe="custom", own_recipe={"noise": 0.1})
     command, _, line, *_ = shown(capsys, "mine.png").splitlines()
     assert command.endswith(" photo.png painting.png mine --like mine.png")
@@ -202,18 +204,18 @@ def test_what_no_command_can_say_is_said(folder, capsys):
 def test_earlier_result_that_moved_aside_says_so(folder, capsys):
     save("me.png")
     save("me.2.png")
-    line = "It was me.png until another took its place; the command keeps that one, too\n"
+    line = "The command paints me.png; what has that name now moves aside, if it is another\n"
     assert line in shown(capsys, "me.2.png")
-    assert "took its place" not in shown(capsys, "me.png")
+    assert "moves aside" not in shown(capsys, "me.png")
 
 
 def test_threads_that_variables_set_are_named(folder, capsys):
     """A folder paints several pictures at once, each with its part of the cores."""
     save("one.png", machine={"OMP_NUM_THREADS": "1", "NPROC": "1", "cores": 2})
-    line = "Threads: 1, as OMP_NUM_THREADS and NPROC said; the same bytes need the same number of"
-    assert line in shown(capsys, "one.png")
+    variables = "For the same bytes, have as many threads, by variables: OMP_NUM_THREADS=1 NPROC=1"
+    assert variables in shown(capsys, "one.png")
     save("odd.png", machine={"OMP_NUM_THREADS": "1; rm"})
-    assert "Threads" not in shown(capsys, "odd.png")
+    assert "threads" not in shown(capsys, "odd.png")
 
 
 def test_sheet_says_which_pictures_it_has_and_where_to_choose(folder, capsys):

@@ -68,8 +68,25 @@ def test_every_recipe_can_be_changed_and_recorded(name, small_vgg19, photo, pain
     longer = RECIPES[name].longer_side
     assert read["own_recipe"]["longer_side"] == (longer and longer.__name__)
     again = metadata.recipe_of(read)
-    unlike = {"precision": read["settings"]["precision"], "temporal_weight": again.temporal_weight}
-    assert again == job.settings | unlike  # the latter is of films alone
+    assert again == job.settings | {"precision": read["settings"]["precision"]}
+
+
+def test_recipe_of_a_record_has_nothing_that_is_to_be_asked_for_again(small_vgg19, photo, painting):
+    """A stranger's record must not choose files and folders; the values of settings are theirs."""
+    job = prepare(photo, painting, RECIPES["pyramid"] | {"noise": 0.1}, size=24, keep_mask=photo)
+    record = json.loads(metadata.to_text(metadata.make_record(job, small_vgg19, photo, [painting])))
+    record["own_recipe"] |= {"scratch": "/etc", "init": "/etc/passwd", "memory": 0.01, "size": 32}
+    again = metadata.recipe_of(record)
+    assert (again.scratch, again.init, again.memory) == ("auto", job.settings.init, "auto")
+    assert (again.size, again.keep_mask, again.noise) == (24, None, 0.1)
+
+
+def test_recipe_of_an_earlier_record_has_the_present_names(record):
+    earlier = record | {"program": "neural_style_transfer 0.9.0"}
+    earlier["settings"] = record["settings"] | {"optimizer": "lbfgs", "strength": None}
+    again = metadata.recipe_of(earlier)
+    assert again.optimizer == "scipy"
+    assert again.strength == RECIPES[record["recipe"]].strength
 
 
 def test_arrays_are_recorded_by_their_pixels(small_vgg19, photo, painting, tmp_path):

@@ -57,7 +57,7 @@ def test_layers_get_shares_that_add_up_to_one():
 
 @pytest.mark.parametrize("value", [["conv4_2"], [], ["block4_conv2:-1"], ["block4_conv2:0"]])
 def test_layers_that_make_no_sense_are_refused(value):
-    words = "block1_conv1, block1_conv2|at least 0.* for block4_conv2$|add up to 0"
+    words = "block1_conv1, block1_conv2|has a bad share for block4_conv2: it must be .*|add up to 0"
     with pytest.raises(InputError, match=words):
         validators.layer_weights(value)
 

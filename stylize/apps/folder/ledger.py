@@ -95,6 +95,8 @@ class Ledger:
     def add(self, index: int, outcome: Outcome) -> None:
         """A task has ended, or is known to wait."""
         before, self.outcomes[index] = self.outcomes[index], outcome._replace(record={})
+        if outcome.status != "waiting":
+            self.stop(index)
         if outcome.status not in ("waiting", "finished"):  # first: nobody may hear what is said
             with self._as_far_as_there_is_room():
                 self._log(index, outcome, before.resumable)
@@ -102,7 +104,6 @@ class Ledger:
             self.print(outcome.room)
         if outcome.status == "waiting":
             return
-        self.stop(index)
         if outcome.status == "failed":
             self._fail(outcome)
         elif outcome.status == "painted":

@@ -114,8 +114,7 @@ class Allowance(NamedTuple):
         except SettingError as error:
             raise refused if error.flag == "--size" else error from None
         if max(rows, cols) > self.size:
-            fitting = f"Choose at most {most} rows; --max_size of app.py sets the limit."
-            remedy = fitting if least <= most else self._too_long
+            remedy = f"Choose at most {most} rows." if least <= most else self._too_long
             raise NotAllowed(
                 "size",
                 f"The result would be {cols}x{rows} pixels; the limit here is {self.size} on the "

@@ -31,7 +31,9 @@ class Asked:
             next request still adds to it.
         above: the caption of the one result that is shown in the picture's place, alone; empty
             where another picture, or none, is there. It is shared in the same way.
-        offered: see `of_choices`, of those that were painted last; None: there are none.
+        offered: what the small pictures are of that are shown to choose from, see `of_choices`;
+            empty where there are none. It is shared in the same way.
+        set_now: the same of what the visitor has set since; None: nothing else.
     """
 
     photos: Sequence[str]
@@ -44,7 +46,8 @@ class Asked:
     notes: list[str] = field(default_factory=list, compare=False)
     results: list[tuple[str, str]] = field(default_factory=list, compare=False)
     above: list[str] = field(default_factory=list, compare=False)
-    offered: tuple | None = field(default=None, compare=False)
+    offered: list[tuple] = field(default_factory=list, compare=False)
+    set_now: tuple | None = field(default=None, compare=False)
 
     @property
     def of_choices(self) -> tuple:

@@ -19,12 +19,12 @@ CONTROLS = {  # setting -> what a caption calls it
     "seed": "seed",
     "style_scale": "strokes",
 }
-COLOURS = [  # words -> `preserve_colors`, in brackets as in captions
+COLOURS = [  # words -> `preserve_colors`
     ("no", "none"),
-    ("paint brightness (luma)", "luma"),
-    ("recolour (linear)", "linear"),
-    ("recolour (linear_cholesky)", "linear_cholesky"),
-    ("recolour (histogram)", "histogram"),
+    ("yes, by luma", "luma"),
+    ("yes, by linear", "linear"),
+    ("yes, by linear_cholesky", "linear_cholesky"),
+    ("yes, by histogram", "histogram"),
 ]
 STROKES = [  # words -> `style_scale`
     ("finest", 0.3),

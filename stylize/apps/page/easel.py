@@ -23,6 +23,7 @@ from stylize.apps.page.foresight import Foresight
 from stylize.apps.page.log import log
 from stylize.apps.page.series import Series, download_name
 from stylize.apps.page.shown import (
+    CHOICES_OF_BEFORE,
     CHOOSE,
     DOWNLOAD,
     DOWNLOAD_ALL,
@@ -30,6 +31,7 @@ from stylize.apps.page.shown import (
     STILL_SHOWN,
     STOPPING,
     Offered,
+    Row,
     Shown,
     captioned,
     painting_as_used,
@@ -81,27 +83,36 @@ class Easel:
         """Paints the first photo small, once for each of `STRENGTHS`. The rest: see `paint`."""
         if is_clip(asked.photos[0]):
             raise InputError("The choices need a photo; give a frame of the clip instead.")
-        asked.offered = asked.of_choices
-        yield Offered("Getting ready ...", True, (None,) * len(STRENGTHS))
-        limit = Limit(asked.stop, self._allowed.seconds)
+        asked.offered.clear()
+        yield Offered("Getting ready ...", Row.NOT_YET, (None,) * len(STRENGTHS))
+        words = CHOOSE
         try:
-            photo = self._load(asked.photos[0], "the photo", limit)
-            countdown = Countdown(self._foresight.seconds_of_choices(photo.size, asked.given))
-            each = settings_of_choices(asked.given, photo.size, self._allowed.size)
-            for index, own in enumerate(each):
-                countdown.begin_next()
-                watch = Watch(limit)
-                yield Offered(countdown.words(watch))
-                job = self._prepare(photo, asked, own, limit)
-                for shown in self._follow(job, watch, countdown.words):
-                    pictures = [gr.skip() for _ in STRENGTHS]
-                    pictures[index] = shown.picture
-                    yield Offered(shown.words, pictures=pictures)
-                limit.check()
+            yield from self._paint_choices(asked)
         except Stopped as error:
-            yield Offered(str(error).capitalize())
-            return
-        yield Offered(CHOOSE)
+            words = str(error).capitalize()
+        if asked.offered and asked.set_now not in (None, asked.of_choices):
+            yield Offered(CHOICES_OF_BEFORE if words == CHOOSE else words, Row.HIDDEN)
+        else:
+            yield Offered(words)
+
+    def _paint_choices(self, asked):
+        """Yields what is shown of the small pictures. Raises `Stopped`."""
+        limit = Limit(asked.stop, self._allowed.seconds)
+        photo = self._load(asked.photos[0], "the photo", limit)
+        countdown = Countdown(self._foresight.seconds_of_choices(photo.size, asked.given))
+        each = settings_of_choices(asked.given, photo.size, self._allowed.size)
+        for index, own in enumerate(each):
+            countdown.begin_next()
+            watch = Watch(limit)
+            yield Offered(countdown.words(watch))
+            job = self._prepare(photo, asked, own, limit)
+            for shown in self._follow(job, watch, countdown.words):
+                pictures = [gr.skip() for _ in STRENGTHS]
+                pictures[index] = shown.picture
+                row = None if asked.offered else Row.THERE
+                asked.offered[:] = [asked.of_choices]
+                yield Offered(shown.words, row, pictures)
+            limit.check()
 
     def _paint_one(self, asked, folder):
         """Yields what is shown of the only photo."""
@@ -154,7 +165,7 @@ class Easel:
         Yields what is shown. Returns the `Watch`, and the path with what tells of a stop in its
         name; raises what ended the run, but for `Stopped`.
         """
-        limit = Limit(asked.stop, self._allowed.seconds)
+        limit, begun = Limit(asked.stop, self._allowed.seconds), time.monotonic()
         watch = Watch(limit)
         yield Shown(say(watch))
         try:
@@ -162,12 +173,13 @@ class Easel:
             job = self._prepare(image, asked, asked.given, limit)
         except Stopped as error:
             watch.error = error
+            log(_with_seconds(watch.ending, begun))
             return watch, path
         yield from painting_as_used(job, say(watch))
         yield from self._follow(job, watch, say)
         if not watch.error:
             self._foresight.learn(watch)
-        log(f"{watch.ending}, {watch.seconds:.0f} s")
+        log(_with_seconds(watch.ending, begun))
         if watch.last:
             record = metadata.make_record(job, self._weights, photo, [asked.style])
             more = {"iteration": watch.last.iteration, "losses": watch.last.losses.as_dict()}
@@ -202,22 +214,23 @@ class Easel:
             clip, first = self._allowed.open_clip(path, limit)
             job = self._prepare(first, asked, asked.given, limit)
         except Stopped as error:
-            yield Shown(f"{error}; no frame was finished".capitalize())
+            words = f"{error}; no frame was finished"
+            log(_with_seconds(words, begun))
+            yield Shown(words.capitalize())
             return
         yield from painting_as_used(job, "Getting ready ...")
         with tempfile.TemporaryDirectory(dir=self._folder) as kept:
             record = metadata.make_record(job, self._weights, path, [asked.style], of_film=True)
             frames = FrameFolder(kept, record)
             ended = yield from self._paint_frames(job, clip, frames, limit)
-            files = frames.files()
+            files, is_stopped = frames.files(), ended != "done"
             words = f"{ended}: {len(files)} of {clip.length} frames".capitalize()
-            last, seconds = job.stages[-1], time.monotonic() - begun
-            log(f"{words.lower()}, {last.cols}x{last.rows} pixels, {seconds:.0f} s")
             if not files:
+                log(_with_seconds(words.lower(), begun))
                 yield Shown(words)
                 return
             yield Shown(f"{words}; writing the film ...")
-            film = folder / f"{_download_name(asked, path)}{_STOPPED * (ended != 'done')}.mp4"
+            film = folder / f"{_download_name(asked, path)}{_STOPPED * is_stopped}.mp4"
             if clip.sound:  # however long it is
                 seconds = float(len(files) / clip.rate)
                 clip = clip._replace(sound=(*clip.sound, "-t", str(seconds)))
@@ -229,7 +242,8 @@ class Easel:
                     raise InputError("Writing the film took too long.") from None
                 raise
             silent = "" if with_sound else ", without sound, which could not be converted"
-        asked.keep(film, path, is_stopped=ended != "done")
+        log(_with_seconds(words.lower(), begun))
+        asked.keep(film, path, is_stopped=is_stopped)
         gallery = gr.Gallery([(str(film), Path(path).name)], visible=True)
         download = gr.DownloadButton(DOWNLOAD_FILM, value=str(film), interactive=True)
         yield Shown(f"{words}{silent}", download=download, gallery=gallery)
@@ -308,6 +322,11 @@ class Easel:
         finally:
             with contextlib.suppress(OSError):  # there are some
                 folder.rmdir()
+
+
+def _with_seconds(words, begun):
+    """Words for the log, and how long it has been since the time when it was begun."""
+    return f"{words}, {time.monotonic() - begun:.0f} s"
 
 
 def _download_name(asked, photo):

@@ -12,7 +12,7 @@ from stylize.apps.page.controls import CONTROLS
 from stylize.apps.page.guard import NOT_OURS
 from stylize.apps.page.layout import Layout, is_example, marked
 from stylize.apps.page.previews import SECONDS, original
-from stylize.apps.page.shown import Shown, complaint
+from stylize.apps.page.shown import Row, Shown, complaint
 from stylize.apps.page.studio import Studio
 from stylize.apps.page.watch import Limit
 
@@ -58,12 +58,12 @@ class Answers:
     def offer(self, request: gr.Request) -> Iterator[tuple]:
         """The small pictures that were asked for are painted."""
         for shown in self.studio.offer(request.session_hash):
-            yield shown.words, *_row(True if shown.is_begun else None), *shown.pictures
+            yield shown.words, *_of_row(shown.row), *shown.pictures
 
     def changed(self, request: gr.Request, *sent: Any) -> tuple:
         """Something is given or set anew. Returns words, and what is shown of the choices."""
         asked = self._asked(request, *sent)
-        return self.studio.ready(request, asked), *_row(self.studio.still_offers(request, asked))
+        return self.studio.ready(request, asked), *_of_row(self.studio.row(request, asked))
 
     def foresee(self, photos: Any, painting: Any, *values: Any) -> str:
         """How long it will take, in words."""
@@ -195,11 +195,11 @@ def _follow_mask(page, answers):
     page.remove_mask.click(answers.remove_mask, page.photos, all_of_it, **_AS_SENT)
 
 
-def _row(is_shown):
+def _of_row(row):
     """The row of small pictures, and the words that it is hidden; None: both stay as they are."""
-    if is_shown is None:
+    if row is None:
         return gr.skip(), gr.skip()
-    return gr.Row(visible=is_shown), gr.Markdown(visible=not is_shown)
+    return gr.Row(visible=row is Row.THERE), gr.Markdown(visible=row is Row.HIDDEN)
 
 
 def _visitor(request):

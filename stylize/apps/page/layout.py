@@ -10,7 +10,7 @@ import gradio as gr
 
 from stylize.apps.page.choices import STRENGTHS
 from stylize.apps.page.controls import COLOURS, DEFAULT_ROWS, DEFAULTS, STROKES
-from stylize.apps.page.shown import CHOICES_HIDDEN, DOWNLOAD, lacking
+from stylize.apps.page.shown import CHOICES_HIDDEN, DOWNLOAD, what_to_do
 from stylize.images.formats import picture_suffixes
 
 PACKAGE = Path(__file__).parents[2]
@@ -209,7 +209,7 @@ def _more_controls():
             COLOURS,
             value=DEFAULTS["preserve_colors"],
             label="Keep the photo's colours",
-            info="paint only brightness, or recolour the painting first",
+            info="luma: only brightness is painted; others recolour the painting first",
         )
     with gr.Accordion("More settings", open=False):
         keep_mask = _upload("Keep a part of the photo: a mask", ["image"], "keep_mask")
@@ -250,7 +250,7 @@ def _outputs():
         height=420,
         elem_id="result",
     )
-    words = gr.Markdown(lacking([], None), elem_id="status")
+    words = gr.Markdown(what_to_do([], None), elem_id="status")
     gallery = _results("Results", "gallery")  # of several photos, or the film
     download = gr.DownloadButton(DOWNLOAD, interactive=False)
     with gr.Accordion("Losses", elem_id="losses"):

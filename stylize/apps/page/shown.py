@@ -1,6 +1,7 @@
 """What the page shows of a painting: words, pictures, downloads, and what went wrong."""
 
 import contextlib
+import enum
 import html
 import os
 from collections.abc import Generator, Iterator, Sequence
@@ -23,15 +24,29 @@ CHOICES_HIDDEN = (
     "The choices are hidden: they were painted with other pictures or settings. Set those again to "
     "see them, or press *Show me the choices* for new ones."
 )
+CHOICES_OF_BEFORE = "The choices are painted: of what was set when you asked for them."
 STILL_SHOWN = "Shown above: "  # before the caption of an earlier result
 COMPLAINS_FOR = 4  # seconds; it lies over the result, and the status says the same
 
 
 def lacking(photos: Sequence[str], painting: str | None) -> str:
-    """Which pictures are still to be chosen, in words; "" if none."""
+    """What is still to be chosen: "a photo", "a painting" or both, in words; "" if none."""
     given = {"a photo": photos, "a painting": painting}
-    missing = [name for name, picture in given.items() if not picture]
-    return f"Choose {' and '.join(missing)}." if missing else ""
+    return " and ".join(name for name, picture in given.items() if not picture)
+
+
+def what_to_do(photos: Sequence[str], painting: str | None) -> str:
+    """What a visitor has to do next, in words."""
+    missing = lacking(photos, painting)
+    return f"Choose {missing}." if missing else READY
+
+
+class Row(enum.Enum):
+    """What is shown of the row of small pictures: it, words that it is hidden, or neither."""
+
+    THERE = enum.auto()
+    HIDDEN = enum.auto()
+    NOT_YET = enum.auto()
 
 
 class Shown(NamedTuple):
@@ -64,10 +79,10 @@ class Shown(NamedTuple):
 
 
 class Offered(NamedTuple):
-    """The same of small pictures to choose from, one for each of `STRENGTHS`."""
+    """The same of small pictures to choose from, one for each of `STRENGTHS`, in a `Row`."""
 
     words: Any
-    is_begun: bool = False
+    row: Row | None = None
     pictures: Any = (gr.skip(),) * len(STRENGTHS)
 
 

@@ -20,15 +20,16 @@ from stylize.apps.page.log import log
 from stylize.apps.page.masks import Masks
 from stylize.apps.page.previews import Previews
 from stylize.apps.page.shown import (
-    READY,
     STILL_SHOWN,
     Offered,
+    Row,
     Shown,
     captioned,
     complaint,
     in_place_of_earlier,
     lacking,
     reason,
+    what_to_do,
     with_caption,
     with_notes,
 )
@@ -117,21 +118,28 @@ class Studio:
         goes_on = request.session_hash in self._running or (before and before.waits)
         if goes_on or asked == before:
             return gr.skip()
-        words = lacking(asked.photos, asked.style) or READY
+        words = what_to_do(asked.photos, asked.style)
         return captioned(words, before.above, STILL_SHOWN) if before else words
 
-    def still_offers(self, request: gr.Request, asked: Asked) -> bool | None:
-        """Whether the small pictures that a visitor may choose from are of what is set now.
+    def row(self, request: gr.Request, asked: Asked) -> Row | None:
+        """What to show of a visitor's small pictures, which may be of something else than is set.
+
+        While they are being painted, they are not hidden; that comes at the end, see `offer`.
 
         Args:
             request: whose they are.
             asked: what would be painted now.
 
-        Returns None where there are none.
+        Returns None where what is shown is to stay.
         """
         with self._asking:
             before = self._asked.get(request.session_hash)
-        return before.offered == asked.of_choices if before and before.offered else None
+        if before is None:
+            return None
+        before.set_now = asked.of_choices
+        if not before.offered or (before.is_choice and request.session_hash in self._running):
+            return None
+        return Row.THERE if before.offered == [before.set_now] else Row.HIDDEN
 
     def paint(self, session: str | None) -> Iterator[Shown]:
         """Paints what a visitor asked for last, in their turn.
@@ -202,8 +210,8 @@ class Studio:
         """Raises InputError unless there is something to paint, and not too much of it."""
         if self._is_ending:
             raise InputError(SHUT_DOWN)
-        if words := lacking(asked.photos, asked.style):
-            raise InputError(f"{words[:-1]}: your own, or an example.")
+        if missing := lacking(asked.photos, asked.style):
+            raise InputError(f"Choose {missing}: your own, or an example.")
         self.allowed.check_photos(asked.photos)
         if bytes_in(self._folder) > self.allowed.bytes:
             raise InputError("The page has no room for this now; come back later.")

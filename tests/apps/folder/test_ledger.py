@@ -127,9 +127,13 @@ def test_picture_that_was_saved_as_the_run_was_stopped_is_painted(ledger, tmp_pa
 
 def test_picture_is_logged_where_nobody_hears_of_it(ledger, tmp_path, monkeypatch):
     monkeypatch.setattr(ledger, "print", raises_os_error)
+    ledger.start(0)
+    (tmp_path / "a.png").write_text("a picture")
     with pytest.raises(OSError, match="gone"):
-        ledger.add(0, Outcome("painted", seconds=1))
-    assert "a.png" in (tmp_path / "log.jsonl").read_text()
+        ledger.add(0, Outcome("painted", seconds=1, room="what was there has moved aside"))
+    ledger.close()
+    (line,) = (tmp_path / "log.jsonl").read_text().splitlines()  # once
+    assert json.loads(line)["result"] == str(tmp_path / "a.png")
 
 
 def raises_os_error(line):

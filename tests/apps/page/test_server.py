@@ -650,7 +650,7 @@ def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path)
     status(page, "Done: 38x32 pixels")
     choices, hidden = page.locator("#choices"), page.locator("#choices_hidden")
     colours = page.get_by_label("Keep the photo's colours")
-    for colour, others in (("paint brightness (luma)", True), ("no", False)):
+    for colour, others in (("yes, by luma", True), ("no", False)):
         colours.click()
         page.get_by_role("option", name=colour, exact=True).click()
         expect(choices).to_be_visible(visible=not others)

@@ -38,6 +38,7 @@ from stylize.apps.page import easel as easels  # noqa: E402
 from stylize.apps.page.allowance import Allowance  # noqa: E402
 from stylize.apps.page.controls import COLOURS, CONTROLS, DEFAULT_ROWS, DEFAULTS  # noqa: E402
 from stylize.apps.page.series import Series, download_name  # noqa: E402
+from stylize.apps.page.shown import Offered, Row  # noqa: E402
 
 VISITOR = SimpleNamespace(session_hash="a visitor")
 CAT, DOG = "cat_painting_0.5", "dog_painting_0.5"  # what results of `three` are called
@@ -174,8 +175,7 @@ def test_time_is_foreseen_by_the_pace_of_the_machine(studio, photo_path, tmp_pat
         iterations=20
     )
     too_large = "The result would be 120x100 pixels; the limit here is 64 on the longer side."
-    remedy = "Choose at most 54 rows; --max_size of app.py sets the limit."
-    assert said(size=100) == f"{too_large} {remedy}"
+    assert said(size=100) == f"{too_large} Choose at most 54 rows."
     assert "would be 64x54" not in said(size=54) and "would be 66x55" in said(size=55)
     assert said([]) == ""
     Image.new("RGB", (315, 25)).save(tmp_path / "wide.png")
@@ -1137,16 +1137,46 @@ def test_choices_are_offered_while_they_are_of_what_is_set(studio, photo_path, p
         given = {name: DEFAULTS[name] for name in CONTROLS} | {"size": 40} | more
         return asked.Asked([photo_path], painting_path, mask, given)
 
-    assert studio.still_offers(VISITOR, wanted()) is None
+    assert studio.row(VISITOR, wanted()) is None
     studio.enter(VISITOR, wanted(), is_choice=True)
-    assert studio.still_offers(VISITOR, wanted()) is None  # until it is their turn
+    assert studio.row(VISITOR, wanted()) is None  # until the first is there
+    assert [each.row for each in studio.offer(VISITOR.session_hash) if each.row] == [
+        Row.NOT_YET,
+        Row.THERE,
+    ]
+    studio.enter(VISITOR, wanted(seed=1))
+    assert studio.row(VISITOR, wanted(strength=0.7, size=50)) == Row.THERE
+    for other in (wanted("mask.png"), wanted(preserve_colors="luma"), wanted(style_scale=0.6)):
+        assert studio.row(VISITOR, other) == Row.HIDDEN
+
+
+def test_choices_are_hidden_at_their_end_if_something_else_is_set_by_then(
+    studio, photo_path, painting_path
+):
+    """Before, they and their progress stay in sight."""
+    given = {name: DEFAULTS[name] for name in CONTROLS} | {"size": 40}
+    studio.enter(VISITOR, asked.Asked([photo_path], painting_path, None, given), is_choice=True)
+    events = studio.offer(VISITOR.session_hash)
+    while next(events).row != Row.THERE:
+        pass
+    other = asked.Asked([photo_path], painting_path, None, given | {"seed": 1})
+    assert studio.row(VISITOR, other) is None
+    *_, last = events
+    assert last == Offered(
+        "The choices are painted: of what was set when you asked for them.", Row.HIDDEN
+    )
+    assert studio.row(VISITOR, other) == Row.HIDDEN
+
+
+def test_choices_that_were_stopped_before_the_first_are_none(studio, photo_path, painting_path):
+    given = {name: DEFAULTS[name] for name in CONTROLS} | {"size": 40}
+    wanted = asked.Asked([photo_path], painting_path, None, given)
+    studio.enter(VISITOR, wanted, is_choice=True)
     events = studio.offer(VISITOR.session_hash)
     next(events)
-    events.close()
-    studio.enter(VISITOR, wanted(seed=1))
-    assert studio.still_offers(VISITOR, wanted(strength=0.7, size=50)) is True
-    for other in (wanted("mask.png"), wanted(preserve_colors="luma"), wanted(style_scale=0.6)):
-        assert studio.still_offers(VISITOR, other) is False
+    studio.stop(VISITOR)
+    assert [each.row for each in events] == [None]
+    assert studio.row(VISITOR, wanted) is None
 
 
 def test_choices_count_down_to_the_last_of_them(monkeypatch):
