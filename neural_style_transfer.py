@@ -267,7 +267,7 @@ class Evaluator:
         self.evaluations += 1
         named = dict(zip(self._loss_and_grads.names, map(float, terms), strict=True))
         losses = Losses(float(np.sum(terms)), named)
-        losses.require_finite(grads_are_finite, self.evaluations)
+        losses.require_finite(grads_are_finite, self.evaluations, x)
         if self._on_evaluation:
             self._on_evaluation(losses, x)
         return losses
@@ -361,7 +361,7 @@ def paint(
     `checkpoint`, if given, and calls `keep` with one after each step of the optimiser (SciPy's:
     after each iteration) but the last, and as each further size begins. Raises InputError.
     """
-    progress = started(job, weights, progress, callback)
+    progress = started(job, weights, progress, callback, keep)
     resumed = checkpoint = job.resumed(checkpoint)
     key, first = job.key, checkpoint.stage if checkpoint else 0
     level: Level | None = None

@@ -152,9 +152,10 @@ def test_every_paper_that_the_code_names_can_be_cited():
     for path in (ROOT / "neural_style_transfer.py", *(ROOT / "stylize").rglob("*.py")):
         text = path.read_text()
         for number in re.findall(r"arXiv:(\d{4}\.\d{5})", text):
-            assert any(url.endswith(number) for url in urls), f"{path}: {number}"
+            known = any(url.endswith(number) for url in urls)
+            assert known, f"{path}: add arXiv:{number} to the references in CITATION.cff"
         for name in re.findall(r"Source: ([A-Z][a-z]+)(?: et al\.|,| and| 19| 20)", text):
-            assert name in authors, f"{path}: {name}"
+            assert name in authors, f"{path}: add the paper of {name} to those in CITATION.cff"
 
 
 def test_readme_names_the_rooms_as_the_package_does():

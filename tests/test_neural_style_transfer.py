@@ -917,6 +917,12 @@ def test_evaluator_names_the_term_that_is_not_finite(terms, message):
         evaluator.loss(np.zeros(2))
 
 
+def test_picture_that_is_not_finite_is_no_fault_of_a_weight():
+    evaluator = nst.Evaluator(named(lambda x: (np.array([np.nan, 0, 0]), x)))
+    with pytest.raises(nst.NonFiniteLoss, match="^the picture has values that are not finite at"):
+        evaluator.loss(np.array([0, np.nan]))
+
+
 def test_evaluator_refuses_an_infinite_gradient():
     evaluator = nst.Evaluator(named(lambda x: (np.zeros(3), x / 0.0)))
     with np.errstate(divide="ignore"), pytest.raises(nst.NonFiniteLoss, match="gradient"):
@@ -1324,6 +1330,7 @@ def test_arguments_of_another_kind_are_named(small_vgg19, photo, painting):
         ((job, "mirror"), "weights must be a VGG19Weights, from load_weights, received str"),
         ((job, small_vgg19, nst.Progress), "progress must be a Progress, received type"),
         ((job, small_vgg19, None, 5), "callback must be a function of an Iterate, received int"),
+        ((job, small_vgg19, None, None, None, 5), "keep must be a function of a Checkpoint, rec"),
     ]:
         with pytest.raises(nst.InputError, match=said):
             nst.paint(*given)

@@ -36,6 +36,7 @@ ALONE = {  # options that others than these know nothing of
 INSTEAD = {
     "resume": "the same command without it resumes where it was stopped",
     "final_only": "leave it out: there is one file for each anyway",
+    "compare": "leave it out, or compare paintings with --compare style=a.jpg,b.jpg",
 }
 EXCLUSIVE = (("final_only", "every_iteration"), ("watch", "overwrite"))
 
@@ -82,7 +83,7 @@ def refuse_idle(args: argparse.Namespace, kind: str) -> None:
             continue
         if kind == "photo" and not os.path.lexists(args.base):
             raise InputError(f"{args.base}: no such file or folder; check the path")
-        *others, last = kinds
+        *others, last = [each for each in kinds if (name, each) != ("compare", "comparison")]
         wanted = f"{', a '.join(others)} or a {last}" if others else last
         instead = INSTEAD.get(name, "leave it out")
         folder_of_styles = kind == "folder" and not Path(args.base).is_dir()

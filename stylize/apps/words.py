@@ -61,6 +61,7 @@ VALUE_NAMES: Mapping[str, Mapping[str, str]] = {  # by option: other words -> ou
     },
     "--pooling": {"average": "avg", "mean": "avg", "maximum": "max"},
     "--optimizer": {"l-bfgs": "lbfgs", "l_bfgs": "lbfgs"},
+    "--style_scale": {"finest": "0.3", "finer": "0.6", "coarser": "1.5", "coarsest": "2"},
     "--size": {"original": "own", "full": "own", "same": "own"},
     "--format": {"jpeg": "jpg", "tif": "tiff"},
     "--precision": {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"},

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from stylize.backend import tensors
 from stylize.errors import NonFiniteLoss
 from stylize.losses.term import Term
 
@@ -32,18 +33,29 @@ class Losses:
         """Returns total and terms in one dictionary, as records have them."""
         return {"total": self.total, **self.terms}
 
-    def require_finite(self, grads_are_finite: bool, evaluation: int) -> None:
-        """Raises NonFiniteLoss, naming the term, unless every number is finite."""
+    def require_finite(self, grads_are_finite: bool, evaluation: int, x: Any) -> None:
+        """Raises NonFiniteLoss, naming the term, unless every number is finite.
+
+        Args:
+            grads_are_finite: whether the gradient is.
+            evaluation: its number.
+            x: where it was made: what is not finite there says nothing of the weights.
+        """
+        if math.isfinite(self.total) and grads_are_finite:
+            return
+        if not tensors.is_finite(x):
+            raise NonFiniteLoss(
+                f"the picture has values that are not finite at evaluation {evaluation}"
+            )
         for name, value in self.terms.items():
             if not math.isfinite(value):
                 raise NonFiniteLoss(
                     f"the {name.replace('_', ' ')} loss became {value} at evaluation "
                     f"{evaluation}; lower its weight"
                 )
-        if not (math.isfinite(self.total) and grads_are_finite):
-            raise NonFiniteLoss(
-                f"the gradient became infinite at evaluation {evaluation}; lower the weights"
-            )
+        raise NonFiniteLoss(
+            f"the gradient became infinite at evaluation {evaluation}; lower the weights"
+        )
 
 
 class Step(NamedTuple):

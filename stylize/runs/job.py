@@ -219,6 +219,7 @@ def started(
     weights: VGG19Weights,
     progress: Progress | None,
     callback: Callable[[Iterate], None] | None,
+    keep: Callable[[Checkpoint], None],
 ) -> Progress:
     """Returns the progress of a run that starts now, a new one if None is given.
 
@@ -228,6 +229,7 @@ def started(
     require("weights", weights, VGG19Weights, "a VGG19Weights, from load_weights")
     progress = Progress() if progress is None else progress
     require("progress", progress, Progress, "a Progress")
+    require("keep", keep, Callable, "a function of a Checkpoint")
     progress.start_run(job.stages, callback)
     return progress
 

@@ -41,5 +41,11 @@ def rgb_values(x: ArrayLike) -> np.ndarray:
 
     Returns:
         float64 of the same shape, RGB, clipped to 0..255, not rounded.
+
+    Raises:
+        InputError: an array of another shape.
     """
-    return (np.asarray(x, np.float64) + IMAGENET_MEAN_BGR)[..., ::-1].clip(0, 255)
+    x = np.asarray(x, np.float64)
+    if x.ndim < 3 or x.shape[-1] != 3:
+        raise InputError(f"x must be (..., rows, cols, 3), received {x.shape}")
+    return (x + IMAGENET_MEAN_BGR)[..., ::-1].clip(0, 255)

@@ -3,7 +3,7 @@
 import html
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from stylize.apps.page.controls import in_caption
 
 MOST_KEPT = 24  # of a visitor's results
+NOT_OF_CHOICES = ("strength", "size")  # settings that the small pictures to choose from do not have
 
 
 @dataclass
@@ -31,9 +32,9 @@ class Asked:
             next request still adds to it.
         above: the caption of the one result that is shown in the picture's place, alone; empty
             where another picture, or none, is there. It is shared in the same way.
-        offered: what the small pictures are of that are shown to choose from, see `of_choices`;
-            empty where there are none. It is shared in the same way.
-        set_now: the same of what the visitor has set since; None: nothing else.
+        offered: the request for the small pictures that are shown to choose from, alone; empty
+            where there are none. It is shared in the same way.
+        set_now: `of_choices` of what the visitor has set since; None: nothing else.
     """
 
     photos: Sequence[str]
@@ -46,14 +47,29 @@ class Asked:
     notes: list[str] = field(default_factory=list, compare=False)
     results: list[tuple[str, str]] = field(default_factory=list, compare=False)
     above: list[str] = field(default_factory=list, compare=False)
-    offered: list[tuple] = field(default_factory=list, compare=False)
+    offered: list["Asked"] = field(default_factory=list, compare=False, repr=False)
     set_now: tuple | None = field(default=None, compare=False)
 
     @property
     def of_choices(self) -> tuple:
         """What the small pictures to choose from depend on: not on the strength or the size."""
-        others = {n: value for n, value in self.given.items() if n not in ("strength", "size")}
+        others = {n: value for n, value in self.given.items() if n not in NOT_OF_CHOICES}
         return self.photos[:1], self.style, self.keep_mask, others
+
+    @property
+    def about_choices(self) -> str:
+        """The same in words."""
+        return self.caption(self.photos[0], NOT_OF_CHOICES)
+
+    def others(self, without: Collection[str]) -> str:
+        """What is asked for beside the pictures, `without` some settings, in words."""
+        words = [in_caption(self.given, without), "mask" if self.keep_mask else ""]
+        return ", ".join(filter(None, words))
+
+    def caption(self, photo: str, without: Collection[str] = ()) -> str:
+        """What the result of a photo or a clip is of, in words, `without` some settings."""
+        names = f"{Path(photo).name} + {Path(self.style or '').name}"
+        return ", ".join(filter(None, [names, self.others(without)]))
 
     def note(self, texts: Iterable[str]) -> None:
         """Notes what was not noted before: of the next photo too, the same may be known."""
@@ -63,8 +79,6 @@ class Asked:
 
     def keep(self, path: str | os.PathLike, photo: str, is_stopped: bool = False) -> None:
         """Keeps the result of a photo or a clip, for when the next one has taken its place."""
-        names = f"{Path(photo).name} + {Path(self.style or '').name}"
-        mask = ", mask" if self.keep_mask else ""
         stopped = ", stopped" if is_stopped else ""
-        self.results.append((str(path), f"{names}, {in_caption(self.given)}{mask}{stopped}"))
+        self.results.append((str(path), f"{self.caption(photo)}{stopped}"))
         del self.results[:-MOST_KEPT]

@@ -1,6 +1,6 @@
 """The settings on the page: the words for them, and the values that it opens with."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from stylize.runs.recipes import DEFAULT_RECIPE, RECIPES
@@ -35,11 +35,18 @@ STROKES = [  # words -> `style_scale`
 ]
 
 
-def in_caption(given: Mapping[str, Any]) -> str:
-    """The strength, and whatever else differs from what the page opens with, in words."""
+def in_caption(given: Mapping[str, Any], without: Collection[str] = ()) -> str:
+    """The strength, and whatever else differs from what the page opens with, in words.
+
+    Args:
+        given: settings.
+        without: those to leave out.
+    """
     opens_with = {name: DEFAULTS[name] for name in CONTROLS} | {"size": DEFAULT_ROWS}
-    told = (name for name in CONTROLS if name == "strength" or given[name] != opens_with[name])
-    return ", ".join(f"{CONTROLS[name]} {_in_words(name, given[name])}" for name in told)
+    told = [name for name in CONTROLS if name == "strength" or given[name] != opens_with[name]]
+    return ", ".join(
+        f"{CONTROLS[name]} {_in_words(name, given[name])}" for name in told if name not in without
+    )
 
 
 def _in_words(name, value):

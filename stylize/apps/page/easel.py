@@ -28,12 +28,14 @@ from stylize.apps.page.shown import (
     DOWNLOAD,
     DOWNLOAD_ALL,
     DOWNLOAD_FILM,
+    NOT_YET,
     STILL_SHOWN,
     STOPPING,
+    THERE,
     Offered,
-    Row,
     Shown,
     captioned,
+    hidden,
     painting_as_used,
     reason,
 )
@@ -84,14 +86,15 @@ class Easel:
         if is_clip(asked.photos[0]):
             raise InputError("The choices need a photo; give a frame of the clip instead.")
         asked.offered.clear()
-        yield Offered("Getting ready ...", Row.NOT_YET, (None,) * len(STRENGTHS))
+        yield Offered("Getting ready ...", NOT_YET, (None,) * len(STRENGTHS))
         words = CHOOSE
         try:
             yield from self._paint_choices(asked)
         except Stopped as error:
             words = str(error).capitalize()
         if asked.offered and asked.set_now not in (None, asked.of_choices):
-            yield Offered(CHOICES_OF_BEFORE if words == CHOOSE else words, Row.HIDDEN)
+            words = CHOICES_OF_BEFORE if words == CHOOSE else words
+            yield Offered(words, hidden(asked.about_choices))
         else:
             yield Offered(words)
 
@@ -109,8 +112,8 @@ class Easel:
             for shown in self._follow(job, watch, countdown.words):
                 pictures = [gr.skip() for _ in STRENGTHS]
                 pictures[index] = shown.picture
-                row = None if asked.offered else Row.THERE
-                asked.offered[:] = [asked.of_choices]
+                row = None if asked.offered else THERE
+                asked.offered[:] = [asked]
                 yield Offered(shown.words, row, pictures)
             limit.check()
 
@@ -331,4 +334,5 @@ def _with_seconds(words, begun):
 
 def _download_name(asked, photo):
     """What the result of one of the photos, or of a clip, is called."""
-    return download_name(photo, asked.style, asked.given["strength"])
+    others = asked.others(without=("strength", "size", "iterations"))
+    return download_name(photo, asked.style, asked.given["strength"], others)

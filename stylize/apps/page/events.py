@@ -1,7 +1,9 @@
 """What happens on the page when a visitor gives something, changes it or clicks."""
 
 import functools
+import html
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -10,9 +12,9 @@ from stylize.apps.page.asked import Asked
 from stylize.apps.page.choices import STRENGTHS
 from stylize.apps.page.controls import CONTROLS
 from stylize.apps.page.guard import NOT_OURS
-from stylize.apps.page.layout import Layout, is_example, marked
+from stylize.apps.page.layout import TO_RESULT, Layout, is_example, marked
 from stylize.apps.page.previews import SECONDS, original
-from stylize.apps.page.shown import Row, Shown, complaint
+from stylize.apps.page.shown import Shown, complaint
 from stylize.apps.page.studio import Studio
 from stylize.apps.page.watch import Limit
 
@@ -79,6 +81,9 @@ class Answers:
     def show_last(self, pictures: Any) -> Any:
         """The last of them: only one is taken."""
         paths = _paths(pictures)
+        if len(paths) > 1:
+            name = html.escape(Path(paths[-1]).name)
+            gr.Info(f"Only one is taken here: {name}", duration=REMARKS_FOR)
         return self._shown_instead(paths, paths[-1:])
 
     def mask_given(self, request: gr.Request, photos: Any, mask: Any) -> tuple[Any, ...]:
@@ -142,6 +147,7 @@ def connect(page: Layout, answers: Answers) -> None:
 def _paint(page, answers):
     """*Paint*. Earlier results stay in sight meanwhile."""
     words, *_ = page.outputs
+    page.start.click(None, js=TO_RESULT)
     entered = page.start.click(answers.enter, page.inputs, words, **_AS_SENT)
     waiting = {"show_progress_on": page.outputs[:-1]}
     entered.success(answers.paint_entered, None, page.outputs, **waiting, **_EACH_IN_TURN)
@@ -196,10 +202,10 @@ def _follow_mask(page, answers):
 
 
 def _of_row(row):
-    """The row of small pictures, and the words that it is hidden; None: both stay as they are."""
+    """The row of small pictures, and the words in its place; None: both stay as they are."""
     if row is None:
         return gr.skip(), gr.skip()
-    return gr.Row(visible=row is Row.THERE), gr.Markdown(visible=row is Row.HIDDEN)
+    return gr.Row(visible=row.is_there), gr.Markdown(row.instead, visible=bool(row.instead))
 
 
 def _visitor(request):

@@ -10,7 +10,7 @@ import gradio as gr
 
 from stylize.apps.page.choices import STRENGTHS
 from stylize.apps.page.controls import COLOURS, DEFAULT_ROWS, DEFAULTS, STROKES
-from stylize.apps.page.shown import CHOICES_HIDDEN, DOWNLOAD, what_to_do
+from stylize.apps.page.shown import DOWNLOAD, what_to_do
 from stylize.images.formats import picture_suffixes
 
 PACKAGE = Path(__file__).parents[2]
@@ -69,6 +69,13 @@ ON_LOAD = """() => {
         if (button) { watcher.disconnect(); button.click(); }
     });
     watcher.observe(document.body, {childList: true, subtree: true});
+}"""
+# In a narrow window the result is far below the button.
+TO_RESULT = """() => {
+    const result = document.querySelector("#result");
+    if (result.getBoundingClientRect().top > window.innerHeight - 100) {
+        result.scrollIntoView({behavior: "smooth"});
+    }
 }"""
 DRAW_MASK = Path(__file__).with_name("draw_mask.js").read_text("utf-8")
 MASK_IN_USE = "A mask keeps a part of the photo: see *More settings*."
@@ -147,7 +154,7 @@ def lay_out(max_size: int) -> Layout:
             mask_in_use = gr.Markdown(MASK_IN_USE, visible=False, elem_id="mask_in_use")
             with gr.Row(visible=False, elem_id="choices") as offer:
                 offered = [_choice(each) for each in STRENGTHS]
-            offer_hidden = gr.Markdown(CHOICES_HIDDEN, visible=False, elem_id="choices_hidden")
+            offer_hidden = gr.Markdown(visible=False, elem_id="choices_hidden")
             with gr.Row():
                 examples = [
                     _examples("Example photos", PHOTOS, photos),

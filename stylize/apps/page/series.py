@@ -11,7 +11,7 @@ from stylize.apps.page.watch import Watch
 from stylize.backend.files import distinct, replacing
 
 # Of a photo's or a painting's name in that of a download; files' names may have 255 bytes.
-MOST_CHARACTERS, MOST_BYTES = 45, 112
+MOST_CHARACTERS, MOST_BYTES, MOST_OF_OTHERS = 45, 84, 45
 
 
 class Series:
@@ -68,14 +68,18 @@ class Series:
         return str(archive)
 
 
-def download_name(photo: str | os.PathLike, painting: str | os.PathLike, strength: object) -> str:
-    """What a result is called, without suffix: its pictures, its strength.
+def download_name(
+    photo: str | os.PathLike, painting: str | os.PathLike, strength: object, others: str = ""
+) -> str:
+    """What a result is called, without suffix: its pictures, its strength, what else was set.
 
-    Odd characters are left out; the strength is not checked yet.
+    Odd characters are left out; settings are not checked yet.
     """
     names = (re.sub(r"[^\w-]+", "_", Path(each).stem) for each in (photo, painting))
     kept = [name for each in names if (name := _cut(each).strip("-_"))]
-    return "_".join([*(kept or ["painted"]), re.sub(r"[^\w.-]+", "", str(strength))[:8]])
+    more = re.sub(r"[^a-z0-9.-]+", "_", others)[:MOST_OF_OTHERS].strip("-_")
+    known = re.sub(r"[^\w.-]+", "", str(strength))[:8]
+    return "_".join([*(kept or ["painted"]), known, *filter(None, [more])])
 
 
 def _cut(name):

@@ -1,7 +1,6 @@
 """What the page shows of a painting: words, pictures, downloads, and what went wrong."""
 
 import contextlib
-import enum
 import html
 import os
 from collections.abc import Generator, Iterator, Sequence
@@ -21,8 +20,8 @@ CHOOSE = (
     "have finer strokes and stay closer to the photo: in doubt, take the stronger one."
 )
 CHOICES_HIDDEN = (
-    "The choices are hidden: they were painted with other pictures or settings. Set those again to "
-    "see them, or press *Show me the choices* for new ones."
+    "The choices are hidden: they are of {of}. Set that again to see them, or press *Show me the "
+    "choices* for new ones."
 )
 CHOICES_OF_BEFORE = "The choices are painted: of what was set when you asked for them."
 STILL_SHOWN = "Shown above: "  # before the caption of an earlier result
@@ -41,12 +40,19 @@ def what_to_do(photos: Sequence[str], painting: str | None) -> str:
     return f"Choose {missing}." if missing else READY
 
 
-class Row(enum.Enum):
-    """What is shown of the row of small pictures: it, words that it is hidden, or neither."""
+class Row(NamedTuple):
+    """Whether the row of small pictures is there, and the words that are in its place."""
 
-    THERE = enum.auto()
-    HIDDEN = enum.auto()
-    NOT_YET = enum.auto()
+    is_there: bool
+    instead: str = ""
+
+
+THERE, NOT_YET = Row(True), Row(False)
+
+
+def hidden(of: str) -> Row:
+    """The row while something else is set; what it is `of`, in words."""
+    return Row(False, CHOICES_HIDDEN.format(of=html.escape(of)))
 
 
 class Shown(NamedTuple):

@@ -21,11 +21,13 @@ from stylize.apps.page.masks import Masks
 from stylize.apps.page.previews import Previews
 from stylize.apps.page.shown import (
     STILL_SHOWN,
+    THERE,
     Offered,
     Row,
     Shown,
     captioned,
     complaint,
+    hidden,
     in_place_of_earlier,
     lacking,
     reason,
@@ -139,7 +141,8 @@ class Studio:
         before.set_now = asked.of_choices
         if not before.offered or (before.is_choice and request.session_hash in self._running):
             return None
-        return Row.THERE if before.offered == [before.set_now] else Row.HIDDEN
+        (offered,) = before.offered
+        return THERE if offered.of_choices == before.set_now else hidden(offered.about_choices)
 
     def paint(self, session: str | None) -> Iterator[Shown]:
         """Paints what a visitor asked for last, in their turn.

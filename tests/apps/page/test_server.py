@@ -658,7 +658,7 @@ def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path)
     expect(choices.locator("img")).to_have_count(3)
     example(page, "photos", 1)
     expect(choices).to_be_hidden()
-    expect(hidden).to_contain_text("painted with other pictures or settings")
+    expect(hidden).to_contain_text("hidden: they are of photo.png + painting.png. Set that again")
     status(page, "Press Paint to begin")
 
 

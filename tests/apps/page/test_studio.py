@@ -38,7 +38,7 @@ from stylize.apps.page import easel as easels  # noqa: E402
 from stylize.apps.page.allowance import Allowance  # noqa: E402
 from stylize.apps.page.controls import COLOURS, CONTROLS, DEFAULT_ROWS, DEFAULTS  # noqa: E402
 from stylize.apps.page.series import Series, download_name  # noqa: E402
-from stylize.apps.page.shown import Offered, Row  # noqa: E402
+from stylize.apps.page.shown import NOT_YET, THERE, Offered, hidden  # noqa: E402
 
 VISITOR = SimpleNamespace(session_hash="a visitor")
 CAT, DOG = "cat_painting_0.5", "dog_painting_0.5"  # what results of `three` are called
@@ -858,12 +858,14 @@ def test_clip_without_opencv_is_answered(painting_of, tmp_path, monkeypatch):
         ("...", "...", "painted_0.5"),
         ("-<b>.png", "../i.png", "b_i_0.5"),
         ("WhatsApp Image 2024-05-01 at 10.33.12.jpg", "i.png", f"{WHATSAPP}_i_0.5"),
-        ("字" * 99 + ".png", "i.png", "字" * 37 + "_i_0.5"),
+        ("字" * 99 + ".png", "i.png", "字" * 28 + "_i_0.5"),
         ("x" * 99 + ".png", "y" * 99 + ".png", "x" * 45 + "_" + "y" * 45 + "_0.5"),
     ],
 )
 def test_download_is_called_as_its_pictures_but_for_odd_characters(photo, painting, name):
     assert download_name(photo, painting, 0.5) == name
+    others = "colours luma, strokes finest, mask"
+    assert download_name(photo, painting, 0.5, others) == f"{name}_colours_luma_strokes_finest_mask"
 
 
 def test_archive_is_made_without_the_pictures_in_memory(tmp_path):
@@ -1141,13 +1143,13 @@ def test_choices_are_offered_while_they_are_of_what_is_set(studio, photo_path, p
     studio.enter(VISITOR, wanted(), is_choice=True)
     assert studio.row(VISITOR, wanted()) is None  # until the first is there
     assert [each.row for each in studio.offer(VISITOR.session_hash) if each.row] == [
-        Row.NOT_YET,
-        Row.THERE,
+        NOT_YET,
+        THERE,
     ]
     studio.enter(VISITOR, wanted(seed=1))
-    assert studio.row(VISITOR, wanted(strength=0.7, size=50)) == Row.THERE
+    assert studio.row(VISITOR, wanted(strength=0.7, size=50)) == THERE
     for other in (wanted("mask.png"), wanted(preserve_colors="luma"), wanted(style_scale=0.6)):
-        assert studio.row(VISITOR, other) == Row.HIDDEN
+        assert studio.row(VISITOR, other) == hidden("photo.png + painting.png")
 
 
 def test_choices_are_hidden_at_their_end_if_something_else_is_set_by_then(
@@ -1157,15 +1159,15 @@ def test_choices_are_hidden_at_their_end_if_something_else_is_set_by_then(
     given = {name: DEFAULTS[name] for name in CONTROLS} | {"size": 40}
     studio.enter(VISITOR, asked.Asked([photo_path], painting_path, None, given), is_choice=True)
     events = studio.offer(VISITOR.session_hash)
-    while next(events).row != Row.THERE:
+    while next(events).row != THERE:
         pass
     other = asked.Asked([photo_path], painting_path, None, given | {"seed": 1})
     assert studio.row(VISITOR, other) is None
     *_, last = events
-    assert last == Offered(
-        "The choices are painted: of what was set when you asked for them.", Row.HIDDEN
-    )
-    assert studio.row(VISITOR, other) == Row.HIDDEN
+    of_then = hidden("photo.png + painting.png")
+    words = "The choices are painted: of what was set when you asked for them."
+    assert last == Offered(words, of_then)
+    assert studio.row(VISITOR, other) == of_then
 
 
 def test_choices_that_were_stopped_before_the_first_are_none(studio, photo_path, painting_path):
