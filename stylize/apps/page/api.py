@@ -9,11 +9,10 @@ from typing import Any
 
 import gradio as gr
 
-from stylize.apps.page.allowance import NotAllowed
 from stylize.apps.page.asked import Asked
 from stylize.apps.page.controls import CONTROLS, DEFAULT_ROWS, DEFAULTS
 from stylize.apps.page.previews import original
-from stylize.apps.page.shown import reason
+from stylize.apps.page.shown import reason_by_name
 from stylize.apps.page.studio import Studio
 from stylize.errors import InputError
 
@@ -60,8 +59,7 @@ def add_endpoint(studio: Studio, max_size: int, **queue: Any) -> None:
             for shown in studio.paint_for_program(asked):
                 yield html.unescape(shown.words), _file(shown.result)
         except Exception as error:  # in plain words too: programs show no HTML
-            named = f"{error.parameter}: " if isinstance(error, NotAllowed) else ""
-            raise gr.Error(f"{named}{reason(error)}", print_exception=False) from None
+            raise gr.Error(reason_by_name(error), print_exception=False) from None
 
     # Gradio takes what is yielded for what is returned.
     paint.__annotations__["return"] = tuple[str, gr.FileData]

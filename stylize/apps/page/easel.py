@@ -38,6 +38,7 @@ from stylize.apps.page.shown import (
     hidden,
     painting_as_used,
     reason,
+    reason_by_name,
 )
 from stylize.apps.page.watch import Limit, Stopped, Watch, held
 from stylize.backend import tensors
@@ -146,7 +147,7 @@ class Easel:
                 painting = self._paint_photo(asked, photo, series.paths[index], say)
                 watch, series.paths[index] = yield from painting
             except Exception as error:
-                log(f"failed: {reason(error)}")
+                log(f"failed: {reason_by_name(error)}")
                 series.remark(index, reason(error).removeprefix("the photo: "))
                 continue
             series.add(index, watch)

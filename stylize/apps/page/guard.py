@@ -24,11 +24,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stylize.apps.page.cancelling import cancelling_one
 from stylize.apps.page.log import log
 from stylize.errors import InputError, one_line
 
 API = "/gradio_api"
 UPLOAD = f"{API}/upload"
+CANCEL = f"{API}/cancel"
 FILE = f"{API}/file="  # before the path of an upload or a result
 PAINT = f"{API}/call/v2/paint"  # for programs, see `api`
 TOLD = f"{API}/call/paint/"  # before the name of what was asked for: how far it is
@@ -105,8 +107,9 @@ class Guard:
         except _Refused as refused:
             status, reason = refused.args
         except Exception as error:  # Gradio trips over much that no browser sends
-            _log(scope, error)
             status, reason = 400, _not_taken(scope["path"], str(error))
+            kind = type(error).__name__
+            log(f"not understood: {scope['method']} {scope['path']}: {reason} ({kind}: {error})")
         if not started:
             await PlainTextResponse(reason, status)(scope, receive, send)
 
@@ -119,6 +122,8 @@ class Guard:
         unquote_to_bytes(scope["query_string"]).decode()  # Gradio would break off its answer
         if scope["method"] == "POST":
             receive = _impatient(receive)
+        if scope["path"].rstrip("/") == CANCEL:
+            receive = cancelling_one(receive)
         if scope["path"].startswith(TOLD):
             self._tell_once(scope["path"].rstrip("/"))
             send = _refusing_unknown(scope, receive, send)
@@ -237,11 +242,6 @@ def _refusing_unknown(scope: Scope, receive: Receive, send: Send) -> Send:
         await send(message)
 
     return sending
-
-
-def _log(scope, error):
-    """Says in a line which request was not understood."""
-    log(f"not understood: {scope['method']} {scope['path']}: {type(error).__name__}: {error}")
 
 
 async def no_such_request(request: Request, error: Exception) -> Response:

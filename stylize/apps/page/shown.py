@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
+from stylize.apps.page.allowance import NotAllowed
 from stylize.apps.page.choices import STRENGTHS
 from stylize.errors import InputError, NoMemory, NonFiniteLoss
 from stylize.runs.job import Job
@@ -155,6 +156,11 @@ def with_notes(events: Generator[Any], notes: Sequence[str]) -> Iterator[Any]:
 def complaint(message):
     """What shows a visitor what to change. It is no fault of ours: no traceback is printed."""
     return gr.Error(html.escape(str(message)), duration=COMPLAINS_FOR, print_exception=False)
+
+
+def reason_by_name(error: Exception) -> str:
+    """The same for a program, or the log: it begins with the parameter, where one is at fault."""
+    return f"{error.parameter}: {error}" if isinstance(error, NotAllowed) else reason(error)
 
 
 def reason(error: Exception) -> str:

@@ -31,6 +31,7 @@ from stylize.apps.page.shown import (
     in_place_of_earlier,
     lacking,
     reason,
+    reason_by_name,
     what_to_do,
     with_caption,
     with_notes,
@@ -252,5 +253,5 @@ def _logged():
         log(f"abandoned, {time.monotonic() - begun:.0f} s")
         raise
     except Exception as error:
-        log(f"failed: {reason(error)}")
+        log(f"failed: {reason_by_name(error)}")
         raise

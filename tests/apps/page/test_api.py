@@ -1,6 +1,7 @@
 """The page for programs, as docs/http.md has it, and what it refuses, with random weights."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import json
 import math
@@ -276,6 +277,26 @@ def cancel(client, asked):
         job = page.submit(**asked | files, api_name="/paint")
         assert any("Painting at" in words for words, _ in job)
         job.cancel()
+
+
+def test_cancelling_what_waits_stops_nothing_else(address):
+    """Both are of one client, and so of one session, to which Gradio's own answer would apply."""
+    page = gradio_client.Client(address, verbose=False)
+    files = [gradio_client.handle_file("photo.jpg")] * 2
+    with contextlib.closing(page):
+        first = page.submit(*files, size=48, iterations=40, api_name="/paint")
+        assert any("Painting at" in words for words, _ in first)
+        second = page.submit(*files, size=32, iterations=1, api_name="/paint")
+        deadline = time.monotonic() + 30
+        while second.status().code is not gradio_client.utils.Status.IN_QUEUE:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert not first.done()
+        second.cancel()
+        with pytest.raises((KeyError, concurrent.futures.CancelledError)):
+            second.result(timeout=30)
+        words, _ = first.result(timeout=60)
+        assert words.startswith("Done: ")
 
 
 @pytest.mark.parametrize("gives_up", [hang_up, cancel])

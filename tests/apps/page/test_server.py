@@ -679,6 +679,24 @@ def test_what_is_said_of_other_settings_is_taken_back(visit, photo_path, paintin
     status(page, "Press Paint to begin")
 
 
+def test_one_of_several_paintings_is_taken_and_named(visit, painting_path, photo_path):
+    page = visit()
+    page.locator("#painting input[type=file]").set_input_files([photo_path, painting_path])
+    taken = page.get_by_test_id("toast-body").filter(has_text="Only one is taken here: painting")
+    expect(taken).to_be_visible()
+    expect(page.locator("#painting img")).to_have_count(1)
+
+
+def test_result_comes_into_sight_in_a_narrow_window(visit, photo_path, painting_path):
+    page = visit()
+    page.set_viewport_size({"width": 600, "height": 700})
+    give(page, photo_path, painting_path)
+    expect(page.locator("#result")).not_to_be_in_viewport()
+    paint(page, 1)
+    expect(page.locator("#result")).to_be_in_viewport()
+    status(page, "Done")
+
+
 def test_finished_picture_stays_until_the_next_is_there(visit, photo_path, painting_path):
     """Whatever is pressed, or refused, meanwhile."""
     page = visit()
