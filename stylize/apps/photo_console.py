@@ -11,6 +11,7 @@ from stylize.apps.timelapse import Film
 from stylize.backend.files import linked
 from stylize.images.writing import save_image
 from stylize.runs import metadata
+from stylize.runs.loss_table import LossTable
 from stylize.runs.progress import Progress
 
 WRITTEN_FAST = 8_000_000  # pixels, of a picture that takes a second or two
@@ -33,7 +34,7 @@ class PhotoConsole(Progress):
     def __init__(self, prefix: str, quiet: bool = False):
         super().__init__()
         self.saved: Path | None = None
-        self.table = metadata.LossTable()
+        self.table = LossTable()
         self.record: Mapping[str, Any] = {}
         self.room = ""
         self._make_room: Callable[[], str] | None = None

@@ -23,7 +23,8 @@ from stylize.losses.term import Term
 from stylize.optimize.lbfgs import UnitStepLBFGS
 from stylize.optimize.state import Losses, Step
 from stylize.runs import untrusted
-from stylize.runs.metadata import TILE, LossTable, changes, without_names
+from stylize.runs.loss_table import LossTable
+from stylize.runs.metadata import TILE, changes, without_names
 from stylize.runs.progress import Checkpoint, Stage
 
 FORMAT = 4  # of the file; it goes up when an older one can no longer be read

@@ -1,9 +1,7 @@
-"""What a run saves with its pictures: how each was made, and the losses as a table and a plot."""
+"""How a picture was made: the record that a run saves with it, and what comes of one later."""
 
-import csv
 import functools
 import hashlib
-import itertools
 import json
 import os
 import platform
@@ -19,7 +17,6 @@ from PIL import Image
 
 from stylize import __version__
 from stylize.backend import machine
-from stylize.backend.files import replacing
 from stylize.backend.tensors import backend_version, keras, uses_gpu
 from stylize.errors import InputError, one_line, printable, require
 from stylize.images.clips import read_comment
@@ -27,8 +24,6 @@ from stylize.images.formats import Picture, opened, why_missing
 from stylize.images.reading import read_description
 from stylize.images.resize import SMALLEST_SIDE
 from stylize.images.writing import FORMATS, check_bits
-from stylize.losses.term import Term
-from stylize.optimize.state import Losses
 from stylize.runs import untrusted
 from stylize.runs.job import Job
 from stylize.runs.recipes import OWN_RECIPE, RECIPES, choose_settings
@@ -49,11 +44,6 @@ BEFORE = {"style_crop": "none", "similarity_weight": 0.0}  # what versions witho
 GIVEN = ("base", "styles")  # of a record: pictures that each has
 # Of a record: what was not asked for.
 ONE_PICTURE = ("versions", "machine", "tiles", "iteration", "losses")
-
-
-# ---------------------------------------------------------------------------------------------
-# How a picture was made
-# ---------------------------------------------------------------------------------------------
 
 
 def make_record(
@@ -422,65 +412,3 @@ def _other_threads(then, here):
 def _digests(files):
     """The SHA-256 of what `describe_file` gave, of one file or a list."""
     return [file.get("sha256") for file in (files if isinstance(files, list) else [files])]
-
-
-# ---------------------------------------------------------------------------------------------
-# Losses
-# ---------------------------------------------------------------------------------------------
-
-
-class LossTable:
-    """The losses of all evaluations: a row for each, by column."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, float]] = []
-
-    def add(self, iteration: int, seconds: float, losses: Losses, size: int) -> None:
-        """Adds an evaluation: its iteration, seconds since the start, losses, and rows."""
-        row = {"iteration": iteration, "evaluation": len(self.rows) + 1}
-        terms = {Term.columns[name]: value for name, value in losses.terms.items()}
-        seconds = round(seconds, 3)
-        self.rows.append(row | {"seconds": seconds, **terms, "total": losses.total, "size": size})
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Writes a CSV file, whole or not at all. Raises OSError."""
-        columns = ["iteration", "evaluation", "seconds", *_terms_of(self.rows), "total", "size"]
-        with replacing(path) as temporary, temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, columns, restval=0.0)  # of a term that a size lacks
-            writer.writeheader()
-            writer.writerows(self.rows)
-
-    def plot(self, path: str | os.PathLike) -> None:
-        """Writes a plot of the losses against evaluations, a line where the size changes."""
-        with replacing(path) as temporary:
-            self.figure().savefig(temporary, dpi=120)
-
-    def figure(self) -> Any:
-        """Returns the plot, a Matplotlib figure. Another thread may go on adding evaluations."""
-        from matplotlib.figure import Figure
-
-        rows = self.rows.copy()
-
-        def column(name):
-            return np.array([row.get(name, 0.0) for row in rows], float)
-
-        figure = Figure(figsize=(7, 4), layout="constrained")
-        axes = figure.subplots()
-        for name in ("total", *_terms_of(rows)):
-            losses = column(name)
-            shown = np.where(losses > 0, losses, np.nan)  # a weight may be 0
-            axes.semilogy(column("evaluation"), shown, label=name)
-        changes = np.flatnonzero(np.diff(column("size")))
-        for index in changes:
-            axes.axvline(index + 1.5, color="gray", linewidth=0.5)
-        # A line search may try a point millions of times too high; it would flatten all the rest.
-        axes.set_ylim(top=10 * np.median(column("total")))
-        axes.set(xlabel="evaluations", ylabel="loss")
-        figure.legend(loc="outside right center")  # the curves may be anywhere in the plot
-        return figure
-
-
-def _terms_of(rows):
-    """The columns of the terms, of all sizes together."""
-    every = dict.fromkeys(itertools.chain.from_iterable(rows))
-    return [column for column in every if column in Term.columns.values()]

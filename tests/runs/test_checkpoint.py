@@ -26,7 +26,7 @@ from stylize.optimize.state import Losses, Step
 from stylize.runs import checkpoint as states
 from stylize.runs import memory
 from stylize.runs.job import prepare
-from stylize.runs.metadata import LossTable
+from stylize.runs.loss_table import LossTable
 from stylize.runs.progress import Checkpoint, Stage
 
 RECIPES = {  # settings that take the optimisers through more than one iteration at two sizes

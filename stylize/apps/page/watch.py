@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from stylize.apps.console import in_words
-from stylize.runs.metadata import LossTable
+from stylize.runs.loss_table import LossTable
 from stylize.runs.progress import Iterate, Progress, Stage
 
 UPDATE_EVERY = 0.5  # seconds between two updates of the page
