@@ -53,7 +53,7 @@ text = metadata.to_text(record, **told_more)
 nst.save_image(iterate.image, "results/told.png", description=text)
 
 
-# A picture made again from its record, even if the recipe was your own (give masks again, too)
+# A picture made again from its record, even with a recipe of your own (give masks again)
 record = metadata.read_record("results/told.png")
 recipe, each = metadata.recipe_of(record), record["evaluations_per_iteration"]
 again = nst.style_transfer(

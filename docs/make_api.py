@@ -57,9 +57,9 @@ dictionary, or a string as on the command line: `"block4_conv1:3 block5_conv1"`.
 OWN_HEAD = """### What only a recipe can set
 
 No option or argument sets these. To change one, make a recipe of your own and pass it as `recipe`:
-`RECIPES["neighbors"] | {{"bounded": False}}`. The command follows it, too, with
-`--like` and a result that was saved with its record (but for a `longer_side` of your own). An empty
-cell is as in `{}`."""
+`RECIPES["neighbors"] | {{"bounded": False}}`. The command line follows it
+too, if you give `--like` a result that was saved with its record, unless `longer_side` is a
+function of your own. An empty cell is as in `{}`."""
 
 
 def stub(thing):

@@ -155,7 +155,7 @@ def test_every_paper_that_the_code_names_can_be_cited():
             known = any(url.endswith(number) for url in urls)
             assert known, f"{path}: add arXiv:{number} to the references in CITATION.cff"
         for name in re.findall(r"Source: ([A-Z][a-z]+)(?: et al\.|,| and| 19| 20)", text):
-            assert name in authors, f"{path}: add the paper of {name} to those in CITATION.cff"
+            assert name in authors, f"{path}: add {name}'s paper to the references in CITATION.cff"
 
 
 def test_readme_names_the_rooms_as_the_package_does():

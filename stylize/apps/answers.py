@@ -23,7 +23,7 @@ from stylize.vgg.download import MIRROR_NUMBERS_SHA256
 ON_THE_WAY = re.compile(r"_at_iteration_[0-9]+$")  # at the end of such a picture's name
 KEPT = re.compile(r"\.[1-9][0-9]{0,8}$")  # at the end of the prefix of an earlier result
 USAGE = "%(prog)s photo.jpg painting.jpg results/name [options]"
-OF_OWN_RECIPE = "It was made from Python with a recipe of its own"
+OF_OWN_RECIPE = "It was made from Python with a custom recipe"
 FIRST = """Paints a photo in the style of a picture:
   {program} photo.jpg painting.jpg results/photo
   {program} photo.jpg painting.jpg results/try --compare
@@ -159,30 +159,33 @@ def _of_sheet(record, path):
 
 def _without_option(record):
     """Says what Python was given that no option can say, in lines."""
-    had = ["a recipe of its own"] * (record["recipe"] == OWN_RECIPE)
+    had = ["a custom recipe"] * (record["recipe"] == OWN_RECIPE)
     number = record.get("evaluations_per_iteration", EVALUATIONS_PER_ITERATION)
     if number != EVALUATIONS_PER_ITERATION:
         had.append(f"{number} evaluations per iteration instead of {EVALUATIONS_PER_ITERATION}")
     if _is_exact_size("size", size := record["settings"].get("size")):
         had.append("exactly {1}x{0} pixels".format(*size))
-    return [f"It had {listed(had, ' and ')}: --like follows that, no option does"] * bool(had)
+    return [f"It had {listed(had, ' and ')}: only --like can repeat that"] * bool(had)
 
 
 def _renamed(path):
-    """Says that the command paints a result that is there already, but is another, in lines."""
+    """Says, in lines, that the command paints by the name that a result had before it moved."""
     if not (prefix := _moved_from(path)):
         return []
     name = in_shell([f"{prefix}{os.path.splitext(path)[1]}"])
-    return [f"The command paints {name}; what has that name now moves aside, if it is another"]
+    return [
+        f"This result has moved aside: the command paints {name}, and moves a different one there "
+        "aside"
+    ]
 
 
 def _threads(record):
-    """Says with how many threads a picture was painted, where variables set that, in lines."""
+    """Says, in lines, how many threads painted a picture, if environment variables set it."""
     numbers = metadata.threads_of(record.get("machine", {}))
     if not numbers:
         return []
     variables = " ".join(f"{name}={number}" for name, number in numbers.items())
-    return [f"For the same bytes, have as many threads, by variables: {variables}"]
+    return [f"For the same bytes, use the same number of threads: set {variables}"]
 
 
 def _is_exact_size(name, value):
@@ -256,7 +259,7 @@ def _prefix(path):
 
 
 def _moved_from(path):
-    """The prefix that a result had before it moved aside for the one there; "": it has not."""
+    """The prefix that a result had before it moved aside for the one there; "" if it has not."""
     whole, suffix = os.path.splitext(path)
     prefix = ON_THE_WAY.sub("", whole)
     later = KEPT.sub("", prefix)

@@ -36,7 +36,7 @@ ALONE = {  # options that others than these know nothing of
 INSTEAD = {
     "resume": "the same command without it resumes where it was stopped",
     "final_only": "leave it out: there is one file for each anyway",
-    "compare": "leave it out, or compare paintings with --compare style=a.jpg,b.jpg",
+    "compare": "leave it out, or give one photo to compare settings on",
 }
 EXCLUSIVE = (("final_only", "every_iteration"), ("watch", "overwrite"))
 

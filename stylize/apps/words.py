@@ -101,7 +101,7 @@ MEANINGS = {  # a name that is no option's, or a word in it -> what may be meant
 }
 
 OF_RECIPES = {  # what no option sets
-    field.name: "a recipe of your own, which is made in Python (docs/api.md)"
+    field.name: "a recipe of your own, made in Python (docs/api.md)"
     for field in dataclasses.fields(Recipe)
 }
 

@@ -39,13 +39,14 @@ class Losses:
         Args:
             grads_are_finite: whether the gradient is.
             evaluation: its number.
-            x: where it was made: what is not finite there says nothing of the weights.
+            x: the picture it was computed from; if that is not finite, no weight is to blame.
         """
         if math.isfinite(self.total) and grads_are_finite:
             return
         if not tensors.is_finite(x):
             raise NonFiniteLoss(
-                f"the picture has values that are not finite at evaluation {evaluation}"
+                f"the picture has NaN or infinite values at evaluation {evaluation}; check the "
+                "array that it began with, or lower the weights or the learning rate"
             )
         for name, value in self.terms.items():
             if not math.isfinite(value):

@@ -112,9 +112,9 @@ def make_record(
 
 
 def _is_own(name):
-    """Whether a record of one's own recipe has its value of this beside the settings.
+    """Whether the record of a custom recipe keeps this value apart from the settings.
 
-    That for films, too, which photos' settings leave out.
+    Settings for films are kept there too, as photos' records leave them out.
     """
     return name not in SETTINGS or name in OF_FILMS
 
@@ -305,12 +305,12 @@ def settings_of(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def recipe_of(record: Mapping[str, Any]) -> Settings:
-    """Returns a recipe with which a record's result can be made again, even if it was one's own.
+    """Returns a recipe that makes a record's result again, even if its recipe was a custom one.
 
-    It has all settings of the record but pictures, such as masks, of which a record has the names.
+    It has all the record's settings but pictures, such as masks: a record has only their names.
 
     Raises:
-        InputError: an unknown recipe, or one's own whose values the record does not have.
+        InputError: an unknown recipe, or a custom one whose values the record lacks.
     """
     if record["recipe"] != OWN_RECIPE:
         recipe = choose_settings(record["recipe"])
@@ -319,8 +319,8 @@ def recipe_of(record: Mapping[str, Any]) -> Settings:
         recipe = RECIPES["keras"] | {name: own[name] for name in own if _is_own(name)}
     else:
         raise InputError(
-            "the record is of a recipe of one's own, but does not have its values; paint from "
-            "Python, with that recipe"
+            "made with a custom recipe, but its values are not recorded; paint from Python with "
+            "that recipe"
         )
     settings = {
         name: value
@@ -384,7 +384,7 @@ def threads_of(machine_then: Mapping[str, Any]) -> dict[str, str] | None:
     Args:
         machine_then: what a record says of the machine.
 
-    Returns None where they have no numbers, as a stranger's record may have it.
+    Returns None if they have no numbers, as may be in a stranger's record.
     """
     said = {name: str(machine_then[name]) for name in machine.THREADS if name in machine_then}
     return said if all(re.fullmatch("[0-9]{1,9}", number) for number in said.values()) else None

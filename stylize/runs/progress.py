@@ -63,9 +63,9 @@ class Stage(NamedTuple):
 class Checkpoint(NamedTuple):
     """Where a run is, and all that it needs to resume from there with the same numbers.
 
-    There are two exceptions. SciPy's L-BFGS cannot restore its history, so that a resumed run
-    paints another picture, unless the recipe has it start anew in each iteration, as `keras` does.
-    And float16 rounds otherwise, as small gradients are rescaled.
+    There are two exceptions. SciPy's L-BFGS cannot restore its history, so a resumed run paints a
+    different picture, unless the recipe starts it anew in each iteration, as `keras` does. And
+    float16 rounds differently, as small gradients are rescaled.
 
     Attributes:
         stage: the index of the stage.

@@ -299,9 +299,9 @@ def resize_filter(value):
 
 
 def rounding(value):
-    """Returns `value`, a function that makes a whole number of one, or the one with that name.
+    """Returns `value`, a function that rounds a number, or the function of that name.
 
-    A record, which holds no functions, has names. Raises InputError.
+    Records hold names, as they cannot hold functions. Raises InputError.
     """
     named = ROUNDINGS.get(value) if isinstance(value, str) else value
     if not callable(named):
@@ -352,7 +352,7 @@ def layer_weights(value):
         ours = [PAPERS_LAYER.sub(r"block\1_conv\2", str(name)) for name in unknown]
         found = " ".join(name for name in ours if name in CONVOLUTIONS)
         remedy = f"; did you mean {found}" if found else ""
-        received = unknown or "none"
+        received = unknown or "nothing"
         raise InputError(f"must be among {', '.join(CONVOLUTIONS)}, received {received}{remedy}")
     for name, share in value.items():
         try:

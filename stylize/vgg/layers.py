@@ -13,7 +13,7 @@ from stylize.vgg.pooling import max_pooling
 from stylize.vgg.weights import IMAGENET_MEAN_BGR, VGG19Weights, passes_through
 
 OURS = {"dtype": "float32", "data_format": "channels_last"}  # what our own layers take
-VALUES = {  # of which `vgg19_layers` takes one each
+VALUES = {  # `vgg19_layers` takes one of each
     "precision": ("float32", "bfloat16", "float16"),  # Keras's names of its dtype policies
     "pooling": ("max", "avg"),
     "pool_padding": ("valid", "same"),
@@ -27,7 +27,7 @@ def check_network(weights: Any, layers: Any, *values: Any) -> None:
     """Checks what a network is to be built of: `values` are for `VALUES`, in order.
 
     Raises:
-        InputError: no weights, no layers of theirs, or another value than there is.
+        InputError: not weights, a layer that they lack, or an unknown value.
     """
     require("weights", weights, VGG19Weights, "a VGG19Weights, from load_weights")
     require("layers", layers, Mapping | Sequence, "layers' names")
@@ -36,7 +36,7 @@ def check_network(weights: Any, layers: Any, *values: Any) -> None:
     if unknown := sorted(map(str, names - poolings - weights.layers.keys())):
         raise InputError(f"layers: a VGG19 has no {listed(unknown)}")
     if not names or isinstance(layers, str):
-        raise InputError(f"layers must be a list of names, received {layers!r}")
+        raise InputError(f"layers must be a list of at least one name, received {layers!r}")
     for (name, known), value in zip(VALUES.items(), values, strict=True):
         if value not in known:
             raise InputError(f"{name} must be {' or '.join(known)}, received {value!r}")
@@ -54,7 +54,7 @@ def vgg19_layers(
 
     Args:
         weights: of the convolutions. One that only passes its input through is not computed.
-        precision: of the convolutions, one of `VALUES`, as all that follow.
+        precision: of the convolutions, one of `VALUES`, like the arguments below.
         pooling: "max" or "avg".
         pool_padding: what happens to an odd last row: "valid" leaves it out, "same" pools it alone.
         edges: what lies around the picture: "zero", or with "replicate" its outermost pixels.

@@ -19,14 +19,14 @@ def preprocess_image(image: Image.Image | ArrayLike) -> np.ndarray:
         float32 of the same shape, BGR, about -124..152.
 
     Raises:
-        InputError: it is no such image or array.
+        InputError: not such an image or array.
     """
     x = np.asarray(image)
     kind = image.mode if isinstance(image, Image.Image) else x.shape
     if kind != "RGB" and (isinstance(kind, str) or len(kind) < 3 or kind[-1] != 3):
         raise InputError(
-            "image must be an RGB image, as load_image makes one of any picture, or an array (..., "
-            f"rows, cols, 3); received {kind}"
+            "image must be an RGB image (load_image makes one from any file) or an array (..., "
+            f"rows, cols, 3); received {kind or type(image).__name__}"
         )
     x = x[..., ::-1].astype(np.float32, order="C")
     x -= np.asarray(IMAGENET_MEAN_BGR, np.float32)

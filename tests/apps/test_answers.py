@@ -180,31 +180,31 @@ def test_what_no_command_can_say_is_said(folder, capsys):
     """Python takes recipes of one's own, and another number of evaluations."""
     save("mine.png", recipe="custom")
     assert shown(capsys, "mine.png").startswith(
-        "It was made from Python with a recipe of its own, which no command can repeat\n"
+        "It was made from Python with a custom recipe, which no command can repeat\n"
         "It is photo.png in the style of painting.png\n"
     )
     args = options.parse(["photo.png", "painting.png", "r", "--like", "mine.png"])
-    with pytest.raises(InputError, match="mine.png: the record is of a recipe of one's own, but "):
+    with pytest.raises(InputError, match="mine.png: made with a custom recipe, but its values"):
         options.follow_record(args.like, args)
     save("mine.png", recipe="custom", own_recipe={"longer_side": "own_rounding"})
     assert "which no command can repeat\n" in shown(capsys, "mine.png")
     save("mine.png", recipe="custom", own_recipe={"noise": 0.1})
     command, _, line, *_ = shown(capsys, "mine.png").splitlines()
     assert command.endswith(" photo.png painting.png mine --like mine.png")
-    assert line == "It had a recipe of its own: --like follows that, no option does"
+    assert line == "It had a custom recipe: only --like can repeat that"
     save("five.png", evaluations_per_iteration=5, settings={"size": [95, 144], "tv_weight": 2.0})
     command, _, line, *_ = shown(capsys, "five.png").splitlines()
     assert command.endswith("photo.png painting.png five --tv_weight 2.0")
     assert line == (
         "It had 5 evaluations per iteration instead of 20 and exactly 144x95 pixels: "
-        "--like follows that, no option does"
+        "only --like can repeat that"
     )
 
 
 def test_earlier_result_that_moved_aside_says_so(folder, capsys):
     save("me.png")
     save("me.2.png")
-    line = "The command paints me.png; what has that name now moves aside, if it is another\n"
+    line = "This result has moved aside: the command paints me.png, and moves a different one there"
     assert line in shown(capsys, "me.2.png")
     assert "moves aside" not in shown(capsys, "me.png")
 
@@ -212,7 +212,7 @@ def test_earlier_result_that_moved_aside_says_so(folder, capsys):
 def test_threads_that_variables_set_are_named(folder, capsys):
     """A folder paints several pictures at once, each with its part of the cores."""
     save("one.png", machine={"OMP_NUM_THREADS": "1", "NPROC": "1", "cores": 2})
-    variables = "For the same bytes, have as many threads, by variables: OMP_NUM_THREADS=1 NPROC=1"
+    variables = "use the same number of threads: set OMP_NUM_THREADS=1 NPROC=1"
     assert variables in shown(capsys, "one.png")
     save("odd.png", machine={"OMP_NUM_THREADS": "1; rm"})
     assert "threads" not in shown(capsys, "odd.png")

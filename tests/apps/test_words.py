@@ -81,7 +81,7 @@ def test_other_names_lead_to_options_that_there_are():
         ("--itterations", "--iter"),  # one in another program's name
         ("--ouput", "--output"),
         ("--style_layer_weights", "--style_layers"),
-        ("--bounded", "a recipe of your own, which is made in Python (docs/api.md)"),
+        ("--bounded", "a recipe of your own, made in Python (docs/api.md)"),
         ("--nothing_like_it", ""),
     ],
 )

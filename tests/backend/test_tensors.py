@@ -63,8 +63,8 @@ def test_what_is_compiled_for_a_picture_is_freed_after_it_or_after_the_next():
     assert failed[0]() is None
 
 
-def test_stop_while_what_was_compiled_is_freed_is_neither_lost_nor_told(capfd):
-    """Libraries have functions of their own called then, in which no exception gets far."""
+def test_stop_while_what_was_compiled_is_freed_is_neither_lost_nor_printed(capfd):
+    """Libraries have functions of their own called then, which swallow exceptions."""
 
     def stop(phase, about):
         gc.callbacks.remove(stop)

@@ -428,10 +428,10 @@ def test_preprocess_is_that_of_keras(photo):
 
 @pytest.mark.parametrize(
     ("image", "received"),
-    [(Image.new("L", (4, 3)), "L"), (Image.new("YCbCr", (4, 3)), "YCbCr"), ("a.png", r"\(\)")],
+    [(Image.new("L", (4, 3)), "L"), (Image.new("YCbCr", (4, 3)), "YCbCr"), ("a.png", "str")],
 )
 def test_preprocess_takes_nothing_but_rgb(image, received):
-    with pytest.raises(InputError, match=f"^image must be an RGB image, .* received {received}$"):
+    with pytest.raises(InputError, match=f"^image must be an RGB image .* received {received}$"):
         preprocess.preprocess_image(image)
 
 

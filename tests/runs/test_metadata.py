@@ -70,8 +70,8 @@ def test_every_recipe_can_be_changed_and_recorded(name, small_vgg19, photo, pain
     assert again == job.settings | {"precision": read["settings"]["precision"]}
 
 
-def test_recipe_of_a_record_has_nothing_that_is_to_be_asked_for_again(small_vgg19, photo, painting):
-    """A stranger's record must not choose files and folders; the values of settings are theirs."""
+def test_recipe_of_a_record_names_no_files(small_vgg19, photo, painting):
+    """A stranger's record must not choose files and folders; settings keep the record's values."""
     job = prepare(photo, painting, RECIPES["pyramid"] | {"noise": 0.1}, size=24, keep_mask=photo)
     record = json.loads(metadata.to_text(metadata.make_record(job, small_vgg19, photo, [painting])))
     record["own_recipe"] |= {"scratch": "/etc", "init": "/etc/passwd", "memory": 0.01, "size": 32}

@@ -97,7 +97,7 @@ class Ledger:
         before, self.outcomes[index] = self.outcomes[index], outcome._replace(record={})
         if outcome.status != "waiting":
             self.stop(index)
-        if outcome.status not in ("waiting", "finished"):  # first: nobody may hear what is said
+        if outcome.status not in ("waiting", "finished"):  # first, as printing may fail
             with self._as_far_as_there_is_room():
                 self._log(index, outcome, before.resumable)
         if outcome.room:
@@ -212,7 +212,7 @@ class Ledger:
     def close(self) -> None:
         """Writes the page, unless it says the same already. Raises OSError.
 
-        A run that was stopped may not have been told of a picture that it has just saved.
+        A stopped run may have saved a picture that was never reported.
         """
         for index, since in [*self._since.items()]:
             if _file_at(self.results[index]) not in (None, self._files[index]):
@@ -230,7 +230,7 @@ class Ledger:
 
 
 def _file_at(path):
-    """What tells a file from any that is saved in its place; None: there is none."""
+    """What distinguishes a file from any that replaces it; None if there is no file."""
     with contextlib.suppress(OSError):
         about = path.stat()
         return about.st_ino, about.st_mtime_ns, about.st_size

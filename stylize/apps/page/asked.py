@@ -32,9 +32,9 @@ class Asked:
             next request still adds to it.
         above: the caption of the one result that is shown in the picture's place, alone; empty
             where another picture, or none, is there. It is shared in the same way.
-        offered: the request for the small pictures that are shown to choose from, alone; empty
-            where there are none. It is shared in the same way.
-        set_now: `of_choices` of what the visitor has set since; None: nothing else.
+        offered: holds only the request whose small pictures are shown to choose from; empty if
+            there are none. It is shared in the same way.
+        set_now: `of_choices` of what the visitor has set since; None if nothing has changed.
     """
 
     photos: Sequence[str]
@@ -52,7 +52,7 @@ class Asked:
 
     @property
     def of_choices(self) -> tuple:
-        """What the small pictures to choose from depend on: not on the strength or the size."""
+        """What the small pictures to choose from depend on: all but the strength and the size."""
         others = {n: value for n, value in self.given.items() if n not in NOT_OF_CHOICES}
         return self.photos[:1], self.style, self.keep_mask, others
 
@@ -62,17 +62,17 @@ class Asked:
         return self.caption(self.photos[0], NOT_OF_CHOICES)
 
     def others(self, without: Collection[str]) -> str:
-        """What is asked for beside the pictures, `without` some settings, in words."""
+        """What is asked for besides the pictures, `without` some settings, in words."""
         words = [in_caption(self.given, without), "mask" if self.keep_mask else ""]
         return ", ".join(filter(None, words))
 
     def caption(self, photo: str, without: Collection[str] = ()) -> str:
-        """What the result of a photo or a clip is of, in words, `without` some settings."""
+        """Describes the result of a photo or a clip, `without` some settings."""
         names = f"{Path(photo).name} + {Path(self.style or '').name}"
         return ", ".join(filter(None, [names, self.others(without)]))
 
     def note(self, texts: Iterable[str]) -> None:
-        """Notes what was not noted before: of the next photo too, the same may be known."""
+        """Adds notes that are not there yet: the next photo may give the same ones."""
         for text in map(html.escape, texts):
             if text not in self.notes:
                 self.notes.append(text)

@@ -1,7 +1,7 @@
-"""Has a program that cancels what it asked for end that, and nothing else.
+"""Lets a program's request to cancel end the job that it names, and no other.
 
-Gradio ends whatever runs for the same session and function, even if what is to be cancelled still
-waits for its turn.
+Gradio also ends whatever is running for the same session and function, even if the job to cancel is
+still waiting.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ def cancelling_one(receive: Receive) -> Receive:
 
 
 def _of_one(body):
-    """What is sent, so that it cancels one event alone."""
+    """The body of a request, changed so that it cancels one event only."""
     try:
         asked = json.loads(body)
         if is_running(asked["event_id"]):

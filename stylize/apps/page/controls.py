@@ -21,10 +21,10 @@ CONTROLS = {  # setting -> what a caption calls it
 }
 COLOURS = [  # words -> `preserve_colors`
     ("no", "none"),
-    ("yes, by luma", "luma"),
-    ("yes, by linear", "linear"),
-    ("yes, by linear_cholesky", "linear_cholesky"),
-    ("yes, by histogram", "histogram"),
+    ("yes (luma)", "luma"),
+    ("yes (linear)", "linear"),
+    ("yes (linear_cholesky)", "linear_cholesky"),
+    ("yes (histogram)", "histogram"),
 ]
 STROKES = [  # words -> `style_scale`
     ("finest", 0.3),

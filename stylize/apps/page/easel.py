@@ -166,8 +166,8 @@ class Easel:
     def _paint_photo(self, asked, photo, path, say):
         """Paints a photo and saves what came of it. `say` makes the words of a `Watch`.
 
-        Yields what is shown. Returns the `Watch`, and the path with what tells of a stop in its
-        name; raises what ended the run, but for `Stopped`.
+        Yields what is shown. Returns the `Watch`, and the path, whose name says if it was stopped;
+        raises what ended the run, but for `Stopped`.
         """
         limit, begun = Limit(asked.stop, self._allowed.seconds), time.monotonic()
         watch = Watch(limit)
@@ -312,8 +312,9 @@ class Easel:
         name = f"mask {one_line(Path(asked.keep_mask).name)}"
         mask = self._load(asked.keep_mask, name, limit, is_mask=True)
         if stretched(mask.image.size, photo.size):
-            sizes = [f"{cols}x{rows}" for cols, rows in (photo.size, mask.image.size)]
-            asked.note([f"A photo of {sizes[0]} has {name}, of {sizes[1]}, stretched over it."])
+            of_photo, own = (f"{cols}x{rows}" for cols, rows in (photo.size, mask.image.size))
+            fits = "a mask of the photo's shape fits better"
+            asked.note([f"{name} ({own}) is stretched over a photo of {of_photo}; {fits}."])
         asked.note(mask.surprises)
         return mask.image
 
@@ -329,7 +330,7 @@ class Easel:
 
 
 def _with_seconds(words, begun):
-    """Words for the log, and how long it has been since the time when it was begun."""
+    """Words for the log, with the seconds since `begun`."""
     return f"{words}, {time.monotonic() - begun:.0f} s"
 
 

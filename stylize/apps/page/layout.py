@@ -216,7 +216,7 @@ def _more_controls():
             COLOURS,
             value=DEFAULTS["preserve_colors"],
             label="Keep the photo's colours",
-            info="luma: only brightness is painted; others recolour the painting first",
+            info="luma paints only brightness; the others recolour the painting first",
         )
     with gr.Accordion("More settings", open=False):
         keep_mask = _upload("Keep a part of the photo: a mask", ["image"], "keep_mask")

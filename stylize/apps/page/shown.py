@@ -21,10 +21,10 @@ CHOOSE = (
     "have finer strokes and stay closer to the photo: in doubt, take the stronger one."
 )
 CHOICES_HIDDEN = (
-    "The choices are hidden: they are of {of}. Set that again to see them, or press *Show me the "
-    "choices* for new ones."
+    "The choices are hidden: they were painted for {of}. Go back to that to see them, or press "
+    "*Show me the choices* for new ones."
 )
-CHOICES_OF_BEFORE = "The choices are painted: of what was set when you asked for them."
+CHOICES_OF_BEFORE = "The choices are painted, with what was set when you asked for them."
 STILL_SHOWN = "Shown above: "  # before the caption of an earlier result
 COMPLAINS_FOR = 4  # seconds; it lies over the result, and the status says the same
 
@@ -52,7 +52,7 @@ THERE, NOT_YET = Row(True), Row(False)
 
 
 def hidden(of: str) -> Row:
-    """The row while something else is set; what it is `of`, in words."""
+    """The row while something else is set; `of` says what it was painted for."""
     return Row(False, CHOICES_HIDDEN.format(of=html.escape(of)))
 
 

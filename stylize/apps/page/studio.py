@@ -125,9 +125,9 @@ class Studio:
         return captioned(words, before.above, STILL_SHOWN) if before else words
 
     def row(self, request: gr.Request, asked: Asked) -> Row | None:
-        """What to show of a visitor's small pictures, which may be of something else than is set.
+        """What to show of a visitor's small pictures, which may not match what is set now.
 
-        While they are being painted, they are not hidden; that comes at the end, see `offer`.
+        They are hidden only once all are painted, see `offer`.
 
         Args:
             request: whose they are.

@@ -125,7 +125,7 @@ def test_picture_that_was_saved_as_the_run_was_stopped_is_painted(ledger, tmp_pa
     assert f"1 of 4: {tmp_path / 'a.png'}" in capsys.readouterr().out
 
 
-def test_picture_is_logged_where_nobody_hears_of_it(ledger, tmp_path, monkeypatch):
+def test_picture_is_logged_even_if_it_cannot_be_printed(ledger, tmp_path, monkeypatch):
     monkeypatch.setattr(ledger, "print", raises_os_error)
     ledger.start(0)
     (tmp_path / "a.png").write_text("a picture")

@@ -650,7 +650,7 @@ def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path)
     status(page, "Done: 38x32 pixels")
     choices, hidden = page.locator("#choices"), page.locator("#choices_hidden")
     colours = page.get_by_label("Keep the photo's colours")
-    for colour, others in (("yes, by luma", True), ("no", False)):
+    for colour, others in (("yes (luma)", True), ("no", False)):
         colours.click()
         page.get_by_role("option", name=colour, exact=True).click()
         expect(choices).to_be_visible(visible=not others)
@@ -658,7 +658,9 @@ def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path)
     expect(choices.locator("img")).to_have_count(3)
     example(page, "photos", 1)
     expect(choices).to_be_hidden()
-    expect(hidden).to_contain_text("hidden: they are of photo.png + painting.png. Set that again")
+    expect(hidden).to_contain_text(
+        "hidden: they were painted for photo.png + painting.png. Go back"
+    )
     status(page, "Press Paint to begin")
 
 
@@ -682,8 +684,8 @@ def test_what_is_said_of_other_settings_is_taken_back(visit, photo_path, paintin
 def test_one_of_several_paintings_is_taken_and_named(visit, painting_path, photo_path):
     page = visit()
     page.locator("#painting input[type=file]").set_input_files([photo_path, painting_path])
-    taken = page.get_by_test_id("toast-body").filter(has_text="Only one is taken here: painting")
-    expect(taken).to_be_visible()
+    said = page.get_by_test_id("toast-body").filter(has_text="Only one picture can be given here")
+    expect(said).to_contain_text("painting.png is used")
     expect(page.locator("#painting img")).to_have_count(1)
 
 

@@ -351,12 +351,12 @@ def test_how_a_mask_is_read_is_said_until_the_end(painting_of, cut_out_path, thr
     )
 
 
-def test_mask_of_another_shape_than_a_photo_is_named_with_that(painting_of, three, tmp_path):
+def test_mask_whose_shape_differs_is_named_with_the_photos_size(painting_of, three, tmp_path):
     """As one that was drawn on the first of several."""
     Image.linear_gradient("L").resize((40, 20)).save(tmp_path / "drawn_mask.png")
     *_, last = painting_of(1, photos=three, mask=str(tmp_path / "drawn_mask.png"))
-    said = re.findall("A photo of (.*) has mask (.*), of 40x20, stretched over it", last.words)
-    assert said == [("48x40", "drawn_mask.png")]
+    said = re.findall(r"mask (.*) \(40x20\) is stretched over a photo of (\w*);", last.words)
+    assert said == [("drawn_mask.png", "48x40")]
 
 
 def test_choices_keep_what_the_mask_keeps(studio, painting_of, cut_out_path, photo):
@@ -1165,12 +1165,12 @@ def test_choices_are_hidden_at_their_end_if_something_else_is_set_by_then(
     assert studio.row(VISITOR, other) is None
     *_, last = events
     of_then = hidden("photo.png + painting.png")
-    words = "The choices are painted: of what was set when you asked for them."
+    words = "The choices are painted, with what was set when you asked for them."
     assert last == Offered(words, of_then)
     assert studio.row(VISITOR, other) == of_then
 
 
-def test_choices_that_were_stopped_before_the_first_are_none(studio, photo_path, painting_path):
+def test_choices_are_not_shown_where_they_were_stopped_early(studio, photo_path, painting_path):
     given = {name: DEFAULTS[name] for name in CONTROLS} | {"size": 40}
     wanted = asked.Asked([photo_path], painting_path, None, given)
     studio.enter(VISITOR, wanted, is_choice=True)
