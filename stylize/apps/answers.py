@@ -221,7 +221,9 @@ def command_like(record: Mapping[str, Any], path: str) -> str:
     named = ["--recipe", record["recipe"]] * (recipe is not RECIPES[DEFAULT_RECIPE])
     to_name = [*SETTINGS]
     if record["recipe"] == OWN_RECIPE:
-        named, to_name = ["--like", path], [*PICTURE_SETTINGS]
+        settings = record["settings"]
+        named = ["--like", path]
+        to_name = [n for n in PICTURE_SETTINGS if metadata.names_file(settings.get(n))]
     photo, first, *others = _pictures(record)
     words = [photo, first, _prefix(path)]
     if "rate" in record and Path(photo).suffix.lower() not in clips.SUFFIXES:  # of a folder

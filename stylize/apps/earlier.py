@@ -44,16 +44,17 @@ def make_room(
         record: how it is made.
         steps: the pictures on the way that there are.
         others: files of an earlier run that do not say how they were made.
-        overwrite: leave what will be replaced, and remove steps and tables that are ours.
+        overwrite: leave a result of ours, which will be replaced, and remove our steps and tables.
 
     Raises:
         OSError: a file cannot be renamed or removed.
     """
     pictures = [path for path in (result, *steps) if path.exists()]
     otherwise = [path for path in pictures if not is_made_so(path, record)]
+    is_foreign = result in otherwise and not says_how_it_was_made(result)
     if overwrite:
         _remove_ours(otherwise, others, result)
-        return ""
+        otherwise, others = [result] * is_foreign, ()
     if pictures and not otherwise:
         return ""
     moved = set_aside(prefix, [*otherwise, *others])
@@ -61,6 +62,8 @@ def make_room(
         return ""
     (first, now), more = next(iter(moved.items())), len(moved) - 1
     along = f", with {more} more file{'s' * (more > 1)}" if more else ""
+    if is_foreign and first == result:
+        return f"{first} does not say that this program made it, and is kept as {now}{along}"
     return f"The earlier {first} is kept as {now}{along}"
 
 

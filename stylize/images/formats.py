@@ -224,6 +224,8 @@ def _from_array(array, name):
 
 def _remedy(array):
     """How to make a picture of an array that is none, as far as can be told from it."""
+    if array.dtype.kind == "b":
+        return "; for True and False, give (255 * x).astype('uint8')"
     if array.dtype.kind == "f":
         return "; for values 0..1, give (255 * x).round().astype('uint8')"
     if array.ndim == 3 and 1 in (array.shape[0], array.shape[2]):

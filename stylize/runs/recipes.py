@@ -161,12 +161,19 @@ def choose_settings(recipe: str | Settings | Mapping = DEFAULT_RECIPE, **given: 
 
 
 def name_of(settings: Settings) -> str:
-    """The name of the recipe that has the same values but for settings; `OWN_RECIPE` if none."""
+    """The name of the recipe that has the same values but for settings; `OWN_RECIPE` if none.
+
+    Of several, it is the one with the fewest settings of other values.
+    """
 
     def own(values):
         return {name: value for name, value in vars(values).items() if name not in SETTINGS}
 
-    return next((n for n, known in RECIPES.items() if own(known) == own(settings)), OWN_RECIPE)
+    def distance(name):
+        return sum(RECIPES[name][setting] != settings[setting] for setting in SETTINGS)
+
+    alike = [name for name, known in RECIPES.items() if own(known) == own(settings)]
+    return min(alike, key=distance, default=OWN_RECIPE)
 
 
 def _recipe_settings(recipe):

@@ -89,14 +89,18 @@ def test_what_cannot_be_renamed_stays_and_leaves_no_other_name(tmp_path, monkeyp
     assert names(tmp_path) == ["r.png"]
 
 
-@pytest.mark.parametrize("record", [OTHER, None], ids=["made otherwise", "of somebody else"])
-def test_another_result_moves_aside_with_its_steps_and_its_table(record, tmp_path):
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [(OTHER, "The earlier {} is"), (None, "{} does not say that this program made it, and is")],
+    ids=["made otherwise", "of somebody else"],
+)
+def test_another_result_moves_aside_with_its_steps_and_its_table(record, said, tmp_path):
     result = save(tmp_path / "r.png", record)
     steps = [save(tmp_path / f"r_at_iteration_{index}.png", record) for index in (0, 1)]
     table = tmp_path / "r_losses.csv"
     table.touch()
     line = earlier.make_room(str(tmp_path / "r"), result, RECORD, steps, [table])
-    assert line == f"The earlier {result} is kept as {tmp_path}/r.1.png, with 3 more files"
+    assert line == f"{said.format(result)} kept as {tmp_path}/r.1.png, with 3 more files"
     assert names(tmp_path) == [
         *("r.1.png", "r.1_at_iteration_0.png", "r.1_at_iteration_1.png", "r.1_losses.csv"),
     ]
@@ -120,6 +124,15 @@ def test_overwriting_removes_steps_that_are_ours(tmp_path):
     given = str(tmp_path / "r"), result, RECORD, [step, theirs], others
     assert earlier.make_room(*given, overwrite=True) == ""
     assert names(tmp_path) == ["r.mp4", "r.png", "r_at_iteration_8.png"]  # two may be replaced
+
+
+def test_overwriting_replaces_nothing_that_may_be_the_users_own(tmp_path):
+    """Who forgets the result's name gives that of a painting in its place."""
+    result = save(tmp_path / "r.png")
+    line = earlier.make_room(str(tmp_path / "r"), result, RECORD, overwrite=True)
+    kept = f"and is kept as {tmp_path}/r.1.png"
+    assert line == f"{result} does not say that this program made it, {kept}"
+    assert names(tmp_path) == ["r.1.png"]
 
 
 def test_made_so_is_what_the_record_says(tmp_path):

@@ -19,7 +19,8 @@ class Outcome(NamedTuple):
     """What became of one photo in one style.
 
     Attributes:
-        status: "finished" (by an earlier run), "waiting" (to be painted), "painted" or "failed".
+        status: "unknown" (not looked at yet), "finished" (by an earlier run), "waiting" (to be
+            painted), "painted" or "failed".
         error: why it failed, in a line.
         seconds: that painting took.
         work: pixels times evaluations, roughly proportional to time.
@@ -62,7 +63,7 @@ class Ledger:
     def __init__(
         self, tasks: Sequence[Task], results: Sequence[Path], folder: Path, quiet: bool = False
     ):
-        self.outcomes = [Outcome("waiting") for _ in tasks]
+        self.outcomes = [Outcome("unknown") for _ in tasks]
         self.at_once = 1
         self._tasks, self.results, self._folder, self._quiet = tasks, results, folder, quiet
         self._errors: set[str] = set()
@@ -210,7 +211,7 @@ class Ledger:
             warn(line)
 
     def close(self) -> None:
-        """Writes the page, unless it says the same already. Raises OSError.
+        """Writes the page, unless it says the same already, or too little is known. Raises OSError.
 
         A stopped run may have saved a picture that was never reported.
         """
@@ -219,6 +220,8 @@ class Ledger:
                 with contextlib.suppress(OSError):  # the terminal is gone, or the disk is full
                     self.add(index, Outcome("painted", seconds=time.monotonic() - since))
         self._bar.close()
+        if self.count("unknown"):
+            return
         path = self._folder / INDEX
         words = {"failed": lambda o: o.error, "waiting": lambda o: "not painted yet"}
         rows = [

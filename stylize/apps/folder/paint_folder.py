@@ -285,6 +285,9 @@ def _paint(args, options, ledger):
 
 def _sum_up(args, ledger):
     """Says what has become of all pictures."""
+    if ledger.count("unknown"):
+        ledger.print("Stopped before it was known which pictures are finished; none was painted")
+        return
     left = f", {n} left unpainted" if (n := ledger.count("waiting")) else ""
     page = Path(args.result_prefix, INDEX)
     see = f"; see {page}" if page.exists() else ""  # a full disk may have no room for it

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stylize.apps.page.controls import in_caption
+from stylize.apps.page.controls import in_caption, of_then
 
 MOST_KEPT = 24  # of a visitor's results
 NOT_OF_CHOICES = ("strength", "size")  # settings that the small pictures to choose from do not have
@@ -34,7 +34,8 @@ class Asked:
             where another picture, or none, is there. It is shared in the same way.
         offered: holds only the request whose small pictures are shown to choose from; empty if
             there are none. It is shared in the same way.
-        set_now: `of_choices` of what the visitor has set since; None if nothing has changed.
+        choices: strength -> a small picture to choose from, of this request, once it is painted.
+        now: what the visitor would ask for since something was changed; None if nothing was.
     """
 
     photos: Sequence[str]
@@ -48,18 +49,22 @@ class Asked:
     results: list[tuple[str, str]] = field(default_factory=list, compare=False)
     above: list[str] = field(default_factory=list, compare=False)
     offered: list["Asked"] = field(default_factory=list, compare=False, repr=False)
-    set_now: tuple | None = field(default=None, compare=False)
+    choices: dict[float, Any] = field(default_factory=dict, compare=False, repr=False)
+    now: "Asked | None" = field(default=None, compare=False, repr=False)
 
-    @property
-    def of_choices(self) -> tuple:
-        """What the small pictures to choose from depend on: all but the strength and the size."""
-        others = {n: value for n, value in self.given.items() if n not in NOT_OF_CHOICES}
-        return self.photos[:1], self.style, self.keep_mask, others
+    def unlike(self, now: "Asked") -> str | None:
+        """In what the small pictures to choose from would be other ones now, in words.
 
-    @property
-    def about_choices(self) -> str:
-        """The same in words."""
-        return self.caption(self.photos[0], NOT_OF_CHOICES)
+        They depend on all but the strength and the size. Returns "" for none if other pictures are
+        given, and None if they would be the same.
+        """
+        if (self.photos[:1], self.style) != (now.photos[:1], now.style):
+            return ""
+        each = ({n: v for n, v in a.given.items() if n not in NOT_OF_CHOICES} for a in (self, now))
+        words = of_then(*each)
+        if self.keep_mask != now.keep_mask:
+            words.append(f"mask {Path(self.keep_mask).name}" if self.keep_mask else "no mask")
+        return ", ".join(words) or None
 
     def others(self, without: Collection[str]) -> str:
         """What is asked for besides the pictures, `without` some settings, in words."""

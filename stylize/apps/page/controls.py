@@ -49,6 +49,12 @@ def in_caption(given: Mapping[str, Any], without: Collection[str] = ()) -> str:
     )
 
 
+def of_then(given: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Settings that have other values `now`, each with the one that was `given`, in words."""
+    changed = (name for name in given if given[name] != now[name])
+    return [f"{CONTROLS[name]} {_in_words(name, given[name])}" for name in changed]
+
+
 def _in_words(name, value):
     """A value as the page calls it."""
     words = STROKES if name == "style_scale" else []

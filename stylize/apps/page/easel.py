@@ -35,10 +35,10 @@ from stylize.apps.page.shown import (
     Offered,
     Shown,
     captioned,
-    hidden,
     painting_as_used,
     reason,
     reason_by_name,
+    row_of,
 )
 from stylize.apps.page.watch import Limit, Stopped, Watch, held
 from stylize.backend import tensors
@@ -86,18 +86,24 @@ class Easel:
         """Paints the first photo small, once for each of `STRENGTHS`. The rest: see `paint`."""
         if is_clip(asked.photos[0]):
             raise InputError("The choices need a photo; give a frame of the clip instead.")
+        earlier = [*asked.offered]
         asked.offered.clear()
         yield Offered("Getting ready ...", NOT_YET, (None,) * len(STRENGTHS))
-        words = CHOOSE
         try:
             yield from self._paint_choices(asked)
+            words = CHOOSE
         except Stopped as error:
-            words = str(error).capitalize()
-        if asked.offered and asked.set_now not in (None, asked.of_choices):
-            words = CHOICES_OF_BEFORE if words == CHOOSE else words
-            yield Offered(words, hidden(asked.about_choices))
-        else:
-            yield Offered(words)
+            words = f"{error}: {len(asked.choices)} of {len(STRENGTHS)} choices".capitalize()
+            if earlier:
+                words = f"{words}; the choices of before stay"
+                asked.offered[:] = earlier
+        row, pictures = NOT_YET, Offered("").pictures
+        for offered in asked.offered:  # one at most
+            row = row_of(offered, asked.now or asked)
+            pictures = tuple(map(offered.choices.get, STRENGTHS))
+        if words == CHOOSE and row != THERE:
+            words = CHOICES_OF_BEFORE
+        yield Offered(captioned(words, asked.above, STILL_SHOWN), row, pictures)
 
     def _paint_choices(self, asked):
         """Yields what is shown of the small pictures. Raises `Stopped`."""
@@ -116,6 +122,7 @@ class Easel:
                 row = None if asked.offered else THERE
                 asked.offered[:] = [asked]
                 yield Offered(shown.words, row, pictures)
+            asked.choices[STRENGTHS[index]] = watch.last.image
             limit.check()
 
     def _paint_one(self, asked, folder):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from stylize.apps.page.allowance import NotAllowed
+from stylize.apps.page.asked import Asked
 from stylize.apps.page.choices import STRENGTHS
 from stylize.errors import InputError, NoMemory, NonFiniteLoss
 from stylize.runs.job import Job
@@ -21,7 +22,7 @@ CHOOSE = (
     "have finer strokes and stay closer to the photo: in doubt, take the stronger one."
 )
 CHOICES_HIDDEN = (
-    "The choices are hidden: they were painted for {of}. Go back to that to see them, or press "
+    "The choices are hidden: they were painted with {unlike}. Set that again to see them, or press "
     "*Show me the choices* for new ones."
 )
 CHOICES_OF_BEFORE = "The choices are painted, with what was set when you asked for them."
@@ -51,9 +52,14 @@ class Row(NamedTuple):
 THERE, NOT_YET = Row(True), Row(False)
 
 
-def hidden(of: str) -> Row:
-    """The row while something else is set; `of` says what it was painted for."""
-    return Row(False, CHOICES_HIDDEN.format(of=html.escape(of)))
+def row_of(offered: Asked, now: Asked) -> Row:
+    """The row of what was offered: hidden while something else is set now.
+
+    Words say what to set again, but not of other pictures, which have no choices yet.
+    """
+    if (unlike := offered.unlike(now)) is None:
+        return THERE
+    return Row(False, CHOICES_HIDDEN.format(unlike=html.escape(unlike))) if unlike else NOT_YET
 
 
 class Shown(NamedTuple):

@@ -21,17 +21,16 @@ from stylize.apps.page.masks import Masks
 from stylize.apps.page.previews import Previews
 from stylize.apps.page.shown import (
     STILL_SHOWN,
-    THERE,
     Offered,
     Row,
     Shown,
     captioned,
     complaint,
-    hidden,
     in_place_of_earlier,
     lacking,
     reason,
     reason_by_name,
+    row_of,
     what_to_do,
     with_caption,
     with_notes,
@@ -139,11 +138,10 @@ class Studio:
             before = self._asked.get(request.session_hash)
         if before is None:
             return None
-        before.set_now = asked.of_choices
+        before.now = asked
         if not before.offered or (before.is_choice and request.session_hash in self._running):
             return None
-        (offered,) = before.offered
-        return THERE if offered.of_choices == before.set_now else hidden(offered.about_choices)
+        return row_of(before.offered[0], asked)
 
     def paint(self, session: str | None) -> Iterator[Shown]:
         """Paints what a visitor asked for last, in their turn.

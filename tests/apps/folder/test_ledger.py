@@ -111,6 +111,13 @@ def test_what_is_painted_again_is_painted_one_at_a_time_from_its_state(ledger, c
     assert ledger.time_left() == pytest.approx(10 + 20)
 
 
+def test_page_stays_as_it_is_until_all_is_known(tmp_path):
+    (tmp_path / "index.html").write_text("of an earlier run")
+    task = Task(Path("a.jpg"), Path("style.jpg"), tmp_path / "a")
+    Ledger([task], [tmp_path / "a.png"], tmp_path).close()
+    assert (tmp_path / "index.html").read_text() == "of an earlier run"
+
+
 def test_picture_that_was_saved_as_the_run_was_stopped_is_painted(ledger, tmp_path, capsys):
     """Its process was stopped before it could tell. Another, begun before, has an old result."""
     (tmp_path / "b.png").write_text("of an earlier run")

@@ -544,6 +544,25 @@ def test_stopped_processes_end_and_keep_what_they_did(
     assert hidden == (["..folder.lock"] if stop == signal.SIGKILL else [])  # it keeps nobody out
 
 
+def test_run_that_is_stopped_while_it_looks_says_nothing_of_pictures_it_has_not_seen(
+    one_process, command, tmp_path, monkeypatch, capsys
+):
+    assert nst.main(command) == 0
+    page = (tmp_path / "results" / "index.html").read_text()
+
+    def stop(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(paint_folder, "survey", stop)
+    capsys.readouterr()
+    assert nst.main(command) == 130
+    out = capsys.readouterr().out
+    assert (
+        "Stopped before it was known which pictures are finished" in out and "0 painted" not in out
+    )
+    assert (tmp_path / "results" / "index.html").read_text() == page
+
+
 def test_photos_are_never_replaced_by_their_results(one_process, command, tmp_path, capsys):
     folder = Path(command[0])
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -655,6 +655,8 @@ def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path)
         page.get_by_role("option", name=colour, exact=True).click()
         expect(choices).to_be_visible(visible=not others)
         expect(hidden).to_be_visible(visible=others)
+        if others:
+            expect(hidden).to_contain_text("painted with colours none. Set that again to see them")
     expect(choices.locator("img")).to_have_count(3)
     example(page, "photos", 1)
     expect(choices).to_be_hidden()

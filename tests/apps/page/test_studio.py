@@ -38,7 +38,7 @@ from stylize.apps.page import easel as easels  # noqa: E402
 from stylize.apps.page.allowance import Allowance  # noqa: E402
 from stylize.apps.page.controls import COLOURS, CONTROLS, DEFAULT_ROWS, DEFAULTS  # noqa: E402
 from stylize.apps.page.series import Series, download_name  # noqa: E402
-from stylize.apps.page.shown import NOT_YET, THERE, Offered, hidden  # noqa: E402
+from stylize.apps.page.shown import CHOICES_HIDDEN, NOT_YET, THERE, Row  # noqa: E402
 
 VISITOR = SimpleNamespace(session_hash="a visitor")
 CAT, DOG = "cat_painting_0.5", "dog_painting_0.5"  # what results of `three` are called
@@ -1132,53 +1132,75 @@ def test_choices_are_small_pictures_of_three_strengths(studio, photo_path, paint
     assert shown[-1].words.startswith("Choose the one that you like best")
 
 
-def test_choices_are_offered_while_they_are_of_what_is_set(studio, photo_path, painting_path):
-    """Whatever the strength, which they vary, and the size, which only *Paint* follows."""
+def hidden(unlike):
+    """What is shown while choices are hidden that are in this unlike what would be painted."""
+    return Row(False, CHOICES_HIDDEN.format(unlike=unlike))
 
-    def wanted(mask=None, **more):
+
+@pytest.fixture
+def wanted(photo_path, painting_path):
+    """A function that makes what a visitor asks for, small."""
+
+    def wanted(mask=None, painting=painting_path, **more):
         given = {name: DEFAULTS[name] for name in CONTROLS} | {"size": 40} | more
-        return asked.Asked([photo_path], painting_path, mask, given)
+        return asked.Asked([photo_path], painting, mask, given)
 
+    return wanted
+
+
+def test_choices_are_offered_while_they_are_of_what_is_set(studio, wanted, photo_path):
+    """Whatever the strength, which they vary, and the size, which only *Paint* follows."""
     assert studio.row(VISITOR, wanted()) is None
     studio.enter(VISITOR, wanted(), is_choice=True)
     assert studio.row(VISITOR, wanted()) is None  # until the first is there
-    assert [each.row for each in studio.offer(VISITOR.session_hash) if each.row] == [
-        NOT_YET,
-        THERE,
-    ]
+    rows = [each.row for each in studio.offer(VISITOR.session_hash) if each.row]
+    assert rows == [NOT_YET, THERE, THERE]
     studio.enter(VISITOR, wanted(seed=1))
     assert studio.row(VISITOR, wanted(strength=0.7, size=50)) == THERE
-    for other in (wanted("mask.png"), wanted(preserve_colors="luma"), wanted(style_scale=0.6)):
-        assert studio.row(VISITOR, other) == hidden("photo.png + painting.png")
+    for other, unlike in (
+        (wanted("mask.png"), "no mask"),
+        (wanted(preserve_colors="luma"), "colours none"),
+        (wanted(style_scale=0.6, seed=1), "seed 0, strokes as in the painting"),
+    ):
+        assert studio.row(VISITOR, other) == hidden(unlike)
+    assert studio.row(VISITOR, wanted(painting=photo_path)) == NOT_YET  # it has no choices yet
 
 
-def test_choices_are_hidden_at_their_end_if_something_else_is_set_by_then(
-    studio, photo_path, painting_path
-):
+def test_choices_are_hidden_at_their_end_if_something_else_is_set_by_then(studio, wanted):
     """Before, they and their progress stay in sight."""
-    given = {name: DEFAULTS[name] for name in CONTROLS} | {"size": 40}
-    studio.enter(VISITOR, asked.Asked([photo_path], painting_path, None, given), is_choice=True)
+    studio.enter(VISITOR, wanted(), is_choice=True)
     events = studio.offer(VISITOR.session_hash)
     while next(events).row != THERE:
         pass
-    other = asked.Asked([photo_path], painting_path, None, given | {"seed": 1})
-    assert studio.row(VISITOR, other) is None
+    assert studio.row(VISITOR, wanted(seed=1)) is None
     *_, last = events
-    of_then = hidden("photo.png + painting.png")
-    words = "The choices are painted, with what was set when you asked for them."
-    assert last == Offered(words, of_then)
-    assert studio.row(VISITOR, other) == of_then
+    assert last.words == "The choices are painted, with what was set when you asked for them."
+    assert last.row == studio.row(VISITOR, wanted(seed=1)) == hidden("seed 0")
 
 
-def test_choices_are_not_shown_where_they_were_stopped_early(studio, photo_path, painting_path):
-    given = {name: DEFAULTS[name] for name in CONTROLS} | {"size": 40}
-    wanted = asked.Asked([photo_path], painting_path, None, given)
-    studio.enter(VISITOR, wanted, is_choice=True)
+def test_choices_are_not_shown_where_they_were_stopped_early(studio, wanted):
+    studio.enter(VISITOR, wanted(), is_choice=True)
     events = studio.offer(VISITOR.session_hash)
     next(events)
     studio.stop(VISITOR)
-    assert [each.row for each in events] == [None]
-    assert studio.row(VISITOR, wanted) is None
+    (last,) = events
+    assert (last.words, last.row) == ("Stopped: 0 of 3 choices", NOT_YET)
+    assert studio.row(VISITOR, wanted()) is None
+
+
+def test_choices_stay_until_all_new_ones_are_painted(studio, wanted):
+    studio.enter(VISITOR, wanted(), is_choice=True)
+    *_, last = studio.offer(VISITOR.session_hash)
+    assert all(map(is_picture, last.pictures))
+    studio.enter(VISITOR, wanted(seed=1), is_choice=True)
+    events = studio.offer(VISITOR.session_hash)
+    while next(events).row != THERE:
+        pass
+    studio.stop(VISITOR)
+    *_, stopped = events
+    assert re.fullmatch("Stopped: [01] of 3 choices; the choices of before stay", stopped.words)
+    assert stopped.pictures == last.pictures and stopped.row == hidden("seed 0")
+    assert studio.row(VISITOR, wanted()) == THERE
 
 
 def test_choices_count_down_to_the_last_of_them(monkeypatch):
