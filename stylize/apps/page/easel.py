@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from stylize.apps.page.shown import (
     Offered,
     Shown,
     captioned,
+    is_left,
     painting_as_used,
     reason,
     reason_by_name,
@@ -52,6 +54,7 @@ from stylize.runs import metadata
 from stylize.runs.job import Job, prepare
 from stylize.vgg.weights import VGG19Weights
 
+MOST_WITH_CHOICES = 100  # visitors whose small pictures are kept for when new ones are stopped
 _STOPPED = "_stopped"  # at the end of a result's name
 
 
@@ -70,6 +73,7 @@ class Easel:
     ):
         self._weights, self._folder, self._allowed = weights, folder, allowed
         self._foresight, self._reading = foresight, threading.Lock()
+        self._with_choices: deque[Asked] = deque(maxlen=MOST_WITH_CHOICES)
 
     def paint(self, asked: Asked) -> Generator[Shown]:
         """Paints photos, or a clip. Yields what is shown. Raises InputError; or see `reason`."""
@@ -86,24 +90,19 @@ class Easel:
         """Paints the first photo small, once for each of `STRENGTHS`. The rest: see `paint`."""
         if is_clip(asked.photos[0]):
             raise InputError("The choices need a photo; give a frame of the clip instead.")
-        earlier = [*asked.offered]
+        earlier = [each for each in asked.offered if len(each.choices) == len(STRENGTHS)]
         asked.offered.clear()
-        yield Offered("Getting ready ...", NOT_YET, (None,) * len(STRENGTHS))
+        yield Offered("Getting ready ...", NOT_YET)
+        words = CHOOSE
         try:
             yield from self._paint_choices(asked)
-            words = CHOOSE
         except Stopped as error:
             words = f"{error}: {len(asked.choices)} of {len(STRENGTHS)} choices".capitalize()
-            if earlier:
-                words = f"{words}; the choices of before stay"
+            words += "; the choices of before stay" if earlier else ""
+        finally:
+            if earlier and len(asked.choices) < len(STRENGTHS):
                 asked.offered[:] = earlier
-        row, pictures = NOT_YET, Offered("").pictures
-        for offered in asked.offered:  # one at most
-            row = row_of(offered, asked.now or asked)
-            pictures = tuple(map(offered.choices.get, STRENGTHS))
-        if words == CHOOSE and row != THERE:
-            words = CHOICES_OF_BEFORE
-        yield Offered(captioned(words, asked.above, STILL_SHOWN), row, pictures)
+        yield self._offered(words, asked)
 
     def _paint_choices(self, asked):
         """Yields what is shown of the small pictures. Raises `Stopped`."""
@@ -117,13 +116,35 @@ class Easel:
             yield Offered(countdown.words(watch))
             job = self._prepare(photo, asked, own, limit)
             for shown in self._follow(job, watch, countdown.words):
-                pictures = [gr.skip() for _ in STRENGTHS]
-                pictures[index] = shown.picture
-                row = None if asked.offered else THERE
+                if is_left(shown.picture):
+                    yield Offered(shown.words)
+                    continue
+                is_first = not asked.offered  # it takes the place of all that were there
                 asked.offered[:] = [asked]
-                yield Offered(shown.words, row, pictures)
-            asked.choices[STRENGTHS[index]] = watch.last.image
+                pictures = [None if is_first else gr.skip() for _ in STRENGTHS]
+                pictures[index] = shown.picture
+                yield Offered(shown.words, THERE if is_first else None, pictures)
             limit.check()
+            asked.choices[STRENGTHS[index]] = watch.last.image
+        self._keep_choices(asked)
+
+    def _keep_choices(self, asked):
+        """Keeps the last visitors' choices; those of earlier ones, which take memory, go."""
+        if len(self._with_choices) == MOST_WITH_CHOICES:
+            self._with_choices[0].choices.clear()
+        self._with_choices.append(asked)
+
+    def _offered(self, words, asked):
+        """What is shown once the painting of choices has ended, in these words."""
+        if not (asked.offered and asked.offered[0].choices):
+            asked.offered.clear()
+            return Offered(captioned(words, asked.above, STILL_SHOWN), NOT_YET)
+        (offered,) = asked.offered
+        row = row_of(offered, asked.now or asked)
+        if words == CHOOSE and row != THERE:
+            words = CHOICES_OF_BEFORE
+        pictures = [offered.choices.get(strength) for strength in STRENGTHS]
+        return Offered(captioned(words, asked.above, STILL_SHOWN), row, pictures)
 
     def _paint_one(self, asked, folder):
         """Yields what is shown of the only photo."""

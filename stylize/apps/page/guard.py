@@ -107,10 +107,10 @@ class Guard:
         except _Refused as refused:
             status, reason = refused.args
         except Exception as error:  # Gradio trips over much that no browser sends
-            status, reason = 400, _not_taken(scope["path"], str(error))
-            kind = type(error).__name__
             if started and scope["path"].startswith(TOLD):  # it was refused, or its visitor left
                 return
+            status, reason = 400, _not_taken(scope["path"], str(error))
+            kind = type(error).__name__
             log(f"not understood: {scope['method']} {scope['path']}: {reason} ({kind}: {error})")
         if not started:
             await PlainTextResponse(reason, status)(scope, receive, send)

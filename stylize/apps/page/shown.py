@@ -88,7 +88,7 @@ class Shown(NamedTuple):
         below = gr.Gallery(fresh, visible=bool(fresh)) if earlier else gr.skip()
         nothing = Shown("", None, None, download, gr.Gallery(None, visible=False), below)
         pairs = zip(self, nothing, strict=True)
-        return Shown(*(old if _is_left(new) else new for new, old in pairs))
+        return Shown(*(old if is_left(new) else new for new, old in pairs))
 
 
 class Offered(NamedTuple):
@@ -99,7 +99,7 @@ class Offered(NamedTuple):
     pictures: Any = (gr.skip(),) * len(STRENGTHS)
 
 
-def _is_left(shown):
+def is_left(shown):
     """Whether something stays on the page as it is."""
     return isinstance(shown, dict)  # what `gr.skip` returns
 
@@ -119,7 +119,7 @@ def in_place_of_earlier(
     begun = False
     with contextlib.closing(events):
         for shown in events:
-            begins = not (begun or _is_left(shown.picture))
+            begins = not (begun or is_left(shown.picture))
             begun |= begins
             if begins:
                 above.clear()
@@ -154,7 +154,7 @@ def with_notes(events: Generator[Any], notes: Sequence[str]) -> Iterator[Any]:
     """Yields events, `Shown` or `Offered`, with the notes that there are so far below the words."""
     with contextlib.closing(events):
         for shown in events:
-            if not _is_left(shown.words):
+            if not is_left(shown.words):
                 shown = shown._replace(words="\n\n".join([shown.words, *notes]))
             yield shown
 

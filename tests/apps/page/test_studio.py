@@ -11,6 +11,7 @@ import threading
 import time
 import tracemalloc
 import zipfile
+from collections import deque
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -1201,6 +1202,25 @@ def test_choices_stay_until_all_new_ones_are_painted(studio, wanted):
     assert re.fullmatch("Stopped: [01] of 3 choices; the choices of before stay", stopped.words)
     assert stopped.pictures == last.pictures and stopped.row == hidden("seed 0")
     assert studio.row(VISITOR, wanted()) == THERE
+
+
+def test_choices_stay_if_new_ones_cannot_be_painted(studio, wanted, tmp_path):
+    studio.enter(VISITOR, wanted(), is_choice=True)
+    list(studio.offer(VISITOR.session_hash))
+    (tmp_path / "mask.png").write_text("hello")
+    studio.enter(VISITOR, wanted(str(tmp_path / "mask.png")), is_choice=True)
+    with pytest.raises(gr.Error, match="mask mask.png: not a picture"):
+        list(studio.offer(VISITOR.session_hash))
+    assert studio.row(VISITOR, wanted()) == THERE
+
+
+def test_choices_are_not_kept_without_end(studio, wanted, monkeypatch):
+    studio._easel._with_choices = deque(maxlen=1)
+    monkeypatch.setattr(easels, "MOST_WITH_CHOICES", 1)
+    for visitor in (VISITOR, SimpleNamespace(session_hash="another visitor")):
+        studio.enter(visitor, wanted(), is_choice=True)
+        list(studio.offer(visitor.session_hash))
+    assert [len(each.choices) for each in studio._asked.values()] == [0, 3]
 
 
 def test_choices_count_down_to_the_last_of_them(monkeypatch):
