@@ -63,7 +63,7 @@ def whole_number(value, minimum=1, maximum=LARGEST):
     """Returns `value` as an int from `minimum` to `maximum`. Raises InputError."""
     try:
         number = int(value)
-        whole = isinstance(value, str) or number == value
+        whole = isinstance(value, str) or (number == value and not isinstance(value, bool))
     except (TypeError, ValueError, OverflowError):
         number, whole = 0, False
     if not whole or not minimum <= number <= maximum:
@@ -90,9 +90,9 @@ def weight(value):
 
 
 def _number(value):
-    """Returns `value` as a float, NaN where it is none."""
+    """Returns `value` as a float, NaN where it is none, as True is none."""
     try:
-        return float(value)
+        return math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         return math.nan
 

@@ -28,7 +28,7 @@ def test_whole_number_refuses(value):
         validators.whole_number(value)
 
 
-@pytest.mark.parametrize("value", [-1, "nan", "inf", "x", None])
+@pytest.mark.parametrize("value", [-1, "nan", "inf", "x", None, True])
 def test_weight_refuses(value):
     with pytest.raises(InputError, match="finite number of at least 0, received"):
         validators.weight(value)
@@ -70,7 +70,7 @@ def test_layers_that_papers_name_are_answered_by_ours(theirs):
         validators.layer_weights(["conv1_3"])
 
 
-@pytest.mark.parametrize("value", [-0.1, 1.1, "x"])
+@pytest.mark.parametrize("value", [-0.1, 1.1, "x", True])
 def test_strength_is_from_zero_to_one(value):
     with pytest.raises(InputError, match="^strength must be"):
         recipes.choose_settings("keras", strength=value)

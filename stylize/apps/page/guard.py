@@ -110,8 +110,9 @@ class Guard:
             if started and scope["path"].startswith(TOLD):  # it was refused, or its visitor left
                 return
             status, reason = 400, _not_taken(scope["path"], str(error))
-            kind = type(error).__name__
-            log(f"not understood: {scope['method']} {scope['path']}: {reason} ({kind}: {error})")
+            named = reason not in (NOT_OURS, NOT_TAKEN)  # these do not say what it was
+            what = reason if named else f"{type(error).__name__}: {error}"
+            log(f"not understood: {scope['method']} {scope['path']}: {what}")
         if not started:
             await PlainTextResponse(reason, status)(scope, receive, send)
 

@@ -77,7 +77,7 @@ def download_name(
     """
     names = (re.sub(r"[^\w-]+", "_", Path(each).stem) for each in (photo, painting))
     kept = [name for each in names if (name := _cut(each).strip("-_"))]
-    more = re.sub(r"[^a-z0-9.-]+", "_", others)[:MOST_OF_OTHERS].strip("-_")
+    more = re.sub(r"[^A-Za-z0-9.-]+", "_", others)[:MOST_OF_OTHERS].strip("-_")
     known = re.sub(r"[^\w.-]+", "", str(strength))[:8]
     return "_".join([*(kept or ["painted"]), known, *filter(None, [more])])
 
