@@ -7,7 +7,14 @@ from typing import Any
 from PIL import Image
 
 from stylize.errors import InputError, listed
-from stylize.runs.settings import CHECKS, MAY_BE_NONE, SETTINGS, STYLE_LAYERS, Settings
+from stylize.runs.settings import (
+    CHECKS,
+    MAY_BE_NONE,
+    PICTURE_SETTINGS,
+    SETTINGS,
+    STYLE_LAYERS,
+    Settings,
+)
 from stylize.runs.validators import checked, meant, shown
 
 RECIPES = {"keras": Settings()}  # the Keras example script's, number for number
@@ -163,14 +170,15 @@ def choose_settings(recipe: str | Settings | Mapping = DEFAULT_RECIPE, **given: 
 def name_of(settings: Settings) -> str:
     """The name of the recipe that has the same values but for settings; `OWN_RECIPE` if none.
 
-    Of several, it is the one with the fewest settings of other values.
+    Of several, it is the one with the fewest settings of other values, whatever the pictures.
     """
+    compared = SETTINGS.keys() - set(PICTURE_SETTINGS)  # arrays are not compared by ==
 
     def own(values):
         return {name: value for name, value in vars(values).items() if name not in SETTINGS}
 
     def distance(name):
-        return sum(RECIPES[name][setting] != settings[setting] for setting in SETTINGS)
+        return sum(RECIPES[name][setting] != settings[setting] for setting in compared)
 
     alike = [name for name, known in RECIPES.items() if own(known) == own(settings)]
     return min(alike, key=distance, default=OWN_RECIPE)

@@ -34,6 +34,15 @@ def test_weight_refuses(value):
         validators.weight(value)
 
 
+def test_recipe_is_called_as_the_nearest_of_those_that_differ_in_settings_alone(monkeypatch):
+    monkeypatch.setitem(recipes.RECIPES, "soft", recipes.RECIPES["pyramid"] | {"tv_weight": 0.5})
+    masks = {"keep_mask": np.zeros((40, 50)), "content_mask": np.zeros((50, 40))}
+    for name in ("pyramid", "soft"):
+        changed = recipes.RECIPES[name] | {"content_weight": 3.0} | masks
+        assert recipes.name_of(changed) == name
+    assert recipes.name_of(changed | {"bounded": False}) == recipes.OWN_RECIPE
+
+
 def test_unknown_settings_and_recipes_list_the_known():
     with pytest.raises(InputError, match="there are strength, iterations, content_weight"):
         recipes.choose_settings("keras", magic=1)

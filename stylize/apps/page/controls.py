@@ -57,5 +57,5 @@ def of_then(given: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def _in_words(name, value):
     """A value as the page calls it."""
-    words = STROKES if name == "style_scale" else []
+    words = {"style_scale": STROKES, "preserve_colors": COLOURS[:1]}.get(name, [])
     return next((label for label, own in words if own == value), value)

@@ -656,7 +656,7 @@ def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path)
         expect(choices).to_be_visible(visible=not others)
         expect(hidden).to_be_visible(visible=others)
         if others:
-            expect(hidden).to_contain_text("painted with colours none. Set that again to see them")
+            expect(hidden).to_contain_text("painted with colours no. Set that again to see them")
     expect(choices.locator("img")).to_have_count(3)
     example(page, "photos", 1)
     expect(choices).to_be_hidden()

@@ -1160,7 +1160,7 @@ def test_choices_are_offered_while_they_are_of_what_is_set(studio, wanted, photo
     assert studio.row(VISITOR, wanted(strength=0.7, size=50)) == THERE
     for other, unlike in (
         (wanted("mask.png"), "no mask"),
-        (wanted(preserve_colors="luma"), "colours none"),
+        (wanted(preserve_colors="luma"), "colours no"),
         (wanted(style_scale=0.6, seed=1), "seed 0, strokes as in the painting"),
     ):
         assert studio.row(VISITOR, other) == hidden(unlike)
