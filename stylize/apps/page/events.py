@@ -169,9 +169,10 @@ def _offer_choices(page, answers):
 
 def _show_uploads(page, answers):
     """What is given is shown as a browser can show it."""
-    page.photos.upload(answers.show, page.photos, page.photos, **_LOOKING)
+    looking = _LOOKING | {"trigger_mode": "always_last"}  # else one amid the last would be missed
+    page.photos.upload(answers.show, page.photos, page.photos, **looking)
     for each in (page.painting, page.keep_mask):
-        each.upload(answers.show_last, each, each, **_LOOKING)
+        each.upload(answers.show_last, each, each, **looking)
 
 
 def _follow_changes(page, answers):
