@@ -140,11 +140,13 @@ def told_of(record: Mapping[str, Any], path: str) -> str:
 
 
 def _can_be_repeated(record):
-    """Whether a command can: a recipe of one's own may have what no record holds."""
+    """Whether a command can repeat a result: a custom recipe may have what no record holds."""
+    if record["recipe"] != OWN_RECIPE:
+        return True
     try:
         metadata.recipe_of(record)
     except InputError:
-        return record["recipe"] != OWN_RECIPE
+        return False
     return True
 
 

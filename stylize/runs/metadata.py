@@ -310,8 +310,10 @@ def recipe_of(record: Mapping[str, Any]) -> Settings:
     It has all the record's settings but pictures, such as masks: a record has only their names.
 
     Raises:
-        InputError: an unknown recipe, or a custom one whose values the record lacks.
+        InputError: no record, an unknown recipe, or a custom one whose values the record lacks.
     """
+    if not (isinstance(record, Mapping) and record.keys() >= {"recipe", "settings"}):
+        raise InputError("record must be one, as read_record or make_record returns it")
     if record["recipe"] != OWN_RECIPE:
         recipe = choose_settings(record["recipe"])
     elif "own_recipe" in record:  # values that its version did not have yet are off in this one

@@ -1,6 +1,6 @@
 """VGG19's layers with given weights, and what comes before and after them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ def check_network(weights: Any, layers: Any, *values: Any) -> None:
         InputError: not weights, a layer that they lack, or an unknown value.
     """
     require("weights", weights, VGG19Weights, "a VGG19Weights, from load_weights")
-    require("layers", layers, Mapping | Sequence, "layers' names")
+    require("layers", layers, Collection, "a list of names")
     poolings = {f"{name.partition('_')[0]}_pool" for name in weights.layers}
     names = {layers} if isinstance(layers, str) else set(layers)
     if unknown := sorted(map(str, names - poolings - weights.layers.keys())):

@@ -71,11 +71,22 @@ TERMS = ("content", "style", "tv", "neighbor", "similarity", "laplacian", "tempo
 
 
 def weights_of(term, recipe):
-    """All terms with a weight that shows, or one alone."""
+    """All terms with a weight that shows, or one alone; the temporal one, of films, with another.
+
+    A photo without any other weight is refused.
+    """
+    shown = {"all": TERMS, "temporal": ("temporal", "tv")}.get(term, (term,))
     return {
-        f"{name}_weight": (RECIPES[recipe][f"{name}_weight"] or 100) if term in (name, "all") else 0
+        f"{name}_weight": (RECIPES[recipe][f"{name}_weight"] or 100) if name in shown else 0
         for name in TERMS
     }
+
+
+def test_every_term_is_compared_with_every_recipe():
+    """Which ones are drawn below depends on the names of the recipes."""
+    for recipe in RECIPES:
+        for term in ("all", *TERMS):
+            assert prepare(noise(40, 40, 1), noise(40, 40, 2), recipe, **weights_of(term, recipe))
 
 
 @pytest.mark.parametrize("recipe", ["neighbors", "johnson", "crowson"])

@@ -80,6 +80,12 @@ def test_recipe_of_a_record_names_no_files(small_vgg19, photo, painting):
     assert (again.size, again.keep_mask, again.noise) == (24, None, 0.1)
 
 
+@pytest.mark.parametrize("record", [None, {}, {"recipe": "keras"}])
+def test_what_is_no_record_has_no_recipe(record):
+    with pytest.raises(InputError, match="^record must be one, as read_record or make_record ret"):
+        metadata.recipe_of(record)
+
+
 def test_recipe_of_an_earlier_record_has_the_present_names(record):
     earlier = record | {"program": "neural_style_transfer 0.9.0"}
     earlier["settings"] = record["settings"] | {"optimizer": "lbfgs", "strength": None}

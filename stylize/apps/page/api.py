@@ -13,7 +13,7 @@ from stylize.apps.page.asked import Asked
 from stylize.apps.page.controls import CONTROLS, DEFAULT_ROWS, DEFAULTS
 from stylize.apps.page.previews import original
 from stylize.apps.page.shown import reason_by_name
-from stylize.apps.page.studio import Studio
+from stylize.apps.page.studio import Studio, logged
 from stylize.errors import InputError
 
 
@@ -52,10 +52,8 @@ def add_endpoint(studio: Studio, max_size: int, **queue: Any) -> None:
         values = strength, size, iterations, preserve_colors, *weights, *start, style_scale
         given = dict(zip(CONTROLS, values, strict=True))
         try:
-            if missing := [name for name, value in given.items() if value is None]:
-                raise InputError(f"{missing[0]}: give a value, or leave it out")
-            mask = None if keep_mask is None else _path(keep_mask, "keep_mask")
-            asked = Asked([_path(photo, "photo")], _path(painting, "painting"), mask, given)
+            with logged():
+                asked = _asked(photo, painting, keep_mask, given)
             for shown in studio.paint_for_program(asked):
                 yield html.unescape(shown.words), _file(shown.result)
         except Exception as error:  # in plain words too: programs show no HTML
@@ -64,6 +62,14 @@ def add_endpoint(studio: Studio, max_size: int, **queue: Any) -> None:
     # Gradio takes what is yielded for what is returned.
     paint.__annotations__["return"] = tuple[str, gr.FileData]
     gr.api(paint, api_name="paint", **queue)
+
+
+def _asked(photo, painting, keep_mask, given):
+    """What a program asks for. Raises InputError: something is missing, or is no upload."""
+    if missing := [name for name, value in given.items() if value is None]:
+        raise InputError(f"{missing[0]}: give a value, or leave it out")
+    mask = None if keep_mask is None else _path(keep_mask, "keep_mask")
+    return Asked([_path(photo, "photo")], _path(painting, "painting"), mask, given)
 
 
 def _file(path):

@@ -53,10 +53,10 @@ class Asked:
     now: "Asked | None" = field(default=None, compare=False, repr=False)
 
     def unlike(self, now: "Asked") -> str | None:
-        """In what the small pictures to choose from would be other ones now, in words.
+        """Names what these small pictures to choose from were painted with that differs from `now`.
 
-        They depend on all but the strength and the size. Returns "" for none if other pictures are
-        given, and None if they would be the same.
+        The strength and the size do not count. Returns None if nothing else differs, and "" if the
+        photo or the painting is another.
         """
         if (self.photos[:1], self.style) != (now.photos[:1], now.style):
             return ""

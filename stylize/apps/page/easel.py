@@ -102,7 +102,7 @@ class Easel:
         finally:
             if earlier and len(asked.choices) < len(STRENGTHS):
                 asked.offered[:] = earlier
-        yield self._offered(words, asked)
+        yield self._choices_ended(words, asked)
 
     def _paint_choices(self, asked):
         """Yields what is shown of the small pictures. Raises `Stopped`."""
@@ -134,7 +134,7 @@ class Easel:
             self._with_choices[0].choices.clear()
         self._with_choices.append(asked)
 
-    def _offered(self, words, asked):
+    def _choices_ended(self, words, asked):
         """What is shown once the painting of choices has ended, in these words."""
         if not (asked.offered and asked.offered[0].choices):
             asked.offered.clear()

@@ -61,6 +61,8 @@ class Page(gr.Blocks):
             error.print_exception = False  # it is no fault of ours
             raise
         except InputError as error:
+            if block_fn.api_visibility != "private":  # a program's, which had its turn
+                log(f"failed: {error}")
             raise complaint(error) from None
         except Exception:
             raise complaint(NOT_OURS) from None

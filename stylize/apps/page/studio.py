@@ -164,7 +164,7 @@ class Studio:
         """
         self._running[asked.stop] = asked.stop
         try:
-            with _logged():
+            with logged():
                 self._check(asked)
                 for shown in with_notes(self._easel.paint(asked), asked.notes):
                     if self._is_ending and shown.result:  # it goes with the page
@@ -197,7 +197,7 @@ class Studio:
         self._running[session] = asked.stop
         asked.waits = False
         try:
-            with _logged():
+            with logged():
                 self._check(asked)
                 yield from with_notes(events_of(asked), asked.notes)
         except Exception as error:
@@ -242,7 +242,7 @@ class Studio:
 
 
 @contextlib.contextmanager
-def _logged():
+def logged() -> Iterator[None]:
     """Tells the log of a run that fails, or whose visitor leaves."""
     begun = time.monotonic()
     try:

@@ -36,9 +36,14 @@ JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def address(full_weights_path, tmp_path_factory):
+def folder(tmp_path_factory):
+    """Of all the page's files, and what it prints."""
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="module")
+def address(full_weights_path, folder):
     """The page's address. It may paint up to 64 pixels, for two minutes."""
-    folder = tmp_path_factory.mktemp("page")
     limits = "--max_size", "64", "--max_seconds", "120", "--max_pixels", "10000"
     with served(folder, full_weights_path, *limits) as address:
         yield address
@@ -184,6 +189,19 @@ def test_what_cannot_be_painted_is_one_line(client):
     ):
         *_, (event, data) = told(client, {"photo": photo, "painting": photo} | asked)
         assert event == "error" and words in json.loads(data)["error"], asked
+
+
+def test_what_is_refused_in_its_turn_has_a_line_in_the_log(client, address, folder):
+    photo = uploaded(client)
+    right = {"photo": photo, "painting": photo, "size": 32}
+    before = (folder / "log").read_text()
+    for wrong in ({"photo": {"path": "/etc/passwd"}}, {"photo": "a name"}, {"size": None}):
+        *_, (event, _) = told(client, right | wrong)
+        assert event == "error"
+    new = (folder / "log").read_text().removeprefix(before).splitlines()
+    assert [line[20:].partition(": ")[2][:12] for line in new] == [
+        *("photo: Give ", "photo: uploa", "size: give a"),
+    ]
 
 
 @pytest.mark.parametrize("more", [{}, {"meta": META}, {"url": "/etc/passwd"}])
