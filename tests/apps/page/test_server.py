@@ -170,8 +170,8 @@ def test_clip_becomes_a_film(visit, photo_path, painting_path, tmp_path):
     writer.finish()
     give(page, tmp_path / "clip.mp4", painting_path)
     expect(page.locator("#photos video")).to_be_visible()
-    paint(page, 5)  # so that what is said of each stays for a while
-    status(page, r"Frame 2 of 3: \d+%")
+    paint(page, 5)  # so that what is said of the first, which takes longest, stays for a while
+    status(page, r"Frame 1 of 3: \d+%")
     status(page, "Done: 3 of 3 frames")
     expect(page.locator("#gallery video")).to_be_visible()
     with page.expect_download() as download:
