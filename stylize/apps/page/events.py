@@ -100,6 +100,8 @@ class Answers:
         Returns the mask, the path of its photo, and the words that there is one.
         """
         first, last = _first(photos), _last(mask)
+        if not self.studio.masks.turn_to(_visitor(request), first):
+            return gr.skip(), gr.skip(), gr.skip()  # answered late: there may be a newer mask
         if first and last and masked_photo in (None, "", first):  # it may be given before the photo
             self.studio.masks.keep(_visitor(request), first, last)
             return gr.skip(), first, gr.skip()

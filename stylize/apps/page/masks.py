@@ -14,7 +14,18 @@ class Masks:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str | None, str], str] = {}
+        self._photos: dict[str | None, str | None] = {}  # visitor -> the photo that is there now
         self._changing = threading.Lock()
+
+    def turn_to(self, visitor: str | None, photo: str | None) -> bool:
+        """A visitor's photo is this one now, or none. Returns whether it was another before."""
+        with self._changing:
+            before = self._photos.pop(visitor, None)
+            if photo is not None:
+                if len(self._photos) >= MOST_KNOWN:
+                    del self._photos[next(iter(self._photos))]
+                self._photos[visitor] = photo
+        return photo != before
 
     def keep(self, visitor: str | None, photo: str | None, mask: str | None) -> None:
         """A visitor, by their browser's name, has given a mask for a photo, both by their paths.
@@ -23,6 +34,7 @@ class Masks:
         """
         if photo is None or not isinstance(visitor, str):
             return
+        self.turn_to(visitor, photo)
         with self._changing:
             self._known.pop((visitor, photo), None)
             if mask:

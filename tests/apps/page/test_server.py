@@ -235,6 +235,7 @@ def test_mask_is_drawn_on_the_photo(visit, photo_path, painting_path):
     page.get_by_role("button", name="Cancel").click()
     first = page.locator("#keep_mask img").get_attribute("src")
     draw(page, 0.85)
+    assert drawn(page) == [True, False, True]
     page.get_by_role("button", name="Use this mask").click()
     expect(page.locator("#keep_mask img")).not_to_have_attribute("src", first)
     is_shown(page, "#keep_mask")
