@@ -30,8 +30,8 @@ class Asked:
         results: the path and the caption of the visitor's last `MOST_KEPT` results, the newest
             last. All that a visitor asks for shares this list, so that a run which ends after the
             next request still adds to it.
-        above: the caption of the one result that is shown in the picture's place, alone; empty
-            where another picture, or none, is there. It is shared in the same way.
+        above: one caption, of the result or the results that are shown in the picture's place;
+            empty where another picture, or none, is there. It is shared in the same way.
         offered: holds only the request whose small pictures are shown to choose from; empty if
             there are none. It is shared in the same way.
         choices: strength -> a small picture to choose from, of this request, once it is painted.
@@ -71,10 +71,10 @@ class Asked:
         words = [in_caption(self.given, without), "mask" if self.keep_mask else ""]
         return ", ".join(filter(None, words))
 
-    def caption(self, photo: str, without: Collection[str] = ()) -> str:
-        """Describes the result of a photo or a clip, `without` some settings."""
+    def caption(self, photo: str = "photos") -> str:
+        """Describes the result of a photo or a clip, or those of all of them."""
         names = f"{Path(photo).name} + {Path(self.style or '').name}"
-        return ", ".join(filter(None, [names, self.others(without)]))
+        return ", ".join(filter(None, [names, self.others(without=())]))
 
     def note(self, texts: Iterable[str]) -> None:
         """Adds notes that are not there yet: the next photo may give the same ones."""

@@ -126,15 +126,14 @@ def in_place_of_earlier(
             yield shown.in_place_of(earlier) if begins else shown
 
 
-def with_caption(
-    events: Generator[Shown], results: Sequence[tuple[str, str]], above: list[str]
-) -> Iterator[Shown]:
-    """Yields events. The caption of the last result is below the words about it, and `above`."""
+def with_caption(events: Generator[Shown], asked: Asked) -> Iterator[Shown]:
+    """Yields events. The result's caption is below the words about it, and is now `above`."""
     with contextlib.closing(events):
         for shown in events:
             if shown.result:
-                above[:] = [caption for _, caption in results[-1:]]
-                shown = shown._replace(words=captioned(shown.words, above))
+                (_, of_last) = asked.results[-1]
+                asked.above[:] = [of_last if len(asked.photos) == 1 else asked.caption()]
+                shown = shown._replace(words=captioned(shown.words, asked.above))
             yield shown
 
 

@@ -150,9 +150,7 @@ class Studio:
         """
 
         def in_place(asked):
-            events = self._easel.paint(asked)
-            if len(asked.photos) == 1:  # the results of several have theirs
-                events = with_caption(events, asked.results, asked.above)
+            events = with_caption(self._easel.paint(asked), asked)
             return in_place_of_earlier(events, asked.results, asked.above)
 
         yield from self._in_turn(session, False, in_place, Shown)

@@ -347,7 +347,9 @@ def test_how_a_mask_is_read_is_said_until_the_end(painting_of, cut_out_path, thr
     cut_out_path = cut_out_path.rename(cut_out_path.with_name("<b>.png"))
     *_, last = painting_of(1, photos=three, mask=str(cut_out_path))
     assert last.words == (  # once, of all photos
-        "Done: 3 of 3 painted\n\nmask &lt;b&gt;.png: a cut-out: opaque parts count as white, "
+        "Done: 3 of 3 painted\n\n"
+        f"photos + painting.png, strength 0.5, {SMALL}, mask\n\n"
+        "mask &lt;b&gt;.png: a cut-out: opaque parts count as white, "
         "transparent ones as black"
     )
 
@@ -512,9 +514,7 @@ def test_what_was_said_is_taken_back_when_something_else_is_given(
     assert ready(strength=0.1) == "Press *Paint* to begin."
 
 
-def test_what_is_shown_is_named_where_it_is_one_result(
-    studio, painting_of, photo_path, painting_path, three
-):
+def test_what_is_shown_is_named(studio, painting_of, photo_path, painting_path, three):
     """Another picture may have taken its place before a run was stopped."""
 
     def ready(strength):
@@ -529,7 +529,7 @@ def test_what_is_shown_is_named_where_it_is_one_result(
     studio.stop(VISITOR)
     assert [*events][-1].words.endswith(of_first)  # nothing has taken its place
     list(painting_of(1, photos=three))
-    assert ready(0.2) == "Press *Paint* to begin."
+    assert ready(0.2).endswith(f"Shown above: photos + painting.png, strength 0.5, {SMALL}")
     Image.new("RGB", (90, 90), "white").save(painting_path.with_name("mat.png"))
     with Image.open(painting_path.with_name("mat.png")) as mat:
         mat.paste(Image.open(painting_path).resize((50, 50)), (20, 20))
@@ -557,8 +557,9 @@ def test_several_photos_are_painted_in_turn_and_downloaded_together(painting_of,
     assert list(places) == [
         "Getting ready ...",
         *("1 of 3: cat.png", "2 of 3: cat.png", "3 of 3: dog.png"),
-        "Done: 3 of 3 painted",
+        "Done: 3 of 3 painted\n\nphotos + painting.png",
     ]
+    assert shown[-1].words.endswith(" + painting.png, strength 0.5, size 24")
     words = [s.words for s in shown if is_text(s.words)]
     assert "2 of 3: cat.png, getting ready ..." in words
     assert any(
@@ -587,7 +588,7 @@ def captions(shown):
 def test_photo_that_cannot_be_painted_is_named_and_the_rest_goes_on(painting_of, three, tmp_path):
     three[1].write_text("hello")
     *_, last = painting_of(1, photos=three)
-    first, bad = last.words.split("\n\n")
+    first, bad, _ = last.words.split("\n\n")
     assert first == "Done: 2 of 3 painted"
     assert bad.startswith("cat.png: not a picture that can be read")
     names = [path.name for path in packed(last, tmp_path / "unpacked")]
@@ -681,7 +682,7 @@ def test_too_little_memory_for_a_photo_does_not_stop_the_rest(painting_of, three
     monkeypatch.setattr(nst, "paint", paint_small)
     load_image(three[0]).resize((96, 40)).save(three[0])
     *_, last = painting_of(1, photos=three)
-    first, short = last.words.split("\n\n")
+    first, short, _ = last.words.split("\n\n")
     assert first == "Done: 2 of 3 painted"
     assert short.startswith("cat.png: There is not enough memory")
 
