@@ -59,7 +59,7 @@ class Stranger:
             "enter": inputs,
             "changed": inputs,
             "paint": [self._file, self._file, *CONTROLS, rng.choice([None, self._file])],
-            "foresee": [gallery, gallery, *CONTROLS],
+            "foresee": inputs,
             "show": [gallery],
             "show_last": [gallery],
             "mask_given": [gallery, gallery],

@@ -34,7 +34,8 @@ def check_network(weights: Any, layers: Any, *values: Any) -> None:
     poolings = {f"{name.partition('_')[0]}_pool" for name in weights.layers}
     names = {layers} if isinstance(layers, str) else set(layers)
     if unknown := sorted(map(str, names - poolings - weights.layers.keys())):
-        raise InputError(f"layers: a VGG19 has no {listed(unknown)}")
+        there = " and ".join(f"{min(each)} to {max(each)}" for each in (weights.layers, poolings))
+        raise InputError(f"layers: a VGG19 has no {listed(unknown)}; it has {there}")
     if not names or isinstance(layers, str):
         raise InputError(f"layers must be a list of at least one name, received {layers!r}")
     for (name, known), value in zip(VALUES.items(), values, strict=True):

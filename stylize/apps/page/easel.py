@@ -22,6 +22,7 @@ from stylize.apps.page.asked import Asked
 from stylize.apps.page.choices import STRENGTHS, Countdown, settings_of_choices
 from stylize.apps.page.foresight import Foresight
 from stylize.apps.page.log import log
+from stylize.apps.page.masks import called, remarks
 from stylize.apps.page.series import Series, download_name
 from stylize.apps.page.shown import (
     CHOICES_OF_BEFORE,
@@ -44,11 +45,10 @@ from stylize.apps.page.shown import (
 )
 from stylize.apps.page.watch import Limit, Stopped, Watch, held
 from stylize.backend import tensors
-from stylize.errors import InputError, one_line
+from stylize.errors import InputError
 from stylize.images.apart import load_image_apart, load_keep_mask_apart
 from stylize.images.clips import encode
 from stylize.images.margins import without_margins
-from stylize.images.masks import stretched
 from stylize.images.writing import save_image
 from stylize.runs import metadata
 from stylize.runs.job import Job, prepare
@@ -337,13 +337,8 @@ class Easel:
         """The mask, if there is one. What may surprise of it is noted."""
         if asked.keep_mask is None:
             return None
-        name = f"mask {one_line(Path(asked.keep_mask).name)}"
-        mask = self._load(asked.keep_mask, name, limit, is_mask=True)
-        if stretched(mask.image.size, photo.size):
-            of_photo, own = (f"{cols}x{rows}" for cols, rows in (photo.size, mask.image.size))
-            fits = "a mask of the photo's shape fits better"
-            asked.note([f"{name} ({own}) is stretched over a photo of {of_photo}; {fits}."])
-        asked.note(mask.surprises)
+        mask = self._load(asked.keep_mask, called(asked.keep_mask), limit, is_mask=True)
+        asked.note(remarks(asked.keep_mask, mask.image.size, mask.surprises, photo.size))
         return mask.image
 
     @contextlib.contextmanager

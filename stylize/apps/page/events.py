@@ -67,10 +67,10 @@ class Answers:
         asked = self._asked(request, *sent)
         return self.studio.ready(request, asked), *_of_row(self.studio.row(request, asked))
 
-    def foresee(self, photos: Any, painting: Any, *values: Any) -> str:
-        """How long it will take, in words."""
+    def foresee(self, photos: Any, painting: Any, mask: Any, *values: Any) -> str:
+        """How long it will take, in words, and what may surprise of the mask."""
         given = dict(zip(CONTROLS, values, strict=True))
-        return self.studio.foresight.words(_paths(photos), _last(painting), given)
+        return self.studio.foresight.words(_paths(photos), _last(painting), given, _last(mask))
 
     def show(self, photos: Any) -> Any:
         """Uploads as any browser can show them. They take the place of examples."""
@@ -141,8 +141,7 @@ def connect(page: Layout, answers: Answers) -> None:
     _paint(page, answers)
     _offer_choices(page, answers)
     _show_uploads(page, answers)
-    _follow_changes(page, answers)
-    _follow_mask(page, answers)
+    _follow_changes(page, answers, _follow_mask(page, answers))
     page.stop.click(answers.studio.stop, queue=False)
 
 
@@ -177,31 +176,39 @@ def _show_uploads(page, answers):
         each.upload(answers.show_last, each, each, **looking)
 
 
-def _follow_changes(page, answers):
-    """What is given or set anew may be ready to be painted, and takes another time."""
+def _follow_changes(page, answers, exchanged):
+    """What is given or set anew may be ready to be painted, and takes another time.
+
+    `exchanged`: the events that may exchange a mask.
+    """
     words, *_ = page.outputs
     changed = answers.changed, page.inputs, [words, page.offer, page.offer_hidden]
-    foreseen = answers.foresee, [page.photos, page.painting, *page.settings], page.expected
-    settings = [each.change for each in page.settings]
-    pictures = [page.photos.change, page.painting.change]
+    foreseen = answers.foresee, page.inputs, page.expected
+    given = {each: each.change for each in page.inputs}
     looking = _LOOKING | {"show_progress": "hidden"}
-    gr.on([*pictures, page.keep_mask.change, *settings], *changed, **_CHANGED)
-    gr.on([*pictures, *settings], *foreseen, trigger_mode="always_last", **looking)
-    # Gradio sees no change in it.
-    for each in page.examples:
-        each.load_input_event.then(*changed, **_AS_SENT)
-        each.load_input_event.then(*foreseen, **looking)
+    gr.on([*given.values()], *changed, **_CHANGED)
+    del given[page.photos]  # another photo may have another mask: first comes that
+    gr.on([*given.values()], *foreseen, trigger_mode="always_last", **looking)
+    # Gradio sees no change in these.
+    for each in [*exchanged, *(each.load_input_event for each in page.examples)]:
+        each.then(*changed, **_AS_SENT)
+        each.then(*foreseen, **looking)
 
 
 def _follow_mask(page, answers):
-    """The page says that there is a mask, which goes with its photo and comes back with it."""
+    """The page says that there is a mask, which goes with its photo and comes back with it.
+
+    Returns the events that may exchange it.
+    """
     about = [page.masked_photo, page.mask_in_use]
     page.keep_mask.change(answers.mask_given, [page.photos, page.keep_mask], about, **_CHANGED)
     waiting = _LOOKING | {"show_progress": "hidden"}  # in the queue: only there toasts are shown
     given = [page.photos, page.keep_mask, page.masked_photo]
     all_of_it = [page.keep_mask, *about]  # Gradio sees no change in what is removed
-    page.photos.change(answers.mask_for_photos, given, all_of_it, **waiting)
-    page.remove_mask.click(answers.remove_mask, page.photos, all_of_it, **_AS_SENT)
+    return [
+        page.photos.change(answers.mask_for_photos, given, all_of_it, **waiting),
+        page.remove_mask.click(answers.remove_mask, page.photos, all_of_it, **_AS_SENT),
+    ]
 
 
 def _of_row(row):

@@ -11,6 +11,7 @@ import neural_style_transfer as nst
 from stylize.apps.console import in_words
 from stylize.apps.page.allowance import Allowance, NotAllowed, is_clip
 from stylize.apps.page.choices import settings_of_choices
+from stylize.apps.page.masks import remarks
 from stylize.apps.page.previews import SECONDS, Previews, Remembered
 from stylize.apps.page.shown import reason
 from stylize.apps.page.watch import Limit, Stopped
@@ -49,9 +50,15 @@ class Foresight:
         if self._pace:
             self._pace = forecast.learned(self._pace, progress)
 
-    def words(self, photos: Sequence[str], style: str | None, given: Mapping[str, Any]) -> str:
-        """How long the painting of photos will take, or why they cannot be painted so; and how
-        long that of the choices.
+    def words(
+        self,
+        photos: Sequence[str],
+        style: str | None,
+        given: Mapping[str, Any],
+        mask: str | None = None,
+    ) -> str:
+        """How long the painting of photos will take, or why they cannot be painted so; how long
+        that of the choices; and what may surprise of the mask.
 
         "" where nothing is known: nothing is measured yet, or an upload takes too long to read.
 
@@ -59,6 +66,7 @@ class Foresight:
             photos: their paths, or that of one clip.
             style: the path of the painting; None: there is none yet.
             given: settings.
+            mask: the path of a mask of what stays as in the photo; None: there is none.
         """
         if self._pace is None:
             return ""
@@ -67,13 +75,16 @@ class Foresight:
             self._allowed.check_photos(photos)
             painting = style and self._previews.size(style, limit)
             if any(map(is_clip, photos)):
-                return self._of_clip(self._clip(photos[0], limit), painting, given)
-            sizes = [self._previews.size(photo, limit) for photo in photos]
+                clip = self._clip(photos[0], limit)
+                sizes = [clip and clip[0]]
+                words = self._of_clip(clip, painting, given)
+            else:
+                sizes = [self._previews.size(photo, limit) for photo in photos]
+                words = self._of_pictures(sizes, painting, given)
+            of_mask = self._of_mask(mask, sizes, limit) if mask else []
         except InputError as error:
             return _sentence(error)
-        if not sizes or None in sizes:
-            return ""
-        return f"{self._of_photos(sizes, painting, given)} {self._of_choices(sizes, given)}".strip()
+        return "\n\n".join(filter(None, [words, *of_mask]))
 
     def _clip(self, path, limit):
         """((cols, rows), number of frames) of a clip; None: it takes too long. Raises InputError.
@@ -104,6 +115,12 @@ class Foresight:
         each = settings_of_choices(given, size, self._allowed.size)
         return self._seconds_each([(size, settings) for settings in each])
 
+    def _of_pictures(self, sizes, painting, given):
+        """What is said of photos, and of the choices; "" unless all their sizes are known."""
+        if not sizes or None in sizes:
+            return ""
+        return f"{self._of_photos(sizes, painting, given)} {self._of_choices(sizes, given)}".strip()
+
     def _of_photos(self, sizes, painting, given):
         """What is said of the photos at full size."""
         try:
@@ -131,6 +148,14 @@ class Foresight:
         if seconds > self._allowed.seconds:
             return f"{self._too_long(seconds)} Choose a smaller size, or give a shorter clip."
         return f"*Paint* takes {_about(seconds)} for {frames} frames."
+
+    def _of_mask(self, mask, sizes, limit):
+        """What may surprise of a mask for pictures of these sizes. Raises InputError."""
+        look = self._previews.mask(mask, limit)
+        if not look or not sizes or None in sizes:
+            return []
+        each = [remarks(mask, *look, size) for size in sizes]
+        return [*dict.fromkeys(html.escape(line) for lines in each for line in lines)]
 
     def _refusal(self, error, sizes):
         """What is said of photos that cannot be painted so."""

@@ -2,6 +2,11 @@
 
 import os
 import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from stylize.errors import one_line
+from stylize.images.masks import stretched
 
 MOST_KNOWN = 10_000  # strangers may come under any number of names
 
@@ -46,3 +51,26 @@ class Masks:
         """The path of the mask that a visitor has given for a photo, if it is still there."""
         mask = self._known.get((visitor, photo or ""))
         return mask if mask and os.path.isfile(mask) else None
+
+
+def called(mask: str) -> str:
+    """What a mask is called, by its path."""
+    return f"mask {one_line(Path(mask).name)}"
+
+
+def remarks(
+    mask: str, size: tuple[int, int], surprises: Iterable[str], photo_size: tuple[int, int]
+) -> list[str]:
+    """What a visitor may not expect of a mask, in lines.
+
+    Args:
+        mask: its path.
+        size, photo_size: (cols, rows) of the mask and of the photo that it is for.
+        surprises: of how it is read.
+    """
+    lines = [*surprises]
+    if stretched(size, photo_size):
+        own, of_photo = (f"{cols}x{rows}" for cols, rows in (size, photo_size))
+        fits = "a mask of the photo's shape fits better"
+        lines.insert(0, f"{called(mask)} ({own}) is stretched over a photo of {of_photo}; {fits}.")
+    return lines

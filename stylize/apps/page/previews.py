@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from stylize.apps.page.masks import called
 from stylize.apps.page.watch import Limit, Stopped
 from stylize.backend.files import replacing
 from stylize.errors import InputError
-from stylize.images.apart import ReadingFailed, preview_apart
+from stylize.images.apart import ReadingFailed, load_keep_mask_apart, preview_apart
 from stylize.images.formats import SHOWN_BY_BROWSERS, picture_suffixes
 
 PREVIEW = ".preview.jpg"  # added to the upload's name
@@ -56,7 +57,7 @@ class Previews:
 
     def __init__(self, max_pixels: int):
         self._max_pixels = max_pixels
-        self._sizes = Remembered()
+        self._sizes, self._masks = Remembered(), Remembered()
 
     def shown(self, path: str, limit: Limit) -> str:
         """The path of what a browser can show of an upload: its own, or that of a preview."""
@@ -79,6 +80,22 @@ class Previews:
             return self._sizes.get(path, lambda: self._look_at(path, limit))
         except Stopped:  # the next time it may be read in time
             return None
+
+    def mask(self, path: str, limit: Limit) -> tuple[tuple[int, int], list[str]] | None:
+        """The (cols, rows) of a mask, and what may surprise of it; None and errors: see `size`."""
+        try:
+            return self._masks.get(path, lambda: self._look_at_mask(path, limit))
+        except Stopped:
+            return None
+
+    def _look_at_mask(self, path, limit):
+        """The same. Raises Stopped, too."""
+        try:
+            mask = load_keep_mask_apart(path, called(path), self._max_pixels, limit)
+        except ReadingFailed:
+            return None
+        limit.check()
+        return mask.image.size, mask.surprises
 
     def _look_at(self, path, limit):
         """The same. Raises Stopped, too."""

@@ -113,7 +113,7 @@ def looks_of(gallery):
     pictures = {"show": [gallery], "show_last": [gallery], "mask_given": [gallery, gallery]}
     pictures |= {"mask_for_photos": [gallery, gallery, "a path"], "remove_mask": [gallery]}
     inputs = [gallery, gallery, gallery, *CONTROLS]
-    return pictures | {"foresee": [gallery, gallery, *CONTROLS], "changed": inputs}
+    return pictures | {"foresee": inputs, "changed": inputs}
 
 
 # ---------------------------------------------------------------------------------------------

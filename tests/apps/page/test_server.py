@@ -582,7 +582,9 @@ def test_mask_keeps_a_part_of_the_photo(visit, photo_path, painting_path, cut_ou
     page.get_by_role("button", name="More settings").click()
     page.locator("#keep_mask input[type=file]").set_input_files(cut_out_path)
     is_shown(page, "#keep_mask")
-    paint(page, 3)
+    remark = page.locator("#expected").get_by_text("mask cut_out.png: a cut-out")
+    expect(remark).to_be_visible()
+    paint(page, 50)  # long enough for what is said meanwhile to be seen
     status(page, r"Painting.* left\s+mask cut_out\.png: a cut-out: opaque parts count as white")
     status(page, r"Done: 38x32 pixels\s+photo\.png \+ .*, mask\s+mask cut_out\.png: a cut-out")
     with page.expect_download() as download:
@@ -597,6 +599,7 @@ def test_mask_keeps_a_part_of_the_photo(visit, photo_path, painting_path, cut_ou
     expect(gone).to_be_visible()
     expect(page.locator("#keep_mask img")).to_have_count(0)
     expect(page.locator("#mask_in_use")).to_be_hidden()
+    expect(remark).to_be_hidden()
     page.locator("#photos").get_by_label("Clear").click()
     page.locator("#photos input[type=file]").set_input_files(photo_path)
     is_shown(page, "#keep_mask")  # it comes back with its photo

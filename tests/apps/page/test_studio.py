@@ -64,6 +64,7 @@ def read_here(monkeypatch):
 
     monkeypatch.setattr(easels, "load_image_apart", load_image_here)
     monkeypatch.setattr(easels, "load_keep_mask_apart", load_keep_mask_here)
+    monkeypatch.setattr(previews, "load_keep_mask_apart", load_keep_mask_here)
     monkeypatch.setattr(previews, "preview_apart", preview_here)
 
 
@@ -203,6 +204,31 @@ def test_uploads_that_cannot_be_read_are_named_beforehand(studio, photo_path, tm
     ):
         for _ in range(2):  # it is remembered
             assert studio.foresight.words(photos, style, default).startswith(message)
+
+
+def test_what_may_surprise_of_a_mask_is_said_beforehand(studio, photo_path, cut_out_path, tmp_path):
+    studio.foresight._pace = Pace(1e-4, 1.0, 0.5)
+    default = {name: DEFAULTS[name] for name in CONTROLS} | {"size": 32}
+
+    def said(mask, photos=(photo_path,)):
+        return studio.foresight.words(photos, None, default, str(mask)).split("\n\n")
+
+    assert said(cut_out_path)[1:] == [
+        "mask cut_out.png: a cut-out: opaque parts count as white, transparent ones as black"
+    ]
+    Image.linear_gradient("L").resize((40, 20)).save(wide := tmp_path / "<wide>.png")
+    takes, stretched = said(wide)
+    assert takes.startswith("*Paint* takes")
+    assert stretched.startswith("mask &lt;wide&gt;.png (40x20) is stretched over a photo of 48x40;")
+    Image.new("L", (48, 40), "white").save(white := tmp_path / "white.png")
+    assert (
+        said(white)
+        == said(white, photos=())
+        == [
+            "mask white.png: it is all white, so nothing would be painted; paint black where the "
+            "painting should go."
+        ]
+    )
 
 
 @pytest.mark.parametrize("scale", [[], {}, [1, 2]])
