@@ -135,7 +135,7 @@ def told_of(record: Mapping[str, Any], path: str) -> str:
         lines = [command_like(record, path), *_not_found(record), *_without_option(record)]
         lines += [*_renamed(path), *_threads(record)]
         lines.append(_summary(record))
-    rest = in_shell([*started_as(), "--show_record", path])
+    rest = in_shell([*started_as(), "--show_record", _no_option(path)])
     return "\n".join([*lines, f"Its whole record, as JSON: {rest}"])
 
 
@@ -224,10 +224,10 @@ def command_like(record: Mapping[str, Any], path: str) -> str:
     to_name = [*SETTINGS]
     if record["recipe"] == OWN_RECIPE:
         settings = record["settings"]
-        named = ["--like", path]
+        named = ["--like", _no_option(path)]
         to_name = [n for n in PICTURE_SETTINGS if metadata.names_file(settings.get(n))]
     photo, first, *others = _pictures(record)
-    words = [photo, first, _prefix(path)]
+    words = [photo, first, _no_option(_prefix(path))]
     if "rate" in record and Path(photo).suffix.lower() not in clips.SUFFIXES:  # of a folder
         words += ["--frames", "--fps", f"{float(Fraction(record['rate'])):.10g}"]
     words += ["--styles", *others] if others else []
@@ -237,7 +237,10 @@ def command_like(record: Mapping[str, Any], path: str) -> str:
         own = _plain(recipe[name])
         chosen_here = name == "precision" and own == "auto"  # by the machine that painted
         if value != own and not chosen_here:
-            named += [SETTINGS[name].flag, *_words(value)]
+            words_of = _words(value)
+            if name in PICTURE_SETTINGS:
+                words_of = map(_no_option, words_of)
+            named += [SETTINGS[name].flag, *words_of]
     if "rate" not in record and record["recipe"] != OWN_RECIPE:  # a film has one format
         for name, default in (("format", "png"), ("bits", 8)):
             if (value := record.get(name, default)) != default:
@@ -251,7 +254,12 @@ def _pictures(record):
     """The names of the photo and the paintings; words that stand for those without one."""
     styles = record.get("styles") or [{}]
     names = [style.get("name", "painting.jpg") for style in styles]
-    return [record["base"].get("name", "photo.jpg"), *names]
+    return [*map(_no_option, [record["base"].get("name", "photo.jpg"), *names])]
+
+
+def _no_option(name):
+    """A file's name that is not taken for an option."""
+    return os.path.join(os.curdir, name) if name.startswith("-") else name
 
 
 def _prefix(path):

@@ -109,6 +109,19 @@ def test_film_of_frames_is_made_of_frames_again(name, rate, words):
     assert command[command.index("r") + 1 :] == [*words, "--strength", "0.3"]
 
 
+def test_names_that_begin_with_a_dash_are_taken_for_no_options(folder):
+    """Those of all pictures, and of the result."""
+    settings = {"style_blend": [0.5, 0.5], "keep_mask": "-mask.png"}
+    styles = [{"name": "-a.png"}, {"name": "-b.png"}]
+    record = RECORD | {"base": {"name": "-cat.png"}, "styles": styles, "settings": settings}
+    words = shlex.split(command_like(record, "-out.png"))
+    given = options.parse_words(words[words.index("./-cat.png") :])
+    assert (given.base, given.style_reference, given.result_prefix, given.keep_mask) == tuple(
+        f"./-{name}" for name in ("cat.png", "a.png", "out", "mask.png")
+    )
+    assert given.styles == ["./-b.png"]
+
+
 def test_command_of_an_earlier_version_turns_off_what_came_later():
     record = RECORD | {"program": "neural_style_transfer 1.0.0"}
     words = command_like(record, "r.png").split()

@@ -58,13 +58,17 @@ class Asked:
         The strength and the size do not count. Returns None if nothing else differs, and "" if the
         photo or the painting is another.
         """
-        if (self.photos[:1], self.style) != (now.photos[:1], now.style):
+        if not self.is_of_same_pictures(now):
             return ""
         each = ({n: v for n, v in a.given.items() if n not in NOT_OF_CHOICES} for a in (self, now))
         words = of_then(*each)
         if self.keep_mask != now.keep_mask:
             words.append(f"mask {Path(self.keep_mask).name}" if self.keep_mask else "no mask")
         return ", ".join(words) or None
+
+    def is_of_same_pictures(self, other: "Asked") -> bool:
+        """Whether another request's small pictures to choose from are of the same pictures."""
+        return (self.photos[:1], self.style) == (other.photos[:1], other.style)
 
     def others(self, without: Collection[str]) -> str:
         """What is asked for besides the pictures, `without` some settings, in words."""

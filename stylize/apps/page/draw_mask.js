@@ -21,12 +21,18 @@
     const shrunk = Math.min(1, LONGEST / Math.max(photo.naturalWidth, photo.naturalHeight));
     const width = Math.max(1, Math.round(photo.naturalWidth * shrunk));
     const height = Math.max(1, Math.round(photo.naturalHeight * shrunk));
+    const inUse = document.querySelector("#keep_mask img");
+    const kept = window.drawnMask;
+    // A drawn mask that is in use can be corrected.
+    const isDrawn = inUse?.src.endsWith(NAME) && kept?.photo === photo.src;
     const where = photos.length > 1 ? " The same place is kept in each photo." : "";
+    const instead = inUse && !isDrawn
+        ? " What you draw takes the place of the mask that you have uploaded." : "";
 
     const dialog = document.createElement("dialog");
     dialog.id = "draw_mask";
     dialog.innerHTML = `
-        <p>Brush over the parts of the photo to keep.${where}</p>
+        <p>Brush over the parts of the photo to keep.${where}${instead}</p>
         <div><img alt="the photo"><canvas width="${width}" height="${height}"></canvas></div>
         <form method="dialog">
             <label>Brush <input type="range" min="1" max="25" value="8"></label>
@@ -43,10 +49,7 @@
     const [undo, clear, download, cancel] = dialog.querySelectorAll("button[type=button]");
     const brush = canvas.getContext("2d", {willReadFrequently: true});
     brush.lineCap = brush.lineJoin = "round";
-    // A drawn mask that is in use can be corrected.
-    const isDrawn = document.querySelector("#keep_mask img")?.src.endsWith(NAME);
-    const kept = window.drawnMask;
-    if (isDrawn && kept?.photo === photo.src) brush.putImageData(kept.strokes, 0, 0);
+    if (isDrawn) brush.putImageData(kept.strokes, 0, 0);
 
     const strokes = () => brush.getImageData(0, 0, width, height);
     const before = []; // each of the last strokes
@@ -132,8 +135,10 @@
     dialog.onclose = async () => {
         dialog.remove();
         if (!dialog.returnValue) return;
-        window.drawnMask = {photo: photo.src, strokes: strokes()};
-        const isEmpty = !window.drawnMask.strokes.data.some(value => value);
+        const drawn = strokes();
+        const isEmpty = !drawn.data.some(value => value);
+        if (isEmpty && instead) return; // the uploaded one stays
+        window.drawnMask = {photo: photo.src, strokes: drawn};
         // Only if one is there: else the answer might come after the new mask, and remove that.
         if (document.querySelector("#keep_mask img")) {
             document.querySelector("#remove_mask").click();

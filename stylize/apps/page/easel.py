@@ -90,7 +90,11 @@ class Easel:
         """Paints the first photo small, once for each of `STRENGTHS`. The rest: see `paint`."""
         if is_clip(asked.photos[0]):
             raise InputError("The choices need a photo; give a frame of the clip instead.")
-        earlier = [each for each in asked.offered if len(each.choices) == len(STRENGTHS)]
+        earlier = [
+            each
+            for each in asked.offered
+            if len(each.choices) == len(STRENGTHS) and each.is_of_same_pictures(asked)
+        ]
         asked.offered.clear()
         yield Offered("Getting ready ...", NOT_YET)
         words = CHOOSE

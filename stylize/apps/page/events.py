@@ -185,13 +185,13 @@ def _follow_changes(page, answers, exchanged):
     changed = answers.changed, page.inputs, [words, page.offer, page.offer_hidden]
     foreseen = answers.foresee, page.inputs, page.expected
     given = {each: each.change for each in page.inputs}
-    looking = _LOOKING | {"show_progress": "hidden"}
+    looking = _LOOKING | {"show_progress": "hidden", "trigger_mode": "always_last"}
     gr.on([*given.values()], *changed, **_CHANGED)
     del given[page.photos]  # another photo may have another mask: first comes that
-    gr.on([*given.values()], *foreseen, trigger_mode="always_last", **looking)
+    gr.on([*given.values()], *foreseen, **looking)
     # Gradio sees no change in these.
     for each in [*exchanged, *(each.load_input_event for each in page.examples)]:
-        each.then(*changed, **_AS_SENT)
+        each.then(*changed, **_CHANGED)
         each.then(*foreseen, **looking)
 
 

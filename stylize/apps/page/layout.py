@@ -101,7 +101,7 @@ class Layout:
         settings: a component for each of `CONTROLS`, in order; the strength is the first.
         examples: `gr.Examples` of photos and of paintings.
         start, choices, stop: the buttons.
-        expected: how long a picture is expected to take.
+        expected: how long a picture is expected to take, and what may surprise of the mask.
         offer: the row of small pictures to choose from.
         offer_hidden: says why that is hidden.
         offered: a small picture and its button, for each of `STRENGTHS`.

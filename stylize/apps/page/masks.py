@@ -19,11 +19,16 @@ class Masks:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str | None, str], str] = {}
-        self._photos: dict[str | None, str | None] = {}  # visitor -> the photo that is there now
+        self._photos: dict[str, str] = {}  # visitor -> the photo that is there now
         self._changing = threading.Lock()
 
     def turn_to(self, visitor: str | None, photo: str | None) -> bool:
-        """A visitor's photo is this one now, or none. Returns whether it was another before."""
+        """A visitor's photo is this one now, or none. Returns whether it was another before.
+
+        Of whoever has no name that is not known, and it counts as another.
+        """
+        if not isinstance(visitor, str):
+            return True
         with self._changing:
             before = self._photos.pop(visitor, None)
             if photo is not None:

@@ -131,7 +131,7 @@ def with_caption(events: Generator[Shown], asked: Asked) -> Iterator[Shown]:
     with contextlib.closing(events):
         for shown in events:
             if shown.result:
-                (_, of_last) = asked.results[-1]
+                _, of_last = asked.results[-1]
                 asked.above[:] = [of_last if len(asked.photos) == 1 else asked.caption()]
                 shown = shown._replace(words=captioned(shown.words, asked.above))
             yield shown

@@ -200,7 +200,7 @@ class Studio:
                 yield from with_notes(events_of(asked), asked.notes)
         except Exception as error:
             failure = complaint(reason(error))
-            yield shown(failure.message)
+            yield shown(captioned(failure.message, asked.above, STILL_SHOWN))
             raise failure from None
         finally:
             if self._running.get(session) is asked.stop:

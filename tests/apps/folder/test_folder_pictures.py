@@ -37,8 +37,11 @@ def test_pictures_of_a_folder_and_those_below_it(tmp_path):
     (tmp_path / "notes.txt").write_text("not a picture")
     (tmp_path / "folder.png").mkdir()
     os.mkfifo(tmp_path / "pipe.png")  # nobody writes to it
+    (tmp_path / "gone.png").symlink_to("nowhere.png")
+    (tmp_path / "link.png").symlink_to("b.png")
+    (tmp_path / "linked").symlink_to("sub")  # it is not searched
     assert names(pictures.find_pictures(tmp_path, "none"), tmp_path) == [
-        *("A.JPG", "b.png", "broken.heic", "sub/deep/c.webp"),
+        *("A.JPG", "b.png", "broken.heic", "gone.png", "link.png", "sub/deep/c.webp"),
     ]
 
 

@@ -256,6 +256,27 @@ def test_mask_is_drawn_on_the_photo(visit, photo_path, painting_path):
     expect(page.locator("#mask_in_use")).to_be_hidden()
 
 
+def test_uploaded_mask_stays_until_something_is_drawn(visit, photo_path, painting_path, tmp_path):
+    page = visit()
+    page.get_by_role("button", name="More settings").click()
+    give(page, photo_path, painting_path)
+    is_shown(page, "#photos")
+    Image.linear_gradient("L").save(tmp_path / "own.png")
+    page.locator("#keep_mask input[type=file]").set_input_files(tmp_path / "own.png")
+    is_shown(page, "#keep_mask")
+    page.get_by_role("button", name="Draw the mask on the photo").click()
+    expect(page.locator("#draw_mask")).to_contain_text("takes the place of the mask")
+    page.get_by_role("button", name="Use this mask").click()
+    expect(page.locator("#draw_mask")).to_have_count(0)
+    draw(page, 0.2)
+    own = page.locator("#keep_mask img")
+    assert own.get_attribute("src").endswith("own.png")
+    page.get_by_role("button", name="Use this mask").click()
+    expect(own).to_have_attribute("src", re.compile("drawn_mask.png$"))
+    draw(page, 0.5)
+    expect(page.locator("#draw_mask")).not_to_contain_text("takes the place")
+
+
 def test_port_in_use_is_answered_in_one_line(address):
     """Before the weights are read."""
     port = address.rpartition(":")[2]
@@ -620,7 +641,7 @@ def test_page_takes_any_size_of_upload(visit, painting_path, tmp_path):
     status(page, "Done: 48x32 pixels")
 
 
-def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path):
+def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path, cut_out_path):
     """The button of the strength that is set is marked.
 
     The choices are hidden while they are of something else than what is set.
@@ -662,10 +683,18 @@ def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path)
         if others:
             expect(hidden).to_contain_text("painted with colours no. Set that again to see them")
     expect(choices.locator("img")).to_have_count(3)
+    page.get_by_role("button", name="More settings").click()
+    page.locator("#keep_mask input[type=file]").set_input_files(cut_out_path)
+    expect(hidden).to_contain_text("painted with no mask")
     example(page, "photos", 1)
     expect(choices).to_be_hidden()
     expect(hidden).to_be_hidden()  # that photo has no choices yet
     status(page, "Press Paint to begin")
+    page.locator("#photos").get_by_label("Clear").click()
+    page.locator("#photos input[type=file]").set_input_files(photo_path)
+    is_shown(page, "#keep_mask")  # it has come back, and the choices are without it
+    expect(hidden).to_contain_text("painted with no mask")
+    expect(choices).to_be_hidden()
 
 
 def test_what_is_said_of_other_settings_is_taken_back(visit, photo_path, painting_path):

@@ -221,14 +221,9 @@ def test_what_may_surprise_of_a_mask_is_said_beforehand(studio, photo_path, cut_
     assert takes.startswith("*Paint* takes")
     assert stretched.startswith("mask &lt;wide&gt;.png (40x20) is stretched over a photo of 48x40;")
     Image.new("L", (48, 40), "white").save(white := tmp_path / "white.png")
-    assert (
-        said(white)
-        == said(white, photos=())
-        == [
-            "mask white.png: it is all white, so nothing would be painted; paint black where the "
-            "painting should go."
-        ]
-    )
+    for photos in ([photo_path], []):
+        (refused,) = said(white, photos)
+        assert refused.startswith("mask white.png: it is all white, so nothing would be painted;")
 
 
 @pytest.mark.parametrize("scale", [[], {}, [1, 2]])
@@ -538,6 +533,16 @@ def test_what_was_said_is_taken_back_when_something_else_is_given(
     events.close()
     assert ready() == gr.skip()
     assert ready(strength=0.1) == "Press *Paint* to begin."
+
+
+def test_what_is_shown_is_named_beside_a_refusal(studio, painting_of):
+    list(painting_of(1))
+    shown = []
+    with pytest.raises(gr.Error, match="whole number") as refusal:
+        shown.extend(painting_of(1, size=1))
+    (words,) = {each.words for each in shown if is_text(each.words) and "whole" in each.words}
+    assert words.endswith(f"Shown above: photo.png + painting.png, strength 0.5, {SMALL}")
+    assert "Shown above" not in refusal.value.message
 
 
 def test_what_is_shown_is_named(studio, painting_of, photo_path, painting_path, three):
@@ -1229,6 +1234,22 @@ def test_choices_stay_until_all_new_ones_are_painted(studio, wanted):
     assert re.fullmatch("Stopped: [01] of 3 choices; the choices of before stay", stopped.words)
     assert stopped.pictures == last.pictures and stopped.row == hidden("seed 0")
     assert studio.row(VISITOR, wanted()) == THERE
+
+
+def test_choices_of_another_painting_do_not_take_the_place_of_new_ones(
+    studio, wanted, photo_path, monkeypatch
+):
+    """They could not be seen."""
+    studio.enter(VISITOR, wanted(), is_choice=True)
+    list(studio.offer(VISITOR.session_hash))
+    studio.enter(VISITOR, other := wanted(painting=photo_path), is_choice=True)
+    events = studio.offer(VISITOR.session_hash)
+    while not other.choices:
+        next(events)
+    studio.stop(VISITOR)
+    *_, last = events
+    assert (last.words, last.row) == ("Stopped: 1 of 3 choices", THERE)
+    assert [*map(is_picture, last.pictures)] == [True, False, False]
 
 
 def test_choices_stay_if_new_ones_cannot_be_painted(studio, wanted, tmp_path):
