@@ -18,7 +18,7 @@ from stylize.apps.compare import paint_choices
 from stylize.apps.console import exit_status, say_of_start
 from stylize.apps.film import paint_film
 from stylize.apps.folder import paint_folder
-from stylize.apps.options import PROGRAM, follow_suffix, parse
+from stylize.apps.options import PROGRAM, follow_suffix, parse, refuse_stream
 from stylize.backend.tensors import told_of_start
 from stylize.errors import InputError, SettingError
 
@@ -67,6 +67,7 @@ def kind_of(args: argparse.Namespace) -> str:
 def check(args: argparse.Namespace, kind: str) -> None:
     """Raises InputError where options do not go together. Takes the format from the prefix."""
     refuse_idle(args, kind)
+    refuse_stream(args.result_prefix)
     if kind in ("photo", "comparison"):
         follow_suffix(args)
 

@@ -264,6 +264,9 @@ def parse_words(argv: Sequence[str], parser: Parser | None = None) -> argparse.N
     options = words[: words.index("--")] if "--" in words else words
     if names := [word for word in options if word.partition("=")[0] in PICTURES]:
         parser.error(f"{names[0]}: pictures are given without an option: {parser.example}")
+    if names := [word for word in options if _is_odd_name(word, parser)]:
+        there = os.path.join(os.curdir, names[0])
+        parser.error(f"{names[0]}: is taken for an option; for the file, write {there}")
     try:
         args, unknown = parser.parse_known_args(words)
     except argparse.ArgumentError as error:
@@ -279,6 +282,12 @@ def parse_words(argv: Sequence[str], parser: Parser | None = None) -> argparse.N
         parser.error(too_many(given, compared is not None, by_option))
     args.compare, args.plain = compared, plain
     return args
+
+
+def _is_odd_name(word, parser):
+    """Whether a word is a file's name that is taken for an option, and is neither one nor -1."""
+    begins_so = re.match(r"-(?![-0-9.])", word)
+    return begins_so and word not in parser._option_string_actions and os.path.lexists(word)
 
 
 def _lacking(error, typed, parser):
@@ -368,6 +377,13 @@ def with_options(argv: Sequence[str], options: Sequence[str]) -> list[str]:
     """Returns the arguments with more options: before "--", since none come after that."""
     end = argv.index("--") if "--" in argv else len(argv)
     return [*argv[:end], *options, *argv[end:]]
+
+
+def refuse_stream(prefix: str) -> None:
+    """Raises InputError where a result's prefix names standard output, a device or a pipe."""
+    is_there = os.path.exists(prefix)
+    if prefix == "-" or (is_there and not os.path.isfile(prefix) and not os.path.isdir(prefix)):
+        raise InputError(f"{prefix}: a result is a file; name one, such as results/painted")
 
 
 def follow_suffix(args: argparse.Namespace) -> None:

@@ -154,8 +154,9 @@ def suggestion(name: str, options: Iterable[str]) -> str:
     meant = [MEANINGS[word] for word in re.split("[-_]+", name.lower()) if word in MEANINGS]
     options = [*options]
     slip = difflib.get_close_matches(name, [*options, *OPTION_NAMES, *OUTPUT], n=1, cutoff=0.85)
-    alike = difflib.get_close_matches(name, options, n=1)
     plain = name.lower().lstrip("-")
+    bare = [option.lstrip("-") for option in options]
+    alike = [f"--{each}" for each in difflib.get_close_matches(plain, bare, n=1)]
     known = MEANINGS.get(plain) or OF_RECIPES.get(plain)
     found = known or next(iter([*slip, *meant, *alike]), "")
     return OPTION_NAMES.get(found, found)

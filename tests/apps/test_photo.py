@@ -1067,6 +1067,21 @@ def test_prefix_that_is_a_folder_is_refused_before_anything_is_painted(
     assert folder.exists() == there and results(tmp_path) == []
 
 
+@pytest.mark.parametrize("prefix", ["-", os.devnull])
+def test_results_are_not_piped(prefix, command, capsys):
+    message = f"{prefix}: a result is a file; name one, such as results/painted"
+    fails([*command[:2], prefix, *command[3:]], 2, re.escape(message), capsys)
+
+
+def test_name_that_is_taken_for_an_option_is_told_how_to_write(
+    command, photo_path, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copyfile(photo_path, "-lead.jpg")
+    fails(["-lead.jpg", *command[1:]], 2, "-lead.jpg: is taken .*, write ./-lead.jpg;", capsys)
+    assert nst.main(["./-lead.jpg", *command[1:]]) == 0
+
+
 @pytest.mark.parametrize("which", ["base", "style", "mask", "on the way"])
 def test_pictures_that_are_given_are_never_replaced(
     which, command, photo_path, painting_path, tmp_path, capsys

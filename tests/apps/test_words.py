@@ -83,6 +83,7 @@ def test_other_names_lead_to_options_that_there_are():
         ("--style_layer_weights", "--style_layers"),
         ("--bounded", "a recipe of your own, made in Python (docs/api.md)"),
         ("--nothing_like_it", ""),
+        ("--bogus", ""),
     ],
 )
 def test_meaning_is_suggested(typed, meant):
