@@ -14,7 +14,7 @@ from stylize.apps.page.choices import STRENGTHS
 from stylize.errors import InputError, NoMemory, NonFiniteLoss
 from stylize.runs.job import Job
 
-READY = "Press *Paint* to begin."
+READY = "Press *Paint* when you are ready."
 DOWNLOAD, DOWNLOAD_ALL, DOWNLOAD_FILM = "Download PNG", "Download all (ZIP)", "Download MP4"
 STOPPING = "Stopping ..."
 CHOOSE = (

@@ -522,7 +522,7 @@ def test_what_was_said_is_taken_back_when_something_else_is_given(
         given = default | {"size": 24, "iterations": ENDLESS} | given
         return studio.ready(VISITOR, asked.Asked(photos, painting, None, given))
 
-    assert ready() == "Press *Paint* to begin."
+    assert ready() == "Press *Paint* when you are ready."
     assert ready(photos=()) == "Choose a photo."
     assert ready(painting=None) == "Choose a painting."
     assert ready(photos=(), painting=None) == "Choose a photo and a painting."
@@ -532,7 +532,7 @@ def test_what_was_said_is_taken_back_when_something_else_is_given(
     assert ready(strength=0.1) == gr.skip()
     events.close()
     assert ready() == gr.skip()
-    assert ready(strength=0.1) == "Press *Paint* to begin."
+    assert ready(strength=0.1) == "Press *Paint* when you are ready."
 
 
 def test_what_is_shown_is_named_beside_a_refusal(studio, painting_of):
