@@ -309,7 +309,7 @@ BAD_PICTURES = {
     "empty": "the file is empty",
     "no picture": "not a picture that can be read; save it as JPEG, PNG, WebP, .* HEIC or AVIF",
     "truncated": "damaged or truncated",
-    "too small": "15x99 pixels is too small; VGG19 needs at least 16x16",
+    "too small": "15x99 pixels is too small; a picture needs at least 16x16",
     "a pipe": "is a device or a pipe, not a file",
     "a bomb": "too large to be safe",
 }

@@ -46,7 +46,7 @@ def load_image(
     if min(rgb.size) < SMALLEST_SIDE:
         raise InputError(
             f"{name_of(picture, name, kind)}: {rgb.width}x{rgb.height} pixels is too small; "
-            f"VGG19 needs at least {SMALLEST_SIDE}x{SMALLEST_SIDE}"
+            f"a {kind} needs at least {SMALLEST_SIDE}x{SMALLEST_SIDE}"
         )
     return rgb
 
