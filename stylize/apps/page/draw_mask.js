@@ -27,7 +27,7 @@
     const isDrawn = inUse?.src.endsWith(NAME) && kept?.photo === photo.src;
     const where = photos.length > 1 ? " The same place is kept in each photo." : "";
     const instead = inUse && !isDrawn
-        ? " What you draw takes the place of the mask that you have uploaded." : "";
+        ? " What you draw takes the place of the mask that is in use." : "";
 
     const dialog = document.createElement("dialog");
     dialog.id = "draw_mask";
