@@ -204,13 +204,17 @@ def _summary(record):
     words = [
         f"recipe {record['recipe']}",
         f"strength {strength:g}" if isinstance(strength, int | float) else "",
-        f"iteration {iteration}" if isinstance(iteration, int) else "",
+        _number_of_iterations(iteration + 1) if isinstance(iteration, int) else "",
         f"loss {total:.6g}" if isinstance(total, int | float) else "",
         record["program"].replace(" ", " version ", 1),
         f"{backend} {versions[backend]}" if backend else "",
         f"on a {record['machine']['on']}" if record.get("machine", {}).get("on") else "",
     ]
     return printable(f"Made with: {', '.join(filter(None, words))}")
+
+
+def _number_of_iterations(number):
+    return "1 iteration" if number == 1 else f"{number} iterations"
 
 
 def command_like(record: Mapping[str, Any], path: str) -> str:

@@ -86,7 +86,7 @@ def test_answer_is_short_and_names_where_all_is(folder, capsys):
     save("my r.png", program="neural_style_transfer 1.2", **more, **about)
     *_, summary, rest = shown(capsys, "my r").splitlines()
     assert summary == (
-        "Made with: recipe neighbors, strength 0.3, iteration 1, loss 1234.5, "
+        "Made with: recipe neighbors, strength 0.3, 2 iterations, loss 1234.5, "
         "neural_style_transfer version 1.2, jax 0.9, on a GPU"
     )
     assert rest.endswith(" --show_record 'my r.png'")

@@ -21,6 +21,7 @@ from stylize.runs.job import prepare
 from stylize.runs.progress import Progress
 from stylize.vgg.weights import VGG19Weights
 
+LEFT_OUT = "The others are painted all the same."
 READING = 3  # seconds, about, in which a photo and a painting are read
 
 
@@ -79,8 +80,10 @@ class Foresight:
                 sizes = [clip and clip[0]]
                 words = self._of_clip(clip, painting, given)
             else:
-                sizes = [self._previews.size(photo, limit) for photo in photos]
-                words = self._of_pictures(sizes, painting, given)
+                sizes, faults = self._sizes(photos, limit)
+                can_choose = faults.keys().isdisjoint(photos[:1])
+                of_pictures = self._of_pictures(sizes, painting, given, can_choose)
+                words = "\n\n".join(filter(None, [*faults.values(), of_pictures]))
             of_mask = self._of_mask(mask, sizes, limit) if mask else []
         except InputError as error:
             return _sentence(error)
@@ -115,11 +118,30 @@ class Foresight:
         each = settings_of_choices(given, size, self._allowed.size)
         return self._seconds_each([(size, settings) for settings in each])
 
-    def _of_pictures(self, sizes, painting, given):
-        """What is said of photos, and of the choices; "" unless all their sizes are known."""
+    def _sizes(self, photos, limit):
+        """The (cols, rows) of the photos that can be read; and by photo, what is said of others.
+
+        Raises InputError: none can be read.
+        """
+        sizes, faults = [], {}
+        for photo in photos:
+            try:
+                sizes.append(self._previews.size(photo, limit))
+            except InputError as error:
+                if len(faults) == len(photos) - 1:
+                    raise
+                faults[photo] = f"{_sentence(error)} {LEFT_OUT}"
+        return sizes, faults
+
+    def _of_pictures(self, sizes, painting, given, can_choose):
+        """What is said of photos, and of the choices if there can be any, which are of the first.
+
+        "" unless all their sizes are known.
+        """
         if not sizes or None in sizes:
             return ""
-        return f"{self._of_photos(sizes, painting, given)} {self._of_choices(sizes, given)}".strip()
+        of_choices = self._of_choices(sizes, given) if can_choose else ""
+        return f"{self._of_photos(sizes, painting, given)} {of_choices}".strip()
 
     def _of_photos(self, sizes, painting, given):
         """What is said of the photos at full size."""

@@ -41,6 +41,7 @@ from stylize.vgg.weights import VGG19Weights
 # Visitors whose wishes are remembered. Gradio's queue has room for fewer, but strangers may enter
 # under any number of names, and those that did so first are forgotten first.
 MOST_ASKED = 10_000
+STOPPED_BEFORE = "What was being painted before has been stopped."
 SHUT_DOWN = "The page was shut down before this was finished."
 
 
@@ -99,6 +100,7 @@ class Studio:
                 del self._asked[min(waits, key=lambda session: waits[session])]
             self._asked[request.session_hash] = asked
         if has_own:
+            asked.note([STOPPED_BEFORE])
             return "Stopping what was being painted for you ..."
         return "Waiting for your turn ..." if self._running else "Getting ready ..."
 

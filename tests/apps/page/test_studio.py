@@ -206,6 +206,20 @@ def test_uploads_that_cannot_be_read_are_named_beforehand(studio, photo_path, tm
             assert studio.foresight.words(photos, style, default).startswith(message)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_time_of_the_others_is_foreseen_where_a_photo_cannot_be_read(
+    first, studio, photo_path, tmp_path
+):
+    studio.foresight._pace = Pace(1e-4, 1.0, 0.5)
+    default = {name: DEFAULTS[name] for name in CONTROLS} | {"size": 32}
+    (text := tmp_path / "text.jpg").write_text("hello")
+    photos = [text, photo_path] if first else [photo_path, text]
+    fault, takes = studio.foresight.words(photos, None, default).split("\n\n")
+    assert fault.endswith("AVIF. The others are painted all the same.")
+    assert takes.startswith("*Paint* takes about 20s.")
+    assert ("*Show me the choices*" in takes) == (not first)  # they are of the first photo
+
+
 def test_what_may_surprise_of_a_mask_is_said_beforehand(studio, photo_path, cut_out_path, tmp_path):
     studio.foresight._pace = Pace(1e-4, 1.0, 0.5)
     default = {name: DEFAULTS[name] for name in CONTROLS} | {"size": 32}
@@ -1001,8 +1015,9 @@ def test_double_click_changes_nothing(painting_of):
 def test_other_request_of_the_same_visitor_stops_what_is_being_painted(studio, painting_of):
     before = painting_of(ENDLESS)
     until_picture(before)
-    words = studio.enter(VISITOR, asked.Asked([], None, None, {}))
-    assert words == "Stopping what was being painted for you ..."
+    other = asked.Asked([], None, None, {})
+    assert studio.enter(VISITOR, other) == "Stopping what was being painted for you ..."
+    assert other.notes == ["What was being painted before has been stopped."]
     assert last_words(before).startswith("Stopped: ")
 
 
