@@ -227,7 +227,13 @@ def _remedy(array):
     if array.dtype.kind == "b":
         return "; for True and False, give (255 * x).astype('uint8')"
     if array.dtype.kind == "f":
+        if array.size and array.max() > 1:
+            return "; for values 0..255, give x.round().astype('uint8')"
         return "; for values 0..1, give (255 * x).round().astype('uint8')"
+    if array.dtype == np.uint16 and array.size and array.max() > 255:
+        return "; for values 0..65535, give (x / 257).round().astype('uint8')"
+    if array.dtype.kind in "iu" and array.dtype != np.uint8:
+        return "; for values 0..255, give x.astype('uint8')"
     if array.ndim == 3 and 1 in (array.shape[0], array.shape[2]):
         return f"; leave the only channel out: {'x[0]' if array.shape[0] == 1 else 'x[:, :, 0]'}"
     if array.ndim == 3 and array.shape[0] in (3, 4):

@@ -37,7 +37,7 @@ from stylize.runs.settings import (
     Settings,
 )
 from stylize.runs.style_sizes import seen_size
-from stylize.runs.validators import checked, is_word, whole_number
+from stylize.runs.validators import checked, is_word, side, whole_number
 from stylize.vgg.weights import VGG19Weights
 
 MOST_EVALUATIONS = 10**6  # of an iteration
@@ -107,9 +107,19 @@ class Job(NamedTuple):
         return checkpoint.copy()
 
     def with_tiles(self, tiles: Sequence[int | None]) -> "Job":
-        """The same job, with the tile size given for each stage. Raises InputError: no room."""
+        """The same job, with other tiles.
+
+        Args:
+            tiles: for each stage the pixels of a tile's sides, None for the whole picture.
+
+        Raises InputError: not one value for each stage, one that no tile can have, or no room.
+        """
+        number = len(self.stages)
+        if not isinstance(tiles, list | tuple) or len(tiles) != number:
+            raise InputError(f"tiles must be a list of {number}, one value for each stage")
         allowed, stages = memory.allowed_mib(self.settings), []
         for stage, tile in zip(self.stages, tiles, strict=True):
+            tile = None if tile is None else checked("--tile", side, tile, "tiles")
             if stage.tile != tile:
                 job = self._replace(settings=self.settings | {"tile": tile or "off"})
                 stage = _with_room(job, stage, allowed, "free some, or give a larger --memory")

@@ -40,7 +40,10 @@ from stylize.runs.validators import checked, one_of
 from stylize.vgg.weights import VGG19Weights
 
 WORDS = (None, "none", "base", "recolored", "noise")  # that these may have instead
-BEFORE = {"style_crop": "none", "similarity_weight": 0.0}  # what versions without them did
+BEFORE = {  # what versions without them did
+    "style_crop": "none",
+    "similarity_weight": 0.0,
+}
 GIVEN = ("base", "styles")  # of a record: pictures that each has
 # Of a record: what was not asked for.
 ONE_PICTURE = ("versions", "machine", "tiles", "iteration", "losses")

@@ -38,6 +38,7 @@ def test_folder_is_painted_and_what_became_of_each_is_returned(
     outcomes = paint_folder(*given, **quick, strength=0.6)
     painted, failed = outcomes.values()
     assert (painted.status, failed.status) == ("painted", "failed")
+    assert painted.work > 0 and painted.needed_mib > 0 == failed.work
     assert "b.png: not a picture" in failed.error
     path, _ = outcomes
     assert metadata.read_record(path)["settings"]["strength"] == 0.6

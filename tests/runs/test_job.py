@@ -520,6 +520,23 @@ def test_sizes_on_the_way_have_the_shape_that_is_asked_for():
     assert all(stage.rows == stage.cols for stage in stages)
 
 
+@pytest.mark.parametrize(
+    ("tiles", "said"),
+    [
+        ([64], "must be a list of 2, one value for each stage"),
+        (64, "must be a list of 2"),
+        ("64", "must be a list of 2"),
+        ([None, 8], "must be a whole number of at least 16.*, received 8"),
+        (["auto", 64], "must be a whole number .*, received 'auto'"),
+    ],
+)
+def test_tiles_that_cannot_be_are_refused(tiles, said, photo, painting):
+    job = prepare(photo, painting, "pyramid", size=96, scales=2)
+    with pytest.raises(InputError, match=f"^tiles {said}"):
+        job.with_tiles(tiles)
+    assert [stage.tile for stage in job.with_tiles([None, 64]).stages] == [None, 64]
+
+
 def test_pictures_in_memory_are_called_by_their_arguments(photo, painting):
     for given, said in [
         ((None, painting), "base must be a path, a Pillow image or a uint8 array; received None"),
@@ -528,6 +545,9 @@ def test_pictures_in_memory_are_called_by_their_arguments(photo, painting):
             (photo / 255, painting),
             r"base as an array must .* received float64 .*\(255 \* x\).round\(\)",
         ),
+        ((photo.astype(float), painting), r"base .* for values 0..255, give x.round\(\).astype"),
+        ((photo.astype(int), painting), r"base .* for values 0..255, give x.astype\('uint8'\)"),
+        ((photo * np.uint16(257), painting), r"base .* 0..65535, give \(x / 257\).round\(\)"),
         ((photo.transpose(2, 0, 1), painting), "base as an array .* move the channels to the end"),
         ((keras.ops.ones((40, 48, 3)), painting), "base must be a path.*; convert it to a NumPy"),
         ((photo, [painting, painting / 255]), "style_reference as an array must be uint8"),

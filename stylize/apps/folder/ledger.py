@@ -23,8 +23,8 @@ class Outcome(NamedTuple):
             painted), "painted" or "failed".
         error: why it failed, in a line.
         seconds: that painting took.
-        work: pixels times evaluations, roughly proportional to time.
-        needed_mib: about the peak of a process that paints it.
+        work: pixels times evaluations, roughly proportional to time; 0: there was none to do.
+        needed_mib: about the peak of a process that paints it; 0: it was not to be painted.
         resumable: whether this very run has left a state to resume from.
         peak_mib: of the process so far, or of its GPU.
         room: a line that says what was done with an earlier result.
@@ -95,7 +95,10 @@ class Ledger:
 
     def add(self, index: int, outcome: Outcome) -> None:
         """A task has ended, or is known to wait."""
-        before, self.outcomes[index] = self.outcomes[index], outcome._replace(record={})
+        before = self.outcomes[index]
+        if outcome.status != "waiting":
+            outcome = outcome._replace(work=before.work, needed_mib=before.needed_mib)
+        self.outcomes[index] = outcome._replace(record={})
         if outcome.status != "waiting":
             self.stop(index)
         if outcome.status not in ("waiting", "finished"):  # first, as printing may fail
