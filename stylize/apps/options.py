@@ -269,6 +269,7 @@ def parse_words(argv: Sequence[str], parser: Parser | None = None) -> argparse.N
         parser.error(f"{names[0]}: is taken for an option; for the file, write {there}")
     try:
         args, unknown = parser.parse_known_args(words)
+        unknown = [word for word in unknown if word != "--"]
     except argparse.ArgumentError as error:
         parser.error(_lacking(error, plain, parser) or str(error))
     if unknown and unknown[0].startswith("-"):

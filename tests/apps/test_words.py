@@ -127,6 +127,7 @@ def fails(argv, message, capsys, status=2):
         ([*THREE[:2], "x.bmp"], "x.bmp: no result can be a .bmp; name it x.png$"),
         ([*THREE[:2], "x.PDF"], "x.PDF: no result can be a .pdf; name it x.png$"),
         ([*THREE, "-o", "y.png"], "the result is named twice, results/x and y.png; leave one out"),
+        ([*THREE, "-o", "y.png", "--size", "64"], "named twice, results/x and y.png; leave"),
         ([*THREE[:2], "x.jpg", "--format", "png"], "x.jpg: is the name of a .jpg, but --format"),
         ([*THREE, "--format", "bmp"], "--format: must be one of png, .*, received 'bmp'"),
     ],
