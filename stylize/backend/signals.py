@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
@@ -33,7 +34,8 @@ def stopping_signals() -> list[int]:
 def stops_raise() -> Iterator[None]:
     """Raises `Terminated` where such a signal comes, so that files are finished or removed.
 
-    See `stop_again` for what comes of it, or of Ctrl-C, where an exception is lost.
+    See `stop_again` for what comes of it, or of Ctrl-C, where an exception is lost. Python then
+    says nothing of it, as it would with a traceback.
     """
     if threading.current_thread() is not threading.main_thread():  # only it may set handlers
         yield
@@ -42,9 +44,17 @@ def stops_raise() -> Iterator[None]:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # as Python has it
         numbers.append(signal.SIGINT)
     before = {number: signal.signal(number, stop) for number in numbers}
+    tell_of_lost = sys.unraisablehook
+
+    def tell_of_others(lost):
+        if lost.exc_type is not stop.raised:
+            tell_of_lost(lost)
+
+    sys.unraisablehook = tell_of_others
     try:
         yield
     finally:
+        sys.unraisablehook = tell_of_lost
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -52,7 +62,8 @@ def stops_raise() -> Iterator[None]:
 def stop_again() -> None:
     """Raises what a signal within `stops_raise` has raised before, if the program goes on.
 
-    C++ code that calls Python, as a backend's does, may not pass an exception on.
+    C++ code that calls Python, as a backend's does, may not pass an exception on, nor does what
+    Python calls while it collects garbage.
     """
     if threading.current_thread() is not threading.main_thread():  # it is not for others to stop
         return

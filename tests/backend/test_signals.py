@@ -1,8 +1,10 @@
 """Stopping while something is being computed that Python cannot interrupt."""
 
 import contextlib
+import gc
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -95,6 +97,31 @@ def test_a_stop_that_was_lost_acts_at_the_next_evaluation(number, raised):
         in_a_thread.join(10)
         progress.on_evaluation(None)
     stop_again()  # the next run is not stopped
+
+
+@pytest.mark.parametrize(("number", "raised"), STOPS)
+def test_a_stop_that_comes_amid_a_garbage_collection_is_not_told_of_as_a_fault(
+    number, raised, monkeypatch
+):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: told.append(lost.exc_type))
+
+    def stop(*_):
+        os.kill(os.getpid(), number)
+        time.sleep(0.01)
+
+    def fail(*_):
+        raise ZeroDivisionError
+
+    with pytest.raises(raised), stops_raise():
+        for each in (stop, fail):
+            gc.callbacks.append(each)
+            try:
+                gc.collect()
+            finally:
+                gc.callbacks.remove(each)
+        stop_again()
+    assert set(told) == {ZeroDivisionError}
 
 
 def test_it_is_left_alone_in_other_threads():

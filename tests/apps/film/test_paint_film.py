@@ -932,9 +932,9 @@ def test_stopped_scenes_leave_no_process_and_all_finished_frames(
             time.sleep(0.05)
         assert not alive(run.pid)
     assert run.returncode == status
-    assert re.fullmatch(
-        r".*: error: \w+; [123] of 4 frames are finished; resume with: .*\n", err
-    ), err
+    slow = r"(Stopping, which may take a while\n)?"  # where the machine is busy
+    stopped = r".*: error: \w+; [123] of 4 frames are finished; resume with: .*\n"
+    assert re.fullmatch(slow + stopped, err), err
     number = int(first.split()[1])
     assert f"{number:06}.png" in os.listdir(tmp_path / "results" / ".clip.frames")
     assert os.listdir(tmp_path / "results") == [".clip.frames"]
