@@ -38,7 +38,6 @@ from stylize.apps.page.shown import (
     Shown,
     captioned,
     is_left,
-    painting_as_used,
     reason,
     reason_by_name,
     row_of,
@@ -188,7 +187,7 @@ class Easel:
                 yield Shown(gr.skip(), gallery=gr.Gallery(list(series.gallery), visible=True))
         words = series.summary("Stopped" if asked.stop.is_set() else "Done")
         if not series.gallery:
-            yield Shown(words)
+            yield Shown(captioned(words, asked.above, STILL_SHOWN))
             return
         (only, _), *more = series.gallery
         label, path = (DOWNLOAD_ALL, series.pack()) if more else (DOWNLOAD, only)
@@ -211,7 +210,6 @@ class Easel:
             watch.error = error
             log(_with_seconds(watch.ending, begun))
             return watch, path
-        yield from painting_as_used(job, say(watch))
         yield from self._follow(job, watch, say)
         if not watch.error:
             self._foresight.learn(watch)
@@ -254,7 +252,6 @@ class Easel:
             log(_with_seconds(words, begun))
             yield Shown(words.capitalize())
             return
-        yield from painting_as_used(job, "Getting ready ...")
         with tempfile.TemporaryDirectory(dir=self._folder) as kept:
             record = metadata.make_record(job, self._weights, path, [asked.style], of_film=True)
             frames = FrameFolder(kept, record)

@@ -83,7 +83,7 @@ class Answers:
         paths = _paths(pictures)
         if len(paths) > 1:
             name = html.escape(Path(paths[-1]).name)
-            gr.Info(f"Only one picture can be given here; {name} is used.", duration=REMARKS_FOR)
+            gr.Info(f"Only one picture is used here: now {name}.", duration=REMARKS_FOR)
         return self._shown_instead(paths, paths[-1:])
 
     def mask_given(self, request: gr.Request, photos: Any, mask: Any) -> tuple[Any, ...]:

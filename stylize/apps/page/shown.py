@@ -12,9 +12,8 @@ from stylize.apps.page.allowance import NotAllowed
 from stylize.apps.page.asked import Asked
 from stylize.apps.page.choices import STRENGTHS
 from stylize.errors import InputError, NoMemory, NonFiniteLoss
-from stylize.runs.job import Job
 
-READY = "Press *Paint* when you are ready."
+READY = "Photo and painting are chosen."
 DOWNLOAD, DOWNLOAD_ALL, DOWNLOAD_FILM = "Download PNG", "Download all (ZIP)", "Download MP4"
 STOPPING = "Stopping ..."
 CHOOSE = (
@@ -140,13 +139,6 @@ def with_caption(events: Generator[Shown], asked: Asked) -> Iterator[Shown]:
 def captioned(words: str, above: Sequence[str], begin: str = "") -> str:
     """Words, and below them the caption of what is shown, if it has one, begun with `begin`."""
     return "\n\n".join([words, *(f"{begin}{html.escape(caption)}" for caption in above)])
-
-
-def painting_as_used(job: Job, words: str) -> Iterator[Shown]:
-    """Yields what is used of a painting with margins, until the first picture takes its place."""
-    (painting,), (box,) = job.inputs.styles, job.inputs.style_boxes
-    if box.is_cut:
-        yield Shown(words, painting)
 
 
 def with_notes(events: Generator[Any], notes: Sequence[str]) -> Iterator[Any]:

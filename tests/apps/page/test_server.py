@@ -459,7 +459,7 @@ def test_pictures_of_any_format_are_taken_shown_and_painted(visit, photo, painti
         give(page, *given)
         is_shown(page, "#photos")
         is_shown(page, "#painting")
-        status(page, "Press Paint when you are ready")
+        status(page, "Photo and painting are chosen")
         paint(page, 1)
         status(page, "Done: 38x32 pixels")
         with page.expect_download() as download:
@@ -670,7 +670,7 @@ def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path,
     strength.fill("0.7")
     expect(marked).to_have_text("Strength 0.7")  # so the empty one was answered before
     assert page.get_by_test_id("toast-body").count() == 0
-    status(page, "Press Paint when you are ready")
+    status(page, "Photo and painting are chosen")
     page.get_by_role("button", name="Paint", exact=True).click()
     status(page, "Done: 38x32 pixels")
     choices, hidden = page.locator("#choices"), page.locator("#choices_hidden")
@@ -689,7 +689,7 @@ def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path,
     example(page, "photos", 1)
     expect(choices).to_be_hidden()
     expect(hidden).to_be_hidden()  # that photo has no choices yet
-    status(page, "Press Paint when you are ready")
+    status(page, "Photo and painting are chosen")
     page.locator("#photos").get_by_label("Clear").click()
     page.locator("#photos input[type=file]").set_input_files(photo_path)
     is_shown(page, "#keep_mask")  # it has come back, and the choices are without it
@@ -702,23 +702,23 @@ def test_what_is_said_of_other_settings_is_taken_back(visit, photo_path, paintin
     page.get_by_role("button", name="Paint", exact=True).click()
     status(page, "Choose a photo and a painting: your own")
     give(page, photo_path, painting_path)
-    status(page, "Press Paint when you are ready")
+    status(page, "Photo and painting are chosen")
     page.get_by_label("Size").fill("1")
     page.get_by_role("button", name="Paint", exact=True).click()
     status(page, "The size, the rows of the result, must be")
     page.get_by_label("Size").fill("32")
-    status(page, "Press Paint when you are ready")
+    status(page, "Photo and painting are chosen")
     paint(page, 1)
     status(page, "Done")
     example(page, "painting", 1)
-    status(page, "Press Paint when you are ready")
+    status(page, "Photo and painting are chosen")
 
 
 def test_one_of_several_paintings_is_taken_and_named(visit, painting_path, photo_path):
     page = visit()
     page.locator("#painting input[type=file]").set_input_files([photo_path, painting_path])
-    said = page.get_by_test_id("toast-body").filter(has_text="Only one picture can be given here")
-    expect(said).to_contain_text("painting.png is used")
+    said = page.get_by_test_id("toast-body").filter(has_text="Only one picture is used here")
+    expect(said).to_contain_text("now painting.png")
     expect(page.locator("#painting img")).to_have_count(1)
 
 

@@ -352,13 +352,15 @@ def test_time_of_the_choices_is_foreseen_whatever_the_size(studio, photo_path):
     )
 
 
-def test_painting_with_margins_is_shown_as_it_is_used(painting_of, painting, tmp_path):
+def test_margins_that_are_left_out_are_told_of_and_only_results_are_shown(
+    painting_of, painting, tmp_path
+):
+    """A stop would leave whatever is shown where the result is looked for."""
     framed = np.pad(painting, [(12, 12), (14, 14), (0, 0)], constant_values=255)
     Image.fromarray(framed).save(tmp_path / "framed.png")
     shown = list(painting_of(1, painting=tmp_path / "framed.png"))
     index = next(i for i, each in enumerate(shown) if is_picture(each.picture))
-    used = shown[index].picture
-    assert max(used.size) < max(framed.shape) and used != shown[-1].picture
+    assert {each.picture.size for each in shown if is_picture(each.picture)} == {(28, 24)}
     said = "\n\nPlain margins of the painting are left out."
     assert all(each.words.endswith(said) for each in shown[index:])  # until the end
     assert shown[-1].words.startswith("Done: 28x24 pixels\n\n")
@@ -536,7 +538,7 @@ def test_what_was_said_is_taken_back_when_something_else_is_given(
         given = default | {"size": 24, "iterations": ENDLESS} | given
         return studio.ready(VISITOR, asked.Asked(photos, painting, None, given))
 
-    assert ready() == "Press *Paint* when you are ready."
+    assert ready() == "Photo and painting are chosen."
     assert ready(photos=()) == "Choose a photo."
     assert ready(painting=None) == "Choose a painting."
     assert ready(photos=(), painting=None) == "Choose a photo and a painting."
@@ -546,7 +548,7 @@ def test_what_was_said_is_taken_back_when_something_else_is_given(
     assert ready(strength=0.1) == gr.skip()
     events.close()
     assert ready() == gr.skip()
-    assert ready(strength=0.1) == "Press *Paint* when you are ready."
+    assert ready(strength=0.1) == "Photo and painting are chosen."
 
 
 def test_what_is_shown_is_named_beside_a_refusal(studio, painting_of):
