@@ -67,6 +67,7 @@ from stylize.runs.iterations import iterations_at
 from stylize.runs.job import Job, prepare, started
 from stylize.runs.level import Level
 from stylize.runs.progress import Checkpoint, Iterate, Progress, Stage
+from stylize.runs.progress import Evaluation as Evaluation
 from stylize.runs.recipes import DEFAULT_RECIPE
 from stylize.runs.recipes import RECIPES as RECIPES
 from stylize.runs.settings import EVALUATIONS_PER_ITERATION

@@ -1,5 +1,6 @@
 """What README, guide and recipe pages print is run here as it stands, but small."""
 
+import importlib
 import re
 import runpy
 import shutil
@@ -163,3 +164,16 @@ def test_readme_names_the_rooms_as_the_package_does():
     text = (ROOT / "README.md").read_text()
     named = re.findall(r"^    ([a-z]+)  +\w", text, re.M)
     assert named == [line.split()[0] for line in rooms if not line.startswith("errors")]
+
+
+def test_documented_names_are_where_the_page_says():
+    """In the script, or in the module that the section's title names."""
+    sections = re.split(r"^## ", (ROOT / "docs/api.md").read_text(), flags=re.M)
+    found = 0
+    for title, _, text in (section.partition("\n") for section in sections):
+        named = re.search(r"in `(stylize[\w.]+)`", title)
+        module = importlib.import_module(named[1]) if named else nst
+        for name in re.findall(r"^### (\w+)$", text, re.M):
+            assert hasattr(module, name), f"{title}: {name}"
+            found += 1
+    assert found > 20

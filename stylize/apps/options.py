@@ -37,6 +37,7 @@ OTHER_SUFFIXES = (  # of files that are neither pictures nor films, or pictures 
 )
 CHOICE = re.compile(r"[A-Za-z][\w-]*=")  # how a setting with values to compare begins
 MOST_WORDS = 20  # of a name with spaces
+STREAMS = ("/dev", "/dev/fd", "/proc/self/fd")  # folders of what is no result's place
 EPILOG = f"""The defaults shown are those of recipe {DEFAULT_RECIPE}; other recipes have their own.
 Options may be spelled with hyphens too: --content-weight."""
 
@@ -261,10 +262,10 @@ def parse_words(argv: Sequence[str], parser: Parser | None = None) -> argparse.N
         words = spelled(plain)
     except InputError as error:
         parser.error(str(error))
-    options = words[: words.index("--")] if "--" in words else words
+    options, typed = (each[: [*each, "--"].index("--")] for each in (words, plain))
     if names := [word for word in options if word.partition("=")[0] in PICTURES]:
         parser.error(f"{names[0]}: pictures are given without an option: {parser.example}")
-    if names := [word for word in options if _is_odd_name(word, parser)]:
+    if names := [word for word in typed if _is_odd_name(word, parser)]:
         there = os.path.join(os.curdir, names[0])
         parser.error(f"{names[0]}: is taken for an option; for the file, write {there}")
     try:
@@ -286,9 +287,11 @@ def parse_words(argv: Sequence[str], parser: Parser | None = None) -> argparse.N
 
 
 def _is_odd_name(word, parser):
-    """Whether a word is a file's name that is taken for an option, and is neither one nor -1."""
-    begins_so = re.match(r"-(?![-0-9.])", word)
-    return begins_so and word not in parser._option_string_actions and os.path.lexists(word)
+    """Whether a word names a file that there is, but would be taken for an option."""
+    is_value = (
+        word == "-" or not word.startswith("-") or parser._negative_number_matcher.match(word)
+    )
+    return not is_value and word not in parser._option_string_actions and os.path.lexists(word)
 
 
 def _lacking(error, typed, parser):
@@ -383,7 +386,9 @@ def with_options(argv: Sequence[str], options: Sequence[str]) -> list[str]:
 def refuse_stream(prefix: str) -> None:
     """Raises InputError where a result's prefix names standard output, a device or a pipe."""
     is_there = os.path.exists(prefix)
-    if prefix == "-" or (is_there and not os.path.isfile(prefix) and not os.path.isdir(prefix)):
+    is_odd = is_there and not os.path.isfile(prefix) and not os.path.isdir(prefix)
+    # Redirected, /dev/stdout is a file.
+    if prefix == "-" or is_odd or os.path.dirname(os.path.abspath(prefix)) in STREAMS:
         raise InputError(f"{prefix}: a result is a file; name one, such as results/painted")
 
 

@@ -34,8 +34,8 @@ def stopping_signals() -> list[int]:
 def stops_raise() -> Iterator[None]:
     """Raises `Terminated` where such a signal comes, so that files are finished or removed.
 
-    See `stop_again` for what comes of it, or of Ctrl-C, where an exception is lost. Python then
-    says nothing of it, as it would with a traceback.
+    See `stop_again` for what comes of it, or of Ctrl-C, where an exception is lost.
+    Python's traceback of that exception is suppressed.
     """
     if threading.current_thread() is not threading.main_thread():  # only it may set handlers
         yield

@@ -75,9 +75,10 @@ class Preview(NamedTuple):
 
 
 class Mask(NamedTuple):
-    """A mask, and lines that say what somebody may not expect of how it is read."""
+    """A mask; the (cols, rows) that it had; what somebody may not expect of how it is read."""
 
     image: Image.Image
+    size: tuple[int, int]
     surprises: list[str]
 
 
@@ -106,10 +107,15 @@ def preview_apart(
     return told and Preview(told[0], tuple(told[1]))
 
 
-def load_keep_mask_apart(path: str, name: str, max_pixels: int, ending: Ending) -> Mask | None:
+def load_keep_mask_apart(
+    path: str, name: str, max_pixels: int, ending: Ending, side: int | None = None
+) -> Mask | None:
     """`load_keep_mask` in a process of its own. The rest: see `preview_apart`."""
-    told = _told("keep_mask", path, name, max_pixels, ending=ending)
-    return told and Mask(*told)
+    told = _told("keep_mask", path, name, max_pixels, side, ending=ending)
+    if told is None:
+        return None
+    image, (size, surprises) = told
+    return Mask(image, tuple(size), surprises)
 
 
 def _told(what: str, path: str, name: str, *more: Any, ending: Ending) -> Any:
@@ -139,10 +145,13 @@ def _preview(path, name, max_pixels, side):
     return image, size
 
 
-def _keep_mask(path, name, max_pixels):
-    """A mask, and its surprises. It is looked at only once it is known to be small enough."""
+def _keep_mask(path, name, max_pixels, side=None):
+    """The same of a mask; and its surprises, once it is known to be small enough."""
     mask = load_keep_mask(path, name, max_pixels)
-    return mask, [surprise.line for surprise in surprises_of(path, name)]
+    size = mask.size
+    if side:
+        mask.thumbnail((side, side))
+    return mask, (size, [surprise.line for surprise in surprises_of(path, name)])
 
 
 READERS: Mapping[str, Callable[..., tuple[Image.Image, Any]]] = {

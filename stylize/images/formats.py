@@ -117,11 +117,13 @@ def opened(
     except InputError:
         raise
     except Exception as error:  # decoders raise whatever a damaged file makes them trip over
-        raise _refusal(picture, name, kind, error) from error
+        raise _refusal(picture, name, kind, max_pixels, error) from error
 
 
-def _refusal(picture, name, kind, error):
+def _refusal(picture, name, kind, max_pixels, error):
     """The InputError that says in a line why a picture cannot be read."""
+    if isinstance(error, Image.DecompressionBombError) and max_pixels < math.inf:
+        return _too_many_pixels(name_of(picture, name, kind), "the pixels", max_pixels)
     reason = next(text for cause, text in REASONS.items() if isinstance(error, cause))
     if reason is NO_SUCH_FILE:  # strangers, whose pictures have other names, see no folder of ours
         reason = why_missing(picture, look_around=name is None)
@@ -178,16 +180,19 @@ def _check_size(name, max_pixels, size):
     width, height = size
     pixels = width * height
     if pixels > max_pixels:
-        raise InputError(
-            f"{name}: {width}x{height} pixels are too many; at most {max_pixels:,} are "
-            "taken: make it smaller"
-        )
+        raise _too_many_pixels(name, f"{width}x{height} pixels", max_pixels)
     needed, free = pixels * DECODED_BYTES, machine.memory_left() * 2**20
     if needed > free:
         raise InputError(
             f"{name}: {width}x{height} pixels need {needed / 2**30:.1f} GiB to be read "
             f"and {free / 2**30:.1f} are free; make it smaller"
         )
+
+
+def _too_many_pixels(name, so_many, max_pixels):
+    """The InputError that says so."""
+    most = f"at most {max_pixels:,} are taken: make it smaller"
+    return InputError(f"{name}: {so_many} are too many; {most}")
 
 
 def check_scans(image: Image.Image, name: str) -> None:
@@ -227,13 +232,17 @@ def _remedy(array):
     if array.dtype.kind == "b":
         return "; for True and False, give (255 * x).astype('uint8')"
     if array.dtype.kind == "f":
-        if array.size and array.max() > 1:
-            return "; for values 0..255, give x.round().astype('uint8')"
-        return "; for values 0..1, give (255 * x).round().astype('uint8')"
+        if not np.isfinite(array).all():
+            return "; some of its values are not finite numbers"
+        if array.size and array.max() > 2:  # a picture of 0..1 that was resized has a little over 1
+            return "; for values 0..255, give x.clip(0, 255).round().astype('uint8')"
+        return "; for values 0..1, give (255 * x.clip(0, 1)).round().astype('uint8')"
     if array.dtype == np.uint16 and array.size and array.max() > 255:
         return "; for values 0..65535, give (x / 257).round().astype('uint8')"
     if array.dtype.kind in "iu" and array.dtype != np.uint8:
         return "; for values 0..255, give x.astype('uint8')"
+    if array.ndim == 4:
+        return "; give one picture of it, such as x[0]"
     if array.ndim == 3 and 1 in (array.shape[0], array.shape[2]):
         return f"; leave the only channel out: {'x[0]' if array.shape[0] == 1 else 'x[:, :, 0]'}"
     if array.ndim == 3 and array.shape[0] in (3, 4):

@@ -159,8 +159,10 @@ def choose_settings(recipe: str | Settings | Mapping = DEFAULT_RECIPE, **given: 
             base = f"RECIPES[{recipe!r}]" if isinstance(recipe, str) else "your_recipe"
             own = f"{base} | {{{name!r}: ...}}"
             raise InputError(f"{name} is part of a recipe, not a setting; give recipe={own}")
+        if name in ARGUMENTS:
+            raise InputError(f"{name} is not a setting; give it to paint or style_transfer")
         if name not in SETTINGS:
-            known = [*SETTINGS, *(other for other in ARGUMENTS if other != name)]
+            known = [*SETTINGS, *ARGUMENTS]
             raise InputError(f"unknown setting {name!r}; {meant(name, known)}")
         if value is not None:
             values[name] = checked(SETTINGS[name].flag, SETTINGS[name].check, value, name)

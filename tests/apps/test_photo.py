@@ -1073,13 +1073,23 @@ def test_results_are_not_piped(prefix, command, capsys):
     fails([*command[:2], prefix, *command[3:]], 2, re.escape(message), capsys)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="there is no such name here")
+def test_results_are_not_put_beside_a_redirected_output(command, tmp_path):
+    given = [sys.executable, nst.__file__, *command[:2], "/dev/stdout", *command[3:]]
+    with open(tmp_path / "out.txt", "wb") as out:  # a file, to which /dev/stdout leads then
+        run = subprocess.run(given, stdout=out, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert run.returncode == 2
+    assert "/dev/stdout: a result is a file; name one, such as results/painted\n" in run.stderr
+
+
+@pytest.mark.parametrize("name", ["-lead.jpg", "-1.jpg", "--lead.jpg"])
 def test_name_that_is_taken_for_an_option_is_told_how_to_write(
-    command, photo_path, tmp_path, monkeypatch, capsys
+    name, command, photo_path, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
-    shutil.copyfile(photo_path, "-lead.jpg")
-    fails(["-lead.jpg", *command[1:]], 2, "-lead.jpg: is taken .*, write ./-lead.jpg;", capsys)
-    assert nst.main(["./-lead.jpg", *command[1:]]) == 0
+    shutil.copyfile(photo_path, name)
+    fails([name, *command[1:]], 2, f"error: {name}: is taken .*, write ./{name};", capsys)
+    assert nst.main([f"./{name}", *command[1:]]) == 0
 
 
 @pytest.mark.parametrize("which", ["base", "style", "mask", "on the way"])

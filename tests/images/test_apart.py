@@ -62,8 +62,14 @@ def test_picture_that_is_decoded_for_ever_is_given_up(photo_path, tmp_path, monk
 def test_mask_and_its_surprises_are_the_same_as_read_here(cut_out_path):
     apart = load_keep_mask_apart(str(cut_out_path), "mask mine.png", 48 * 40, GO_ON)
     assert np.array_equal(apart.image, load_keep_mask(cut_out_path))
+    assert apart.size == apart.image.size == (48, 40)
     assert apart.surprises == [own.line for own in surprises_of(cut_out_path, "mask mine.png")]
     assert apart.surprises[0].startswith("mask mine.png: a cut-out: opaque parts count as white")
+
+
+def test_mask_may_come_smaller(cut_out_path):
+    apart = load_keep_mask_apart(str(cut_out_path), "mask mine.png", 48 * 40, GO_ON, 12)
+    assert (apart.image.size, apart.size) == ((12, 10), (48, 40))
 
 
 @pytest.mark.parametrize("level", [0, 255])

@@ -543,9 +543,15 @@ def test_pictures_in_memory_are_called_by_their_arguments(photo, painting):
         ((photo.tobytes(), painting), "base must be a path, .* received bytes$"),
         (
             (photo / 255, painting),
-            r"base as an array must .* received float64 .*\(255 \* x\).round\(\)",
+            r"base as an array must .* received float64 .*\(255 \* x.clip\(0, 1\)\).round\(\)",
         ),
-        ((photo.astype(float), painting), r"base .* for values 0..255, give x.round\(\).astype"),
+        ((photo / 250, painting), r"base .* for values 0..1, give"),  # as after a resize
+        ((photo * np.nan, painting), "base .* some of its values are not finite numbers$"),
+        ((photo[np.newaxis], painting), r"base .* give one picture of it, such as x\[0\]$"),
+        (
+            (photo.astype(float), painting),
+            r"base .* for values 0..255, give x.clip\(0, 255\).round\(\)",
+        ),
         ((photo.astype(int), painting), r"base .* for values 0..255, give x.astype\('uint8'\)"),
         ((photo * np.uint16(257), painting), r"base .* 0..65535, give \(x / 257\).round\(\)"),
         ((photo.transpose(2, 0, 1), painting), "base as an array .* move the channels to the end"),

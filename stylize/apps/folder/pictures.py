@@ -54,7 +54,7 @@ def find_pictures(folder: str | os.PathLike, results: str | os.PathLike) -> list
     """The pictures in a folder and those below it, by their suffixes, sorted.
 
     Hidden files are left out, all that is in the folder `results`, and what this program made.
-    Links that lead nowhere are there: who reads them says so.
+    Broken links are included, so that painting reports them.
 
     Raises:
         InputError: there is none.
@@ -65,10 +65,14 @@ def find_pictures(folder: str | os.PathLike, results: str | os.PathLike) -> list
         raise error
 
     found = pictures_below(folder, results, fail)
-    pictures = [p for p in found if (p.is_file() or not p.exists()) and not _is_ours(p)]
+    pictures = [p for p in found if (p.is_file() or _is_broken_link(p)) and not _is_ours(p)]
     if not pictures:
         raise InputError(f"{folder}: is a folder without pictures; check the path")
     return sorted(pictures)
+
+
+def _is_broken_link(path):
+    return path.is_symlink() and not path.exists()
 
 
 def pictures_below(

@@ -18,6 +18,7 @@ from stylize.runs.progress import Stage
 from stylize.runs.recipes import choose_settings
 from stylize.runs.settings import Settings
 from stylize.runs.style_sizes import seen_size
+from stylize.runs.validators import side
 
 MOST_ENLARGED = 2  # times the side of the largest result: a painting's, however it is scaled
 
@@ -104,8 +105,7 @@ class Allowance(NamedTuple):
         cols, rows = size
         least, most = self.rows_for([size])
         photo: Any = SimpleNamespace(width=cols, height=rows, size=size)
-        wanted = f"The size, the rows of the result, must be a whole number from {least} to {most}."
-        refused = NotAllowed("size", wanted if least <= most else self._too_long)
+        refused = NotAllowed("size", _wanted(least, most) if least <= most else self._too_long)
         if given["size"] is None:  # the page's field is empty
             raise refused
         try:
@@ -121,6 +121,15 @@ class Allowance(NamedTuple):
                 f"longer side. {remedy}",
             )
         return settings, (rows, cols)
+
+    def check_size(self, rows: object) -> None:
+        """Raises NotAllowed where no photo's result can have so many rows."""
+        try:
+            is_possible = side(rows) <= self.size
+        except InputError:
+            is_possible = False
+        if not is_possible:
+            raise NotAllowed("size", _wanted(SMALLEST_SIDE, self.size))
 
     def rows_for(self, sizes: Iterable[tuple[int, int]]) -> tuple[int, int]:
         """The least and the most rows that the results of photos, each (cols, rows), may all have.
@@ -168,3 +177,8 @@ class Allowance(NamedTuple):
 def is_clip(path: str | os.PathLike) -> bool:
     """Whether an upload is a video, by its suffix."""
     return Path(path).suffix.lower() in SUFFIXES
+
+
+def _wanted(least, most):
+    """What a size must be, in words."""
+    return f"The size, the rows of the result, must be a whole number from {least} to {most}."

@@ -75,9 +75,9 @@ class Asked:
         words = [in_caption(self.given, without), "mask" if self.keep_mask else ""]
         return ", ".join(filter(None, words))
 
-    def caption(self, photo: str = "photos") -> str:
-        """Describes the result of a photo or a clip, or those of all of them."""
-        names = f"{Path(photo).name} + {Path(self.style or '').name}"
+    def caption(self, photo: str | None = None) -> str:
+        """Describes the result of a photo or a clip; None: those of all of them."""
+        names = f"{Path(photo).name if photo else 'photos'} + {Path(self.style or '').name}"
         return ", ".join(filter(None, [names, self.others(without=())]))
 
     def note(self, texts: Iterable[str]) -> None:

@@ -89,11 +89,8 @@ class Easel:
         """Paints the first photo small, once for each of `STRENGTHS`. The rest: see `paint`."""
         if is_clip(asked.photos[0]):
             raise InputError("The choices need a photo; give a frame of the clip instead.")
-        earlier = [
-            each
-            for each in asked.offered
-            if len(each.choices) == len(STRENGTHS) and each.is_of_same_pictures(asked)
-        ]
+        earlier = [each for each in asked.offered if len(each.choices) == len(STRENGTHS)]
+        alike = [each for each in earlier if each.is_of_same_pictures(asked)]
         asked.offered.clear()
         yield Offered("Getting ready ...", NOT_YET)
         words = CHOOSE
@@ -101,10 +98,11 @@ class Easel:
             yield from self._paint_choices(asked)
         except Stopped as error:
             words = f"{error}: {len(asked.choices)} of {len(STRENGTHS)} choices".capitalize()
-            words += "; the choices of before stay" if earlier else ""
+            words += "; the choices of before stay" if alike else ""
         finally:
-            if earlier and len(asked.choices) < len(STRENGTHS):
-                asked.offered[:] = earlier
+            if len(asked.choices) < len(STRENGTHS):
+                # Those of other pictures could not be seen: they do not take the place of new ones.
+                asked.offered[:] = alike or asked.offered or earlier
         yield self._choices_ended(words, asked)
 
     def _paint_choices(self, asked):
@@ -164,6 +162,7 @@ class Easel:
 
     def _paint_several(self, asked, folder):
         """Yields what is shown of photo after photo; one that cannot be painted is named."""
+        self._allowed.check_size(asked.given["size"])
         names = [_download_name(asked, photo) for photo in asked.photos]
         series = Series(folder, asked.photos, names)
         for index, photo in enumerate(asked.photos):
@@ -339,7 +338,7 @@ class Easel:
         if asked.keep_mask is None:
             return None
         mask = self._load(asked.keep_mask, called(asked.keep_mask), limit, is_mask=True)
-        asked.note(remarks(asked.keep_mask, mask.image.size, mask.surprises, photo.size))
+        asked.note(remarks(asked.keep_mask, mask.size, mask.surprises, photo.size))
         return mask.image
 
     @contextlib.contextmanager

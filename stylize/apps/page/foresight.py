@@ -21,7 +21,7 @@ from stylize.runs.job import prepare
 from stylize.runs.progress import Progress
 from stylize.vgg.weights import VGG19Weights
 
-LEFT_OUT = "The others are painted all the same."
+LEFT_OUT = "The rest will be painted anyway."
 READING = 3  # seconds, about, in which a photo and a painting are read
 
 
@@ -83,7 +83,8 @@ class Foresight:
                 sizes, faults = self._sizes(photos, limit)
                 can_choose = faults.keys().isdisjoint(photos[:1])
                 of_pictures = self._of_pictures(sizes, painting, given, can_choose)
-                words = "\n\n".join(filter(None, [*faults.values(), of_pictures]))
+                told = [*map(_sentence, faults.values()), *[LEFT_OUT] * bool(faults)]
+                words = "\n\n".join(filter(None, [*told, of_pictures]))
             of_mask = self._of_mask(mask, sizes, limit) if mask else []
         except InputError as error:
             return _sentence(error)
@@ -119,7 +120,7 @@ class Foresight:
         return self._seconds_each([(size, settings) for settings in each])
 
     def _sizes(self, photos, limit):
-        """The (cols, rows) of the photos that can be read; and by photo, what is said of others.
+        """The (cols, rows) of the photos that can be read; and of the others, by path, the error.
 
         Raises InputError: none can be read.
         """
@@ -128,9 +129,9 @@ class Foresight:
             try:
                 sizes.append(self._previews.size(photo, limit))
             except InputError as error:
-                if len(faults) == len(photos) - 1:
-                    raise
-                faults[photo] = f"{_sentence(error)} {LEFT_OUT}"
+                faults[photo] = error
+        if faults and not sizes:
+            raise next(iter(faults.values()))
         return sizes, faults
 
     def _of_pictures(self, sizes, painting, given, can_choose):

@@ -25,7 +25,7 @@ class Masks:
     def turn_to(self, visitor: str | None, photo: str | None) -> bool:
         """A visitor's photo is this one now, or none. Returns whether it was another before.
 
-        Of whoever has no name that is not known, and it counts as another.
+        For a visitor without a name this is not known: always True.
         """
         if not isinstance(visitor, str):
             return True

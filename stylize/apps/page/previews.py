@@ -91,11 +91,11 @@ class Previews:
     def _look_at_mask(self, path, limit):
         """The same. Raises Stopped, too."""
         try:
-            mask = load_keep_mask_apart(path, called(path), self._max_pixels, limit)
+            mask = load_keep_mask_apart(path, called(path), self._max_pixels, limit, SIDE)
         except ReadingFailed:
             return None
         limit.check()
-        return mask.image.size, mask.surprises
+        return mask.size, mask.surprises
 
     def _look_at(self, path, limit):
         """The same. Raises Stopped, too."""

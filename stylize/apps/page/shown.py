@@ -130,8 +130,8 @@ def with_caption(events: Generator[Shown], asked: Asked) -> Iterator[Shown]:
     with contextlib.closing(events):
         for shown in events:
             if shown.result:
-                _, of_last = asked.results[-1]
-                asked.above[:] = [of_last if len(asked.photos) == 1 else asked.caption()]
+                several = len(asked.photos) > 1
+                asked.above[:] = [asked.caption() if several else asked.results[-1][1]]
                 shown = shown._replace(words=captioned(shown.words, asked.above))
             yield shown
 

@@ -45,6 +45,15 @@ def test_pictures_of_a_folder_and_those_below_it(tmp_path):
     ]
 
 
+def test_picture_that_vanishes_while_the_folder_is_listed_is_left_out(tmp_path, monkeypatch):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"")
+    vanished = [tmp_path / "b.png", tmp_path / "c.png"]
+    monkeypatch.setattr(pictures, "pictures_below", lambda *_: [tmp_path / "a.png", *vanished])
+    vanished[0].unlink()
+    assert names(pictures.find_pictures(tmp_path, "none"), tmp_path) == ["a.png"]
+
+
 def test_hidden_files_and_results_of_ours_are_left_alone(tmp_path):
     put(tmp_path / "photo.png")
     put(tmp_path / ".hidden.png")

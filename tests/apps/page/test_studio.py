@@ -56,8 +56,9 @@ def read_here(monkeypatch):
     def load_image_here(path, name, max_pixels, ending):
         return load_image(path, name, max_pixels)
 
-    def load_keep_mask_here(path, name, max_pixels, ending):
-        return apart.Mask(*apart.READERS["keep_mask"](path, name, max_pixels))
+    def load_keep_mask_here(path, name, max_pixels, ending, side=None):
+        image, about = apart.READERS["keep_mask"](path, name, max_pixels, side)
+        return apart.Mask(image, *about)
 
     def preview_here(path, name, max_pixels, ending, side):
         return apart.Preview(*apart.READERS["preview"](path, name, max_pixels, side))
@@ -214,10 +215,18 @@ def test_time_of_the_others_is_foreseen_where_a_photo_cannot_be_read(
     default = {name: DEFAULTS[name] for name in CONTROLS} | {"size": 32}
     (text := tmp_path / "text.jpg").write_text("hello")
     photos = [text, photo_path] if first else [photo_path, text]
-    fault, takes = studio.foresight.words(photos, None, default).split("\n\n")
-    assert fault.endswith("AVIF. The others are painted all the same.")
+    fault, rest, takes = studio.foresight.words(photos, None, default).split("\n\n")
+    assert fault.endswith("AVIF.") and rest == "The rest will be painted anyway."
     assert takes.startswith("*Paint* takes about 20s.")
     assert ("*Show me the choices*" in takes) == (not first)  # they are of the first photo
+    for bad in ([text], [text] * 3):  # there is no rest
+        assert studio.foresight.words(bad, None, default).endswith("HEIC or AVIF.")
+
+
+def test_impossible_size_of_several_photos_is_refused_once(studio, painting_of, three):
+    for size in (0, -3, 128.5, 65, None, "own"):
+        with pytest.raises(gr.Error, match="must be a whole number from 16 to 64"):
+            list(painting_of(1, photos=three, size=size))
 
 
 def test_what_may_surprise_of_a_mask_is_said_beforehand(studio, photo_path, cut_out_path, tmp_path):
@@ -663,10 +672,10 @@ def test_how_large_a_stopped_picture_of_a_series_is_follows_its_name_and_one_col
 
 
 def test_what_is_wrong_with_all_photos_is_said_once(painting_of, three):
-    *_, last = painting_of(1, photos=three, size=1)
+    *_, last = painting_of(1, photos=three, content_weight=-1)
     first, wrong = last.words.split("\n\n")
     assert first == "Done: 0 of 3 painted"
-    assert wrong.startswith("cat.png, cat.png, dog.png: The size, the rows of the result")
+    assert wrong.startswith("cat.png, cat.png, dog.png: content_weight must be")
     assert not isinstance(last.download, gr.DownloadButton)
 
 
@@ -1269,13 +1278,28 @@ def test_choices_of_another_painting_do_not_take_the_place_of_new_ones(
     assert [*map(is_picture, last.pictures)] == [True, False, False]
 
 
-def test_choices_stay_if_new_ones_cannot_be_painted(studio, wanted, tmp_path):
+@pytest.mark.parametrize(
+    ("given", "name"), [("mask", "mask bad.png"), ("painting", "the painting")]
+)
+def test_choices_stay_if_new_ones_cannot_be_painted(given, name, studio, wanted, tmp_path):
     studio.enter(VISITOR, wanted(), is_choice=True)
     list(studio.offer(VISITOR.session_hash))
-    (tmp_path / "mask.png").write_text("hello")
-    studio.enter(VISITOR, wanted(str(tmp_path / "mask.png")), is_choice=True)
-    with pytest.raises(gr.Error, match="mask mask.png: not a picture"):
+    (bad := tmp_path / "bad.png").write_text("hello")
+    studio.enter(VISITOR, wanted(**{given: str(bad)}), is_choice=True)
+    with pytest.raises(gr.Error, match=f"{name}: not a picture"):
         list(studio.offer(VISITOR.session_hash))
+    assert studio.row(VISITOR, wanted()) == THERE
+
+
+def test_choices_stay_if_those_of_another_painting_are_stopped_at_once(studio, wanted, photo_path):
+    studio.enter(VISITOR, wanted(), is_choice=True)
+    list(studio.offer(VISITOR.session_hash))
+    studio.enter(VISITOR, wanted(painting=photo_path), is_choice=True)
+    events = studio.offer(VISITOR.session_hash)
+    next(events)
+    studio.stop(VISITOR)
+    *_, last = events
+    assert (last.words, last.row) == ("Stopped: 0 of 3 choices", NOT_YET)  # these have none
     assert studio.row(VISITOR, wanted()) == THERE
 
 
