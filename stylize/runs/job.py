@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from stylize.backend.scratch import empty_in_file, empty_in_memory
-from stylize.errors import InputError, NoMemory, SettingError, require
+from stylize.errors import InputError, NoMemory, SettingError, one_line, require
 from stylize.images.margins import Box, without_margins
 from stylize.images.masks import load_keep_mask, load_mask
 from stylize.images.optical_flow import Previous
@@ -351,9 +351,17 @@ def _read_inputs(base, style_reference, settings):
         style_masks=[_read("style_masks", load_mask, mask) for mask in masks],
         content_mask=_read("content_mask", load_mask, settings.content_mask),
         keep_mask=_read("keep_mask", load_keep_mask, settings.keep_mask),
-        start=base if is_word(init, *STARTS) else _read("init", load_image, init),
+        start=base if is_word(init, *STARTS) else _read_start(init),
         noise=1.0 if is_word(init, "noise") else noise,
     )
+
+
+def _read_start(init):
+    """The picture to start from. Raises InputError, also of what looks like a misspelt word."""
+    if isinstance(init, str) and not any([os.path.splitext(init)[1], os.path.exists(init)]):
+        words = ", ".join(STARTS)
+        raise SettingError("--init", f"must be {words} or a picture; there is no {one_line(init)}")
+    return _read("init", load_image, init)
 
 
 def _read(argument, load, picture):

@@ -124,6 +124,7 @@ def test_paintings_smaller_than_the_result_go_on_as_their_mirror_image(photo):
         ),
         ({"learning_rate": 3}, "learning_rate needs optimizer adam, or recipe athalye"),
         ({"init": "none.png"}, "picture none.png: no such file"),
+        ({"init": "nois"}, "init must be base, recolored, noise or a picture; there is no nois"),
         ({"init": 5}, "init must be a path, a Pillow image or a uint8 array; received int"),
         (
             {"content_mask": np.ones((20, 20))},

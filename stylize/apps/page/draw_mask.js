@@ -5,7 +5,10 @@
     const LONGEST = 1024; // pixels of the mask's longer side; it is stretched over the photo
     const SOFT = 0.004; // of it: how far edges fade
     const MOST_UNDONE = 10; // strokes
+    const DOUBLE_CLICK = 250; // ms; what opens or closes the dialog waits, or the second click
+    // would act on what is there by then
     const NAME = "drawn_mask.png";
+    if (document.querySelector("#draw_mask")) return; // the second click of two
     const photos = document.querySelectorAll("#photos .thumbnail-lg img");
     const [photo] = photos;
     if (!photo) {
@@ -128,23 +131,27 @@
         input.files = files.files;
         input.dispatchEvent(new Event("change", {bubbles: true}));
     };
-    cancel.onclick = () => dialog.close();
+    const close = answer => setTimeout(() => dialog.close(answer), DOUBLE_CLICK);
+    const isEmpty = () => !strokes().data.some(value => value);
+    cancel.onclick = () => close();
+    dialog.querySelector("form").onsubmit = event => {
+        event.preventDefault();
+        if (isEmpty() && !isDrawn) alert("Nothing is drawn yet. Brush over the parts to keep.");
+        else close("use");
+    };
     dialog.oncancel = event => { // Esc
         if (before.length && !confirm("Discard what you have drawn?")) event.preventDefault();
     };
     dialog.onclose = async () => {
         dialog.remove();
         if (!dialog.returnValue) return;
-        const drawn = strokes();
-        const isEmpty = !drawn.data.some(value => value);
-        if (isEmpty && instead) return; // the uploaded one stays
-        window.drawnMask = {photo: photo.src, strokes: drawn};
+        window.drawnMask = {photo: photo.src, strokes: strokes()};
         // Only if one is there: else the answer might come after the new mask, and remove that.
         if (document.querySelector("#keep_mask img")) {
             document.querySelector("#remove_mask").click();
         }
-        if (!isEmpty) upload(await mask(), 100);
+        if (!isEmpty()) upload(await mask(), 100);
     };
     document.body.append(dialog);
-    dialog.showModal();
+    setTimeout(() => dialog.showModal(), DOUBLE_CLICK);
 }

@@ -78,7 +78,7 @@ TO_RESULT = """() => {
     }
 }"""
 DRAW_MASK = Path(__file__).with_name("draw_mask.js").read_text("utf-8")
-MASK_IN_USE = "A mask keeps a part of the photo: see *More settings*."
+MASK_IN_USE = "A mask is in use: see *More settings*."
 WORDS = gr.I18n(
     en={
         "upload_text.drop_gallery": "Drop pictures here",  # else "Media"
