@@ -359,5 +359,5 @@ def _with_seconds(words, begun):
 
 def _download_name(asked, photo):
     """What the result of one of the photos, or of a clip, is called."""
-    others = asked.others(without=("strength", "size", "iterations"))
+    others = asked.others(without=("strength", "iterations"))
     return download_name(photo, asked.style, asked.given["strength"], others)

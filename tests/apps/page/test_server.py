@@ -121,7 +121,7 @@ def test_upload_paint_watch_and_download(visit, photo_path, painting_path, tmp_p
     expect(page.get_by_test_id("matplotlib")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download PNG").click()
-    assert download.value.suggested_filename == "photo_painting_0.5.png"
+    assert download.value.suggested_filename == "photo_painting_0.5_size_32.png"
     download.value.save_as(tmp_path / "painted.png")
     assert reading.load_image(tmp_path / "painted.png").size == (38, 32)
     record = metadata.read_record(tmp_path / "painted.png")
@@ -148,9 +148,10 @@ def test_several_photos_fill_a_gallery_and_come_as_one_download(
         page.get_by_role("button", name="Download all (ZIP)").click()
     download.value.save_as(tmp_path / "painted.zip")
     with zipfile.ZipFile(tmp_path / "painted.zip") as archive:
-        assert archive.namelist() == ["photo_painting_0.5.png", "other_painting_0.5.png"]
+        names = ["photo_painting_0.5_size_32.png", "other_painting_0.5_size_32.png"]
+        assert archive.namelist() == names
         archive.extractall(tmp_path / "painted")
-    record = metadata.read_record(tmp_path / "painted" / "other_painting_0.5.png")
+    record = metadata.read_record(tmp_path / "painted" / "other_painting_0.5_size_32.png")
     assert record["base"]["name"] == "other.png"
     page.locator("#photos").get_by_label("Clear").click()  # one photo again: all is as before
     give(page, photo_path, painting_path)

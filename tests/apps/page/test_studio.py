@@ -42,7 +42,8 @@ from stylize.apps.page.series import Series, download_name  # noqa: E402
 from stylize.apps.page.shown import CHOICES_HIDDEN, NOT_YET, THERE, Row  # noqa: E402
 
 VISITOR = SimpleNamespace(session_hash="a visitor")
-CAT, DOG = "cat_painting_0.5", "dog_painting_0.5"  # what results of `three` are called
+# What results of `three` are called:
+CAT, DOG = "cat_painting_0.5_size_24", "dog_painting_0.5_size_24"
 ENDLESS = 10_000  # iterations
 WHATSAPP = "WhatsApp_Image_2024-05-01_at_10_33_12"
 SMALL = "size 24, iterations 1"  # what `painting_of(1)` sets, as captions have it
@@ -604,7 +605,7 @@ def test_one_photo_has_no_gallery(painting_of):
     shown = list(painting_of(1))
     galleries = [s.gallery for s in shown if isinstance(s.gallery, gr.Gallery)]
     assert not any(gallery.visible for gallery in galleries)
-    assert shown[-1].download.value["orig_name"] == "photo_painting_0.5.png"
+    assert shown[-1].download.value["orig_name"] == "photo_painting_0.5_size_24.png"
 
 
 def test_several_photos_are_painted_in_turn_and_downloaded_together(painting_of, three, tmp_path):
@@ -773,7 +774,7 @@ def test_clip_is_painted_frame_by_frame_and_becomes_a_film(studio, painting_of, 
     assert (clip.rate, clip.length) == (12, 3)
     assert next(clip.frames()).size == (32, 24)
     assert len({s.picture.tobytes() for s in shown if is_picture(s.picture)}) >= 3
-    assert [path.name for path in files_in(tmp_path / "page")] == ["clip_painting_0.5.mp4"]
+    assert [path.name for path in files_in(tmp_path / "page")] == ["clip_painting_0.5_size_24.mp4"]
 
 
 def files_in(folder):
@@ -794,7 +795,8 @@ def test_stopped_clip_becomes_a_film_of_what_is_painted(studio, painting_of, tmp
     said = subprocess.run([find_ffmpeg(film), "-i", film], capture_output=True, text=True).stderr
     assert "Audio: aac" in said
     assert float(re.search(r"Duration: 00:00:([\d.]+)", said)[1]) < 0.4
-    assert [path.name for path in files_in(tmp_path / "page")] == ["clip_painting_0.5_stopped.mp4"]
+    (film,) = files_in(tmp_path / "page")
+    assert film.name == "clip_painting_0.5_size_24_stopped.mp4"
 
 
 def test_film_whose_sound_cannot_be_kept_is_silent(painting_of, tmp_path, monkeypatch):
