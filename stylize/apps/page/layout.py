@@ -40,6 +40,9 @@ main.fillable { max-width: 1280px } /* and as wide as a narrower window */
 }
 #earlier .caption-label { white-space: normal; overflow-wrap: anywhere; max-width: 100% }
 .given .upload-wrapper { height: calc(100% - var(--size-10)) } /* leaves room for the sources */
+.given .grid-container { /* three photos in a row, none of them cut off */
+    grid-template-columns: repeat(auto-fit, minmax(80px, 1fr))
+}
 .given .gallery-item:only-child .thumbnail-item { height: 150px; aspect-ratio: auto } /* whole */
 #remove_mask { display: none }
 #draw_mask { margin: auto; padding: var(--spacing-xl); border-radius: var(--radius-lg) }
