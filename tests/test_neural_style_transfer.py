@@ -1282,7 +1282,7 @@ def test_slip_in_the_name_of_an_argument_is_told_with_what_may_be_meant(photo, p
     for slip, meant in {"wieghts": "weights", "recipie": "recipe", "calback": "callback"}.items():
         with pytest.raises(InputError, match=f"unknown setting '{slip}'; did you mean {meant}$"):
             nst.style_transfer(photo, painting, **{slip: None})
-    with pytest.raises(InputError, match="^weights is not a setting; give it to paint or style_"):
+    with pytest.raises(InputError, match="^weights is not a setting, but an argument of style_"):
         nst.prepare(photo, painting, weights=None)
 
 

@@ -154,7 +154,8 @@ def _of_sheet(record, path):
     """Says which pictures a comparison's sheet has, and where their commands are."""
     sheet = Path(path)
     folder, page = sheet.with_suffix(""), sheet.with_suffix(".html")
-    pictures = listed(in_shell([str(folder / name)]) for name in record.get("pictures", {}))
+    names = (str(folder / name) for name in record.get("pictures", {}))
+    pictures = listed(in_shell([_no_option(name)]) for name in names)
     lines = [f"A comparison of several pictures; give --show one of them: {pictures}"]
     return lines + [f"To choose, open {page}: it has the command for each"] * page.exists()
 
@@ -288,7 +289,7 @@ def _not_found(record):
     pictures = [*zip(_pictures(record), (base, *styles), strict=True)]
     for name in PICTURE_SETTINGS:
         if (value := record["settings"].get(name)) not in metadata.WORDS:
-            words, about = _words(value), record.get(name, {"name": ""})
+            words, about = [*map(_no_option, _words(value))], record.get(name, {"name": ""})
             about = about if isinstance(about, list) else [about] * len(words)
             pictures += zip(words, about, strict=False)
     unnamed = dict.fromkeys(word for word, about in pictures if "name" not in about)

@@ -270,10 +270,10 @@ def parse_words(argv: Sequence[str], parser: Parser | None = None) -> argparse.N
         parser.error(f"{names[0]}: is taken for an option; for the file, write {there}")
     try:
         args, unknown = parser.parse_known_args(words)
-        unknown = [word for word in unknown if word != "--"]
+        unknown = [word for word in unknown if word != "--"]  # `spelled` puts it before names
     except argparse.ArgumentError as error:
         parser.error(_lacking(error, plain, parser) or str(error))
-    if unknown and unknown[0].startswith("-"):
+    if unknown and unknown[0].startswith("-") and unknown[0] in options:
         parser.refuse(unknown)
     if unknown and (names := torn_names(plain) + torn_choices(argv if compared else [])):
         quoted = " and ".join(f'"{name}"' for name in names)
@@ -289,7 +289,10 @@ def parse_words(argv: Sequence[str], parser: Parser | None = None) -> argparse.N
 def _is_odd_name(word, parser):
     """Whether a word names a file that there is, but would be taken for an option."""
     is_value = (
-        word == "-" or not word.startswith("-") or parser._negative_number_matcher.match(word)
+        word == "-"
+        or not word.startswith("-")
+        or " " in word  # for argparse, a name then
+        or parser._negative_number_matcher.match(word)
     )
     return not is_value and word not in parser._option_string_actions and os.path.lexists(word)
 

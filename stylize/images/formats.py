@@ -123,7 +123,8 @@ def opened(
 def _refusal(picture, name, kind, max_pixels, error):
     """The InputError that says in a line why a picture cannot be read."""
     if isinstance(error, Image.DecompressionBombError) and max_pixels < math.inf:
-        return _too_many_pixels(name_of(picture, name, kind), "the pixels", max_pixels)
+        most = min(max_pixels, 2 * Image.MAX_IMAGE_PIXELS)  # the page's limit or Pillow's
+        return _too_many_pixels(name_of(picture, name, kind), "the pixels", most)
     reason = next(text for cause, text in REASONS.items() if isinstance(error, cause))
     if reason is NO_SUCH_FILE:  # strangers, whose pictures have other names, see no folder of ours
         reason = why_missing(picture, look_around=name is None)
@@ -234,10 +235,14 @@ def _remedy(array):
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():
             return "; some of its values are not finite numbers"
+        if array.size and array.min() < -1:
+            return "; some of its values are below 0"
+        if array.size and array.min() < 0:
+            return "; for values -1..1, give (127.5 * (x.clip(-1, 1) + 1)).round().astype('uint8')"
         if array.size and array.max() > 2:  # a picture of 0..1 that was resized has a little over 1
             return "; for values 0..255, give x.clip(0, 255).round().astype('uint8')"
         return "; for values 0..1, give (255 * x.clip(0, 1)).round().astype('uint8')"
-    if array.dtype == np.uint16 and array.size and array.max() > 255:
+    if array.dtype.kind in "iu" and array.size and array.max() > 255:
         return "; for values 0..65535, give (x / 257).round().astype('uint8')"
     if array.dtype.kind in "iu" and array.dtype != np.uint8:
         return "; for values 0..255, give x.astype('uint8')"

@@ -139,7 +139,7 @@ RECIPES["neighbors"] = RECIPES["pyramid"] | {
 }
 DEFAULT_RECIPE = "neighbors"
 OWN_RECIPE = "custom"  # what one is called that differs from all of these in more than settings
-# Of `style_transfer`, but for the pictures and settings: a slip may mean one of them.
+# Of `style_transfer`, but for the pictures and settings: a slip may mean one of them. No settings.
 ARGUMENTS = ("recipe", "weights", "evaluations_per_iteration", "callback", "progress")
 
 
@@ -160,7 +160,7 @@ def choose_settings(recipe: str | Settings | Mapping = DEFAULT_RECIPE, **given: 
             own = f"{base} | {{{name!r}: ...}}"
             raise InputError(f"{name} is part of a recipe, not a setting; give recipe={own}")
         if name in ARGUMENTS:
-            raise InputError(f"{name} is not a setting; give it to paint or style_transfer")
+            raise InputError(f"{name} is not a setting, but an argument of style_transfer")
         if name not in SETTINGS:
             known = [*SETTINGS, *ARGUMENTS]
             raise InputError(f"unknown setting {name!r}; {meant(name, known)}")

@@ -53,6 +53,7 @@ def words_like(path, **more):
         (["photo.png"], {}, "painting.png"),
         (["photo.png", "painting.png"], {}, ""),
         (["photo.png", "painting.png"], {"keep_mask": "my mask.png"}, "'my mask.png'"),
+        (["photo.png", "painting.png"], {"keep_mask": "-mask.png"}, "./-mask.png"),
         (["photo.png", "painting.png"], {"init": "noise"}, ""),
     ],
 )

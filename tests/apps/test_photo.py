@@ -1092,6 +1092,16 @@ def test_name_that_is_taken_for_an_option_is_told_how_to_write(
     assert nst.main([f"./{name}", *command[1:]]) == 0
 
 
+def test_name_with_a_space_and_a_dash_is_no_option(
+    command, photo_path, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copyfile(photo_path, "-my lead.jpg")
+    assert nst.main(["-my lead.jpg", *command[1:]]) == 0
+    given = [*command, "--", "-lead.jpg"]  # a fourth picture, whatever it is called
+    fails(given, 2, "several photos", capsys)
+
+
 @pytest.mark.parametrize("which", ["base", "style", "mask", "on the way"])
 def test_pictures_that_are_given_are_never_replaced(
     which, command, photo_path, painting_path, tmp_path, capsys

@@ -259,6 +259,17 @@ def test_warnings_of_pillow_are_neither_shown_nor_errors(photo, tmp_path, capfd,
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(("pillows", "ours", "most"), [(500, 2000, "1,000"), (500, 900, "900")])
+def test_the_lower_limit_is_told_of_too_many_pixels(
+    pillows, ours, most, photo, tmp_path, monkeypatch
+):
+    """Pillow refuses a picture of more than twice its own."""
+    Image.fromarray(photo).save(tmp_path / "p.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pillows)
+    with pytest.raises(InputError, match=f"pixels are too many; at most {most} are taken"):
+        reading.load_image(tmp_path / "p.png", max_pixels=ours)
+
+
 def test_damaged_tiff_prints_nothing(photo, tmp_path, capfd):
     path = tmp_path / "p.tiff"
     Image.fromarray(photo).save(path, compression="tiff_deflate")

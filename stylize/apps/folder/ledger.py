@@ -23,8 +23,9 @@ class Outcome(NamedTuple):
             painted), "painted" or "failed".
         error: why it failed, in a line.
         seconds: that painting took.
-        work: pixels times evaluations, roughly proportional to time; 0: there was none to do.
-        needed_mib: about the peak of a process that paints it; 0: it was not to be painted.
+        work: pixels times evaluations, roughly proportional to time; 0: it was not to be painted,
+            or could not be.
+        needed_mib: about the peak of a process that paints it; 0 as for `work`.
         resumable: whether this very run has left a state to resume from.
         peak_mib: of the process so far, or of its GPU.
         room: a line that says what was done with an earlier result.
@@ -97,10 +98,10 @@ class Ledger:
         """A task has ended, or is known to wait."""
         before = self.outcomes[index]
         if outcome.status != "waiting":
+            self.stop(index)
+            # Only one that waits is given with these.
             outcome = outcome._replace(work=before.work, needed_mib=before.needed_mib)
         self.outcomes[index] = outcome._replace(record={})
-        if outcome.status != "waiting":
-            self.stop(index)
         if outcome.status not in ("waiting", "finished"):  # first, as printing may fail
             with self._as_far_as_there_is_room():
                 self._log(index, outcome, before.resumable)

@@ -102,7 +102,7 @@ class Easel:
         finally:
             if len(asked.choices) < len(STRENGTHS):
                 # Those of other pictures could not be seen: they do not take the place of new ones.
-                asked.offered[:] = alike or asked.offered or earlier
+                asked.offered[:] = alike or ([asked] if asked.choices else earlier)
         yield self._choices_ended(words, asked)
 
     def _paint_choices(self, asked):
@@ -249,7 +249,7 @@ class Easel:
         except Stopped as error:
             words = f"{error}; no frame was finished"
             log(_with_seconds(words, begun))
-            yield Shown(words.capitalize())
+            yield Shown(captioned(words.capitalize(), asked.above, STILL_SHOWN))
             return
         with tempfile.TemporaryDirectory(dir=self._folder) as kept:
             record = metadata.make_record(job, self._weights, path, [asked.style], of_film=True)
@@ -259,7 +259,7 @@ class Easel:
             words = f"{ended}: {len(files)} of {clip.length} frames".capitalize()
             if not files:
                 log(_with_seconds(words.lower(), begun))
-                yield Shown(words)
+                yield Shown(captioned(words, asked.above, STILL_SHOWN))
                 return
             yield Shown(f"{words}; writing the film ...")
             film = folder / f"{_download_name(asked, path)}{_STOPPED * is_stopped}.mp4"

@@ -21,7 +21,7 @@ from stylize.runs.job import prepare
 from stylize.runs.progress import Progress
 from stylize.vgg.weights import VGG19Weights
 
-LEFT_OUT = "The rest will be painted anyway."
+LEFT_OUT = "Only the rest can be painted."
 READING = 3  # seconds, about, in which a photo and a painting are read
 
 
@@ -61,7 +61,7 @@ class Foresight:
         """How long the painting of photos will take, or why they cannot be painted so; how long
         that of the choices; and what may surprise of the mask.
 
-        "" where nothing is known: nothing is measured yet, or an upload takes too long to read.
+        What takes too long to read is left out. "" where nothing is left, or measured yet.
 
         Args:
             photos: their paths, or that of one clip.
@@ -81,10 +81,7 @@ class Foresight:
                 words = self._of_clip(clip, painting, given)
             else:
                 sizes, faults = self._sizes(photos, limit)
-                can_choose = faults.keys().isdisjoint(photos[:1])
-                of_pictures = self._of_pictures(sizes, painting, given, can_choose)
-                told = [*map(_sentence, faults.values()), *[LEFT_OUT] * bool(faults)]
-                words = "\n\n".join(filter(None, [*told, of_pictures]))
+                words = self._of_pictures(photos, sizes, faults, painting, given)
             of_mask = self._of_mask(mask, sizes, limit) if mask else []
         except InputError as error:
             return _sentence(error)
@@ -134,18 +131,19 @@ class Foresight:
             raise next(iter(faults.values()))
         return sizes, faults
 
-    def _of_pictures(self, sizes, painting, given, can_choose):
-        """What is said of photos, and of the choices if there can be any, which are of the first.
-
-        "" unless all their sizes are known.
-        """
-        if not sizes or None in sizes:
-            return ""
-        of_choices = self._of_choices(sizes, given) if can_choose else ""
-        return f"{self._of_photos(sizes, painting, given)} {of_choices}".strip()
+    def _of_pictures(self, photos, sizes, faults, painting, given):
+        """What is said of photos, and of the choices, which are of the first. See `_sizes`."""
+        words = self._of_photos(sizes, painting, given)
+        if words and photos[0] not in faults:
+            whose = " of the first photo" if len(photos) > 1 else ""
+            words += self._of_choices(sizes[0], given, whose)
+        told = [*map(_sentence, faults.values()), *[LEFT_OUT] * bool(faults), words]
+        return "\n\n".join(filter(None, told))
 
     def _of_photos(self, sizes, painting, given):
-        """What is said of the photos at full size."""
+        """What is said of the photos at full size; "" unless all their sizes are known."""
+        if not sizes or None in sizes:
+            return ""
         try:
             each = self._seconds_each([(size, given) for size in sizes], painting)
         except InputError as error:
@@ -191,17 +189,16 @@ class Foresight:
     def _too_long(self, seconds):
         return f"*Paint* would take {_about(seconds)}{self._stops()}."
 
-    def _of_choices(self, sizes, given):
-        """What is said of the small pictures; "" if they cannot be painted."""
+    def _of_choices(self, size, given, whose):
+        """What is said of the small pictures of a photo; "" if they cannot be painted."""
         try:
-            seconds = sum(self.seconds_of_choices(sizes[0], given))
+            seconds = sum(self.seconds_of_choices(size, given))
         except InputError:  # but for the size, it is said of the photos too
             return ""
-        first, *more = settings_of_choices(given, sizes[0], self._allowed.size)
-        whose = " of the first photo" if len(sizes) > 1 else ""
+        first, *more = settings_of_choices(given, size, self._allowed.size)
         stops = self._stops() if seconds > self._allowed.seconds else ""
         return (
-            f"*Show me the choices* paints {len(more) + 1} small pictures{whose} ({first['size']} "
+            f" *Show me the choices* paints {len(more) + 1} small pictures{whose} ({first['size']} "
             f"rows, whatever *Size* says) in {_about(seconds)}{stops}."
         )
 

@@ -1,4 +1,6 @@
-"""The masks that visitors have given, each with its photo, so that it comes back with that."""
+"""The masks that visitors have given, each with its photo, so that it comes back with that; and
+what is said of a mask.
+"""
 
 import os
 import threading
@@ -40,7 +42,8 @@ class Masks:
     def keep(self, visitor: str | None, photo: str | None, mask: str | None) -> None:
         """A visitor, by their browser's name, has given a mask for a photo, both by their paths.
 
-        None: they have removed the mask, or there is no photo yet.
+        None: they have removed the mask, or there is no photo yet. The photo is theirs now, see
+        `turn_to`.
         """
         if photo is None or not isinstance(visitor, str):
             return

@@ -1,4 +1,5 @@
-"""Small copies of uploads: to show those that browsers cannot, and to foresee the time.
+"""Small copies of uploads: to show those that browsers cannot, to foresee the time, and to say what
+may surprise of a mask.
 
 A preview lies beside the upload. The upload is what is painted and what the record names.
 """

@@ -13,7 +13,7 @@ from stylize.apps.page.asked import Asked
 from stylize.apps.page.choices import STRENGTHS
 from stylize.errors import InputError, NoMemory, NonFiniteLoss
 
-READY = "Photo and painting are chosen."
+READY = "Everything is chosen."
 DOWNLOAD, DOWNLOAD_ALL, DOWNLOAD_FILM = "Download PNG", "Download all (ZIP)", "Download MP4"
 STOPPING = "Stopping ..."
 CHOOSE = (

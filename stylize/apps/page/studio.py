@@ -202,7 +202,8 @@ class Studio:
                 yield from with_notes(events_of(asked), asked.notes)
         except Exception as error:
             failure = complaint(reason(error))
-            yield shown(captioned(failure.message, asked.above, STILL_SHOWN))
+            words = "\n\n".join([failure.message, *asked.notes])
+            yield shown(captioned(words, asked.above, STILL_SHOWN))
             raise failure from None
         finally:
             if self._running.get(session) is asked.stop:

@@ -464,7 +464,7 @@ def test_pictures_of_any_format_are_taken_shown_and_painted(visit, photo, painti
         give(page, *given)
         is_shown(page, "#photos")
         is_shown(page, "#painting")
-        status(page, "Photo and painting are chosen")
+        status(page, "Everything is chosen")
         paint(page, 1)
         status(page, "Done: 38x32 pixels")
         with page.expect_download() as download:
@@ -610,8 +610,7 @@ def test_mask_keeps_a_part_of_the_photo(visit, photo_path, painting_path, cut_ou
     is_shown(page, "#keep_mask")
     remark = page.locator("#expected").get_by_text("mask cut_out.png: a cut-out")
     expect(remark).to_be_visible()
-    paint(page, 50)  # long enough for what is said meanwhile to be seen
-    status(page, r"Painting.* left\s+mask cut_out\.png: a cut-out: opaque parts count as white")
+    paint(page, 3)
     status(page, r"Done: 38x32 pixels\s+photo\.png \+ .*, mask\s+mask cut_out\.png: a cut-out")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download PNG").click()
@@ -673,7 +672,7 @@ def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path,
     strength.fill("0.7")
     expect(marked).to_have_text("Strength 0.7")  # so the empty one was answered before
     assert page.get_by_test_id("toast-body").count() == 0
-    status(page, "Photo and painting are chosen")
+    status(page, "Everything is chosen")
     page.get_by_role("button", name="Paint", exact=True).click()
     status(page, "Done: 38x32 pixels")
     choices, hidden = page.locator("#choices"), page.locator("#choices_hidden")
@@ -692,7 +691,7 @@ def test_a_click_on_a_choice_sets_the_strength(visit, photo_path, painting_path,
     example(page, "photos", 1)
     expect(choices).to_be_hidden()
     expect(hidden).to_be_hidden()  # that photo has no choices yet
-    status(page, "Photo and painting are chosen")
+    status(page, "Everything is chosen")
     page.locator("#photos").get_by_label("Clear").click()
     page.locator("#photos input[type=file]").set_input_files(photo_path)
     is_shown(page, "#keep_mask")  # it has come back, and the choices are without it
@@ -705,16 +704,16 @@ def test_what_is_said_of_other_settings_is_taken_back(visit, photo_path, paintin
     page.get_by_role("button", name="Paint", exact=True).click()
     status(page, "Choose a photo and a painting: your own")
     give(page, photo_path, painting_path)
-    status(page, "Photo and painting are chosen")
+    status(page, "Everything is chosen")
     page.get_by_label("Size").fill("1")
     page.get_by_role("button", name="Paint", exact=True).click()
     status(page, "The size, the rows of the result, must be")
     page.get_by_label("Size").fill("32")
-    status(page, "Photo and painting are chosen")
+    status(page, "Everything is chosen")
     paint(page, 1)
     status(page, "Done")
     example(page, "painting", 1)
-    status(page, "Photo and painting are chosen")
+    status(page, "Everything is chosen")
 
 
 def test_one_of_several_paintings_is_taken_and_named(visit, painting_path, photo_path):

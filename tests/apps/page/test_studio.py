@@ -217,9 +217,9 @@ def test_time_of_the_others_is_foreseen_where_a_photo_cannot_be_read(
     (text := tmp_path / "text.jpg").write_text("hello")
     photos = [text, photo_path] if first else [photo_path, text]
     fault, rest, takes = studio.foresight.words(photos, None, default).split("\n\n")
-    assert fault.endswith("AVIF.") and rest == "The rest will be painted anyway."
+    assert fault.endswith("AVIF.") and rest == "Only the rest can be painted."
     assert takes.startswith("*Paint* takes about 20s.")
-    assert ("*Show me the choices*" in takes) == (not first)  # they are of the first photo
+    assert ("3 small pictures of the first photo" in takes) == (not first)
     for bad in ([text], [text] * 3):  # there is no rest
         assert studio.foresight.words(bad, None, default).endswith("HEIC or AVIF.")
 
@@ -548,7 +548,7 @@ def test_what_was_said_is_taken_back_when_something_else_is_given(
         given = default | {"size": 24, "iterations": ENDLESS} | given
         return studio.ready(VISITOR, asked.Asked(photos, painting, None, given))
 
-    assert ready() == "Photo and painting are chosen."
+    assert ready() == "Everything is chosen."
     assert ready(photos=()) == "Choose a photo."
     assert ready(painting=None) == "Choose a painting."
     assert ready(photos=(), painting=None) == "Choose a photo and a painting."
@@ -558,7 +558,7 @@ def test_what_was_said_is_taken_back_when_something_else_is_given(
     assert ready(strength=0.1) == gr.skip()
     events.close()
     assert ready() == gr.skip()
-    assert ready(strength=0.1) == "Photo and painting are chosen."
+    assert ready(strength=0.1) == "Everything is chosen."
 
 
 def test_what_is_shown_is_named_beside_a_refusal(studio, painting_of):
@@ -821,6 +821,15 @@ def test_clip_that_is_stopped_at_once_or_left_leaves_nothing(studio, painting_of
     assert list((tmp_path / "page").iterdir()) == []
 
 
+def test_clip_that_is_stopped_at_once_leaves_what_was_painted_before(studio, painting_of, tmp_path):
+    *_, done = painting_of(1)
+    events = painting_of(1, photos=[write_clip(tmp_path / "clip.mp4", 2)])
+    studio.stop(VISITOR)
+    caption = done.words.partition("\n\n")[2]
+    *_, last = events
+    assert last.words == f"Stopped; no frame was finished\n\nShown above: {caption}"
+
+
 def test_time_that_is_spent_counts():
     limit = easels.Limit(threading.Event(), 0.2)
     assert not limit.is_set() and limit.wait(10)
@@ -1032,6 +1041,17 @@ def test_other_request_of_the_same_visitor_stops_what_is_being_painted(studio, p
     assert studio.enter(VISITOR, other) == "Stopping what was being painted for you ..."
     assert other.notes == ["What was being painted before has been stopped."]
     assert last_words(before).startswith("Stopped: ")
+
+
+def test_what_was_being_painted_is_said_to_be_stopped_by_what_cannot_be_painted(painting_of):
+    before = painting_of(ENDLESS)
+    until_picture(before)
+    events, said = painting_of(1, size=1), []
+    with pytest.raises(gr.Error):
+        said += (shown.words for shown in events)
+    assert said[-1].startswith("The size, the rows of the result, must be")
+    assert "\n\nWhat was being painted before has been stopped." in said[-1]
+    list(before)
 
 
 def test_stopped_request_may_be_made_again_at_once(studio, painting_of):
@@ -1264,9 +1284,7 @@ def test_choices_stay_until_all_new_ones_are_painted(studio, wanted):
     assert studio.row(VISITOR, wanted()) == THERE
 
 
-def test_choices_of_another_painting_do_not_take_the_place_of_new_ones(
-    studio, wanted, photo_path, monkeypatch
-):
+def test_choices_of_another_painting_do_not_take_the_place_of_new_ones(studio, wanted, photo_path):
     """They could not be seen."""
     studio.enter(VISITOR, wanted(), is_choice=True)
     list(studio.offer(VISITOR.session_hash))
@@ -1293,12 +1311,16 @@ def test_choices_stay_if_new_ones_cannot_be_painted(given, name, studio, wanted,
     assert studio.row(VISITOR, wanted()) == THERE
 
 
-def test_choices_stay_if_those_of_another_painting_are_stopped_at_once(studio, wanted, photo_path):
+@pytest.mark.parametrize("shows_one", [False, True])
+def test_choices_stay_if_those_of_another_painting_are_stopped_at_once(
+    shows_one, studio, wanted, photo_path
+):
     studio.enter(VISITOR, wanted(), is_choice=True)
     list(studio.offer(VISITOR.session_hash))
     studio.enter(VISITOR, wanted(painting=photo_path), is_choice=True)
     events = studio.offer(VISITOR.session_hash)
-    next(events)
+    while next(events).row != (THERE if shows_one else NOT_YET):
+        pass
     studio.stop(VISITOR)
     *_, last = events
     assert (last.words, last.row) == ("Stopped: 0 of 3 choices", NOT_YET)  # these have none
