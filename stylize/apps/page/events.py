@@ -12,7 +12,7 @@ from stylize.apps.page.asked import Asked
 from stylize.apps.page.choices import STRENGTHS
 from stylize.apps.page.controls import CONTROLS
 from stylize.apps.page.guard import NOT_OURS
-from stylize.apps.page.layout import TO_RESULT, Layout, is_example, marked
+from stylize.apps.page.layout import TO_RESULT, Layout, marked
 from stylize.apps.page.previews import SECONDS, original
 from stylize.apps.page.shown import Shown, complaint
 from stylize.apps.page.studio import Studio
@@ -33,6 +33,7 @@ _LOOKING: dict[str, Any] = {
 }
 
 REMARKS_FOR = 6  # seconds
+WITHOUT_PHOTOS_NO_EXAMPLE = "(photos, example) => photos?.length ? example : null"
 MASK_IS_GONE = "The mask was for the photo before. It comes back with that photo."
 # The mask, the path of its photo, and the words that there is one.
 NO_MASK = None, None, gr.Markdown(visible=False)
@@ -72,11 +73,18 @@ class Answers:
         given = dict(zip(CONTROLS, values, strict=True))
         return self.studio.foresight.words(_paths(photos), _last(painting), given, _last(mask))
 
-    def show(self, photos: Any) -> Any:
-        """Uploads as any browser can show them. They take the place of examples."""
+    def example_given(self, photos: Any) -> str | None:
+        """The path of the example photo that has taken the place of all photos."""
+        return _first(photos)
+
+    def show(self, photos: Any, example: Any) -> tuple[Any, None]:
+        """Uploads as any browser can show them, and that no example is there any more.
+
+        They take the place of one, which an upload may be, too.
+        """
         paths = _paths(photos)
-        own = [path for path in paths if not is_example(path)]
-        return self._shown_instead(paths, own or paths)
+        has_example = len(paths) > 1 and paths[0] == example
+        return self._shown_instead(paths, paths[has_example:]), None
 
     def show_last(self, pictures: Any) -> Any:
         """The last of them: only one is taken."""
@@ -171,7 +179,11 @@ def _offer_choices(page, answers):
 def _show_uploads(page, answers):
     """What is given is shown as a browser can show it."""
     looking = _LOOKING | {"trigger_mode": "always_last"}  # else one amid the last would be missed
-    page.photos.upload(answers.show, page.photos, page.photos, **looking)
+    shown = [page.photos, page.example]
+    page.photos.upload(answers.show, shown, shown, **looking)
+    page.photos.change(None, shown, page.example, js=WITHOUT_PHOTOS_NO_EXAMPLE)
+    of_photos, _ = page.examples
+    of_photos.load_input_event.then(answers.example_given, page.photos, page.example, **_CHANGED)
     for each in (page.painting, page.keep_mask):
         each.upload(answers.show_last, each, each, **looking)
 

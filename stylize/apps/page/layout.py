@@ -1,7 +1,5 @@
 """What the page looks like: its components, from top to bottom."""
 
-import contextlib
-import filecmp
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,16 +55,21 @@ main.fillable { max-width: 1280px } /* and as wide as a narrower window */
 #draw_mask .primary { color: white; background: var(--color-accent) }
 .wrap:has(> .error) { display: none } /* the status says it; a badge stays on what is mended */
 """
-# The losses are folded away once they are there: what an accordion shows that was never open,
-# Gradio loses. And a browser asks before it leaves a page that has results.
-ON_LOAD = """() => {
-    const results = "#result img, #gallery img, #gallery video, #earlier img, #earlier video";
+# A browser asks before it leaves a page that has results. Gradio would leave the server at the same
+# event, and whoever then stays would have a dead page: so this comes before Gradio.
+BEFORE_ALL = """
     window.addEventListener("beforeunload", event => {
+        const results = "#result img, #gallery img, #gallery video, #earlier img, #earlier video";
         if (document.querySelector(results)) {
             event.preventDefault();
             event.returnValue = true; // for older browsers
+            event.stopImmediatePropagation();
         }
     });
+"""
+# The losses are folded away once they are there: what an accordion shows that was never open,
+# Gradio loses.
+ON_LOAD = """() => {
     const watcher = new MutationObserver(() => {
         const button = document.querySelector("#losses button");
         if (button) { watcher.disconnect(); button.click(); }
@@ -98,6 +101,7 @@ class Layout:
 
     Attributes:
         photos, painting, keep_mask: what a visitor gives.
+        example: the path of the example photo that is there, unseen; empty if there is none.
         masked_photo: the path of the photo that the mask is for, unseen.
         remove_mask: a button that is unseen, for the script that draws masks.
         mask_in_use: says that there is a mask.
@@ -115,6 +119,7 @@ class Layout:
     photos: gr.Gallery
     painting: gr.Gallery
     keep_mask: gr.Gallery
+    example: gr.Textbox
     masked_photo: gr.Textbox
     remove_mask: gr.Button
     mask_in_use: gr.Markdown
@@ -170,6 +175,7 @@ def lay_out(max_size: int) -> Layout:
         photos=photos,
         painting=painting,
         keep_mask=keep_mask,
+        example=gr.Textbox(visible=False),
         masked_photo=gr.Textbox(visible=False),
         remove_mask=gr.Button(elem_id="remove_mask"),
         mask_in_use=mask_in_use,
@@ -314,14 +320,6 @@ def _upload(label, file_types, elem_id):
         elem_id=elem_id,
         elem_classes="given",
     )
-
-
-def is_example(path: str) -> bool:
-    """Whether a picture that is given is one of ours."""
-    ours = EXAMPLES / Path(path).name
-    with contextlib.suppress(OSError):  # it may have been removed meanwhile
-        return ours.stem in PHOTOS + PAINTINGS and filecmp.cmp(ours, path, shallow=False)
-    return False
 
 
 def _examples(label, names, component):

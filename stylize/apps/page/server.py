@@ -25,9 +25,10 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from stylize.apps.page.allowance import Allowance
 from stylize.apps.page.api import add_endpoint
 from stylize.apps.page.events import IN_TURN, Answers, connect
+from stylize.apps.page.first_script import FirstScript
 from stylize.apps.page.guard import NOT_OURS, Guard, check_uploads, no_such_request, not_taken
 from stylize.apps.page.keeping import own_folder, remove_old_from
-from stylize.apps.page.layout import CSS, ON_LOAD, THEME, WORDS, lay_out
+from stylize.apps.page.layout import BEFORE_ALL, CSS, ON_LOAD, THEME, WORDS, lay_out
 from stylize.apps.page.log import log
 from stylize.apps.page.shown import complaint
 from stylize.apps.page.studio import Studio
@@ -147,7 +148,8 @@ def serve(args: argparse.Namespace) -> None:
             app.api_info = page.get_api_info()
             errors = app.middleware_stack  # the outermost, which answers with a 500
             assert isinstance(errors, ServerErrorMiddleware)
-            errors.app = Guard(errors.app, **guarded, max_bytes=allowed.bytes)
+            with_script = FirstScript(errors.app, BEFORE_ALL)
+            errors.app = Guard(with_script, **guarded, max_bytes=allowed.bytes)
             yield
 
         try:

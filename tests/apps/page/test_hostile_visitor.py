@@ -22,7 +22,16 @@ from fuzz_page import fuzz_page  # noqa: E402
 from stylize.apps.page import guard, keeping, previews  # noqa: E402
 from stylize.errors import InputError  # noqa: E402
 
-LOOKS = ("show", "show_last", "mask_given", "mask_for_photos", "remove_mask", "foresee", "changed")
+LOOKS = (
+    "show",
+    "example_given",
+    "show_last",
+    "mask_given",
+    "mask_for_photos",
+    "remove_mask",
+    "foresee",
+    "changed",
+)
 EXAMPLES = ("load_example", "load_example_1")
 NAMES = (*EXAMPLES, *LOOKS, "enter", "enter_for_choices", "paint_entered", "offer", "stop", "leave")
 NAMES += ("paint",)  # for programs
@@ -110,7 +119,8 @@ def in_gallery(file):
 
 def looks_of(gallery):
     """What the page says of pictures before they are painted, event by event."""
-    pictures = {"show": [gallery], "show_last": [gallery], "mask_given": [gallery, gallery]}
+    pictures = {"show": [gallery, "a path"], "example_given": [gallery], "show_last": [gallery]}
+    pictures["mask_given"] = [gallery, gallery]
     pictures |= {"mask_for_photos": [gallery, gallery, "a path"], "remove_mask": [gallery]}
     inputs = [gallery, gallery, gallery, *CONTROLS]
     return pictures | {"foresee": inputs, "changed": inputs}
@@ -198,7 +208,8 @@ def test_preview_stands_for_the_upload_beside_it_alone(visitor, page, tmp_path):
     pytest.importorskip("pillow_heif").register_heif_opener()
     Image.effect_noise((40, 30), 80).save(tmp_path / "photo.heic")
     file = visitor.upload(tmp_path / "photo.heic")
-    shown = visitor.join("show", [in_gallery(file)])["output"]["data"][0][0]["image"]["path"]
+    shown = visitor.join("show", [in_gallery(file), None])["output"]["data"][0][0]
+    shown = shown["image"]["path"]
     assert shown == file["path"] + previews.PREVIEW and guard.is_upload(shown, str(own_of(page)))
     assert previews.original(shown) == file["path"]
     (tmp_path / f"other.png{previews.PREVIEW}").write_bytes(b"1")

@@ -19,7 +19,7 @@ from stylize.runs import metadata
 
 pytest.importorskip("gradio", reason="the page needs requirements-app.txt")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
-from stylize.apps.page import command, server  # noqa: E402
+from stylize.apps.page import command, layout, server  # noqa: E402
 
 expect = playwright.expect
 
@@ -198,6 +198,21 @@ def test_browser_asks_before_it_leaves_results(visit, photo_path, painting_path)
     page.reload()
     status(page, "Choose a photo")
     assert asked == ["beforeunload"]
+
+
+def test_painting_goes_on_for_who_stays(visit, photo_path, painting_path):
+    page = visit()
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    give(page, photo_path, painting_path)
+    paint(page, 60)
+    is_shown(page, "#result")
+    page.evaluate("() => { setTimeout(() => location.reload(), 0) }")
+    status(page, "Done")
+    assert asked == ["beforeunload"]
+    paint(page, 1)
+    expect(page.locator("#earlier img")).to_have_count(1)
+    status(page, "Done")
 
 
 def draw(page, from_left):
@@ -486,6 +501,23 @@ def test_photos_of_ones_own_take_the_place_of_an_example(visit, photo_path, pain
         expect(page.locator("#photos .thumbnail-item img")).to_have_count(number)
         source = page.locator("#photos .thumbnail-item img").first
         expect(source).to_have_attribute("src", re.compile("photo.png$"))
+
+
+def test_photo_that_is_an_example_too_is_one_of_several(visit, photo_path):
+    page = visit()
+    both = [layout.EXAMPLES / "hopper.jpg", photo_path]
+    photos = page.locator("#photos .thumbnail-item img")
+    page.locator("#photos input[type=file]").set_input_files(both)
+    expect(page.locator("#expected")).to_contain_text("for all of these photos")
+    expect(photos).to_have_count(2)
+    page.locator("#photos").get_by_role("button", name="Clear").click()
+    example(page, "photos", 1)
+    expect(photos).to_have_count(1)
+    page.locator("#photos").get_by_role("button", name="Clear").click()
+    expect(photos).to_have_count(0)
+    page.locator("#photos input[type=file]").set_input_files(both)
+    expect(page.locator("#expected")).to_contain_text("for all of these photos")
+    expect(photos).to_have_count(2)
 
 
 def test_next_painting_takes_the_place_of_the_last(visit, photo_path, painting_path):
